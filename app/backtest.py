@@ -1,0 +1,127 @@
+"""The façade: the one place that joins replay and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import joblib
+from tqdm.auto import tqdm
+
+from backtrain.reports.comparison import Comparison
+from backtrain.simulator.fits import FitStore
+from backtrain.simulator.record import Run
+from backtrain.simulator.replay import check_strategy, replay
+from backtrain.simulator.setup import Setup, SetupError
+from backtrain.strategies.strategy import Strategy
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest(Setup):
+    """Replay a history through retraining strategies; see `Setup` for the parameters.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from backtrain import Prices
+    >>> from backtrain.datasets.synthetic import abrupt
+    >>> from backtrain.strategies import Every, Expanding, Never, Sliding
+    >>> backtest = Backtest(abrupt(n=2_000, task="regression"), Ridge(), prices=Prices(retrain=5))
+    >>> comparison = backtest.compare({
+    ...     "static": Strategy(Never(), Expanding()),
+    ...     "weekly": Strategy(Every("7D"), Sliding("14D")),
+    ... })
+    >>> comparison.runs["weekly"].totals["retrains"]
+    9
+    """
+
+    @cached_property
+    def store(self) -> FitStore:
+        """Where this backtest keeps its fits, so that strategies share them."""
+        return FitStore()
+
+    def replay(
+        self,
+        strategy: Strategy,
+        name: str = "strategy",
+        progress: Callable[[float], None] | None = None,
+    ) -> Run:
+        """Replay one strategy."""
+        return replay(self, strategy, self.store, name, progress)
+
+    def compare(
+        self, strategies: Mapping[str, Strategy], n_jobs: int = 1, progress: bool = False
+    ) -> Comparison:
+        """Replay several strategies over the same history.
+
+        Parameters
+        ----------
+        strategies : mapping of str to Strategy
+            By the names that reports show.
+        n_jobs : int
+            Processes, as in joblib; the result does not depend on it.
+        progress : bool
+            Show a progress bar.
+        """
+        if not strategies:
+            raise SetupError(
+                "compare: give at least one strategy, such as {'static': Strategy(...)}"
+            )
+        for name, strategy in strategies.items():
+            if not hasattr(strategy, "trigger"):
+                raise SetupError(
+                    f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"
+                )
+            try:
+                check_strategy(self, strategy)
+            except ValueError as error:
+                raise type(error)(f"strategy {name!r}: {error}") from None
+        alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
+        runs = (
+            self._in_turn(strategies, progress)
+            if alone
+            else self._at_once(strategies, n_jobs, progress)
+        )
+        return Comparison(runs)
+
+    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> dict[str, Run]:
+        runs: dict[str, Run] = {}
+        with _bar(len(strategies), progress) as bar:
+            for done, (name, strategy) in enumerate(strategies.items()):
+                bar.set_postfix_str(name)
+                runs[name] = self.replay(strategy, name, _advance(bar, done))
+                bar.update(done + 1 - bar.n)
+        return runs
+
+    def _at_once(
+        self, strategies: Mapping[str, Strategy], n_jobs: int, progress: bool
+    ) -> dict[str, Run]:
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
+        finished: dict[str, Run] = {}
+        with _bar(len(strategies), progress) as bar:
+            for run in parallel(jobs):
+                finished[run.name] = run
+                bar.set_postfix_str(run.name)
+                bar.update(1)
+        return {name: finished[name] for name in strategies}
+
+
+def _replay_alone(backtest: Backtest, name: str, strategy: Strategy) -> Run:
+    return backtest.replay(strategy, name)
+
+
+def _advance(bar: tqdm, done: int) -> Callable[[float], None]:
+    def tell(share: float) -> None:
+        bar.update(done + share - bar.n)
+
+    return tell
+
+
+@contextmanager
+def _bar(total: int, shown: bool) -> Iterator[tqdm]:
+    layout = "{l_bar}{bar}| {n:.1f}/{total} strategies [{elapsed}<{remaining}{postfix}]"
+    with tqdm(total=total, disable=not shown, bar_format=layout, smoothing=0) as bar:
+        yield bar

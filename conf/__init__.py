@@ -1,0 +1,1 @@
+"""The Hydra configuration, as package data."""

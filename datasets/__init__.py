@@ -1,0 +1,1 @@
+"""Time-stamped histories: what they are and where they come from."""

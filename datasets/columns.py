@@ -1,0 +1,206 @@
+"""Columns of a history: features, labels, weights and groups, each read into one exact form."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.types import infer_dtype
+
+Array: TypeAlias = npt.NDArray[Any]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Features: TypeAlias = Floats | pd.DataFrame
+
+_NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
+_CHUNK = 1 << 16  # rows looked at together, so that checks need no second copy of a large array
+
+
+def nearest(name: object, names: Iterable[object]) -> str:
+    """Return the name most like `name`, quoted, for the end of an error message.
+
+    >>> nearest("tmie", ["time", "target"])
+    "'time'"
+    """
+    known = [str(other) for other in names]
+    return repr((difflib.get_close_matches(str(name), known, n=1, cutoff=0.0) or ["?"])[0])
+
+
+def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tuple[str, ...]]:
+    """Read features, (n, k), and their names.
+
+    Numbers and truth values become one C-contiguous float64 array, not copied if it is one already;
+    missing values stay, as NaN. With any text or category column they become a DataFrame of
+    float64 and category columns. Raises `ValueError` for other types and for infinite values.
+    """
+    plain = None if isinstance(X, pd.DataFrame) else np.asarray(X)
+    if plain is not None and plain.ndim != 2:
+        raise ValueError(f"X: shape {plain.shape}, not (rows, features); use X.reshape(-1, 1)")
+    frame = X if plain is None else pd.DataFrame(plain).infer_objects()
+    names = _names(columns, frame, X)
+    if plain is not None and plain.dtype.kind in "biuf":
+        array = np.ascontiguousarray(plain, dtype=np.float64)
+    elif all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+        array = np.empty(frame.shape)
+        for i in range(len(names)):  # column by column: no second copy of the whole table
+            array[:, i] = _floats(frame.iloc[:, i])
+    else:
+        read = [_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
+        return pd.DataFrame(dict(zip(names, read, strict=True))), names
+    for start in range(0, len(array), _CHUNK):
+        infinite = np.isinf(array[start : start + _CHUNK])
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise ValueError(_infinite(names[column], start + row))
+    return array, names
+
+
+def read_labels(values: Any, name: str) -> Array:
+    """Read labels, (n,): numbers and truth values as they are, text as an object array.
+
+    Missing labels: numbers and truth values become float64 with NaN, text gets None.
+    Raises `ValueError` for other types, infinite values and more than one column.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biufU" and values.ndim == 1:
+        labels = values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
+    else:
+        labels = _mixed_labels(_one_column(values, name), name)
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        row = int(np.isinf(labels).argmax())
+        raise ValueError(f"target {name!r}: infinite in row {row}; make it a number or missing")
+    return labels
+
+
+def read_weights(values: Any, name: str = "weight") -> Floats:
+    """Read sample weights, (n,), as float64 >= 0; raises `ValueError` for anything else."""
+    series = _one_column(values, name)
+    if not is_number(series):
+        raise ValueError(f"{name}: {infer_dtype(series)} values; a weight is a number >= 0")
+    weights = _floats(series)
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(f"{name}: {weights[row]} in row {row}; a weight is a number >= 0")
+    return weights
+
+
+def read_groups(values: Any, name: str = "group") -> Array:
+    """Read group keys, (n,), as they are; raises `ValueError` where one is missing."""
+    series = _one_column(values, name)
+    if series.isna().any():
+        row = int(series.isna().to_numpy().argmax())
+        raise ValueError(f"{name}: missing in row {row}; fill it in, for instance with 'none'")
+    groups = series.to_numpy()
+    return groups if groups.dtype.kind in "biuf" else groups.astype(object)
+
+
+def is_missing(labels: Array) -> npt.NDArray[np.bool_]:
+    """Say which labels are missing, (n,)."""
+    return np.asarray(pd.isna(labels), dtype=bool)
+
+
+def is_number(series: pd.Series) -> bool:
+    """Say whether a column holds numbers or truth values (missing ones aside)."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return False
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return not pd.api.types.is_complex_dtype(series.dtype)
+    return series.dtype == object and infer_dtype(series, skipna=True) in _NUMBERS | {"empty"}
+
+
+def content(values: Array | pd.Series) -> Iterator[bytes | memoryview]:
+    """Yield the bytes that identify a column or an array, the same ones in every process."""
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype):
+        yield from _coded(values.cat.codes.to_numpy(np.int64), values.cat.categories)
+        return
+    array = np.ascontiguousarray(values)
+    if array.dtype.kind in "OU":
+        yield from _coded(*pd.factorize(array.astype(object)))
+        return
+    yield f"{array.dtype.str}{array.shape}".encode()
+    yield (array.view(np.int64) if array.dtype.kind == "M" else array).data
+
+
+def _coded(codes: Array, values: Any) -> Iterator[bytes | memoryview]:
+    # NumPy's strings have a repr of their own, which differs between its versions.
+    words = [str(value) if isinstance(value, str) else value for value in values.tolist()]
+    yield f"codes{codes.shape}{words!r}".encode()
+    yield np.ascontiguousarray(codes, dtype=np.int64).data
+
+
+def _names(columns: Sequence[str] | None, frame: pd.DataFrame, X: Any) -> tuple[str, ...]:
+    own = frame.columns if isinstance(X, pd.DataFrame) else [f"x{i}" for i in range(frame.shape[1])]
+    names = tuple(str(name) for name in (columns or own))
+    if len(names) != frame.shape[1]:
+        raise ValueError(f"columns: {len(names)} names for {frame.shape[1]} features")
+    if not names:
+        raise ValueError("X: no feature columns; a stream needs at least one")
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise ValueError(f"columns: {twice[0]!r} stands there twice; rename one of them")
+    return names
+
+
+def _feature(series: pd.Series, name: str) -> pd.Series:
+    if is_number(series):
+        floats = _floats(series)
+        if np.isinf(floats).any():
+            raise ValueError(_infinite(name, int(np.isinf(floats).argmax())))
+        return pd.Series(floats)
+    kind = infer_dtype(series, skipna=True)
+    if kind.startswith(("datetime", "date", "timedelta", "period", "time")):
+        raise ValueError(
+            f"column {name!r}: {kind} values are no feature; derive numbers from them, such as "
+            ".dt.hour, .dt.day_of_week or .dt.total_seconds(), or leave the column out"
+        )
+    if kind not in ("string", "categorical", "empty"):
+        raise ValueError(
+            f"column {name!r}: {kind} values such as {series.dropna().iloc[0]!r}; a feature is a "
+            "number, a truth value or text: use pd.to_numeric(column) or column.astype(str)"
+        )
+    if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
+        return series.reset_index(drop=True)  # an order is declared by the user, not learnt
+    # In order of first appearance: sorted, a category's code would depend on names yet to come.
+    values = series.astype(object)
+    return pd.Series(pd.Categorical(values, categories=pd.unique(values.dropna())))
+
+
+def _infinite(name: str, row: int) -> str:
+    return f"column {name!r}: infinite in row {row}; make it a number or missing (NaN)"
+
+
+def _floats(series: pd.Series) -> Floats:
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        return series.to_numpy().astype(np.float64, copy=False)
+    return cast(Floats, series.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _one_column(values: Any, name: str) -> pd.Series:
+    shape = np.shape(values)
+    if len(shape) == 2 and shape[1] == 1:
+        values = np.asarray(values)[:, 0]
+    elif len(shape) != 1:
+        raise ValueError(f"{name!r}: shape {shape}; it must be one column of n rows")
+    return values if isinstance(values, pd.Series) else pd.Series(values)
+
+
+def _mixed_labels(series: pd.Series, name: str) -> Array:
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(object)
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biu":
+        return series.to_numpy()
+    kind = infer_dtype(series, skipna=True)
+    missing = series.isna().to_numpy(dtype=bool)
+    if kind in ("integer", "boolean") and not missing.any():
+        return np.asarray(series.tolist())
+    if kind in _NUMBERS | {"empty"} or is_number(series):
+        return _floats(series)
+    if kind == "string":
+        labels = series.to_numpy(dtype=object, copy=True)
+        labels[missing] = None
+        return labels
+    raise ValueError(
+        f"target {name!r}: {kind} values such as {series.dropna().iloc[0]!r}; "
+        "a label is a number, a truth value or text"
+    )

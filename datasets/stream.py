@@ -1,0 +1,265 @@
+"""`Stream`: a time-stamped history, with the instant at which each label becomes known."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from backtrain.datasets.columns import (
+    Array,
+    Features,
+    Floats,
+    content,
+    is_missing,
+    nearest,
+    read_features,
+    read_groups,
+    read_labels,
+    read_weights,
+)
+from backtrain.datasets.offsets import Times, to_timestamp
+from backtrain.datasets.times import read_both_times
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stream:
+    """n rows in event-time order: features known at `event_time`, labels at `label_time`.
+
+    Attributes:
+        X: (n, k). One float64 array when every column is a number or a truth value, else a
+            DataFrame (index 0..n-1) of float64 and category columns; categories stand in order of
+            first appearance. Missing values are allowed and stay missing (NaN).
+        y: (n,). Numbers, truth values, or text (object). A label may be missing only where it
+            never arrives; numbers are then float64 with NaN, text has None.
+        event_time: (n,) datetime64[ns], ascending; ties keep their order.
+        label_time: (n,) datetime64[ns], >= event_time; NaT = the label never arrives. None =
+            known at once, and never where y is missing.
+        columns: the k names of the features; by default those of the frame, or x0, x1, ...
+        weight: (n,) sample weights >= 0, or None.
+        group: (n,) keys of what belongs together (a user, a machine), or None.
+        name: what reports call the stream.    target: what they call y.
+        drift: the instants of true drift, where they are known (synthetic data).
+
+    Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
+    copied only when their type must change, so leave the originals alone. Raises `ValueError`
+    naming what is wrong, where, and the remedy; see `from_frame` for data that is not sorted.
+
+    >>> import numpy as np
+    >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
+    >>> stream = Stream(np.arange(8.0).reshape(4, 2), np.array([0, 1, 1, 0]), hours)
+    >>> stream
+    Stream('stream': 4 rows x 2 features, 2024-01-01 00:00:00 to 2024-01-01 03:00:00, target 'y')
+    >>> stream.rows("2024-01-01 01:00", "2024-01-01 03:00")
+    slice(1, 3, None)
+    """
+
+    X: Features
+    y: Array
+    event_time: Times
+    label_time: Times = None  # type: ignore[assignment]  # None only on its way in
+    columns: tuple[str, ...] = ()
+    weight: Floats | None = None
+    group: Array | None = None
+    name: str = "stream"
+    target: str = "y"
+    drift: tuple[pd.Timestamp, ...] = ()
+
+    def __post_init__(self) -> None:
+        event_time, label_time = read_both_times(self.event_time, self.label_time)
+        X, columns = read_features(self.X, self.columns)
+        y = read_labels(self.y, self.target)
+        missing = is_missing(y)
+        if label_time is None and len(missing) == len(event_time):
+            label_time = event_time
+            if missing.any():
+                label_time = np.where(missing, np.datetime64("NaT", "ns"), event_time)
+        weight = None if self.weight is None else read_weights(self.weight)
+        group = None if self.group is None else read_groups(self.group)
+        drift = tuple(to_timestamp(when, "drift") for when in self.drift)
+        self._set(X=X, y=y, event_time=event_time, label_time=label_time, columns=columns)
+        self._set(weight=weight, group=group, drift=drift)
+        self._check(missing)
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        *,
+        target: str,
+        time: str,
+        label_time: str | None = None,
+        weight: str | None = None,
+        group: str | None = None,
+        features: Sequence[str] | None = None,
+        name: str = "stream",
+    ) -> "Stream":
+        """Make a stream of a table in any order: it is sorted by time, ties keep their order.
+
+        `target`, `time`, `label_time`, `weight` and `group` are names of columns; the features
+        are all others, or those named. Rows in later error messages are counted in time order.
+
+        >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
+        >>> Stream.from_frame(frame, target="y", time="t").X
+        array([[1.],
+               [2.]])
+        """
+        roles = {
+            "target": target,
+            "time": time,
+            "label_time": label_time,
+            "weight": weight,
+            "group": group,
+        }
+        used = _check_names(df, roles, features)
+        chosen = [c for c in df.columns if c not in used] if features is None else list(features)
+        if not chosen:
+            raise ValueError(
+                f"features: no column is left beside {sorted(used)}; name at least one"
+            )
+        known = None if label_time is None else df[label_time]
+        event_times, label_times = read_both_times(
+            df[time], known, f"time {time!r}", f"label_time {label_time!r}", ordered=False
+        )
+        if (event_times[1:] < event_times[:-1]).any():
+            order = np.argsort(event_times, kind="stable")
+            df, event_times = df.iloc[order], event_times[order]
+            label_times = None if label_times is None else label_times[order]
+        # Copied: what is done to the table later must not reach the stream.
+        return cls(
+            df[chosen],
+            read_labels(df[target].copy(), target),
+            event_times.copy(),
+            cast(Times, None if label_times is None else label_times.copy()),
+            weight=None if weight is None else read_weights(df[weight].copy(), weight),
+            group=None if group is None else read_groups(df[group].copy(), group),
+            name=name,
+            target=str(target),
+        )
+
+    def __len__(self) -> int:
+        return len(self.event_time)
+
+    def __repr__(self) -> str:
+        first, last = self.span
+        lost = np.isnat(self.label_time).sum()
+        never = f", {lost} never labelled" if lost else ""
+        return (
+            f"Stream({self.name!r}: {len(self)} rows x {len(self.columns)} features, "
+            f"{first} to {last}, target {self.target!r}{never})"
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)  # pickle forgets that arrays are read-only
+
+    @property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The first and the last event time."""
+        return pd.Timestamp(self.event_time[0]), pd.Timestamp(self.event_time[-1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """64 hex digits that name the content: features, labels, times, weights and groups.
+
+        Equal content gives equal digits in every process; `name`, `target` and `drift` are not
+        content.
+        """
+        digest = hashlib.sha256(repr(self.columns).encode())
+        frame = self.X if isinstance(self.X, pd.DataFrame) else None
+        features = [self.X] if frame is None else [frame[column] for column in self.columns]
+        rest = (self.y, self.event_time, self.label_time, self.weight, self.group)
+        for part in (*features, *rest):
+            for piece in (b"none",) if part is None else content(part):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def rows(self, start: Any = None, stop: Any = None) -> slice:
+        """Return the positions of rows with start <= event_time < stop; None = no bound.
+
+        `start` and `stop` are instants as `pandas.Timestamp` reads them.
+        """
+        bounds = [0, len(self)]
+        for i, (when, name) in enumerate(((start, "start"), (stop, "stop"))):
+            if when is not None:
+                instant = to_timestamp(when, name).to_datetime64()
+                bounds[i] = int(np.searchsorted(self.event_time, instant))
+        return slice(bounds[0], max(bounds))
+
+    def take(self, rows: slice | npt.NDArray[np.intp]) -> Features:
+        """Return the features of some rows; a slice of an array is a view, not a copy."""
+        return self.X.iloc[rows] if isinstance(self.X, pd.DataFrame) else self.X[rows]
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first n rows as a table: both times, the features and the target."""
+        n = min(max(n, 0), len(self))
+        times = {"event_time": self.event_time[:n], "label_time": self.label_time[:n]}
+        features = pd.DataFrame(self.take(slice(0, n)), columns=list(self.columns))
+        label = pd.Series(self.y[:n], name=self.target)
+        return pd.concat([pd.DataFrame(times), features, label], axis="columns")
+
+    def with_label_time(self, label_time: Times | None) -> "Stream":
+        """Return the same rows with labels known at other times (None = known at once)."""
+        return replace(self, label_time=cast(Times, label_time))
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                value = value.view()  # the caller's own array keeps its flags
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    def _check(self, missing: npt.NDArray[np.bool_]) -> None:
+        for field in ("X", "y", "label_time", "weight", "group"):
+            value = getattr(self, field)
+            if value is not None and len(value) != len(self):
+                raise ValueError(f"{field}: {len(value)} rows, but event_time has {len(self)}")
+        arrives = ~np.isnat(self.label_time)
+        self._refuse(
+            arrives & (self.label_time < self.event_time),
+            "label_time is before event_time; no label is known before its row",
+        )
+        self._refuse(
+            arrives & missing,
+            f"target {self.target!r} is missing, but label_time is given; make that NaT",
+        )
+        labels = self.y[arrives]
+        if not len(labels):
+            raise ValueError(f"target {self.target!r}: no label ever arrives; nothing to learn")
+        if (labels == labels[0]).all():
+            raise ValueError(
+                f"target {self.target!r}: every label that arrives is {labels[:1].tolist()[0]!r}; "
+                "there is nothing to learn"
+            )
+
+    def _refuse(self, bad: npt.NDArray[np.bool_], problem: str) -> None:
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValueError(
+                f"row {row} (event_time {pd.Timestamp(self.event_time[row])}): {problem}"
+            )
+
+
+def _check_names(
+    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
+) -> set[str]:
+    if not isinstance(df, pd.DataFrame):
+        raise ValueError(f"df: a {type(df).__name__}, not a pandas DataFrame")
+    if df.columns.has_duplicates:
+        twice = df.columns[df.columns.duplicated()][0]
+        raise ValueError(f"column {twice!r} stands there twice; rename one of them")
+    asked = [(role, name) for role, name in roles.items() if name is not None]
+    used: dict[str, str] = {}
+    for role, name in [*asked, *(("features", name) for name in features or ())]:
+        if name not in df.columns:
+            hint = f"did you mean {nearest(name, df.columns)}?"
+            if name in df.index.names:
+                hint = "it is the index: use df.reset_index()"
+            raise ValueError(f"{role}={name!r}: no such column; {hint}")
+        if name in used:
+            raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
+        used[name] = role
+    return {name for _, name in asked}

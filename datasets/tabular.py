@@ -1,0 +1,98 @@
+"""Own data: any CSV or Parquet file, or a data set of OpenML by name, as a stream."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from backtrain.datasets.columns import nearest
+from backtrain.datasets.stream import Stream
+
+
+def table(
+    path: str | Path,
+    time: str,
+    target: str,
+    label_time: str | None = None,
+    weight: str | None = None,
+    group: str | None = None,
+    drop: Sequence[str] = (),
+    features: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Stream:
+    """Read a stream from a file: `.csv`, `.csv.gz`, `.tsv` or `.parquet`.
+
+    Columns are named as in the file; features are all columns that have no other role, or those in
+    `features`, without those in `drop`. The name is the file's, unless given. Raises
+    `FileNotFoundError`, and `ValueError` naming the file, the column and the nearest right one.
+    """
+    file = Path(path)
+    df = _read(file)
+    try:
+        return _stream(
+            df,
+            drop=drop,
+            features=features,
+            target=target,
+            time=time,
+            label_time=label_time,
+            weight=weight,
+            group=group,
+            name=name or file.name.split(".")[0],
+        )
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def openml(
+    name: str,
+    time: str,
+    target: str,
+    label_time: str | None = None,
+    version: int | str = "active",
+    drop: Sequence[str] = (),
+    features: Sequence[str] | None = None,
+) -> Stream:
+    """Download a data set of OpenML by name (scikit-learn keeps a copy) and read it as a stream.
+
+    Raises `ValueError` naming the data set, the column and the nearest right one.
+    """
+    from sklearn.datasets import fetch_openml  # slow to import, and rarely needed
+
+    df = cast(pd.DataFrame, fetch_openml(name, version=version, as_frame=True).frame)
+    roles = {"target": target, "time": time, "label_time": label_time}
+    try:
+        return _stream(df, drop=drop, features=features, name=name, **roles)
+    except ValueError as error:
+        raise ValueError(f"OpenML {name!r}: {error}") from None
+
+
+def _read(file: Path) -> pd.DataFrame:
+    if not file.is_file():
+        siblings = file.parent.glob("*") if file.parent.is_dir() else ()
+        names = [other.name for other in siblings if other.is_file()]
+        hint = f"did you mean {nearest(file.name, names)}?" if names else "is the folder right?"
+        raise FileNotFoundError(f"{file}: no such file; {hint}")
+    kind = "".join(file.suffixes).lower()
+    try:
+        if kind.endswith(".parquet"):
+            return pd.read_parquet(file)
+        if kind.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+            return pd.read_csv(file, sep="\t" if ".tsv" in kind else ",", low_memory=False)
+    except (ValueError, OSError) as error:  # the parsers' own errors are ValueErrors or OSErrors
+        raise ValueError(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    raise ValueError(f"{file}: {file.suffix or 'no'} suffix; use a .csv, .csv.gz or .parquet file")
+
+
+def _stream(
+    df: pd.DataFrame, drop: Sequence[str], features: Sequence[str] | None, **roles: Any
+) -> Stream:
+    for column in drop:
+        if column not in df.columns:
+            hint = f"did you mean {nearest(column, df.columns)}?"
+            raise ValueError(f"drop={column!r}: no such column; {hint}")
+        if column in [name for role, name in roles.items() if role != "name"]:
+            raise ValueError(f"drop={column!r}: is needed; leave it out of `drop`")
+    chosen = None if features is None else [name for name in features if name not in drop]
+    return Stream.from_frame(df.drop(columns=list(drop)), features=chosen, **roles)

@@ -1,0 +1,1 @@
+"""The time-aware simulator: it knows protocols, never a concrete strategy."""

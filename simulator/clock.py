@@ -1,0 +1,78 @@
+"""The only file that advances time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.datasets.offsets import instants, parse_offset
+from backtrain.datasets.stream import Stream
+
+Nanoseconds = NDArray[np.int64]
+
+#: Ticks turned into Python integers at a time: quick to loop over, small to hold.
+_CHUNK = 4096
+
+
+def tick_instants(
+    stream: Stream, tick: object, start: pd.Timestamp, end: pd.Timestamp
+) -> Nanoseconds:
+    """Instants at which a strategy may act: ``start + k * tick``, k = 1, 2, ..., up to ``end``.
+
+    A number of rows n puts tick k at the time of served row ``k * n``; ticks of one instant merge.
+    Returns nanoseconds since the epoch, strictly increasing.
+    """
+    if isinstance(tick, int):
+        served = stream.event_time[stream.rows(start, None)]
+        at = np.unique(served[tick::tick])
+        return np.asarray(at[at <= end.to_datetime64()].astype("datetime64[ns]").view(np.int64))
+    return instants(start, parse_offset(tick, "tick"), end).view(np.int64)  # type: ignore[arg-type]
+
+
+class Clock:
+    """Walks through ticks and wake-ups in order; both at one instant come as one.
+
+    >>> clock = Clock(np.array([10, 20, 30]), end=30)
+    >>> seen = []
+    >>> for now, is_tick in clock:
+    ...     seen.append((now, is_tick))
+    ...     if now == 10:
+    ...         clock.wake(13)
+    ...         clock.wake(20)
+    >>> seen
+    [(10, True), (13, False), (20, True), (30, True)]
+    """
+
+    def __init__(self, ticks: Nanoseconds, end: int) -> None:
+        self._ticks = ticks
+        self._end = end
+        self._due: list[int] = []
+
+    def wake(self, at: int) -> None:
+        """Ask for a stop at an instant that need not be a tick; after ``end`` it never comes."""
+        if at <= self._end:
+            heapq.heappush(self._due, at)
+
+    def __iter__(self) -> Iterator[tuple[int, bool]]:
+        """Yield (instant in nanoseconds, whether it is a tick)."""
+        due = self._due
+        for lower in range(0, len(self._ticks), _CHUNK):
+            for tick in self._ticks[lower : lower + _CHUNK].tolist():
+                while due and due[0] < tick:
+                    yield self._next_due(), False
+                if due and due[0] == tick:
+                    self._next_due()
+                yield tick, True
+                # A wake-up for this very instant is served by the caller, in the same instant.
+        while due:
+            yield self._next_due(), False
+
+    def _next_due(self) -> int:
+        at = heapq.heappop(self._due)
+        while self._due and self._due[0] == at:
+            heapq.heappop(self._due)
+        return at

@@ -1,0 +1,387 @@
+"""Closes the books of a replay: steps, charges for errors and predictions, tables, totals."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.simulator.ledger import KINDS
+from backtrain.simulator.record import Run
+from backtrain.simulator.setup import Setup, pick
+
+if TYPE_CHECKING:
+    from backtrain.simulator.replay import Replay
+    from backtrain.simulator.serving import Assignment
+
+_LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
+_SUPPRESSED = ("cooldown", "budget", "blackout")
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Stretches between neighbouring instants of ticks and deployments; arrays of shape (steps,)."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    version: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    scored: NDArray[np.int64]
+    loss: NDArray[np.float64]
+
+
+def close(replay: Replay, name: str, wall_seconds: float) -> Run:
+    """Turn a finished replay into its record."""
+    setup = replay.setup
+    rows = setup.served
+    predictions = _predictions(replay)
+    steps = _steps(replay)
+    _charge_serving(replay, steps)
+    charges = replay.ledger.frame()
+    events = _events(replay)
+    return Run(
+        name=name,
+        info=_info(replay, wall_seconds),
+        totals=_totals(replay, rows, charges, events, steps),
+        predictions=predictions,
+        steps=pd.DataFrame(
+            {
+                "start": steps.start.view("datetime64[ns]"),
+                "end": steps.end.view("datetime64[ns]"),
+                "rows": steps.rows,
+                "scored": steps.scored,
+                "loss": steps.loss,
+                "version": steps.version,
+            }
+        ),
+        versions=_versions(replay),
+        deployments=_deployments(replay),
+        events=events,
+        charges=charges,
+    )
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def _predictions(replay: Replay) -> pd.DataFrame:
+    setup, serving, rows = replay.setup, replay.serving, replay.setup.served
+    stream = setup.stream
+    prediction = serving.prediction[rows]
+    table: dict[str, Any] = {
+        "row": np.arange(rows.start, rows.stop),
+        "event_time": stream.event_time[rows],
+        "version": serving.version[rows],
+        "prediction": prediction if setup.classes is None else setup.classes[prediction],
+        "score": _score(replay),
+        "label": _plain(stream.y[rows]),
+        "label_time": stream.label_time[rows],
+        "loss": serving.loss[rows],
+        "weight": np.ones(rows.stop - rows.start) if stream.weight is None else stream.weight[rows],
+        "fallback": serving.fallback[rows],
+    }
+    if serving.probability is not None and setup.classes is not None:
+        for place, label in enumerate(setup.classes):
+            table[f"probability {label}"] = serving.probability[rows, place]
+    return pd.DataFrame(table, copy=False)
+
+
+def _score(replay: Replay) -> NDArray[np.float64]:
+    serving, rows = replay.serving, replay.setup.served
+    if serving.score is not None:
+        return serving.score[rows]
+    if replay.setup.classes is None:
+        return serving.prediction[rows].astype(np.float64, copy=False)
+    return np.full(rows.stop - rows.start, np.nan)
+
+
+def _plain(y: NDArray[Any]) -> Any:
+    """Labels in a dtype that Parquet can keep."""
+    return pd.Series(y).convert_dtypes().to_numpy() if y.dtype.kind == "O" else y
+
+
+# --- steps --------------------------------------------------------------------------------------
+
+
+def _steps(replay: Replay) -> Steps:
+    setup, serving = replay.setup, replay.serving
+    start, end = setup.start_at.value, setup.end_at.value
+    marks = [a.at for a in serving.assignments]
+    inner = np.unique(np.concatenate((setup.ticks, np.array(marks, dtype=np.int64), [start])))
+    inner = inner[(inner >= start) & (inner <= end)]
+    ends = np.append(inner[1:], end)
+    borders = np.append(setup.event_at.searchsorted(inner), setup.served.stop)
+    place = np.searchsorted(np.array(marks), inner, side="right") - 1
+    champion = np.array([a.champion.version for a in serving.assignments])[place]
+    return _sum_up(replay, inner, ends, borders, champion, place)
+
+
+def _sum_up(
+    replay: Replay,
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    borders: NDArray[np.int64],
+    champion: NDArray[np.int64],
+    place: NDArray[np.int64],
+) -> Steps:
+    """Add up the rows of each step; a step that two versions share becomes one entry for each."""
+    setup, serving = replay.setup, replay.serving
+    assignments = serving.assignments
+    shared = np.flatnonzero([assignments[p].share > 0 for p in place])
+    n = len(start)
+    step = np.repeat(np.arange(n), np.diff(borders))
+    version = serving.version[setup.served]
+    for extra, where in enumerate(shared):
+        rows = slice(borders[where] - borders[0], borders[where + 1] - borders[0])
+        step[rows][version[rows] != champion[where]] = n + extra
+    challengers = [_challenger_version(assignments[place[where]]) for where in shared]
+    loss = serving.loss[setup.served]
+    known = ~np.isnan(loss)
+    weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
+    entries = n + len(shared)
+    steps = Steps(
+        np.append(start, start[shared]),
+        np.append(end, end[shared]),
+        np.append(champion, np.array(challengers, dtype=np.int64)),
+        np.bincount(step, minlength=entries),
+        np.bincount(step, weights=known, minlength=entries).astype(np.int64),
+        np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries),
+    )
+    order = np.lexsort((steps.version, steps.start))
+    return Steps(*(getattr(steps, column.name)[order] for column in fields(steps)))
+
+
+def _challenger_version(assignment: Assignment) -> int:
+    assert assignment.challenger is not None
+    return assignment.challenger.version
+
+
+def _charge_serving(replay: Replay, steps: Steps) -> None:
+    prices, ledger = replay.setup.prices, replay.ledger
+    for at, version, rows, loss in zip(
+        steps.start.tolist(),
+        steps.version.tolist(),
+        steps.rows.tolist(),
+        steps.loss.tolist(),
+        strict=True,
+    ):
+        ledger.charge(at, "error", version, loss, prices.error)
+        ledger.charge(at, "predict", version, rows / 1000, prices.per_1k_predictions)
+    for now, stop in _stretches(replay.serving.assignments, replay.setup.served.stop):
+        if now.challenger is not None and now.share == 0:
+            watched = (stop - now.row) / 1000
+            ledger.charge(
+                now.at, "predict", now.challenger.version, watched, prices.per_1k_predictions
+            )
+
+
+def _stretches(assignments: list[Assignment], stop: int) -> Iterable[tuple[Assignment, int]]:
+    stops = [a.row for a in assignments[1:]] + [stop]
+    return zip(assignments, stops, strict=True)
+
+
+# --- versions, deployments, events --------------------------------------------------------------
+
+
+def _versions(replay: Replay) -> pd.DataFrame:
+    entries = replay.log.versions
+    at = replay.setup.stream.event_time
+    spans = [
+        (at[rows.min()], at[rows.max()])
+        if entry.selection is not None and len(rows := entry.selection.indices())
+        else (np.datetime64("NaT", "ns"), np.datetime64("NaT", "ns"))
+        for entry in entries
+    ]
+    return pd.DataFrame(
+        {
+            "version": np.array([e.version for e in entries], dtype=np.int64),
+            "parent": pd.array([e.parent for e in entries], dtype="Int64"),
+            "update": pd.array([repr(replay.strategy.update)] * len(entries), dtype="str"),
+            "reason": pd.array([e.reason for e in entries], dtype="str"),
+            "decided_at": _times(e.decided_at for e in entries),
+            "ready_at": _times(e.ready_at for e in entries),
+            "outcome": pd.array([e.outcome for e in entries], dtype="str"),
+            "window_start": np.array([span[0] for span in spans], dtype="datetime64[ns]"),
+            "window_end": np.array([span[1] for span in spans], dtype="datetime64[ns]"),
+            "rows": np.array([e.rows for e in entries], dtype=np.int64),
+            "fit_seconds": np.array([e.fit_seconds for e in entries], dtype=np.float64),
+            "fit": pd.array([e.fit for e in entries], dtype="str"),
+            "shared": np.array([e.shared for e in entries], dtype=bool),
+        }
+    )
+
+
+def _deployments(replay: Replay) -> pd.DataFrame:
+    """Who answered which share from when to when; a stretch with the same share is one row."""
+    assignments = replay.serving.assignments
+    rows: list[list[Any]] = []
+    open_rows: dict[int, list[Any]] = {}
+    for now in assignments:
+        shares = {now.champion.version: 1.0 - now.share if now.challenger is not None else 1.0}
+        if now.challenger is not None:
+            shares[now.challenger.version] = now.share
+        for number, entry in list(open_rows.items()):
+            if shares.get(number) != entry[3]:
+                entry[2] = now.at
+                del open_rows[number]
+        for number, share in shares.items():
+            if number not in open_rows:
+                open_rows[number] = [number, now.at, None, share]
+                rows.append(open_rows[number])
+    return pd.DataFrame(
+        {
+            "version": np.array([row[0] for row in rows], dtype=np.int64),
+            "from": _times(row[1] for row in rows),
+            "to": _times(row[2] for row in rows),
+            "share": np.array([row[3] for row in rows], dtype=np.float64),
+        }
+    )
+
+
+def _events(replay: Replay) -> pd.DataFrame:
+    at, kind, number, reason, statistic, threshold = (
+        zip(*replay.log.events, strict=True) if replay.log.events else ((),) * 6
+    )
+    events = pd.DataFrame(
+        {
+            "at": np.array(at, dtype="datetime64[ns]"),
+            "kind": pd.array(list(kind), dtype="str"),
+            "version": pd.array(list(number), dtype="Int64"),
+            "reason": pd.array(list(reason), dtype="str"),
+            "statistic": np.array(statistic, dtype=np.float64),
+            "threshold": np.array(threshold, dtype=np.float64),
+        }
+    )
+    return pd.concat((events, _fallbacks(replay))).sort_values(
+        "at", kind="stable", ignore_index=True
+    )
+
+
+def _fallbacks(replay: Replay) -> pd.DataFrame:
+    """One event for each version that could not score rows, at the first of them."""
+    setup, serving = replay.setup, replay.serving
+    rows = setup.served.start + np.flatnonzero(serving.fallback[setup.served])
+    numbers, first, counts = np.unique(serving.version[rows], return_index=True, return_counts=True)
+    what = "mean" if setup.classes is None else "prior"
+    said = [f"{n} rows could not be scored and got the training {what}" for n in counts]
+    return pd.DataFrame(
+        {
+            "at": setup.stream.event_time[rows[first]],
+            "kind": pd.array(["fallback"] * len(numbers), dtype="str"),
+            "version": pd.array(numbers, dtype="Int64"),
+            "reason": pd.array(said, dtype="str"),
+            "statistic": counts.astype(np.float64),
+            "threshold": np.full(len(numbers), np.nan),
+        }
+    )
+
+
+def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
+    nat = np.iinfo(np.int64).min
+    return np.array([nat if value is None else value for value in values], dtype=np.int64).view(
+        "datetime64[ns]"
+    )
+
+
+# --- totals and facts ---------------------------------------------------------------------------
+
+
+def _totals(
+    replay: Replay, rows: slice, charges: pd.DataFrame, events: pd.DataFrame, steps: Steps
+) -> dict[str, Any]:
+    setup, serving = replay.setup, replay.serving
+    money = charges.groupby("kind")["amount"].sum()
+    by_kind = {kind: float(money.get(kind, 0.0)) for kind in KINDS}
+    kinds = events["kind"].value_counts()
+    never = np.isnat(setup.stream.label_time[rows])
+    scored = ~np.isnan(serving.loss[rows])
+    judged = pick(serving.outcomes(rows), scored)
+    return {
+        "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
+        **by_kind,
+        "retrains": len(replay.view.trainings),
+        "deployed": int(kinds.get("deployed", 0)),
+        "rejected": int(kinds.get("rejected", 0)) + int(kinds.get("rolled back", 0)),
+        "failed": int(kinds.get("failed", 0)),
+        "refused": int(kinds.get("refused", 0)),
+        "busy": int(kinds.get("busy", 0)),
+        "suppressed": sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED),
+        "rows": rows.stop - rows.start,
+        "scored": int(scored.sum()),
+        "never_labelled": int(never.sum()),
+        "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
+        "fallback": int(serving.fallback[rows].sum()),
+        "loss": float(steps.loss.sum()),
+        "metrics": {metric.name: metric(judged) for metric in setup.row_metrics},
+    }
+
+
+def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
+    setup, stream = replay.setup, replay.setup.stream
+    first, last = stream.span
+    return {
+        "status": "complete",
+        "strategy": repr(replay.strategy),
+        "parts": describe(replay.strategy),
+        "in_sample": False,
+        "stream": {
+            "name": stream.name,
+            "fingerprint": stream.fingerprint,
+            "rows": len(stream),
+            "target": stream.target,
+            "first": first.isoformat(),
+            "last": last.isoformat(),
+        },
+        "start": setup.start_at.isoformat(),
+        "end": setup.end_at.isoformat(),
+        "tick": setup.tick,
+        "model": " ".join(repr(setup.model).split()),
+        "task": setup.task,
+        "features": setup.features,
+        "prices": describe(setup.prices, named=False),
+        "delays": describe(setup.delays, named=False),
+        "loss": setup.row_loss.name,
+        "greater_is_better": {m.name: m.greater_is_better for m in setup.row_metrics},
+        "label_delay_seconds": _label_delay(setup),
+        "drift": [when.isoformat() for when in stream.drift],
+        "seed": setup.seed,
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "wall_seconds": wall_seconds,
+    }
+
+
+def _label_delay(setup: Setup) -> dict[str, float]:
+    gap = setup.stream.label_time[setup.served] - setup.stream.event_time[setup.served]
+    seconds = gap[~np.isnat(gap)].astype(np.int64) / 1e9
+    if len(seconds) == 0:
+        return {"median": 0.0, "p95": 0.0, "max": 0.0}
+    median, p95 = np.quantile(seconds, [0.5, 0.95])
+    return {"median": float(median), "p95": float(p95), "max": float(seconds.max())}
+
+
+def describe(value: Any, named: bool = True) -> Any:
+    """A part as plain data: its class under ``type``, then its fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {spec.name: describe(getattr(value, spec.name)) for spec in fields(value)}
+        return {"type": type(value).__name__, **inside} if named else inside
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,380 @@
+"""Row losses, which add up, and metrics, which do not.
+
+A *loss* gives one number a row, so it can be charged, summed over any stretch and attributed to the
+version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+_SMALLEST_PROBABILITY = 1e-15
+
+
+class MetricError(ValueError):
+    """A loss or metric does not exist, or does not fit the task."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Labels beside the answers given to the same n rows.
+
+    Attributes
+    ----------
+    label, prediction : ndarray of shape (n,)
+        Floats for regression; positions in ``classes`` for classification.
+    score : ndarray of shape (n,) or None
+        Probability of the positive class (binary) or of the predicted class (multiclass).
+    probability : ndarray of shape (n, k) or None
+        Probability of every class; only where there are more than two.
+    classes : ndarray of shape (k,) or None
+        The class labels in sorted order; None for regression.
+    weight : ndarray of shape (n,) or None
+        Row weights.
+    positive : int
+        Position of the positive class.
+    """
+
+    label: NDArray[Any]
+    prediction: NDArray[Any]
+    score: Floats | None = None
+    probability: Floats | None = None
+    classes: NDArray[Any] | None = None
+    weight: Floats | None = None
+    positive: int = 1
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+class Loss(Protocol):
+    """A number a row: ``rows(outcomes)`` is an array of shape (n,), larger is worse."""
+
+    @property
+    def name(self) -> str:
+        """How the loss is called in records and reports."""
+
+    @property
+    def task(self) -> str | None:
+        """``"classification"``, ``"regression"``, or None where it fits both."""
+
+    @property
+    def needs_probability(self) -> bool:
+        """Whether the model must give probabilities."""
+
+    def rows(self, outcomes: Outcomes) -> Floats:
+        """Loss of each row, shape (n,)."""
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """A named loss given by a function of outcomes."""
+
+    name: str
+    task: str | None
+    function: Callable[[Outcomes], Any]
+    needs_probability: bool = False
+
+    def rows(self, outcomes: Outcomes) -> Floats:
+        """Loss of each row, shape (n,)."""
+        return np.asarray(self.function(outcomes), dtype=np.float64)
+
+
+def _absolute(outcomes: Outcomes) -> Floats:
+    return np.abs(outcomes.label - outcomes.prediction)
+
+
+def _squared(outcomes: Outcomes) -> Floats:
+    return np.square(outcomes.label - outcomes.prediction)
+
+
+def _zero_one(outcomes: Outcomes) -> NDArray[np.bool_]:
+    return outcomes.label != outcomes.prediction
+
+
+def _log(outcomes: Outcomes) -> Floats:
+    return -np.log(np.clip(_probability_of_label(outcomes), _SMALLEST_PROBABILITY, 1.0))
+
+
+def _probability_of_label(outcomes: Outcomes) -> Floats:
+    if outcomes.probability is not None:
+        return np.asarray(outcomes.probability[np.arange(len(outcomes)), outcomes.label])
+    assert outcomes.score is not None
+    positive = outcomes.label == outcomes.positive
+    return np.where(positive, outcomes.score, 1.0 - outcomes.score)
+
+
+@dataclass(frozen=True)
+class Pinball:
+    """Quantile loss: ``max(q * (y - p), (q - 1) * (y - p))`` (Koenker & Bassett 1978).
+
+    >>> import numpy as np
+    >>> Pinball(0.9).rows(Outcomes(np.array([10.0, 10.0]), np.array([8.0, 12.0]))).round(3).tolist()
+    [1.8, 0.2]
+    """
+
+    quantile: float
+    task = "regression"
+    needs_probability = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.quantile < 1:
+            raise MetricError(f"Pinball(quantile={self.quantile!r}): must lie between 0 and 1")
+
+    @property
+    def name(self) -> str:
+        """How the loss is called in records and reports."""
+        return f"pinball {self.quantile:g}"
+
+    def rows(self, outcomes: Outcomes) -> Floats:
+        """Loss of each row, shape (n,)."""
+        gap = outcomes.label - outcomes.prediction
+        return np.maximum(self.quantile * gap, (self.quantile - 1) * gap)
+
+
+@dataclass(frozen=True)
+class CostMatrix:
+    """What each mistake costs: ``costs[label][prediction]``; a pair that is not named costs 0.
+
+    >>> import numpy as np
+    >>> miss = CostMatrix({"fraud": {"fine": 100.0}, "fine": {"fraud": 1.0}})
+    >>> labels = Outcomes(np.array([0, 1]), np.array([1, 0]), classes=np.array(["fine", "fraud"]))
+    >>> miss.rows(labels).tolist()
+    [1.0, 100.0]
+    """
+
+    costs: Mapping[Any, Mapping[Any, float]]
+    task = "classification"
+    needs_probability = False
+    name = "cost matrix"
+
+    def rows(self, outcomes: Outcomes) -> Floats:
+        """Loss of each row, shape (n,)."""
+        assert outcomes.classes is not None
+        classes = outcomes.classes.tolist()
+        known = set(self.costs) | {p for row in self.costs.values() for p in row}
+        if strange := known - set(classes):
+            raise MetricError(
+                f"CostMatrix: {strange} are not classes of the target; it has {classes}"
+            )
+        table = np.array([[self.costs.get(y, {}).get(p, 0.0) for p in classes] for y in classes])
+        return np.asarray(table[outcomes.label, outcomes.prediction], dtype=np.float64)
+
+
+def _custom(function: Callable[[NDArray[Any], NDArray[Any]], Any]) -> RowLoss:
+    """Wrap ``function(labels, predictions) -> losses`` so that it sees labels, not positions."""
+
+    def rows(outcomes: Outcomes) -> Any:
+        if outcomes.classes is None:
+            return function(outcomes.label, outcomes.prediction)
+        return function(outcomes.classes[outcomes.label], outcomes.classes[outcomes.prediction])
+
+    return RowLoss(getattr(function, "__name__", type(function).__name__), None, rows)
+
+
+LOSSES: Mapping[str, RowLoss] = {
+    loss.name: loss
+    for loss in (
+        RowLoss("absolute", "regression", _absolute),
+        RowLoss("squared", "regression", _squared),
+        RowLoss("zero_one", "classification", _zero_one),
+        RowLoss("log", "classification", _log, needs_probability=True),
+    )
+}
+
+
+def find_loss(loss: str | Loss | Callable[..., Any], task: str) -> Loss:
+    """Look a loss up by name, or take one (or a function of labels and predictions) as it is."""
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise MetricError(f"loss={loss!r}: {_nearest(loss, LOSSES)}")
+        found: Loss = LOSSES[loss]
+    elif hasattr(loss, "rows"):
+        found = loss
+    elif callable(loss):
+        found = _custom(loss)
+    else:
+        raise MetricError(f"loss={loss!r}: give a name ({', '.join(LOSSES)}) or a function")
+    if found.task not in (None, task):
+        fitting = [name for name, other in LOSSES.items() if other.task == task]
+        raise MetricError(
+            f"loss={found.name!r} is for {found.task}, but the model does {task}; "
+            f"use one of {', '.join(fitting)}"
+        )
+    return found
+
+
+# --- metrics ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number for a set of rows, and the direction in which it is better."""
+
+    name: str
+    task: str
+    greater_is_better: bool
+    function: Callable[[Outcomes], float]
+    needs_probability: bool = False
+    binary: bool = False
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        """Value over the rows; NaN where it is not defined (no rows, one class for an AUC)."""
+        return float(self.function(outcomes)) if len(outcomes) else float("nan")
+
+    def worse(self, value: float, than: float) -> bool:
+        """Whether ``value`` is worse than ``than``, in this metric's own direction."""
+        return value < than if self.greater_is_better else value > than
+
+
+def _mean(values: NDArray[Any], weight: Floats | None) -> float:
+    if weight is None:
+        return float(values.mean())
+    total = weight.sum()
+    return float(values @ weight / total) if total > 0 else float("nan")
+
+
+def _confusion(o: Outcomes) -> Floats:
+    assert o.classes is not None
+    k = len(o.classes)
+    cells = np.bincount(o.label * k + o.prediction, weights=o.weight, minlength=k * k)
+    return cells.reshape(k, k).astype(np.float64)
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def _of_positive_or_macro(o: Outcomes, score: Callable[[Floats], Floats]) -> float:
+    """Binary: the positive class. Multiclass: the mean over classes seen in label or prediction."""
+    table = _confusion(o)
+    values = score(table)
+    if len(table) == 2:
+        return float(values[o.positive])
+    return float(values[(table.sum(0) + table.sum(1)) > 0].mean())
+
+
+def _balanced_accuracy(o: Outcomes) -> float:
+    table = _confusion(o)
+    seen = table.sum(1) > 0
+    return float((np.diag(table)[seen] / table.sum(1)[seen]).mean())
+
+
+def _precision(table: Floats) -> Floats:
+    return _ratio(np.diag(table).copy(), table.sum(0))
+
+
+def _recall(table: Floats) -> Floats:
+    return _ratio(np.diag(table).copy(), table.sum(1))
+
+
+def _f1(table: Floats) -> Floats:
+    return _ratio(2 * np.diag(table), table.sum(0) + table.sum(1))
+
+
+def _roc_auc(o: Outcomes) -> float:
+    assert o.score is not None
+    positive = o.label == o.positive
+    if positive.all() or not positive.any():
+        return float("nan")
+    if o.weight is None:
+        above = rankdata(o.score)[positive].sum()
+        n = int(positive.sum())
+        return float((above - n * (n + 1) / 2) / (n * (len(o) - n)))
+    _, group = np.unique(o.score, return_inverse=True)
+    plus = np.bincount(group, weights=o.weight * positive)
+    minus = np.bincount(group, weights=o.weight * ~positive)
+    below = np.cumsum(minus) - minus
+    return float((plus * (below + minus / 2)).sum() / (plus.sum() * minus.sum()))
+
+
+def _average_precision(o: Outcomes) -> float:
+    assert o.score is not None
+    weight = np.ones(len(o)) if o.weight is None else o.weight
+    positive = weight * (o.label == o.positive)
+    if positive.sum() == 0:
+        return float("nan")
+    _, group = np.unique(-o.score, return_inverse=True)
+    hits = np.bincount(group, weights=positive)
+    shown = np.bincount(group, weights=weight)
+    precision = _ratio(np.cumsum(hits), np.cumsum(shown))
+    return float((precision * hits).sum() / hits.sum())
+
+
+def _brier(o: Outcomes) -> float:
+    assert o.score is not None
+    return _mean(np.square(o.score - (o.label == o.positive)), o.weight)
+
+
+def _mape(o: Outcomes) -> float:
+    size = np.maximum(np.abs(o.label), np.finfo(np.float64).eps)
+    return _mean(np.abs(o.label - o.prediction) / size, o.weight)
+
+
+def _r2(o: Outcomes) -> float:
+    spread = _mean(np.square(o.label - _mean(o.label, o.weight)), o.weight)
+    error = _mean(_squared(o), o.weight)
+    return 1.0 - error / spread if spread > 0 else float("nan")
+
+
+_C, _R = "classification", "regression"
+
+#: Every metric by name. Directions follow scikit-learn; so do the values.
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", _C, True, lambda o: _mean(o.label == o.prediction, o.weight)),
+        Metric("balanced accuracy", _C, True, _balanced_accuracy),
+        Metric("precision", _C, True, lambda o: _of_positive_or_macro(o, _precision)),
+        Metric("recall", _C, True, lambda o: _of_positive_or_macro(o, _recall)),
+        Metric("F1", _C, True, lambda o: _of_positive_or_macro(o, _f1)),
+        Metric("ROC AUC", _C, True, _roc_auc, needs_probability=True, binary=True),
+        Metric("average precision", _C, True, _average_precision, True, binary=True),
+        Metric("Brier", _C, False, _brier, needs_probability=True, binary=True),
+        Metric("log loss", _C, False, lambda o: _mean(_log(o), o.weight), True),
+        Metric("MAE", _R, False, lambda o: _mean(_absolute(o), o.weight)),
+        Metric("RMSE", _R, False, lambda o: _mean(_squared(o), o.weight) ** 0.5),
+        Metric("MAPE", _R, False, _mape),
+        Metric("R2", _R, True, _r2),
+    )
+}
+
+
+def find_metric(name: str, task: str | None = None) -> Metric:
+    """Look a metric up by name; case, spaces, hyphens and underscores do not matter.
+
+    >>> find_metric("roc_auc").name
+    'ROC AUC'
+    """
+    plain = {_plain(known): metric for known, metric in METRICS.items()}
+    metric = plain.get(_plain(name))
+    if metric is None:
+        raise MetricError(f"metric {name!r}: {_nearest(name, METRICS)}")
+    if task is not None and metric.task != task:
+        fitting = [known for known, other in METRICS.items() if other.task == task]
+        raise MetricError(
+            f"metric {metric.name!r} is for {metric.task}, but the model does {task}; "
+            f"use one of {', '.join(fitting)}"
+        )
+    return metric
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
+    original = {k.lower(): k for k in known}
+    hint = f"did you mean {original[near[0]]!r}? " if near else ""
+    return f"not known; {hint}there are {', '.join(known)}"

@@ -1,0 +1,266 @@
+"""What the simulator expects of the parts of a strategy. It knows these shapes and no class.
+
+Specs (`Trigger`, `Window`, `Update`, `Gate`) are frozen and reusable; what changes during a replay
+lives in the `Monitor` or `Trial` that a spec opens for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backtrain.simulator.setup import Setup
+    from backtrain.simulator.view import View
+
+Rows = slice | NDArray[np.int64]
+
+
+class PartError(ValueError):
+    """A part was given a parameter that makes no sense, or does not fit the rest of the setup."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reason:
+    """Why a trigger fired, or a gate refused: one sentence and, where there are, two numbers."""
+
+    sentence: str
+    statistic: float = float("nan")
+    threshold: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The rows that a training learns from, in the order in which it learns them.
+
+    Attributes
+    ----------
+    rows : slice or ndarray of shape (n,)
+        Positions in the stream; a slice where they are neighbours (nothing is copied then).
+    weights : ndarray of shape (n,) or None
+        Sample weights, multiplied with the stream's own where it has them.
+    """
+
+    rows: Rows
+    weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rows, slice):
+            rows = np.asarray(self.rows, dtype=np.int64)
+            if len(rows) and len(rows) == rows[-1] - rows[0] + 1 and (np.diff(rows) == 1).all():
+                rows = slice(int(rows[0]), int(rows[-1]) + 1)  # type: ignore[assignment]
+            object.__setattr__(self, "rows", rows)
+        if self.weights is not None and len(self.weights) != len(self):
+            raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
+
+    def __len__(self) -> int:
+        if isinstance(self.rows, slice):
+            return int(self.rows.stop - self.rows.start)
+        return len(self.rows)
+
+    def indices(self) -> NDArray[np.int64]:
+        """Positions as an array, shape (n,)."""
+        if isinstance(self.rows, slice):
+            return np.arange(self.rows.start, self.rows.stop)
+        return self.rows
+
+    def take(self, where: slice | NDArray[Any]) -> Selection:
+        """The part of this selection at the given places of it."""
+        weights = None if self.weights is None else self.weights[where]
+        if isinstance(self.rows, slice) and isinstance(where, slice):
+            start, stop, _ = where.indices(len(self))
+            return Selection(slice(self.rows.start + start, self.rows.start + stop), weights)
+        return Selection(self.indices()[where], weights)
+
+    def digest(self) -> bytes:
+        """Names the content: the borders of its runs of neighbours, and the weights."""
+        sha = hashlib.blake2b(digest_size=16)
+        if isinstance(self.rows, slice):
+            sha.update(np.array([self.rows.start, self.rows.stop]).tobytes())
+        else:
+            breaks = np.flatnonzero(np.diff(self.rows) != 1) + 1
+            first = self.rows[np.concatenate(([0], breaks))] if len(self.rows) else self.rows
+            sha.update(np.concatenate((first, breaks, [len(self.rows)])).tobytes())
+        if self.weights is not None:
+            sha.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
+        return sha.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a trial says about its challenger. Build it with one of the four class methods."""
+
+    action: Literal["deploy", "reject", "wait", "refit"]
+    reason: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    until: pd.Timestamp | None = None
+    share: float = 0.0
+    sticky: bool = False
+    selection: Selection | None = None
+    reviewed: bool = True
+
+    @classmethod
+    def deploy(cls, reason: str = "", reviewed: bool = True, **numbers: float) -> Verdict:
+        """Put the challenger in force. ``reviewed=False``: nobody looked, no review is charged."""
+        return cls("deploy", reason, numbers, reviewed=reviewed)
+
+    @classmethod
+    def reject(cls, reason: str = "", **numbers: float) -> Verdict:
+        """Drop the challenger; where it already answered rows, this is the rollback."""
+        return cls("reject", reason, numbers)
+
+    @classmethod
+    def wait(
+        cls,
+        until: pd.Timestamp | str | None = None,
+        share: float = 0.0,
+        reason: str = "",
+        sticky: bool = False,
+        **numbers: float,
+    ) -> Verdict:
+        """Ask again at ``until`` (None: at the next tick); until then the challenger answers ``share``.
+
+        0 is a shadow. With share s the trial's row p, counted from 0, is the challenger's iff
+        ``floor((p + 1) * s) > floor(p * s)``; with ``sticky``, iff the hash of its group is below s.
+        """
+        if not 0 <= share <= 1:
+            raise PartError(f"Verdict.wait(share={share!r}): a share lies between 0 and 1")
+        when = None if until is None else pd.Timestamp(until)
+        return cls("wait", reason, numbers, until=when, share=float(share), sticky=sticky)
+
+    @classmethod
+    def refit(cls, selection: Selection, reason: str = "", **numbers: float) -> Verdict:
+        """Fit the challenger again on ``selection`` and ask once more when that is ready."""
+        return cls("refit", reason, numbers, selection=selection)
+
+
+class Monitor(Protocol):
+    """Watches one replay for a trigger. It is asked at every tick, also while a training runs."""
+
+    def fires(self, view: View) -> Reason | None:
+        """Return the reason to retrain now, or None."""
+
+
+class Trigger(Protocol):
+    """When to retrain."""
+
+    def monitor(self) -> Monitor:
+        """Open a watch for one replay, with no memory of any other."""
+
+
+class Window(Protocol):
+    """What to train on."""
+
+    def select(self, view: View) -> Selection:
+        """Choose among the rows known now: sorted positions or a slice, optional weights."""
+
+
+class Update(Protocol):
+    """How to train."""
+
+    def fit(
+        self,
+        model: Any,
+        X: Any,
+        y: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        parent: Any,
+        seed: int,
+    ) -> Any:
+        """Return a fitted model.
+
+        ``model`` is an unfitted copy that may be fitted in place; ``parent`` the fitted model in
+        force, or None for the first one, and must not be changed.
+        """
+
+
+class Trial(Protocol):
+    """One challenger's way into force."""
+
+    def check(self, selection: Selection, view: View) -> Reason | None:
+        """Refuse before anything is trained, or return None."""
+
+    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
+        """Split into the rows to train on and the rows held out for the review."""
+
+    def review(self, view: View) -> Verdict:
+        """Judge ``view.challenger``: when it is ready, and again when it asked to wait."""
+
+
+class Gate(Protocol):
+    """Whether to deploy."""
+
+    def open(self) -> Trial:
+        """Open a trial for one challenger."""
+
+
+class Policy(Protocol):
+    """A whole strategy, as the simulator sees it."""
+
+    @property
+    def trigger(self) -> Trigger:
+        """When."""
+
+    @property
+    def window(self) -> Window:
+        """On what."""
+
+    @property
+    def update(self) -> Update:
+        """How."""
+
+    @property
+    def gate(self) -> Gate:
+        """Whether to deploy."""
+
+    def obstacle(self, view: View) -> tuple[str, str] | None:
+        """Kind and sentence of what forbids a training now (cooldown, budget, blackout)."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A part that can tell, before anything starts, that it does not fit the setup."""
+
+    def check_setup(self, setup: Setup) -> None:
+        """Raise `PartError` with the reason and the remedy."""
+
+
+@runtime_checkable
+class Tuned(Protocol):
+    """A trigger that must be tuned before it is used."""
+
+    def prepare(self, history: View) -> Trigger:
+        """Return the tuned trigger, from what was known at ``start`` only."""
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """An update that learns only what its parent has not yet learnt."""
+
+    def unlearnt(self, view: View, selection: Selection) -> Selection:
+        """The rows of ``selection`` that the model in force has not been offered, as they arrived."""
+
+
+class Part:
+    """Gives a frozen dataclass a ``repr`` that is the shortest code that builds it."""
+
+    def __repr__(self) -> str:
+        shown: list[str] = []
+        positional = True
+        for spec in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, spec.name)
+            default = spec.default
+            if default is MISSING and spec.default_factory is not MISSING:
+                default = spec.default_factory()
+            if default is not MISSING and value == default:
+                positional = False
+                continue
+            shown.append(repr(value) if positional else f"{spec.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,0 +1,478 @@
+"""The loop: a history, a strategy, and what happens at every instant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from backtrain.simulator.clock import Clock
+from backtrain.simulator.closing import close
+from backtrain.simulator.fits import Fit, FitError, FitStore, Learner
+from backtrain.simulator.ledger import Ledger
+from backtrain.simulator.protocols import (
+    Checked,
+    Incremental,
+    PartError,
+    Policy,
+    Reason,
+    Rows,
+    Selection,
+    Trial,
+    Tuned,
+    Update,
+    Verdict,
+)
+from backtrain.simulator.record import Run
+from backtrain.simulator.serving import Assignment, Candidate, Serving
+from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.view import Model, View
+
+
+@dataclass(eq=False)
+class Job:
+    """One decision to train, and what its fits have taken so far."""
+
+    version: int
+    kind: Literal["initial", "train"]
+    rows: int = 0
+    cpu_seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class Challenger:
+    """A training from its decision until it is deployed or rejected."""
+
+    job: Job
+    trial: Trial
+    parent: Model
+    selection: Selection
+    model: Model
+    candidate: Candidate
+    stage: Literal["training", "waiting", "deploying"] = "training"
+    due: int | None = None  # None: the next tick
+    trial_row: int | None = None
+    answered: bool = False  # whether it has been given rows to answer
+    reviewed: bool = False
+
+
+@dataclass
+class VersionEntry:
+    """A row of the table of versions."""
+
+    version: int
+    parent: int | None
+    reason: str
+    decided_at: int
+    ready_at: int | None = None
+    outcome: str = "pending"
+    selection: Selection | None = None
+    rows: int = 0
+    fit_seconds: float = 0.0
+    fit: str = ""
+    shared: bool = False
+
+
+@dataclass
+class Log:
+    """What happened, as rows."""
+
+    events: list[tuple[int, str, int | None, str, float, float]] = field(default_factory=list)
+    versions: list[VersionEntry] = field(default_factory=list)
+
+    def event(self, at: int, kind: str, version: int | None, reason: Reason | str = "") -> None:
+        """Write an event down."""
+        if isinstance(reason, str):
+            reason = Reason(reason)
+        self.events.append((at, kind, version, reason.sentence, reason.statistic, reason.threshold))
+
+
+def replay(
+    setup: Setup,
+    strategy: Policy,
+    store: FitStore | None = None,
+    name: str = "strategy",
+    progress: Callable[[float], None] | None = None,
+) -> Run:
+    """Replay the setup's stream through one strategy.
+
+    Parameters
+    ----------
+    setup : Setup
+        History, model, prices.
+    strategy : Policy
+        When, on what, how, and whether to deploy.
+    store : FitStore, optional
+        Where fits are shared; the result does not depend on what it holds.
+    name : str
+        Name of the run.
+    progress : callable, optional
+        Told the share of the ticks that has passed, now and then.
+    """
+    check_strategy(setup, strategy)
+    with one_thread(type(setup.model).__module__):
+        return Replay(setup, strategy, FitStore() if store is None else store).run(name, progress)
+
+
+def check_strategy(setup: Setup, strategy: Policy) -> None:
+    """Raise `PartError` where a part of the strategy does not fit the setup."""
+    if isinstance(strategy, Checked):
+        strategy.check_setup(setup)
+    for part in (strategy.trigger, strategy.window, strategy.update, strategy.gate):
+        if isinstance(part, Checked):
+            part.check_setup(setup)
+
+
+@lru_cache
+def _threadpools(module: str) -> ThreadpoolController:
+    # Looking the libraries up takes 10 ms, so once for every package that models come from.
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread(module: str) -> Iterator[None]:
+    """Compute on one thread, so that no number depends on how many cores there are."""
+    with _threadpools(module).limit(limits=1):
+        yield
+
+
+class Replay:
+    """One strategy on one stream. `run` once."""
+
+    def __init__(self, setup: Setup, strategy: Policy, store: FitStore) -> None:
+        self.setup = setup
+        self.strategy = strategy
+        self.learner = Learner(setup, store)
+        self.serving = Serving(self.learner)
+        self.ledger = Ledger()
+        self.log = Log()
+        self.view = View(setup, self.serving, self)
+        self.clock = Clock(setup.ticks, setup.end_at.value)
+        self.challenger: Challenger | None = None
+        self._job: Job | None = None
+        self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
+        self._noted: Reason | None = None
+
+    def run(self, name: str, progress: Callable[[float], None] | None = None) -> Run:
+        """Play the history from ``start`` to ``end`` and close the books."""
+        began = time.perf_counter()
+        view, trigger = self.view, self.strategy.trigger
+        view._move(self.setup.start_at.value)
+        if isinstance(trigger, Tuned):
+            trigger = trigger.prepare(view)
+        self._train_first()
+        fires = trigger.monitor().fires
+        start, span = view.at, max(1, self.setup.end_at.value - view.at)
+        for count, (at, is_tick) in enumerate(self.clock):
+            view._move(at)
+            if self.challenger is not None:
+                self._settle(is_tick)
+            if is_tick:
+                reason = fires(view)
+                if reason is not None:
+                    self._consider(reason)
+            if progress is not None and count % 64 == 0:
+                progress((at - start) / span)
+        self.serving.ensure(self.setup.served.stop)
+        return close(self, name, time.perf_counter() - began)
+
+    # --- training -----------------------------------------------------------------------------
+
+    def _train_first(self) -> None:
+        """Train the first model as if decided and in force at ``start``, without gate and delays."""
+        at = self.view.at
+        job = self._job = Job(0, "initial")
+        entry = VersionEntry(0, None, "the first model", at, at, "initial")
+        self.log.versions.append(entry)
+        try:
+            selection = self._select()
+            model = self._learn(entry, selection, None)
+        except FitError as error:
+            raise SetupError(
+                f"the first model cannot be trained on the rows known at start={self.view.now}: {error}"
+            ) from error
+        self._charge_training(job, selection)
+        self.log.event(at, "initial", 0, entry.reason)
+        self._job = None
+        self._put_in_force(model, Candidate(0, model._fit, self.view.past))
+
+    def _consider(self, reason: Reason) -> None:
+        """A trigger has fired: train, or note why not."""
+        if self.challenger is not None:
+            kind, sentence = "busy", f"version {self.challenger.job.version} is still under way"
+        else:
+            obstacle = self.strategy.obstacle(self.view)
+            if obstacle is None:
+                self._start(reason)
+                return
+            kind, sentence = obstacle
+        if reason is not self._noted:  # an alarm that is still on is noted once
+            told = Reason(f"{reason.sentence}; {sentence}", reason.statistic, reason.threshold)
+            self.log.event(self.view.at, kind, None, told)
+            self._noted = reason
+
+    def _start(self, reason: Reason) -> None:
+        view, at = self.view, self.view.at
+        job = self._job = Job(len(self.log.versions), "train")
+        trial = self.strategy.gate.open()
+        parent = view.model
+        entry = VersionEntry(job.version, parent.version, reason.sentence, at)
+        try:
+            selection = self._select()
+            refusal = trial.check(selection, view)
+            if refusal is not None:
+                self.log.event(at, "refused", None, refusal)
+                self._charge_fitting("train", parent.version, job.rows, job.cpu_seconds)
+                return
+            view.trainings.append(at)
+            self.log.event(at, "trained", job.version, reason)
+            self.log.versions.append(entry)
+            train, _ = trial.reserve(selection)
+            model = self._learn(entry, train, parent)
+        except FitError as error:
+            self._fail(job, entry, reason, error)
+            return
+        finally:
+            self._job = None
+        self._charge_training(job, selection)
+        entry.ready_at = at + self.setup.delays.training(job.rows)
+        candidate = Candidate(job.version, model._fit, view.past)
+        self.challenger = Challenger(
+            job, trial, parent, selection, model, candidate, due=entry.ready_at
+        )
+        self._wake()
+
+    def _select(self) -> Selection:
+        selection = self.strategy.window.select(self.view)
+        self.view._fence_labels(selection.rows)
+        if self.view._model is not None and isinstance(self.strategy.update, Incremental):
+            selection = self.strategy.update.unlearnt(self.view, selection)
+        return selection
+
+    def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
+        """Fit a version; raises `FitError`."""
+        entry.selection = selection
+        entry.rows = len(selection)
+        before = self.learner.store.computed
+        fit = self.fit(
+            self.strategy.update, selection, None if parent is None else parent._fit, None
+        )
+        entry.shared = self.learner.store.computed == before
+        entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
+        return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
+
+    def _fail(self, job: Job, entry: VersionEntry, reason: Reason, error: FitError) -> None:
+        """Write a failed training down; the old model serves on."""
+        at = self.view.at
+        if not self.log.versions or self.log.versions[-1] is not entry:
+            # It failed while the window was searched, before anything was trained.
+            self.view.trainings.append(at)
+            self.log.event(at, "trained", job.version, reason)
+            self.log.versions.append(entry)
+        entry.outcome = "failed"
+        if job.rows:
+            self._charge_training(job, entry.selection)
+        self.log.event(at, "failed", job.version, str(error))
+
+    def _charge_training(self, job: Job, selection: Selection | None) -> None:
+        prices, at = self.setup.prices, self.view.at
+        self._spend(at, job.kind, job.version, 1, prices.retrain)
+        self._charge_fitting(job.kind, job.version, job.rows, job.cpu_seconds)
+        if selection is not None:
+            self.buy(selection.rows)
+
+    def _charge_fitting(self, kind: str, version: int, rows: int, cpu_seconds: float) -> None:
+        prices, at = self.setup.prices, self.view.at
+        self._spend(at, kind, version, rows / 1000, prices.per_1k_rows)
+        self._spend(at, kind, version, cpu_seconds / 3600, prices.cpu_hour)
+
+    def _spend(self, at: int, kind: str, version: int, quantity: float, price: float) -> None:
+        self.ledger.charge(at, kind, version, quantity, price)
+        self.view.spent = self.ledger.spent
+
+    # --- services for the view ----------------------------------------------------------------
+
+    @property
+    def update(self) -> Update:
+        """The strategy's own update."""
+        return self.strategy.update
+
+    def fit(
+        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+    ) -> Fit:
+        """Fit, and charge it to the decision under way, or else to a version on its own."""
+        job = self._job
+        if job is not None and version is None:
+            job.rows += len(selection)
+            fit, _ = self.learner.fit(update, selection, parent)
+            job.cpu_seconds += fit.cpu_seconds
+            return fit
+        fit, _ = self.learner.fit(update, selection, parent)
+        owner = self.view.model.version if version is None else version
+        kind = "initial" if owner == 0 else "train"
+        self._charge_fitting(kind, owner, len(selection), fit.cpu_seconds)
+        return fit
+
+    def charge_check(self, count: int) -> None:
+        """Charge statistical checks to the version in force."""
+        price = self.setup.prices.check
+        self._spend(self.view.at, "check", self.view.model.version, count, price)
+
+    def buy(self, rows: Rows) -> None:
+        """Charge the labels among ``rows`` that nobody has used yet."""
+        price = self.setup.prices.label
+        if not price:
+            return
+        fresh = ~self._bought[rows]
+        if not fresh.any():
+            return
+        places = np.arange(rows.start, rows.stop)[fresh] if isinstance(rows, slice) else rows[fresh]
+        self._bought[places] = True
+        version = self._job.version if self._job else self.view.model.version
+        before = int(np.count_nonzero(places < self.setup.served.start))
+        self._spend(self.view.at, "initial", version, before, price)
+        self._spend(self.view.at, "label", version, len(places) - before, price)
+
+    # --- from ready to in force ---------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Go on with the challenger now if it is due, else be woken when it is."""
+        challenger = self.challenger
+        assert challenger is not None
+        if challenger.due is None:
+            return
+        if challenger.due <= self.view.at:
+            self._settle(False)
+        else:
+            self.clock.wake(challenger.due)
+
+    def _settle(self, is_tick: bool) -> None:
+        """Review or deploy the challenger if it is due."""
+        challenger = self.challenger
+        assert challenger is not None
+        due = challenger.due
+        if (due is None and not is_tick) or (due is not None and due > self.view.at):
+            return
+        if challenger.stage == "deploying":
+            self._deploy(challenger)
+        else:
+            self._review(challenger)
+
+    def _review(self, challenger: Challenger) -> None:
+        view = self.view
+        view._challenger = challenger.model
+        view._trial_row = view.past if challenger.trial_row is None else challenger.trial_row
+        verdict = challenger.trial.review(view)
+        view._challenger = None
+        if verdict.reviewed and not challenger.reviewed:
+            challenger.reviewed = True
+            self._spend(view.at, "deploy", challenger.job.version, 1, self.setup.prices.review)
+        {
+            "deploy": self._accept,
+            "reject": self._reject,
+            "wait": self._wait,
+            "refit": self._refit,
+        }[verdict.action](challenger, verdict)
+
+    def _accept(self, challenger: Challenger, verdict: Verdict) -> None:
+        challenger.stage = "deploying"
+        challenger.due = self.view.at + self.setup.delays.deployment()
+        if verdict.reason:
+            self.log.event(self.view.at, "accepted", challenger.job.version, _told(verdict))
+        self._wake()
+
+    def _reject(self, challenger: Challenger, verdict: Verdict) -> None:
+        outcome = "rolled back" if challenger.answered else "rejected"
+        self.log.versions[challenger.job.version].outcome = outcome
+        self.log.event(self.view.at, outcome, challenger.job.version, _told(verdict))
+        if self.serving.current.challenger is not None:
+            self._assign(self.serving.current.champion)
+        self.challenger = None
+
+    def _wait(self, challenger: Challenger, verdict: Verdict) -> None:
+        view = self.view
+        if verdict.until is not None and verdict.until.value <= view.at:
+            raise PartError(f"Verdict.wait(until={verdict.until}): not after now, {view.now}")
+        if challenger.trial_row is None:
+            challenger.trial_row = view.past
+        challenger.stage = "waiting"
+        challenger.answered = challenger.answered or verdict.share > 0
+        challenger.due = None if verdict.until is None else verdict.until.value
+        current = self.serving.current
+        if current.challenger is None or current.share != verdict.share:
+            self._assign(current.champion, challenger, verdict)
+            self.log.event(view.at, "waiting", challenger.job.version, _told(verdict))
+        self._wake()
+
+    def _refit(self, challenger: Challenger, verdict: Verdict) -> None:
+        """Fit the challenger again; the rows of this fit take their time too."""
+        assert verdict.selection is not None
+        view, job = self.view, challenger.job
+        entry = self.log.versions[job.version]
+        view._fence_labels(verdict.selection.rows)
+        rows, cpu_seconds = job.rows, job.cpu_seconds
+        self._job = job
+        try:
+            challenger.model = self._learn(entry, verdict.selection, challenger.parent)
+        except FitError as error:
+            entry.outcome = "failed"
+            self.log.event(view.at, "failed", job.version, str(error))
+            self.challenger = None
+            return
+        finally:
+            self._job = None
+        self._charge_fitting("train", job.version, job.rows - rows, job.cpu_seconds - cpu_seconds)
+        challenger.candidate = Candidate(job.version, challenger.model._fit, view.past)
+        self.log.event(view.at, "refit", job.version, _told(verdict))
+        challenger.stage = "training"
+        challenger.due = view.at + self.setup.delays.more_training(job.rows - rows)
+        entry.ready_at = challenger.due
+        self._wake()
+
+    def _deploy(self, challenger: Challenger) -> None:
+        at, version = self.view.at, challenger.job.version
+        self.log.versions[version].outcome = "deployed"
+        self._spend(at, "deploy", version, 1, self.setup.prices.release)
+        self.log.event(at, "deployed", version)
+        self.challenger = None
+        self._put_in_force(challenger.model, challenger.candidate)
+
+    def _put_in_force(self, model: Model, candidate: Candidate) -> None:
+        model.in_force_since = self.view.now
+        self.view._model = model
+        self._assign(candidate)
+
+    def _assign(
+        self,
+        champion: Candidate,
+        challenger: Challenger | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        row = max(self.view.past, self.setup.served.start)
+        if challenger is None or verdict is None:
+            self.serving.assign(Assignment(self.view.at, row, champion))
+            return
+        first = row if challenger.trial_row is None else challenger.trial_row
+        self.serving.assign(
+            Assignment(
+                self.view.at,
+                row,
+                champion,
+                challenger.candidate,
+                verdict.share,
+                verdict.sticky,
+                first,
+            )
+        )
+
+
+def _told(verdict: Verdict) -> Reason:
+    numbers = [float(value) for value in verdict.numbers.values()][:2]
+    padded: list[Any] = numbers + [float("nan")] * (2 - len(numbers))
+    return Reason(verdict.reason, *padded)

@@ -1,0 +1,147 @@
+"""Who answers which row, and what was answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.simulator.fits import Answers, Fit, Learner
+from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.protocols import PartError
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fit under its version number, with the first row that was unknown when it was decided on."""
+
+    version: int
+    fit: Fit
+    origin: int
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """From row ``row`` (instant ``at``) on: who is in force, and who is on trial with which share."""
+
+    at: int
+    row: int
+    champion: Candidate
+    challenger: Candidate | None = None
+    share: float = 0.0
+    sticky: bool = False
+    trial_row: int = 0
+
+
+class Serving:
+    """Predictions of the versions in force, made ahead in blocks and cut where a version ends.
+
+    Arrays are indexed by position in the stream. Rows from ``filled`` on hold nothing yet; what
+    lies ahead of now is fenced off by the view.
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        setup = learner.setup
+        n = len(setup.stream)
+        self._learner = learner
+        self._stop = setup.served.stop
+        self.filled = setup.served.start
+        self.assignments: list[Assignment] = []
+        self.version = np.zeros(n, dtype=np.int32)
+        self.prediction = np.empty(n, dtype=np.float64 if setup.classes is None else np.int64)
+        self.loss = np.empty(n, dtype=np.float64)
+        self.fallback = np.zeros(n, dtype=bool)
+        probable = setup.gives_probabilities
+        self.score = np.empty(n) if probable else None
+        many = setup.classes is not None and len(setup.classes) > 2
+        self.probability = (
+            np.empty((n, len(setup.classes)))
+            if probable and many and setup.classes is not None
+            else None
+        )
+
+    def assign(self, assignment: Assignment) -> None:
+        """Let ``assignment`` hold from its row on; rows before it keep their answers."""
+        if self.assignments:
+            self.ensure(assignment.row)
+        self.filled = min(self.filled, assignment.row)
+        self.assignments.append(assignment)
+
+    @property
+    def current(self) -> Assignment:
+        """The assignment in force."""
+        return self.assignments[-1]
+
+    def ensure(self, stop: int) -> None:
+        """Have answers for every row before ``stop``."""
+        while self.filled < stop:
+            self._fill(self.current)
+
+    def _fill(self, now: Assignment) -> None:
+        """Answer one more block, or what one block of each of two models has in common."""
+        lower = self.filled
+        upper, answers = self._answers(now.champion, lower, self._stop)
+        if now.challenger is None or now.share == 0:
+            self._write(slice(lower, upper), answers, now.champion.version)
+        else:
+            upper, others = self._answers(now.challenger, lower, upper)
+            self._write(slice(lower, upper), answers, now.champion.version)
+            mine = lower + np.flatnonzero(self._on_trial(now, lower, upper))
+            self._write(mine, _part(others, mine - lower), now.challenger.version)
+        rows = slice(lower, upper)
+        self.loss[rows] = self._learner.setup.losses(self.outcomes(rows))
+        self.filled = upper
+
+    def _answers(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, Answers]:
+        start, upper, answers = self._learner.block(candidate.fit, candidate.origin, lower)
+        upper = min(upper, stop)
+        return upper, _part(answers, slice(lower - start, None))
+
+    def _write(self, rows: slice | NDArray[np.int64], answers: Answers, version: int) -> None:
+        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        self.version[rows] = version
+        self.prediction[rows] = answers.prediction[:n]
+        if self.score is not None and answers.score is not None:
+            self.score[rows] = answers.score[:n]
+        if self.probability is not None and answers.probability is not None:
+            self.probability[rows] = answers.probability[:n]
+        self.fallback[rows] = False if answers.fallback is None else answers.fallback[:n]
+
+    def _on_trial(self, now: Assignment, lower: int, upper: int) -> NDArray[np.bool_]:
+        if now.sticky:
+            group = self._learner.setup.stream.group
+            if group is None:
+                raise PartError("a sticky share needs groups; name the stream's `group` column")
+            return hashed_share(group[lower:upper]) < now.share
+        place = np.arange(lower, upper) - now.trial_row
+        return np.asarray(np.floor((place + 1) * now.share) > np.floor(place * now.share))
+
+    def outcomes(self, rows: slice | NDArray[np.int64]) -> Outcomes:
+        """Labels (known or not) beside the served answers."""
+        setup = self._learner.setup
+        weight = setup.stream.weight
+        return Outcomes(
+            label=setup.truth[rows],
+            prediction=self.prediction[rows],
+            score=None if self.score is None else self.score[rows],
+            probability=None if self.probability is None else self.probability[rows],
+            classes=setup.classes,
+            weight=None if weight is None else weight[rows],
+            positive=-1 if setup.positive is None else setup.positive,
+        )
+
+
+def hashed_share(group: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Place of each group in [0, 1), the same in every process; shape (n,)."""
+    return np.asarray(pd.util.hash_array(np.asarray(group).astype(str).astype(object)) / 2.0**64)
+
+
+def _part(answers: Answers, where: slice | NDArray[np.int64]) -> Answers:
+    return Answers(
+        answers.prediction[where],
+        None if answers.score is None else answers.score[where],
+        None if answers.probability is None else answers.probability[where],
+        None if answers.fallback is None else answers.fallback[where],
+    )

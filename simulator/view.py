@@ -1,0 +1,481 @@
+"""What is known at ``now``. Asking for more raises `FutureLeak`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.metrics import Metric, Outcomes
+from backtrain.simulator.protocols import Rows, Selection, Update
+from backtrain.simulator.setup import Setup
+
+if TYPE_CHECKING:
+    from backtrain.simulator.ledger import Prices
+    from backtrain.simulator.serving import Serving
+
+_NEVER = np.iinfo(np.int64).max
+_REFERENCE_SHARE = 0.2
+
+
+class FutureLeak(RuntimeError):
+    """A part asked for something that is not known yet."""
+
+
+class Services(Protocol):
+    """What the replay does for a view: fits and charges."""
+
+    def fit(
+        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+    ) -> Fit:
+        """Fit, store and charge."""
+
+    def charge_check(self, count: int) -> None:
+        """Charge statistical checks."""
+
+    def buy(self, rows: Rows) -> None:
+        """Charge labels that are used for the first time."""
+
+    @property
+    def update(self) -> Update:
+        """The strategy's own update."""
+
+
+class View:
+    """The past as a strategy may see it at ``now``; it moves with the clock and never back."""
+
+    def __init__(self, setup: Setup, serving: Serving, services: Services) -> None:
+        self._setup = setup
+        self._serving = serving
+        self._services = services
+        self._model: Model | None = None
+        self._challenger: Model | None = None
+        self._trial_row = 0
+        self.spent = 0.0
+        self.trainings: list[int] = []
+        self.at = 0
+        self._past: int | None = None
+        self._arrivals: int | None = None
+
+    def _move(self, at: int) -> None:
+        self.at = at
+        self._past = self._arrivals = None
+
+    # --- the present --------------------------------------------------------------------------
+
+    @property
+    def now(self) -> pd.Timestamp:
+        """The instant; ``at`` is the same in nanoseconds."""
+        return pd.Timestamp(self.at)
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """The first instant that is served."""
+        return self._setup.start_at
+
+    @property
+    def prices(self) -> Prices:
+        """What is charged."""
+        return self._setup.prices
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return self._setup.stream.columns
+
+    @property
+    def past(self) -> int:
+        """How many rows have an event time before now."""
+        if self._past is None:
+            self._past = int(self._setup.event_at.searchsorted(self.at))
+        return self._past
+
+    @property
+    def model(self) -> Model:
+        """The version in force."""
+        assert self._model is not None
+        return self._model
+
+    @property
+    def challenger(self) -> Model:
+        """The version under review; only a trial has one."""
+        if self._challenger is None:
+            raise FutureLeak("view.challenger: no training has finished that awaits a review")
+        return self._challenger
+
+    @property
+    def trial_rows(self) -> slice:
+        """Past rows since the challenger's first review."""
+        return slice(min(self._trial_row, self.past), self.past)
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    @property
+    def served(self) -> Served:
+        """Rows that have been answered."""
+        return Served(
+            self, slice(self._setup.served.start, max(self.past, self._setup.served.start))
+        )
+
+    @property
+    def labelled(self) -> Labelled:
+        """Past rows whose label has arrived."""
+        return Labelled(self)
+
+    @property
+    def arrivals(self) -> int:
+        """How many labels of served rows have arrived."""
+        if self._arrivals is None:
+            order, at = self._setup.arrival_order
+            lower = int(at.searchsorted(self.at, side="left"))
+            upper = int(at.searchsorted(self.at, side="right"))
+            if upper > lower:
+                # A label that is known at the instant of its own row is not past yet.
+                ties = (
+                    np.arange(lower, upper) + order
+                    if isinstance(order, int)
+                    else order[lower:upper]
+                )
+                upper = lower + int(ties.searchsorted(self.past))
+            self._arrivals = upper
+        return self._arrivals
+
+    def arrived(self, since: int = 0) -> Arrived:
+        """Labels of served rows in the order of their arrival, from the ``since``-th on."""
+        order, _ = self._setup.arrival_order
+        upper = max(self.arrivals, since)
+        rows: Rows = (
+            slice(order + since, order + upper) if isinstance(order, int) else order[since:upper]
+        )
+        return Arrived(self, rows, upper)
+
+    def answered(self, rows: NDArray[np.int64]) -> Arrived:
+        """Served rows whose labels have arrived, beside what was served."""
+        self._fence_labels(rows)
+        return Arrived(self, rows, self.arrivals)
+
+    def X(self, rows: Rows) -> Any:
+        """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
+        self._fence(rows, "features")
+        return self._setup.stream.take(rows)
+
+    def y(self, rows: Rows) -> NDArray[Any]:
+        """Labels of past rows that have arrived, shape (n,)."""
+        self._fence_labels(rows)
+        self._services.buy(rows)
+        return self._setup.stream.y[rows]
+
+    def event_time(self, rows: Rows) -> NDArray[np.datetime64]:
+        """Event times of past rows, shape (n,)."""
+        self._fence(rows, "event times")
+        return self._setup.stream.event_time[rows]
+
+    # --- work ---------------------------------------------------------------------------------
+
+    def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
+        """Fit on rows that are known now; named, stored and charged. Raises `FitError`."""
+        self._fence_labels(selection.rows)
+        fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
+        return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
+
+    def checked(self, count: int = 1) -> None:
+        """Tell the ledger that a statistical check was made."""
+        self._services.charge_check(count)
+
+    def metric(self, name: str) -> Metric:
+        """Look a metric up by name."""
+        return self._setup.metric(name)
+
+    # --- the fence ----------------------------------------------------------------------------
+
+    def _fence(self, rows: Rows, what: str) -> None:
+        newest = (
+            rows.stop - 1 if isinstance(rows, slice) else (int(rows.max()) if len(rows) else -1)
+        )
+        if newest >= self.past:
+            when = (
+                pd.Timestamp(self._setup.event_at[newest])
+                if newest < len(self._setup.stream)
+                else "never (the stream ends before)"
+            )
+            raise FutureLeak(f"{what} of row {newest} asked at {self.now}; known after: {when}")
+
+    def _fence_labels(self, rows: Rows) -> None:
+        self._fence(rows, "label")
+        known_at = self._setup.label_at[rows]
+        if len(known_at) and known_at.max() > self.at:
+            place = int(np.argmax(known_at > self.at))
+            row = rows.start + place if isinstance(rows, slice) else int(rows[place])
+            at = known_at[place]
+            when = "never" if at == _NEVER else str(pd.Timestamp(at))
+            raise FutureLeak(f"label of row {row} asked at {self.now}; known at: {when}")
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """Answered rows; arrays of shape (n,), a prediction being what was served at the time."""
+
+    view: View
+    rows: slice
+
+    def __len__(self) -> int:
+        return self.rows.stop - self.rows.start
+
+    def by(self, version: int) -> Rows:
+        """The rows that one version answered."""
+        return self.rows.start + np.flatnonzero(self.version == version)
+
+    @property
+    def version(self) -> NDArray[np.int32]:
+        """Version that answered."""
+        self._ready()
+        return self.view._serving.version[self.rows]
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Answers without labels."""
+        self._ready()
+        full = self.view._serving.outcomes(self.rows)
+        return Outcomes(
+            np.full_like(full.label, -1),
+            full.prediction,
+            full.score,
+            full.probability,
+            full.classes,
+        )
+
+    @property
+    def prediction(self) -> NDArray[Any]:
+        """Prediction as served: floats, or class labels."""
+        self._ready()
+        values = self.view._serving.prediction[self.rows]
+        classes = self.view._setup.classes
+        return values if classes is None else classes[values]
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Probability as served; the prediction itself where there is none."""
+        self._ready()
+        score = self.view._serving.score
+        return np.asarray(self.prediction, dtype=np.float64) if score is None else score[self.rows]
+
+    @property
+    def X(self) -> Any:
+        """Features, shape (n, p)."""
+        return self.view.X(self.rows)
+
+    def _ready(self) -> None:
+        self.view._fence(self.rows, "prediction")
+        self.view._serving.ensure(self.rows.stop)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Past rows whose label has arrived, as a slice where they are neighbours."""
+
+    view: View
+
+    def all(self) -> Rows:
+        """Every one of them."""
+        return self._from(0)
+
+    def since(self, when: pd.Timestamp | np.datetime64) -> Rows:
+        """Those with ``event_time >= when``."""
+        return self._from(int(self.view._setup.stream.event_time.searchsorted(np.datetime64(when))))
+
+    def within(self, length: Offset | str) -> Rows:
+        """Those with ``event_time`` in ``[now - length, now)``."""
+        if isinstance(length, pd.Timedelta):
+            lower = self.view.at - length.as_unit("ns").value
+            return self._from(int(self.view._setup.event_at.searchsorted(lower)))
+        return self.since(subtract(self.view.now, parse_offset(length)))
+
+    def newest(self, n: int) -> Rows:
+        """The newest n in event order; all where there are fewer."""
+        if self.view._setup.labels_in_order:
+            upper = self._in_order()
+            return slice(max(0, upper - n), upper)
+        reach = n
+        while True:
+            lower = max(0, self.view.past - reach)
+            rows = self._from(lower)
+            count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+            if count >= n or lower == 0:
+                return (
+                    slice(rows.stop - min(n, count), rows.stop)
+                    if isinstance(rows, slice)
+                    else rows[-n:]
+                )
+            reach *= 2
+
+    def arrived_after(self, when: pd.Timestamp, rows: Rows) -> NDArray[np.int64]:
+        """Places in ``rows`` of those that were not known at ``when``, in the order of arrival."""
+        at, setup = when.value, self.view._setup
+        label_at = setup.label_at[rows]
+        fresh = np.flatnonzero((label_at > at) | (setup.event_at[rows] >= at))
+        return fresh[np.argsort(label_at[fresh], kind="stable")]
+
+    def _from(self, lower: int) -> Rows:
+        if self.view._setup.labels_in_order:
+            upper = self._in_order()
+            return slice(min(lower, upper), upper)
+        upper = self.view.past
+        lower = min(lower, upper)
+        known = self.view._setup.label_at[lower:upper] <= self.view.at
+        return slice(lower, upper) if known.all() else lower + np.flatnonzero(known)
+
+    def _in_order(self) -> int:
+        known = int(self.view._setup.label_at.searchsorted(self.view.at, side="right"))
+        return min(known, self.view.past)
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """Labels in the order of their arrival, beside what was served; arrays of shape (n,).
+
+    ``cursor`` is where the next call should go on. Taking labels or losses buys the labels.
+    """
+
+    view: View
+    rows: Rows
+    cursor: int
+
+    def __len__(self) -> int:
+        return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
+
+    def by(self, version: int) -> Arrived:
+        """Only those answered by one version."""
+        mine = self.version == version
+        if mine.all():
+            return self
+        rows = (
+            np.arange(self.rows.start, self.rows.stop)
+            if isinstance(self.rows, slice)
+            else self.rows
+        )
+        return Arrived(self.view, rows[mine], self.cursor)
+
+    @property
+    def version(self) -> NDArray[np.int32]:
+        """Version that answered."""
+        return self._serving().version[self.rows]
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Labels, predictions, scores and weights, as metrics take them."""
+        self.view._services.buy(self.rows)
+        return self._serving().outcomes(self.rows)
+
+    @property
+    def label(self) -> NDArray[Any]:
+        """Labels."""
+        self.view._services.buy(self.rows)
+        return self.view._setup.stream.y[self.rows]
+
+    @property
+    def prediction(self) -> NDArray[Any]:
+        """Predictions as served."""
+        values = self._serving().prediction[self.rows]
+        classes = self.view._setup.classes
+        return values if classes is None else classes[values]
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Loss of the served predictions."""
+        self.view._services.buy(self.rows)
+        return self._serving().loss[self.rows]
+
+    @property
+    def label_time(self) -> NDArray[np.datetime64]:
+        """When each label arrived."""
+        return self.view._setup.stream.label_time[self.rows]
+
+    def _serving(self) -> Serving:
+        self.view._serving.ensure(self.view.past)
+        return self.view._serving
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """How a version did out of sample, on the newest rows of its training selection."""
+
+    rows: Rows
+    outcomes: Outcomes
+    loss: NDArray[np.float64]
+
+
+class Model:
+    """A fitted model, as parts see it: a version, or a fit that a part has ordered."""
+
+    def __init__(
+        self,
+        view: View,
+        fit: Fit,
+        version: int,
+        decided_at: int,
+        parent: Model | None = None,
+        selection: Selection | None = None,
+    ) -> None:
+        self._view = view
+        self._fit = fit
+        self._parent = parent._fit if parent is not None else None
+        self.version = version
+        self.decided_at = pd.Timestamp(decided_at)
+        self.in_force_since: pd.Timestamp | None = None
+        self.selection = fit.selection if selection is None else selection
+
+    def predict(self, rows: Rows) -> NDArray[Any]:
+        """What this model says to past rows, shape (n,): floats, or class labels."""
+        values = self._answers(rows).prediction
+        classes = self._view._setup.classes
+        return values if classes is None else classes[values]
+
+    def outcomes(self, rows: Rows) -> Outcomes:
+        """Known labels of rows beside what this model says to them."""
+        self._view._fence_labels(rows)
+        self._view._services.buy(rows)
+        answers, setup = self._answers(rows), self._view._setup
+        return Outcomes(
+            setup.truth[rows],
+            answers.prediction,
+            answers.score,
+            answers.probability,
+            setup.classes,
+            None if setup.stream.weight is None else setup.stream.weight[rows],
+            -1 if setup.positive is None else setup.positive,
+        )
+
+    def loss(self, rows: Rows) -> NDArray[np.float64]:
+        """Loss of what this model says to rows whose labels are known, shape (n,)."""
+        return self._view._setup.losses(self.outcomes(rows))
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """Loss and answers on the newest 20 % of its rows, by a fit on the older 80 %.
+
+        An in-sample loss is near 0 for trees and would always raise the alarm. Computed and charged
+        once, when first asked for; None where the rows do not allow it.
+        """
+        held = int(len(self.selection) * _REFERENCE_SHARE)
+        older, newest = self.selection.take(slice(0, len(self.selection) - held)), None
+        try:
+            if held == 0:
+                return None
+            newest = self.selection.take(slice(len(self.selection) - held, None))
+            services = self._view._services
+            fit = services.fit(services.update, older, self._parent, self.version)
+        except FitError:
+            return None
+        twin = Model(self._view, fit, self.version, self.decided_at.value)
+        outcomes = twin.outcomes(newest.rows)
+        return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
+
+    def _answers(self, rows: Rows) -> Any:
+        self._view._fence(rows, "features")
+        return self._view._serving._learner.answers(self._fit, rows)

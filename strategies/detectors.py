@@ -1,0 +1,430 @@
+"""When to retrain: alarms about performance, errors and features."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from river import drift as river_drift
+from river.drift import binary as river_binary
+from scipy.stats import ttest_ind
+
+from backtrain.simulator.metrics import Metric
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.view import View
+from backtrain.strategies.drift import Reference, benjamini_hochberg
+
+
+class Detector:
+    """A monitor whose alarm stays on until a training starts or the version in force changes.
+
+    Subclasses say what to do with a new version (`restart`) and whether something is wrong (`alarm`).
+    """
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._trainings = 0
+        self._raised: Reason | None = None
+
+    def fires(self, view: View) -> Reason | None:
+        """Return the alarm that is on."""
+        if view.model.version != self._version:
+            self._version, self._raised = view.model.version, None
+            self.restart(view)
+        if len(view.trainings) != self._trainings:
+            self._trainings, self._raised = len(view.trainings), None
+        found = self.alarm(view)
+        if self._raised is None:
+            self._raised = found
+        return self._raised
+
+    def restart(self, view: View) -> None:
+        """Forget what was seen of the former version."""
+        raise NotImplementedError
+
+    def alarm(self, view: View) -> Reason | None:
+        """Take in what is new, and say what is wrong now. Called at every tick."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False)
+class PerformanceDrop(Part):
+    """When the metric of the newest arrived labels is bad, or worse than it was at deployment.
+
+    Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from the
+    metric: for ``"MAE"``, ``below=50`` means that performance is below that of an error of 50.
+
+    Parameters
+    ----------
+    metric : str
+        A metric of the backtest's task.
+    window : int
+        Newest arrived labels to compute it on.
+    min_labels : int
+        Stay silent with fewer.
+    below : float, optional
+        A fixed floor: fires when the metric is worse than this.
+    drop : float or str, optional
+        Fires when it is worse than the version's reference by this margin, in units of the metric,
+        or relative as in ``"20%"``.
+    test : float, optional
+        Level of a one-sided Welch test: fires when the row losses in the window are significantly
+        larger than those of the reference.
+    versions : {"in force", "all"}
+        Whose rows to watch.
+
+    >>> PerformanceDrop("MAE", window=168, drop="20%")
+    PerformanceDrop('MAE', window=168, drop='20%')
+    """
+
+    metric: str
+    window: int = 200
+    min_labels: int = 50
+    below: float | None = None
+    drop: float | str | None = None
+    test: float | None = None
+    versions: str = "in force"
+
+    def __post_init__(self) -> None:
+        if sum(given is not None for given in (self.below, self.drop, self.test)) != 1:
+            raise PartError(f"{self!r}: give exactly one of below=, drop= and test=")
+        if self.min_labels < 1 or self.window < self.min_labels:
+            raise PartError(
+                f"PerformanceDrop(window={self.window!r}, min_labels={self.min_labels!r}): "
+                "the window must hold at least min_labels, and these be 1 or more"
+            )
+        if self.test is not None and not 0 < self.test < 1:
+            raise PartError(f"PerformanceDrop(test={self.test!r}): a level lies between 0 and 1")
+        if self.versions not in ("in force", "all"):
+            raise PartError(
+                f"PerformanceDrop(versions={self.versions!r}): not one of 'in force', 'all'"
+            )
+        _ = self.margin
+
+    @cached_property
+    def margin(self) -> tuple[float, bool]:
+        """The margin of ``drop``, and whether it is relative."""
+        if not isinstance(self.drop, str):
+            return (0.0 if self.drop is None else float(self.drop)), False
+        number = self.drop.strip().removesuffix("%")
+        try:
+            value = float(number) / 100
+        except ValueError:
+            value = -1.0
+        if value < 0 or not self.drop.strip().endswith("%"):
+            raise PartError(
+                f"PerformanceDrop(drop={self.drop!r}): a number, or a share such as '20%'"
+            )
+        return value, True
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model and target cannot give."""
+        setup.metric(self.metric)
+
+    def monitor(self) -> Monitor:
+        """A watch over arrived labels."""
+        return _PerformanceMonitor(self)
+
+
+class _PerformanceMonitor(Detector):
+    def __init__(self, spec: PerformanceDrop) -> None:
+        super().__init__()
+        self._spec = spec
+        self._cursor = 0
+        self._rows: deque[int] = deque(maxlen=spec.window)
+
+    def restart(self, view: View) -> None:
+        if self._spec.versions == "in force":
+            self._rows.clear()
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        if self._spec.versions == "in force":
+            new = new.by(view.model.version)
+        if len(new) == 0:
+            return None
+        rows = new.rows
+        self._rows.extend(
+            range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
+        )
+        if len(self._rows) < self._spec.min_labels:
+            return None
+        window = view.answered(np.fromiter(self._rows, dtype=np.int64, count=len(self._rows)))
+        if self._spec.test is not None:
+            return self._tested(view, window.loss, self._spec.test)
+        metric = view.metric(self._spec.metric)
+        return self._compared(view, metric, metric(window.outcomes))
+
+    def _compared(self, view: View, metric: Metric, value: float) -> Reason | None:
+        if self._spec.below is not None:
+            floor, what = self._spec.below, "the floor"
+        else:
+            reference = view.model.reference
+            if reference is None:
+                return None
+            usual = metric(reference.outcomes)
+            margin, relative = self._spec.margin
+            gap = margin * abs(usual) if relative else margin
+            floor = usual - gap if metric.greater_is_better else usual + gap
+            what = f"the reference {usual:.4g} by {self._spec.drop}:"
+        if not metric.worse(value, floor):
+            return None
+        said = f"{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+        return Reason(said, value, floor)
+
+    def _tested(self, view: View, loss: NDArray[np.float64], level: float) -> Reason | None:
+        reference = view.model.reference
+        if reference is None or len(reference.loss) < 2 or len(loss) < 2:
+            return None
+        found = ttest_ind(loss, reference.loss, equal_var=False, alternative="greater")
+        if not found.pvalue < level:
+            return None
+        said = f"mean loss {loss.mean():.4g} is above the reference {reference.loss.mean():.4g}"
+        return Reason(f"{said} (p = {found.pvalue:.2g})", float(found.pvalue), level)
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+#: River's detectors by name; those of the second group take errors that are 0 or 1.
+_DETECTORS: Mapping[str, Any] = {
+    "ADWIN": river_drift.ADWIN,
+    "KSWIN": river_drift.KSWIN,
+    "PageHinkley": river_drift.PageHinkley,
+}
+_BINARY: Mapping[str, Any] = {
+    "DDM": river_binary.DDM,
+    "EDDM": river_binary.EDDM,
+    "FHDDM": river_binary.FHDDM,
+    "HDDMA": river_binary.HDDMA,
+    "HDDMW": river_binary.HDDMW,
+}
+#: Newest losses that are compared with all before them, to tell a rise from a fall.
+_NEWEST = 30
+
+
+@dataclass(frozen=True, repr=False)
+class ErrorDrift(Part):
+    """When a drift detector sees the served losses rise, in the order in which labels arrive.
+
+    The detectors are river's. Some of them also notice a fall; that is no reason to retrain, so an
+    alarm counts only when the newest 30 losses are on average above those before them.
+
+    Parameters
+    ----------
+    detector : {"ADWIN", "KSWIN", "PageHinkley", "DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"}
+        The last five take losses that are 0 or 1.
+    options : mapping
+        Parameters of the detector, such as ``{"delta": 0.01}``.
+
+    >>> ErrorDrift("ADWIN", {"delta": 0.01})
+    ErrorDrift('ADWIN', options={'delta': 0.01})
+    """
+
+    detector: str = "ADWIN"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.detector not in {**_DETECTORS, **_BINARY}:
+            raise PartError(
+                f"ErrorDrift(detector={self.detector!r}): there are {', '.join([*_DETECTORS, *_BINARY])}"
+            )
+        try:
+            self.build()
+        except TypeError as error:
+            raise PartError(
+                f"ErrorDrift({self.detector!r}, options={dict(self.options)}): {error}"
+            ) from None
+
+    def build(self) -> Any:
+        """A new detector of river's."""
+        options = dict(self.options)
+        if self.detector == "KSWIN":
+            options.setdefault("seed", 0)  # it samples, and two replays must be equal
+        return {**_DETECTORS, **_BINARY}[self.detector](**options)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse detectors of binary errors for losses that are not binary."""
+        if self.detector in _BINARY and setup.row_loss.name != "zero_one":
+            raise PartError(
+                f"ErrorDrift({self.detector!r}) takes losses that are 0 or 1, but the loss is "
+                f"{setup.row_loss.name!r}; use one of {', '.join(_DETECTORS)}"
+            )
+
+    def monitor(self) -> Monitor:
+        """A watch over arrived losses."""
+        return _ErrorMonitor(self)
+
+
+class _ErrorMonitor(Detector):
+    def __init__(self, spec: ErrorDrift) -> None:
+        super().__init__()
+        self._spec = spec
+        self._cursor = 0
+
+    def restart(self, view: View) -> None:
+        self._detector = self._spec.build()
+        self._newest: deque[float] = deque(maxlen=_NEWEST)
+        self._before, self._count = 0.0, 0
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        found = None
+        for loss in new.by(view.model.version).loss.tolist():
+            self._remember(loss)
+            self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
+            if self._detector.drift_detected:
+                found = self._risen() or found
+        return found
+
+    def _remember(self, loss: float) -> None:
+        if len(self._newest) == _NEWEST:
+            self._before += self._newest[0]
+            self._count += 1
+        self._newest.append(loss)
+
+    def _risen(self) -> Reason | None:
+        if not self._count:
+            return None
+        usual, now = self._before / self._count, sum(self._newest) / len(self._newest)
+        if now <= usual:
+            return None
+        return Reason(
+            f"{self._spec.detector}: mean loss rose from {usual:.4g} to {now:.4g}", now, usual
+        )
+
+
+# --- features -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureDrift(Part):
+    """When features are distributed otherwise than in the training rows of the version in force.
+
+    Kolmogorov-Smirnov for numeric columns, chi-squared for categorical ones, corrected for their
+    number by Benjamini-Hochberg. Hours and months always drift against a longer window: exclude them.
+
+    Parameters
+    ----------
+    alpha : float
+        Share of false alarms among the columns that are called drifted.
+    window : int
+        Newest rows, served by the version in force, to test.
+    min_rows : int
+        Stay silent with fewer.
+    exclude : sequence of str
+        Columns to leave out.
+    min_share : float
+        Share of the columns that must have drifted; 0 means that one is enough.
+    max_reference : int
+        Training rows to compare with; evenly thinned above.
+
+    >>> FeatureDrift(window=500, exclude=["hour", "month"])
+    FeatureDrift(window=500, exclude=['hour', 'month'])
+    """
+
+    alpha: float = 0.05
+    window: int = 1_000
+    min_rows: int = 200
+    exclude: Sequence[str] = ()
+    min_share: float = 0.0
+    max_reference: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise PartError(f"FeatureDrift(alpha={self.alpha!r}): must lie between 0 and 1")
+        if not 1 <= self.min_rows <= self.window:
+            raise PartError(
+                f"FeatureDrift(window={self.window!r}, min_rows={self.min_rows!r}): "
+                "the window must hold at least min_rows, and these be 1 or more"
+            )
+        if not 0 <= self.min_share <= 1:
+            raise PartError(
+                f"FeatureDrift(min_share={self.min_share!r}): a share lies between 0 and 1"
+            )
+        if self.max_reference < 2:
+            raise PartError(f"FeatureDrift(max_reference={self.max_reference!r}): give 2 or more")
+        if isinstance(self.exclude, str):
+            raise PartError(
+                f"FeatureDrift(exclude={self.exclude!r}): give a list, [{self.exclude!r}]"
+            )
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse columns that the stream does not have."""
+        _ = self.kept(setup.stream.columns)
+
+    def kept(self, columns: Sequence[str]) -> list[int]:
+        """Positions of the columns to test."""
+        if strange := [name for name in self.exclude if name not in columns]:
+            raise PartError(
+                f"FeatureDrift(exclude={list(self.exclude)}): no column {strange[0]!r}; "
+                f"the stream has {', '.join(columns)}"
+            )
+        kept = [place for place, name in enumerate(columns) if name not in self.exclude]
+        if not kept:
+            raise PartError(f"FeatureDrift(exclude={list(self.exclude)}): leaves no column to test")
+        return kept
+
+    def monitor(self) -> Monitor:
+        """A watch over features."""
+        return _FeatureMonitor(self)
+
+
+class _FeatureMonitor(Detector):
+    def __init__(self, spec: FeatureDrift) -> None:
+        super().__init__()
+        self._spec = spec
+        self._seen = 0
+
+    def restart(self, view: View) -> None:
+        self._since = view.past
+        self._references: list[tuple[str, int, Reference]] | None = None
+
+    def alarm(self, view: View) -> Reason | None:
+        spec, past = self._spec, view.past
+        if past - self._since < spec.min_rows or past == self._seen:
+            return None
+        self._seen = past
+        if self._references is None:
+            self._references = self._remember(view)
+        X = view.X(slice(max(self._since, past - spec.window), past))
+        p_values = np.array([r.p_value(column_of(X, place)) for _, place, r in self._references])
+        view.checked()
+        drifted = benjamini_hochberg(p_values, spec.alpha)
+        if not drifted.any() or drifted.mean() < spec.min_share:
+            return None
+        worst = int(np.argmin(p_values))
+        names = [name for (name, _, _), hit in zip(self._references, drifted, strict=True) if hit]
+        said = f"{len(names)} of {len(p_values)} features drifted: {', '.join(names[:5])}"
+        return Reason(said, float(p_values[worst]), spec.alpha)
+
+    def _remember(self, view: View) -> list[tuple[str, int, Reference]]:
+        rows: Rows = view.model.selection.rows
+        count, most = len(view.model.selection), self._spec.max_reference
+        if count > most:
+            rows = view.model.selection.indices()[np.linspace(0, count - 1, most).astype(np.int64)]
+        X = view.X(rows)
+        kept = self._spec.kept(view.columns)
+        return [(view.columns[c], c, Reference(column_of(X, c))) for c in kept]
+
+
+def column_of(X: Any, place: int) -> Any:
+    """One column: floats, or a categorical series."""
+    if isinstance(X, pd.DataFrame):
+        column = X.iloc[:, place]
+        return (
+            column if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(np.float64)
+        )
+    return X[:, place]

@@ -1,0 +1,107 @@
+"""A strategy: when to retrain, on what, how, and whether to deploy the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pandas as pd
+
+from backtrain.datasets.offsets import parse_offset, shift, to_timestamp
+from backtrain.simulator.protocols import Gate, Part, PartError, Trigger, Update, Window
+from backtrain.simulator.view import View
+from backtrain.strategies.gates import Immediate
+from backtrain.strategies.updates import Refit
+
+
+@dataclass(frozen=True, repr=False)
+class Strategy(Part):
+    """Trigger, window, update and gate, with what holds them back.
+
+    Parameters
+    ----------
+    trigger : Trigger
+        When.
+    window : Window
+        On what.
+    update : Update
+        How; a full refit by default.
+    gate : Gate
+        Whether to deploy; at once by default.
+    cooldown : str, optional
+        No training is decided within this offset of the last decision.
+    budget : int, optional
+        At most so many trainings; rejected and failed ones count, the first model does not.
+    blackout : sequence of str or of (from, to) pairs
+        Days on which, or stretches ``[from, to)`` in which, no training is decided.
+
+    Examples
+    --------
+    >>> from backtrain.strategies.triggers import Every
+    >>> from backtrain.strategies.windows import Sliding
+    >>> Strategy(Every("7D"), Sliding("90D"), cooldown="2D")
+    Strategy(Every('7D'), Sliding('90D'), cooldown='2D')
+    """
+
+    trigger: Trigger
+    window: Window
+    update: Update = field(default_factory=Refit)
+    gate: Gate = field(default_factory=Immediate)
+    cooldown: str | None = None
+    budget: int | None = None
+    blackout: Sequence[str | Sequence[str]] = ()
+
+    def __post_init__(self) -> None:
+        for name, method in (
+            ("trigger", "monitor"),
+            ("window", "select"),
+            ("update", "fit"),
+            ("gate", "open"),
+        ):
+            part = getattr(self, name)
+            if isinstance(part, type):
+                raise PartError(
+                    f"Strategy({name}={part.__name__}): a class; did you mean {part.__name__}()?"
+                )
+            if not hasattr(part, method):
+                raise PartError(
+                    f"Strategy({name}={part!r}): not a {name}, it has no method {method!r}"
+                )
+        if self.cooldown is not None:
+            parse_offset(self.cooldown, "cooldown")
+        if self.budget is not None and (isinstance(self.budget, bool) or self.budget < 0):
+            raise PartError(f"Strategy(budget={self.budget!r}): a number of trainings, 0 or more")
+        if isinstance(self.blackout, str):
+            raise PartError(
+                f"Strategy(blackout={self.blackout!r}): give a list, such as [{self.blackout!r}]"
+            )
+        _ = self._closed
+
+    def obstacle(self, view: View) -> tuple[str, str] | None:
+        """Kind and sentence of what forbids a training now, or None."""
+        last = view.trainings[-1] if view.trainings else None
+        if self.budget is not None and len(view.trainings) >= self.budget:
+            return "budget", f"the budget of {self.budget} trainings is used up"
+        if self.cooldown is not None and last is not None:
+            until = shift(pd.Timestamp(last), parse_offset(self.cooldown))
+            if view.now < until:
+                return "cooldown", f"cooling down until {until}"
+        for start, stop in self._closed:
+            if start <= view.now < stop:
+                return "blackout", f"no training from {start} to {stop}"
+        return None
+
+    @cached_property
+    def _closed(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+        stretches = []
+        for entry in self.blackout:
+            if isinstance(entry, str):
+                day = to_timestamp(entry, "blackout").normalize()
+                stretches.append((day, day + pd.Timedelta(days=1)))
+            else:
+                start, stop = (to_timestamp(end, "blackout") for end in entry)
+                if stop <= start:
+                    raise PartError(f"Strategy(blackout={entry!r}): ends before it begins")
+                stretches.append((start, stop))
+        return stretches
