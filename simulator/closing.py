@@ -26,7 +26,7 @@ _SUPPRESSED = ("cooldown", "budget", "blackout")
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Stretches between neighbouring instants of ticks and deployments; arrays of shape (steps,)."""
+    """Stretches between neighbouring ticks and deployments; arrays of shape (steps,)."""
 
     start: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -164,15 +164,15 @@ def _challenger_version(assignment: Assignment) -> int:
 
 def _charge_serving(replay: Replay, steps: Steps) -> None:
     prices, ledger = replay.setup.prices, replay.ledger
-    for at, version, rows, loss in zip(
+    for at, number, rows, loss in zip(
         steps.start.tolist(),
         steps.version.tolist(),
         steps.rows.tolist(),
         steps.loss.tolist(),
         strict=True,
     ):
-        ledger.charge(at, "error", version, loss, prices.error)
-        ledger.charge(at, "predict", version, rows / 1000, prices.per_1k_predictions)
+        ledger.charge(at, "error", number, loss, prices.error)
+        ledger.charge(at, "predict", number, rows / 1000, prices.per_1k_predictions)
     for now, stop in _stretches(replay.serving.assignments, replay.setup.served.stop):
         if now.challenger is not None and now.share == 0:
             watched = (stop - now.row) / 1000

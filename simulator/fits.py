@@ -21,7 +21,7 @@ from sklearn.compose import ColumnTransformer
 from backtrain.simulator.protocols import Rows, Selection, Update
 from backtrain.simulator.setup import Setup
 
-#: Rows of the first block that a model is asked for; each next one is twice as long, up to the last.
+#: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
 FIRST_BLOCK, LAST_BLOCK = 128, 65_536
 
 
@@ -70,7 +70,7 @@ class FitStore:
     _answers: dict[tuple[str, int, int], Answers] = field(default_factory=dict)
 
     def fit(self, name: str, make: Callable[[], Fit]) -> tuple[Fit, bool]:
-        """The fit of this name, and whether it was here already; ``make`` is called at most once."""
+        """The fit of this name, and whether it was here; ``make`` is called at most once."""
         self.asked += 1
         found = self._fits.get(name)
         if found is not None:

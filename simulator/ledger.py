@@ -124,7 +124,7 @@ class Charge:
 
 @dataclass
 class Ledger:
-    """Every charge of one replay, in the order in which it fell due. What costs nothing leaves no row."""
+    """Every charge of one replay as it fell due; what costs nothing leaves no row."""
 
     charges: list[Charge] = field(default_factory=list)
     spent: float = 0.0

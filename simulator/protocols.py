@@ -125,10 +125,11 @@ class Verdict:
         sticky: bool = False,
         **numbers: float,
     ) -> Verdict:
-        """Ask again at ``until`` (None: at the next tick); until then the challenger answers ``share``.
+        """Ask again at ``until``; the challenger answers ``share`` of the rows until then.
 
-        0 is a shadow. With share s the trial's row p, counted from 0, is the challenger's iff
-        ``floor((p + 1) * s) > floor(p * s)``; with ``sticky``, iff the hash of its group is below s.
+        ``until=None`` is the next tick, a share of 0 a shadow. With share s the trial's row p,
+        counted from 0, is the challenger's iff ``floor((p + 1) * s) > floor(p * s)``; with
+        ``sticky``, iff the hash of its group is below s.
         """
         if not 0 <= share <= 1:
             raise PartError(f"Verdict.wait(share={share!r}): a share lies between 0 and 1")
@@ -245,7 +246,7 @@ class Incremental(Protocol):
     """An update that learns only what its parent has not yet learnt."""
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
-        """The rows of ``selection`` that the model in force has not been offered, as they arrived."""
+        """The rows of ``selection`` that the model in force was not offered, as they arrived."""
 
 
 class Part:

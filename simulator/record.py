@@ -60,7 +60,7 @@ class Run:
         return f"Run({self.name!r}, total={total:.2f}, retrains={retrains})"
 
     def save(self, directory: str | Path) -> Path:
-        """Write ``run.json`` and a Parquet file a table; the directory appears complete or not at all."""
+        """Write ``run.json`` and a Parquet file a table; the directory appears whole or never."""
         target = Path(directory)
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"

@@ -185,7 +185,7 @@ class Replay:
     # --- training -----------------------------------------------------------------------------
 
     def _train_first(self) -> None:
-        """Train the first model as if decided and in force at ``start``, without gate and delays."""
+        """Train the first model, in force at ``start`` without gate and delays."""
         at = self.view.at
         job = self._job = Job(0, "initial")
         entry = VersionEntry(0, None, "the first model", at, at, "initial")
@@ -195,7 +195,8 @@ class Replay:
             model = self._learn(entry, selection, None)
         except FitError as error:
             raise SetupError(
-                f"the first model cannot be trained on the rows known at start={self.view.now}: {error}"
+                f"the first model cannot be trained on what is known at start={self.view.now}: "
+                f"{error}"
             ) from error
         self._charge_training(job, selection)
         self.log.event(at, "initial", 0, entry.reason)

@@ -15,7 +15,7 @@ from backtrain.simulator.protocols import PartError
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A fit under its version number, with the first row that was unknown when it was decided on."""
+    """A fit under its version number, with the first row that its decision did not know."""
 
     version: int
     fit: Fit
@@ -24,7 +24,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """From row ``row`` (instant ``at``) on: who is in force, and who is on trial with which share."""
+    """From row ``row`` (instant ``at``) on: who is in force, and who is on trial."""
 
     at: int
     row: int

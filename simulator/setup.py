@@ -124,7 +124,7 @@ class Setup:
 
     @cached_property
     def label_at(self) -> Nanoseconds:
-        """Label times in nanoseconds, shape (n,); a label that never arrives comes after all time."""
+        """Label times in nanoseconds, shape (n,); never is the largest number."""
         at = self.stream.label_time.view(np.int64)
         never = np.isnat(self.stream.label_time)
         return np.where(never, np.iinfo(np.int64).max, at) if never.any() else at
@@ -136,7 +136,7 @@ class Setup:
 
     @cached_property
     def arrival_order(self) -> tuple[int | NDArray[np.int64], Nanoseconds]:
-        """Served rows by label time (ties in event order), and those times; what never arrives is out.
+        """Served rows by label time (ties in event order), and those times, without the never ones.
 
         The rows are an array, or the first row where labels arrive in event order.
         """
@@ -161,7 +161,7 @@ class Setup:
 
     @cached_property
     def truth(self) -> NDArray[Any]:
-        """Labels for scoring, shape (n,): floats, or positions in ``classes`` (-1: never arrives)."""
+        """Labels for scoring, shape (n,): floats, or positions in ``classes`` (-1: never)."""
         return self._classified[1] if self.task == "classification" else self.stream.y
 
     @cached_property

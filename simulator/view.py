@@ -24,7 +24,7 @@ _NEVER = np.iinfo(np.int64).max
 _REFERENCE_SHARE = 0.2
 
 
-class FutureLeak(RuntimeError):
+class FutureLeak(RuntimeError):  # noqa: N818 - the name that the design agrees on
     """A part asked for something that is not known yet."""
 
 
@@ -160,7 +160,7 @@ class View:
         self._fence_labels(rows)
         return Arrived(self, rows, self.arrivals)
 
-    def X(self, rows: Rows) -> Any:
+    def X(self, rows: Rows) -> Any:  # noqa: N802 - as every scikit-learn user writes it
         """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
         self._fence(rows, "features")
         return self._setup.stream.take(rows)
@@ -266,7 +266,7 @@ class Served:
         return np.asarray(self.prediction, dtype=np.float64) if score is None else score[self.rows]
 
     @property
-    def X(self) -> Any:
+    def X(self) -> Any:  # noqa: N802 - likewise
         """Features, shape (n, p)."""
         return self.view.X(self.rows)
 

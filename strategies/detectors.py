@@ -25,7 +25,7 @@ from backtrain.strategies.drift import Reference, benjamini_hochberg
 class Detector:
     """A monitor whose alarm stays on until a training starts or the version in force changes.
 
-    Subclasses say what to do with a new version (`restart`) and whether something is wrong (`alarm`).
+    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
     """
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class Detector:
 class PerformanceDrop(Part):
     """When the metric of the newest arrived labels is bad, or worse than it was at deployment.
 
-    Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from the
-    metric: for ``"MAE"``, ``below=50`` means that performance is below that of an error of 50.
+    Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from
+    the metric: for ``"MAE"``, ``below=50`` means that performance is below that of an error of 50.
 
     Parameters
     ----------
@@ -236,7 +236,8 @@ class ErrorDrift(Part):
     def __post_init__(self) -> None:
         if self.detector not in {**_DETECTORS, **_BINARY}:
             raise PartError(
-                f"ErrorDrift(detector={self.detector!r}): there are {', '.join([*_DETECTORS, *_BINARY])}"
+                f"ErrorDrift(detector={self.detector!r}): not known; there are "
+                f"{', '.join([*_DETECTORS, *_BINARY])}"
             )
         try:
             self.build()
@@ -314,7 +315,8 @@ class FeatureDrift(Part):
     """When features are distributed otherwise than in the training rows of the version in force.
 
     Kolmogorov-Smirnov for numeric columns, chi-squared for categorical ones, corrected for their
-    number by Benjamini-Hochberg. Hours and months always drift against a longer window: exclude them.
+    number by Benjamini-Hochberg. Hours and months always drift against a longer window: exclude
+    them.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Reference:
         self._sorted: NDArray[np.float64] = np.sort(values[~np.isnan(values)])
 
     def p_value(self, values: Any) -> float:
-        """Chance of a difference at least as large without drift; 1 where nothing can be compared."""
+        """Chance of such a difference without drift; 1 where nothing can be compared."""
         if self._categories is not None:
             return chi_squared(self._counts, self._count_like(values))
         current = np.sort(values[~np.isnan(values)])
@@ -57,9 +57,9 @@ def _counted(values: pd.Series) -> NDArray[np.float64]:
 def ks_statistic(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
     """Largest distance between two empirical distributions; both samples sorted.
 
-    The distance can only peak at a value of one of the samples, and between values of the shorter one
-    the longer one's distribution is monotone: looking just before and at each value of the shorter
-    one is enough.
+    The distance can only peak at a value of one of the samples, and between values of the shorter
+    one the longer one's distribution is monotone: looking just before and at each value of the
+    shorter one is enough.
     """
     longer, shorter = (
         (reference, current) if len(reference) >= len(current) else (current, reference)

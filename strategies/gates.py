@@ -52,7 +52,7 @@ class BeatsChampion(Part):
     metric : str, optional
         What to compare; default the backtest's own loss, averaged.
     refit : bool
-        Fit a winner once more with the held-out rows, the most valuable ones; both fits are charged.
+        Fit a winner once more with the held-out rows, the newest ones; both fits are charged.
     min_rows : int
         With fewer rows to compare on, the champion stays.
 
@@ -70,7 +70,8 @@ class BeatsChampion(Part):
         share = isinstance(self.holdout, float)
         if (share and not 0 < self.holdout < 1) or (not share and self.holdout < 1):
             raise PartError(
-                f"BeatsChampion(holdout={self.holdout!r}): a share between 0 and 1, or a number of rows"
+                f"BeatsChampion(holdout={self.holdout!r}): a share between 0 and 1, or a number "
+                "of rows"
             )
         if self.margin < 0:
             raise PartError(
@@ -125,7 +126,8 @@ class _Match:
         )
         if len(fair) < self._gate.min_rows:
             return Verdict.reject(
-                f"only {len(fair)} held-out rows are new to the champion; {self._gate.min_rows} are needed"
+                f"only {len(fair)} held-out rows are new to the champion; "
+                f"{self._gate.min_rows} are needed"
             )
         verdict = self._compare(view, fair)
         if verdict.action == "deploy" and self._gate.refit:

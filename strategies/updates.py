@@ -47,8 +47,8 @@ class WarmStart(Part):
     """Go on from the model in force, on the window, with the estimator's own ``warm_start``.
 
     Linear and neural models start from the parent's coefficients. Forests and boosting keep the
-    parent's trees and add ``rounds`` new ones, fitted on the window; without new rounds scikit-learn
-    would return the parent unchanged.
+    parent's trees and add ``rounds`` new ones, fitted on the window; without new rounds
+    scikit-learn would return the parent unchanged.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class WarmStart(Part):
         last = last_step(setup.model)
         if "warm_start" not in getattr(last, "get_params", dict)():
             raise PartError(
-                f"WarmStart: {type(last).__name__} has no warm_start; use Refit(), or a model such as "
-                "SGDRegressor, LogisticRegression, RandomForest or HistGradientBoosting"
+                f"WarmStart: {type(last).__name__} has no warm_start; use Refit(), or a model such "
+                "as SGDRegressor, LogisticRegression, RandomForest or HistGradientBoosting"
             )
         refuse_weights(setup)
 
@@ -94,9 +94,9 @@ class WarmStart(Part):
 class PartialFit(Part):
     """Teach the model in force the rows whose label arrived after it was decided on.
 
-    Rows come in the order in which their labels arrived, and only those inside the window. The first
-    model is fitted in full. The rows of a rejected model are offered again. In a pipeline only the
-    last step learns: its transformers stay as they were fitted first.
+    Rows come in the order in which their labels arrived, and only those inside the window. The
+    first model is fitted in full. The rows of a rejected model are offered again. In a pipeline
+    only the last step learns: its transformers stay as they were fitted first.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ class PartialFit(Part):
         last = last_step(setup.model)
         if not hasattr(last, "partial_fit"):
             raise PartError(
-                f"PartialFit: {type(last).__name__} has no partial_fit; use Refit(), or a model such "
-                "as SGDRegressor, SGDClassifier or MLPRegressor"
+                f"PartialFit: {type(last).__name__} has no partial_fit; use Refit(), or a model "
+                "such as SGDRegressor, SGDClassifier or MLPRegressor"
             )
         if getattr(last, "early_stopping", False):
             raise PartError(
