@@ -164,15 +164,9 @@ def _challenger_version(assignment: Assignment) -> int:
 
 def _charge_serving(replay: Replay, steps: Steps) -> None:
     prices, ledger = replay.setup.prices, replay.ledger
-    for at, number, rows, loss in zip(
-        steps.start.tolist(),
-        steps.version.tolist(),
-        steps.rows.tolist(),
-        steps.loss.tolist(),
-        strict=True,
-    ):
-        ledger.charge(at, "error", number, loss, prices.error)
-        ledger.charge(at, "predict", number, rows / 1000, prices.per_1k_predictions)
+    ledger.charge_all(steps.start, "error", steps.version, steps.loss, prices.error)
+    answered = steps.rows / 1000
+    ledger.charge_all(steps.start, "predict", steps.version, answered, prices.per_1k_predictions)
     for now, stop in _stretches(replay.serving.assignments, replay.setup.served.stop):
         if now.challenger is not None and now.share == 0:
             watched = (stop - now.row) / 1000
@@ -202,16 +196,16 @@ def _versions(replay: Replay) -> pd.DataFrame:
         {
             "version": np.array([e.version for e in entries], dtype=np.int64),
             "parent": pd.array([e.parent for e in entries], dtype="Int64"),
-            "update": pd.array([repr(replay.strategy.update)] * len(entries), dtype="str"),
-            "reason": pd.array([e.reason for e in entries], dtype="str"),
+            "update": pd.Series([repr(replay.strategy.update)] * len(entries), dtype="str"),
+            "reason": pd.Series([e.reason for e in entries], dtype="str"),
             "decided_at": _times(e.decided_at for e in entries),
             "ready_at": _times(e.ready_at for e in entries),
-            "outcome": pd.array([e.outcome for e in entries], dtype="str"),
+            "outcome": pd.Series([e.outcome for e in entries], dtype="str"),
             "window_start": np.array([span[0] for span in spans], dtype="datetime64[ns]"),
             "window_end": np.array([span[1] for span in spans], dtype="datetime64[ns]"),
             "rows": np.array([e.rows for e in entries], dtype=np.int64),
             "fit_seconds": np.array([e.fit_seconds for e in entries], dtype=np.float64),
-            "fit": pd.array([e.fit for e in entries], dtype="str"),
+            "fit": pd.Series([e.fit for e in entries], dtype="str"),
             "shared": np.array([e.shared for e in entries], dtype=bool),
         }
     )
@@ -251,9 +245,9 @@ def _events(replay: Replay) -> pd.DataFrame:
     events = pd.DataFrame(
         {
             "at": np.array(at, dtype="datetime64[ns]"),
-            "kind": pd.array(list(kind), dtype="str"),
+            "kind": pd.Series(list(kind), dtype="str"),
             "version": pd.array(list(number), dtype="Int64"),
-            "reason": pd.array(list(reason), dtype="str"),
+            "reason": pd.Series(list(reason), dtype="str"),
             "statistic": np.array(statistic, dtype=np.float64),
             "threshold": np.array(threshold, dtype=np.float64),
         }
@@ -273,9 +267,9 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "at": setup.stream.event_time[rows[first]],
-            "kind": pd.array(["fallback"] * len(numbers), dtype="str"),
+            "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
             "version": pd.array(numbers, dtype="Int64"),
-            "reason": pd.array(said, dtype="str"),
+            "reason": pd.Series(said, dtype="str"),
             "statistic": counts.astype(np.float64),
             "threshold": np.full(len(numbers), np.nan),
         }

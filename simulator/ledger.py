@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import parse_offset
+from backtrain.datasets.offsets import nanoseconds, parse_offset
 
 KINDS = ("initial", "train", "label", "check", "deploy", "predict", "error")
 
@@ -82,75 +85,100 @@ class Delays:
     deploy: str = "0D"
 
     def __post_init__(self) -> None:
-        for delay in fields(self):
-            self._nanoseconds(delay.name)
+        _ = self._nanoseconds
 
-    def _nanoseconds(self, name: str) -> int:
-        offset = parse_offset(getattr(self, name), f"Delays({name})")
-        if not isinstance(offset, pd.Timedelta):
-            raise PriceError(
-                f"Delays({name}={getattr(self, name)!r}): not of fixed length; give days or hours"
-            )
-        return int(offset.as_unit("ns").value)
+    @cached_property
+    def _nanoseconds(self) -> dict[str, int]:
+        lengths = {}
+        for delay in fields(self):
+            value = getattr(self, delay.name)
+            offset = parse_offset(value, f"Delays({delay.name})")
+            if not isinstance(offset, pd.Timedelta):
+                raise PriceError(
+                    f"Delays({delay.name}={value!r}): not of fixed length; give days or hours"
+                )
+            lengths[delay.name] = nanoseconds(offset)
+        return lengths
 
     def training(self, rows: int) -> int:
         """Nanoseconds from a decision to a ready model, for fits of ``rows`` rows in all."""
-        return self._nanoseconds("train") + self.more_training(rows)
+        return self._nanoseconds["train"] + self.more_training(rows)
 
     def more_training(self, rows: int) -> int:
         """Nanoseconds that further fits of ``rows`` rows add."""
-        return round(self._nanoseconds("train_per_1k_rows") * rows / 1000)
+        return round(self._nanoseconds["train_per_1k_rows"] * rows / 1000)
 
     def deployment(self) -> int:
         """Nanoseconds from a verdict to a model in force."""
-        return self._nanoseconds("deploy")
+        return self._nanoseconds["deploy"]
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One row of the ledger; ``amount = quantity * unit_price``."""
+class Charges(NamedTuple):
+    """Charges of one kind and price; arrays of shape (n,), instants in nanoseconds."""
 
-    when: int
+    when: NDArray[np.int64]
     kind: str
-    version: int
-    quantity: float
+    version: NDArray[np.int64]
+    quantity: NDArray[np.float64]
     unit_price: float
-
-    @property
-    def amount(self) -> float:
-        """Money."""
-        return self.quantity * self.unit_price
 
 
 @dataclass
 class Ledger:
     """Every charge of one replay as it fell due; what costs nothing leaves no row."""
 
-    charges: list[Charge] = field(default_factory=list)
+    charges: list[Charges] = field(default_factory=list)
     spent: float = 0.0
 
     def charge(
         self, when: int, kind: str, version: int, quantity: float, unit_price: float
     ) -> None:
-        """Write a charge down; ``spent`` grows by it unless it is ``initial``."""
+        """Write one charge down; ``spent`` grows by it unless it is ``initial``."""
         if quantity and unit_price:
-            entry = Charge(when, kind, version, float(quantity), float(unit_price))
-            self.charges.append(entry)
-            if kind != "initial":
-                self.spent += entry.amount
+            self.charge_all(
+                np.array([when]), kind, np.array([version]), np.array([quantity]), unit_price
+            )
+
+    def charge_all(
+        self,
+        when: NDArray[np.int64],
+        kind: str,
+        version: NDArray[np.int64],
+        quantity: NDArray[Any],
+        unit_price: float,
+    ) -> None:
+        """Write several charges of one kind down, those of a quantity of 0 left out."""
+        real = quantity != 0
+        if not unit_price or not real.any():
+            return
+        entries = Charges(
+            when[real], kind, version[real], quantity[real].astype(np.float64), float(unit_price)
+        )
+        self.charges.append(entries)
+        if kind != "initial":
+            self.spent += float(entries.quantity.sum() * unit_price)
 
     def frame(self) -> pd.DataFrame:
         """The charges sorted by time; columns as in ``docs/records.md``."""
-        rows = sorted(self.charges, key=lambda charge: charge.when)
-        quantity = np.array([charge.quantity for charge in rows], dtype=np.float64)
-        price = np.array([charge.unit_price for charge in rows], dtype=np.float64)
+        sizes = [len(entries.when) for entries in self.charges]
+
+        def joined(parts: list[NDArray[Any]], kind: str) -> NDArray[Any]:
+            return np.concatenate([np.empty(0, kind), *parts])
+
+        when = joined([c.when for c in self.charges], "int64")
+        quantity = joined([c.quantity for c in self.charges], "float64")
+        price = np.repeat([c.unit_price for c in self.charges], sizes)
+        order = np.argsort(when, kind="stable")
+        kinds = np.repeat(np.array([c.kind for c in self.charges], dtype=object), sizes)
         return pd.DataFrame(
             {
-                "when": np.array([charge.when for charge in rows], dtype="datetime64[ns]"),
-                "kind": pd.array([charge.kind for charge in rows], dtype="str"),
-                "version": pd.array([charge.version for charge in rows], dtype="Int64"),
-                "quantity": quantity,
-                "unit_price": price,
-                "amount": quantity * price,
+                "when": when[order].view("datetime64[ns]"),
+                "kind": pd.Series(kinds[order], dtype="str"),
+                "version": pd.array(
+                    joined([c.version for c in self.charges], "int64")[order], dtype="Int64"
+                ),
+                "quantity": quantity[order],
+                "unit_price": price[order],
+                "amount": quantity[order] * price[order],
             }
         )

@@ -158,6 +158,8 @@ class Replay:
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
         self._noted: Reason | None = None
+        update = strategy.update
+        self._incremental = update if isinstance(update, Incremental) else None
 
     def run(self, name: str, progress: Callable[[float], None] | None = None) -> Run:
         """Play the history from ``start`` to ``end`` and close the books."""
@@ -252,9 +254,10 @@ class Replay:
     def _select(self) -> Selection:
         selection = self.strategy.window.select(self.view)
         self.view._fence_labels(selection.rows)
-        if self.view._model is not None and isinstance(self.strategy.update, Incremental):
-            selection = self.strategy.update.unlearnt(self.view, selection)
-        return selection
+        update = self._incremental
+        if self.view._model is None or update is None:
+            return selection
+        return update.unlearnt(self.view, selection)
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""
