@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -374,6 +375,7 @@ def describe(value: Any, named: bool = True) -> Any:
     return str(value)
 
 
+@lru_cache
 def _version(name: str) -> str:
     try:
         return version(name)
