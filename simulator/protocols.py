@@ -254,14 +254,12 @@ class Part:
 
     def __repr__(self) -> str:
         shown: list[str] = []
-        positional = True
         for spec in fields(self):  # type: ignore[arg-type]
             value = getattr(self, spec.name)
-            default = spec.default
-            if default is MISSING and spec.default_factory is not MISSING:
-                default = spec.default_factory()
-            if default is not MISSING and value == default:
-                positional = False
+            if spec.default is MISSING and spec.default_factory is MISSING:
+                shown.append(repr(value))
                 continue
-            shown.append(repr(value) if positional else f"{spec.name}={value!r}")
+            default = spec.default if spec.default_factory is MISSING else spec.default_factory()
+            if value != default:
+                shown.append(f"{spec.name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"

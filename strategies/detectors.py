@@ -226,8 +226,8 @@ class ErrorDrift(Part):
     options : mapping
         Parameters of the detector, such as ``{"delta": 0.01}``.
 
-    >>> ErrorDrift("ADWIN", {"delta": 0.01})
-    ErrorDrift('ADWIN', options={'delta': 0.01})
+    >>> ErrorDrift("KSWIN", {"alpha": 0.01})
+    ErrorDrift(detector='KSWIN', options={'alpha': 0.01})
     """
 
     detector: str = "ADWIN"

@@ -77,8 +77,8 @@ def ks_p_value(statistic: float, n: int, m: int) -> float:
 
     The effective sample size is ``n * m / (n + m)``, as in SciPy's ``ks_2samp(method="asymp")``.
     """
-    large, small = float(max(n, m)), float(min(n, m))
-    return float(np.clip(kstwo.sf(statistic, np.round(large * small / (large + small))), 0.0, 1.0))
+    effective = max(1.0, np.round(n * m / (n + m)))
+    return float(np.clip(kstwo.sf(statistic, effective), 0.0, 1.0))
 
 
 def chi_squared(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:

@@ -1,0 +1,173 @@
+"""Strategies replayed over one history, side by side: the table, the verdict, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports import archive, html, verdict
+from backtrain.reports.periods import Contrast, Costs, usual_season
+from backtrain.reports.schedules import Schedules
+from backtrain.reports.verdict import Verdict
+from backtrain.simulator.record import Run
+
+MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
+COUNTS = ("retrains", "deployed", "rejected")
+
+
+class ComparisonError(ValueError):
+    """Runs cannot be compared, or a strategy that was asked for is not among them."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Runs of several strategies over the same history under the same loss and error price.
+
+    Attributes
+    ----------
+    runs : Mapping[str, Run]
+        By strategy name.
+    season : str or None
+        A rhythm that bootstrap blocks must not cut, such as "1D"; by default a week where the
+        history holds twenty of them, else a day where it holds twenty.
+
+    Raises
+    ------
+    ComparisonError
+        When there is no run, or the runs differ in what must be equal; it names what differs.
+    """
+
+    runs: Mapping[str, Run]
+    season: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise ComparisonError("no runs: a comparison needs at least one strategy")
+        first, *others = self.runs
+        for name in others:
+            for what, value in _must_agree(self.runs[name]).items():
+                expected = _must_agree(self.runs[first])[what]
+                if value != expected:
+                    raise ComparisonError(
+                        f"{name!r} and {first!r} cannot be compared: {what} is {value!r} and "
+                        f"{expected!r}"
+                    )
+
+    @classmethod
+    def load(cls, *directories: str | Path) -> Comparison:
+        """Read comparison directories or run directories back, as one comparison."""
+        return cls(archive.load(*directories))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What all runs share: stream, start, end, loss; taken from the first."""
+        return next(iter(self.runs.values())).info
+
+    @property
+    def span(self) -> pd.Timedelta:
+        """How long the strategies served."""
+        return pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Cost by period and strategy."""
+        season = usual_season(self.span) if self.season is None else pd.Timedelta(self.season)
+        return Costs.of(self.runs, season)
+
+    @cached_property
+    def schedules(self) -> Schedules | None:
+        """The fixed intervals among the strategies; None where there are fewer than two."""
+        return Schedules.among(self.runs)
+
+    def baseline(self, name: str | None = None) -> str:
+        """The strategy that others are held against; without a name `Never`, else the first."""
+        if name is None:
+            return verdict.default_baseline(self.runs)
+        if name not in self.runs:
+            raise ComparisonError(f"baseline={name!r}: not among {', '.join(map(repr, self.runs))}")
+        return name
+
+    def contrast(self, baseline: str | None = None) -> Contrast:
+        """Simultaneous 95 % intervals of every difference to the baseline."""
+        return self.costs.against(self.baseline(baseline))
+
+    def table(self, baseline: str | None = None) -> pd.DataFrame:
+        """One row a strategy, the cheapest first.
+
+        Columns: money by kind (``total`` leaves ``initial`` out), counts, mean row ``loss``, each
+        metric, ``difference`` of the total to the baseline with its simultaneous 95 % interval
+        ``low`` to ``high``; these are NaN where fewer than ten blocks are left.
+        """
+        reference = self.baseline(baseline)
+        contrast = self.costs.against(reference)
+        rows = {name: _row(run) for name, run in self.runs.items()}
+        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
+        table["difference"] = table["total"] - float(self.runs[reference].totals["total"])
+        table["low"], table["high"] = contrast.low, contrast.high
+        return table.sort_values("total", kind="stable")
+
+    def verdict(self, baseline: str | None = None) -> Verdict:
+        """Which strategy to run, what it saves, and whether that can be told from luck."""
+        return verdict.judge(self.runs, self.costs, self.baseline(baseline))
+
+    def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
+        """Write the report: one self-contained file."""
+        return archive.write_text(Path(path), html.render(self, self.baseline(baseline)))
+
+    def figures(self, directory: str | Path, baseline: str | None = None) -> list[Path]:
+        """Write every figure of the report as a PNG file."""
+        return html.write_figures(self, self.baseline(baseline), Path(directory))
+
+    def save(self, directory: str | Path) -> Path:
+        """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
+
+        Each appears complete or not at all; ``summary.csv`` comes last and names the folders that
+        belong together. Other files in the directory are left alone.
+        """
+        target = Path(directory)
+        folders = archive.folder_names(self.runs)
+        for name, run in self.runs.items():
+            run.save(target / folders[name])
+        self.to_html(target / "report.html")
+        self.figures(target / "figures")
+        # In the order of the runs, not by cost: reading it back must give the same comparison.
+        summary = self.table().loc[list(self.runs)]
+        summary.insert(0, "folder", [folders[name] for name in summary.index])
+        archive.write_text(target / archive.SUMMARY, summary.to_csv(lineterminator="\n"))
+        return target
+
+    def __repr__(self) -> str:
+        cheapest = min(self.runs, key=lambda name: float(self.runs[name].totals["total"]))
+        total = self.runs[cheapest].totals["total"]
+        return f"Comparison({len(self.runs)} strategies, cheapest {cheapest!r} at {total:,.2f})"
+
+    def _repr_html_(self) -> str:
+        return html.notebook(self, self.baseline())
+
+
+def _must_agree(run: Run) -> dict[str, Any]:
+    """What makes two totals comparable: the same rows, scored and priced alike."""
+    info = run.info
+    return {
+        "the stream's fingerprint": info["stream"]["fingerprint"],
+        "start": pd.Timestamp(info["start"]).isoformat(),
+        "end": pd.Timestamp(info["end"]).isoformat(),
+        "loss": info["loss"],
+        "the price of an error": info["prices"].get("error"),
+    }
+
+
+def _row(run: Run) -> dict[str, float]:
+    totals = run.totals
+    scored = run.predictions["loss"].notna()
+    weight = float(run.predictions["weight"][scored].sum())
+    money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
+    counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
+    loss = float(totals["loss"]) / weight if weight else np.nan
+    return {**money, **counts, "loss": loss, **run.metrics}

@@ -1,0 +1,97 @@
+"""Ten stretches of the history: did the winner win throughout, or once and by much?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.numbers import Money, count
+from backtrain.simulator import statistics
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Eras:
+    """Costs of S strategies in E eras of equal length.
+
+    Attributes
+    ----------
+    costs, saved : array (E, S)
+        Money, and what it is below the baseline's.
+    starts : DatetimeIndex
+        When each era begins.
+    best : array (E, S)
+        Whether the strategy was the cheapest of that era, ties included.
+    wins, beats : array (S,)
+        In how many eras it was the cheapest, and cheaper than the baseline.
+    least, most : array (S,)
+        Smallest and largest total saving when any one era is left out.
+    leader : float
+        Cost of running in each era what had been cheapest so far, the baseline first.
+    """
+
+    names: tuple[str, ...]
+    costs: np.ndarray
+    saved: np.ndarray
+    starts: pd.DatetimeIndex
+    best: np.ndarray
+    wins: np.ndarray
+    beats: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    leader: float
+
+    @classmethod
+    def of(cls, comparison: Comparison, baseline: str) -> Eras:
+        """Cut the history of a comparison into ten."""
+        grid, names = comparison.costs.grid, comparison.costs.names
+        costs = statistics.era_costs(comparison.costs.values)
+        reference = names.index(baseline)
+        saved = costs[:, [reference]] - costs
+        least, most = statistics.one_era_left_out(saved)
+        firsts = [part[0] for part in np.array_split(np.arange(grid.count), len(costs))]
+        fair = [i for i, n in enumerate(names) if not comparison.runs[n].info.get("in_sample")]
+        first = fair.index(reference) if reference in fair else 0
+        return cls(
+            names=names,
+            costs=costs,
+            saved=saved,
+            starts=grid.starts()[firsts],
+            best=np.column_stack([statistics.wins_by_era(era[None]) for era in costs]).T > 0,
+            wins=statistics.wins_by_era(costs),
+            beats=(saved > 1e-9 * np.abs(costs)).sum(axis=0),
+            least=least,
+            most=most,
+            leader=statistics.follow_the_leader(costs[:, fair], first) if fair else float("nan"),
+        )
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Cost over all eras, ``(S,)``."""
+        return np.asarray(self.costs.sum(axis=0))
+
+    def label(self, era: int) -> str:
+        """When an era begins, for a reader."""
+        return f"era {era + 1}, from {self.starts[era]:%Y-%m-%d}"
+
+    def sentence(self, strategy: str, baseline: str) -> str:
+        """How steadily a strategy won, in words."""
+        column, money = self.names.index(strategy), Money.fit(self.totals)
+        eras = count(len(self.costs), "era")
+        won = f"{strategy} was the cheapest in {self.wins[column]} of {eras}"
+        hindsight = (
+            f"Running in each era what had been cheapest until then, {baseline} first, would have "
+            f"cost {money(self.leader)}; {strategy}, chosen with hindsight, cost "
+            f"{money(self.totals[column])}."
+        )
+        if strategy == baseline:
+            return f"{won}. {hindsight}"
+        return (
+            f"{won} and beat {baseline} in {self.beats[column]}; with any one era left out "
+            f"it saves {money(self.least[column])} to {money(self.most[column])}. {hindsight}"
+        )

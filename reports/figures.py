@@ -1,0 +1,177 @@
+"""The drawings of the report: cost against loss, cost against retrain price, and the time line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from backtrain.reports import timeline
+from backtrain.reports.labels import place_labels
+from backtrain.reports.numbers import Money, number, significant
+from backtrain.reports.schedules import NEVER, Schedules
+from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, plain_text
+from backtrain.simulator import statistics
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+
+THOUSANDS = FuncFormatter(
+    lambda value, _: number(value, 0 if abs(value) >= 10 or value == 0 else 2)
+)
+
+
+def draw(comparison: Comparison, baseline: str) -> list[Drawing]:
+    """Every drawing that the comparison has data for."""
+    with plain_text():
+        drawings = [tradeoff(comparison, baseline)]
+        if comparison.schedules is not None:
+            drawings.append(intervals(comparison.schedules))
+        return [*drawings, timeline.draw(comparison, baseline, roles(comparison, baseline))]
+
+
+def roles(comparison: Comparison, baseline: str) -> dict[str, str]:
+    """The strategies that are coloured: winner, baseline and runner-up; all others stay grey."""
+    table = comparison.table(baseline)
+    winner = comparison.verdict(baseline).strategy
+    chosen = {winner: "winner"}
+    chosen.setdefault(baseline, "baseline")
+    rest = [name for name in table.index if name not in chosen]
+    chosen.update(dict.fromkeys(rest[:1], "runner"))
+    return chosen
+
+
+def tradeoff(comparison: Comparison, baseline: str) -> Drawing:
+    """What each strategy spent against the loss that it left."""
+    table = comparison.table(baseline)
+    spent, loss = (table["total"] - table["error"]).to_numpy(), table["loss"].to_numpy()
+    front = statistics.pareto_front(spent, loss)
+    coloured, money = roles(comparison, baseline), Money.fit(table["total"])
+    figure = blank(9.2, 4.6)
+    axes = figure.subplots()
+    calm(axes, "spent on adapting and serving (total without error)", "mean loss a row")
+    axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
+    axes.xaxis.set_major_formatter(THOUSANDS)
+    order = np.argsort(spent[front], kind="stable")
+    axes.plot(spent[front][order], loss[front][order], color=FAINT, linewidth=1.2, zorder=1)
+    titles = {}
+    for i, name in enumerate(table.index):
+        colour = COLOURS[coloured.get(name, "soft")]
+        fill = colour if front[i] else COLOURS["paper"]
+        axes.plot(spent[i], loss[i], "o", ms=7.5, mfc=fill, mec=colour, mew=1.5, gid=f"point-{i}")
+        titles[f"point-{i}"] = (
+            f"{name}: spent {money(spent[i])}, loss {significant(loss[i])}, "
+            f"total {money(table['total'].iloc[i])}"
+        )
+    axes.margins(0.04, 0.16)
+    axes.set_xlim(right=axes.get_xlim()[1] + 0.14 * (spent.max() - spent.min()))
+    _equal_cost(axes, table, comparison.verdict(baseline).strategy)
+    colours = [COLOURS[coloured.get(name, "ink")] for name in table.index]
+    place_labels(figure, axes, spent, loss, [str(name) for name in table.index], colours)
+    caption = (
+        "Money spent against mean loss. Filled points and the grey line are the Pareto front: "
+        "nothing is both cheaper and better. On the dashed line the total is that of the cheapest."
+    )
+    return Drawing("cost-against-loss", caption, figure, titles)
+
+
+def _equal_cost(axes: Axes, table: pd.DataFrame, winner: str) -> None:
+    """Where spending and loss add up to the winner's total: everything below would be cheaper."""
+    row = table.loc[winner]
+    if not row["error"] or not row["loss"]:
+        return
+    price = row["error"] / row["loss"]
+    xs, (bottom, top) = np.array(axes.get_xlim()), axes.get_ylim()
+    axes.plot(xs, (row["total"] - xs) / price, color=SOFT, linewidth=1, linestyle=(0, (4, 4)))
+    axes.set_xlim(*xs)
+    axes.set_ylim(bottom, top)
+
+
+def intervals(schedules: Schedules) -> Drawing:
+    """Cost by interval at the price of the replay, and the cheapest interval by price."""
+    figure = blank(9.2, 3.7)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    titles = _by_interval(left, schedules)
+    titles |= _by_price(right, schedules)
+    caption = (
+        "Left: total cost by interval, at the retrain price of the replay. Right: total cost as "
+        "that price changes; the bold line is the cheapest, the dotted one the price of the replay."
+    )
+    return Drawing("cost-against-interval", caption, figure, titles)
+
+
+def _by_interval(axes: Axes, schedules: Schedules) -> dict[str, str]:
+    total = schedules.cost(np.array([schedules.price]))[0]
+    n, best = schedules.intervals, schedules.cheapest
+    calm(axes, "interval between retrains", "total cost")
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    places = np.arange(len(total))
+    axes.plot(places[:n], total[:n], color=FAINT, linewidth=1.4, zorder=1)
+    titles = {}
+    for i, label in enumerate(schedules.labels):
+        colour = COLOURS["winner"] if i == best else SOFT
+        axes.plot(places[i], total[i], "o", ms=7, color=colour, gid=f"interval-{i}")
+        titles[f"interval-{i}"] = f"{label}: {number(total[i], 2)}"
+    axes.set_xticks(places, schedules.labels)
+    axes.margins(0.08, 0.15)
+    return titles
+
+
+def _by_price(axes: Axes, schedules: Schedules) -> dict[str, str]:
+    calm(axes, "price of one retrain", "")
+    prices = _price_axis(schedules)
+    cost = schedules.cost(prices)
+    titles = {}
+    for i, label in enumerate(schedules.labels):
+        axes.plot(prices, cost[:, i], color=FAINT, linewidth=1, gid=f"line-{i}")
+        titles[f"line-{i}"] = _range_text(label, schedules.ranges[i])
+    lowest = cost.min(axis=1)
+    axes.plot(prices, lowest, color=INK, linewidth=2)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    top = float(lowest.max())
+    gap = top - float(lowest.min()) or 1.0
+    axes.set_ylim(float(lowest.min()) - 0.25 * gap, top + 0.35 * gap)
+    axes.set_xlim(prices[0], prices[-1])
+    if schedules.price > 0:
+        axes.axvline(schedules.price, color=SOFT, linewidth=1, linestyle=":")
+    _name_stretches(axes, schedules, prices, lowest)
+    return titles
+
+
+def _price_axis(schedules: Schedules) -> np.ndarray:
+    """Prices that show every change of the cheapest, and that of the replay, with room beside."""
+    marks = schedules.ranges[np.isfinite(schedules.ranges) & (schedules.ranges > 0)]
+    marks = np.append(marks, schedules.price if schedules.price > 0 else [])
+    low, high = (marks.min(), marks.max()) if len(marks) else (1.0, 1.0)
+    return np.geomspace(low / 4, high * 4, 200)
+
+
+def _name_stretches(
+    axes: Axes, schedules: Schedules, prices: np.ndarray, lowest: np.ndarray
+) -> None:
+    """Write each interval under its stretch of the envelope, in the middle as the eye sees it."""
+    for i, (low, high) in enumerate(schedules.ranges):
+        start, stop = max(low, prices[0]), min(high, prices[-1])
+        if np.isnan(low) or stop <= start * 1.25:
+            continue
+        middle = np.sqrt(start * stop)
+        y = float(np.interp(middle, prices, lowest))
+        colour = COLOURS["winner"] if i == schedules.cheapest else INK
+        axes.annotate(
+            schedules.labels[i], (middle, y), (0, -13), textcoords="offset points",
+            ha="center", va="center", fontsize=8.5, color=colour,
+        )  # fmt: skip
+        axes.plot(start, np.interp(start, prices, lowest), "o", ms=3.5, color=INK)
+
+
+def _range_text(label: str, prices: np.ndarray) -> str:
+    what = label if label == NEVER else f"every {label}"
+    if np.isnan(prices[0]):
+        return f"{what}: the cheapest at no price"
+    return f"{what}: the cheapest from {number(prices[0], 2)} to {number(prices[1], 2)}"

@@ -1,0 +1,81 @@
+"""How money, counts and durations are written, in the report and in the terminal alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+MINUS = "\N{MINUS SIGN}"
+MISSING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Money:
+    """Amounts of one report, all with the same number of decimals and a thousands separator."""
+
+    decimals: int
+
+    @classmethod
+    def fit(cls, amounts: Iterable[float]) -> Money:
+        """Cents where the amounts are small, none where they only add noise."""
+        largest = max((abs(float(amount)) for amount in amounts), default=0.0)
+        return cls(0 if largest >= 10_000 else 2)
+
+    def __call__(self, amount: float) -> str:
+        """The amount in words of digits; a dash where there is none."""
+        return number(amount, self.decimals)
+
+    def signed(self, amount: float) -> str:
+        """Likewise, with a plus where it is positive."""
+        text = self(amount)
+        return f"+{text}" if amount > 0 and float(f"{amount:.{self.decimals}f}") else text
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """A number with thousands separators and a real minus sign."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits, never in scientific notation above 0.0001."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return number(value, min(max(decimals, 0), 8))
+
+
+def duration(length: pd.Timedelta) -> str:
+    """A length of time in its largest fitting unit: "14 days", "1.5 hours"."""
+    seconds = length.total_seconds()
+    for unit, size in (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0)):
+        if seconds >= size:
+            return _plural(seconds / size, unit)
+    return _plural(seconds, "second")
+
+
+def count(quantity: int, noun: str) -> str:
+    """A count with its noun: "1 row", "2,000 rows"."""
+    return f"{number(quantity)} {noun}" + ("" if quantity == 1 else "s")
+
+
+def listing(names: Iterable[str]) -> str:
+    """Names as a sentence lists them: "a, b and c"."""
+    *head, last = list(names) or [""]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def _plural(value: float, unit: str) -> str:
+    text = f"{value:,.1f}".removesuffix(".0")
+    return f"{text} {unit}" + ("" if text == "1" else "s")

@@ -1,0 +1,173 @@
+"""What every strategy cost in each of T equal periods: the ground that intervals stand on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from backtrain.simulator import statistics
+from backtrain.simulator.record import Run
+
+#: Without a tick of fixed length the span is cut into this many periods.
+PERIODS_WITHOUT_TICK = 500
+#: Above this, several ticks make one period: finer periods say nothing more.
+MOST_PERIODS = 5000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """T equal periods from `start` on; the last one may reach beyond the end of the history."""
+
+    start: pd.Timestamp
+    length: pd.Timedelta
+    count: int
+
+    @classmethod
+    def over(cls, run: Run) -> Grid:
+        """One period a tick where ticks have a fixed length, else 500 periods."""
+        start, end = pd.Timestamp(run.info["start"]), pd.Timestamp(run.info["end"])
+        span = max(end - start, pd.Timedelta(1, "s"))
+        tick = fixed_length(str(run.info["tick"]))
+        if tick is None:
+            return cls(start, span / PERIODS_WITHOUT_TICK, PERIODS_WITHOUT_TICK)
+        length = tick * max(1, math.ceil(span / tick / MOST_PERIODS))
+        return cls(start, length, max(1, math.ceil(span / length)))
+
+    def index(self, times: pd.Series) -> np.ndarray:
+        """The period of each time; the very end belongs to the last period."""
+        periods = ((times - self.start) // self.length).to_numpy(dtype=np.int64)
+        return np.asarray(np.clip(periods, 0, self.count - 1))
+
+    def sums(self, times: pd.Series, values: np.ndarray) -> np.ndarray:
+        """Values added up by period, ``(T,)``."""
+        return np.bincount(self.index(times), weights=values, minlength=self.count)
+
+    def starts(self) -> pd.DatetimeIndex:
+        """When each period starts."""
+        return pd.DatetimeIndex(self.start + self.length * np.arange(self.count))
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Total cost of each strategy minus that of one of them; NaN where no interval can be given."""
+
+    low: pd.Series
+    high: pd.Series
+    block: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """Costs by period and strategy, without the initial training.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The S strategies.
+    grid : Grid
+        The T periods.
+    values : array (T, S)
+        Money.
+    needs : array (S,)
+        Periods a block must hold for that strategy: the longest of label delay, season, usual step
+        and the usual gap between its own retrains.
+    """
+
+    names: tuple[str, ...]
+    grid: Grid
+    values: np.ndarray
+    needs: np.ndarray
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Run], season: pd.Timedelta) -> Costs:
+        """Sort every charge into its period; loss is charged where its step starts."""
+        grid = Grid.over(next(iter(runs.values())))
+        columns, needs = [], []
+        for run in runs.values():
+            charged = run.charges[run.charges["kind"] != "initial"]
+            columns.append(grid.sums(charged["when"], charged["amount"].to_numpy(np.float64)))
+            needs.append(own_block(run, grid.length, season))
+        return cls(tuple(runs), grid, np.column_stack(columns), np.array(needs))
+
+    @cached_property
+    def judged(self) -> np.ndarray:
+        """Which strategies leave ten blocks of the length that they need, ``(S,)``."""
+        return np.array([statistics.enough_blocks(self.grid.count, need) for need in self.needs])
+
+    def against(self, name: str) -> Contrast:
+        """Simultaneous intervals of all differences to one strategy.
+
+        A strategy that retrains too rarely for ten blocks gets no interval, and does not lengthen
+        the block of the others. When that strategy is `name` itself, nobody gets one.
+        """
+        position = self.names.index(name)
+        low = pd.Series(np.nan, index=list(self.names))
+        high = low.copy()
+        if not self.judged[position]:
+            return Contrast(low, high, None)
+        block = int(self.needs[self.judged].max())
+        differences = self.values[:, self.judged] - self.values[:, [position]]
+        intervals = statistics.simultaneous_intervals(differences, block)
+        assert intervals is not None  # each need leaves ten blocks, and so does the longest
+        low[self.judged], high[self.judged] = intervals.low, intervals.high
+        return Contrast(low, high, block)
+
+
+def own_block(run: Run, period: pd.Timedelta, season: pd.Timedelta) -> int:
+    """Periods a block must hold for this run."""
+    delay = (run.info.get("label_delay_seconds") or {}).get("p95") or 0.0
+    steps = (run.steps["end"] - run.steps["start"]).dt.total_seconds()
+    step = float(steps.median()) / period.total_seconds() if len(steps) else 0.0
+    return statistics.block_length(
+        label_delay=delay / period.total_seconds(),
+        season=season / period,
+        gap=max(usual_gap(run) / period, step),
+    )
+
+
+def usual_gap(run: Run) -> pd.Timedelta:
+    """Median time between trainings, the stretches before the first and after the last included.
+
+    Zero for a strategy that never trained: it has no lumps.
+    """
+    decided = trainings(run)["decided_at"]
+    if decided.empty:
+        return pd.Timedelta(0)
+    ends = [pd.Timestamp(run.info["start"]), *decided.sort_values(), pd.Timestamp(run.info["end"])]
+    return pd.Timedelta(pd.Series(ends).diff().dropna().median())
+
+
+def trainings(run: Run) -> pd.DataFrame:
+    """The versions trained after the start, in the order of their decisions."""
+    return run.versions[run.versions["outcome"] != "initial"]
+
+
+def usual_season(span: pd.Timedelta) -> pd.Timedelta:
+    """A week where the history holds twenty of them, else a day where it holds twenty, else none.
+
+    Most histories that people leave behind have a weekly and a daily rhythm; twenty, because a
+    block of a season should not use up the ten blocks that an interval needs.
+    """
+    for days in (7, 1):
+        if span >= pd.Timedelta(days=20 * days):
+            return pd.Timedelta(days=days)
+    return pd.Timedelta(0)
+
+
+def fixed_length(tick: str) -> pd.Timedelta | None:
+    """The length of a tick such as "7D" or "2h"; None for months and for a number of rows."""
+    if tick.strip().isdigit() or "row" in tick:
+        return None
+    try:
+        offset = pd.tseries.frequencies.to_offset(tick)
+    except ValueError:
+        return pd.Timedelta(tick)  # a length that was printed: "1 days 00:00:00"
+    if not isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
+        return None
+    anchor = pd.Timestamp(0)
+    return pd.Timedelta((anchor + offset) - anchor)

@@ -1,0 +1,166 @@
+"""Fixed intervals against each other: the cheapest one, and the prices at which it would change."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.numbers import number
+from backtrain.reports.periods import trainings
+from backtrain.reports.verdict import trigger_type
+from backtrain.simulator import statistics
+from backtrain.simulator.record import Run
+
+NEVER = "never"
+
+
+@dataclass(frozen=True, eq=False)
+class Schedules:
+    """Strategies that differ in their interval only, shortest first; one that never retrains last.
+
+    Attributes
+    ----------
+    names, labels : tuple of str
+        Strategy names, and their intervals as configured ("7D") or "never".
+    days : array (S,)
+        Length of the interval; ``inf`` for never.
+    retrains, rest : array (S,)
+        Trainings charged, and all other cost: a schedule costs ``rest + retrains * price``.
+    price : float
+        What a retrain cost in the replay.
+    ranges : array (S, 2)
+        Retrain prices between which each is the cheapest; NaN where it never is.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    days: np.ndarray
+    retrains: np.ndarray
+    rest: np.ndarray
+    price: float
+    ranges: np.ndarray
+
+    @classmethod
+    def among(cls, runs: Mapping[str, Run]) -> Schedules | None:
+        """The largest group of `Every` strategies with the same other parts; None below two.
+
+        Never retraining joins them: preferably with the same window, which then only decides about
+        the first model.
+        """
+        group = _largest_group(runs)
+        if len({_interval(runs[name]) for name in group}) < 2:
+            return None
+        group.sort(key=lambda name: _days(runs[name]))
+        never = [name for name, run in runs.items() if trigger_type(run) == "Never"]
+        window = _key(runs[group[0]], ("window",))
+        never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
+        members = [runs[name] for name in (*group, *never[:1])]
+        price = float(members[0].info["prices"]["retrain"])
+        retrains = np.array([_trained(run) for run in members], dtype=np.float64)
+        totals = np.array([run.totals["total"] for run in members], dtype=np.float64)
+        rest = totals - retrains * price
+        return cls(
+            names=(*group, *never[:1]),
+            labels=tuple(_interval(run) for run in members),
+            days=np.array([_days(run) for run in members]),
+            retrains=retrains,
+            rest=rest,
+            price=price,
+            ranges=statistics.price_range(rest, retrains),
+        )
+
+    def cost(self, prices: np.ndarray) -> np.ndarray:
+        """What each schedule would have cost at other retrain prices, ``(P,) -> (P, S)``."""
+        return np.asarray(self.rest + np.multiply.outer(prices, self.retrains))
+
+    @property
+    def cheapest(self) -> int:
+        """Position of the cheapest at the price of the replay; the rarer one of equals."""
+        total = self.cost(np.array([self.price]))[0]
+        return int(len(total) - 1 - np.argmin(total[::-1]))
+
+    @property
+    def intervals(self) -> int:
+        """How many are intervals, never left out."""
+        return int(np.isfinite(self.days).sum())
+
+    @property
+    def inside(self) -> bool:
+        """Whether the cheapest has a shorter and a longer interval beside it."""
+        return 0 < self.cheapest < self.intervals - 1
+
+    def edges(self) -> tuple[float, float]:
+        """Retrain prices below which the shortest and above which the rarest is cheapest."""
+        return float(self.ranges[0, 1]), float(self.ranges[-1, 0])
+
+    def sentence(self) -> str:
+        """The finding in words."""
+        first, last = self.labels[0], self.labels[self.intervals - 1]
+        grid, best = f"the grid {first} to {last}", self.labels[self.cheapest]
+        if best == NEVER:
+            lead = f"At {number(self.price, 2)} a retrain none of {grid} pays: never is cheapest"
+        elif self.inside:
+            lead = f"{self._cheapest(best)}, inside {grid}"
+        else:
+            side = "shorter" if self.cheapest == 0 else "longer"
+            lead = f"{self._cheapest(best)}, at the edge of {grid}: try {side} ones"
+        return f"{lead}; {self._leaving()}."
+
+    def _cheapest(self, label: str) -> str:
+        return f"At {number(self.price, 2)} a retrain the cheapest interval is {label}"
+
+    def _leaving(self) -> str:
+        low, high = self.edges()
+        ways = []
+        if 0 < low < math.inf:
+            ways.append(f"below {number(low, 2)} ({self.labels[0]} cheapest)")
+        if not math.isnan(high):
+            ways.append(f"above {number(high, 2)} ({self.labels[-1]} cheapest)")
+        return f"it leaves the grid {' and '.join(ways) or 'at no price'}"
+
+
+def _largest_group(runs: Mapping[str, Run]) -> list[str]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, run in runs.items():
+        if trigger_type(run) == "Every" and not run.info.get("in_sample"):
+            groups[_key(run, None)].append(name)
+    return max(groups.values(), key=lambda names: len(names), default=[])
+
+
+def _key(run: Run, parts: tuple[str, ...] | None) -> str:
+    """What must be equal within a group, as text; all parts but the interval when None."""
+    strategy: dict[str, Any] = dict(run.info["parts"])
+    trigger = {k: v for k, v in (strategy.get("trigger") or {}).items() if k != "every"}
+    compared = {**strategy, "trigger": trigger, "prices": run.info["prices"]}
+    chosen = compared if parts is None else {part: strategy.get(part) for part in parts}
+    return json.dumps(chosen, sort_keys=True, default=str)
+
+
+def _interval(run: Run) -> str:
+    return NEVER if trigger_type(run) == "Never" else str(run.info["parts"]["trigger"]["every"])
+
+
+def _days(run: Run) -> float:
+    """Length of the interval in days; months are measured at the start of the history."""
+    interval = _interval(run)
+    if interval == NEVER:
+        return math.inf
+    start = pd.Timestamp(run.info["start"])
+    try:
+        ahead = start + pd.tseries.frequencies.to_offset(interval)
+    except ValueError:
+        ahead = start + pd.Timedelta(interval)
+    return float((ahead - start) / pd.Timedelta(days=1))
+
+
+def _trained(run: Run) -> int:
+    """Trainings that were charged; without any charge (free retrains), those decided."""
+    charged = run.charges.loc[run.charges["kind"] == "train", "version"].nunique()
+    return int(charged or len(trainings(run)))

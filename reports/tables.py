@@ -1,0 +1,186 @@
+"""The tables of the report, as cells ready to print; and the one of the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.cells import Block, Cell, Column, Interval, Row, Table
+from backtrain.reports.eras import Eras
+from backtrain.reports.labels import shorten
+from backtrain.reports.numbers import MISSING, Money, number, significant
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+
+#: Money columns of the ranked table; those that are zero everywhere are not shown.
+KINDS = ("error", "train", "label", "check", "deploy", "predict")
+
+
+def ranked(comparison: Comparison, baseline: str) -> Table:
+    """Every strategy, the cheapest first, with its difference to the baseline."""
+    table = comparison.table(baseline)
+    money = Money.fit(table["total"])
+    kinds = [kind for kind in KINDS if table[kind].abs().max() > 0]
+    # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
+    metrics = list(comparison.runs[baseline].metrics)
+    means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
+    roles = role_names(comparison, baseline)
+    scale = _scale(table)
+    rows = []
+    for name, row in table.iterrows():
+        reach = _reach(row, money) if name != baseline else MISSING
+        cells = [
+            Cell(money(row["total"]), row["total"]),
+            _difference(row, money, scale, name == baseline),
+            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+            *(Cell(money(row[kind]), row[kind]) for kind in kinds),
+            Cell(number(row["retrains"]), row["retrains"]),
+            *(Cell(significant(row[mean]), row[mean]) for mean in (*means, *metrics)),
+        ]
+        rows.append(Row(str(name), roles[str(name)], tuple(cells)))
+    columns = (
+        Column("total", title="all cost but that of the first model"),
+        Column(f"against {baseline}", title="difference of totals"),
+        Column("95 % interval", title="holds for all strategies at once"),
+        *(Column(kind) for kind in kinds),
+        Column("retrains", title="trainings decided; the first model is not counted"),
+        *(Column(mean, title="mean loss a row") for mean in means),
+        *(Column(metric) for metric in metrics),
+    )
+    return Table(columns, tuple(rows))
+
+
+def by_era(comparison: Comparison, baseline: str) -> Table:
+    """How each strategy did against the baseline, era by era."""
+    eras = Eras.of(comparison, baseline)
+    money = Money.fit(eras.totals)
+    strongest = float(np.abs(eras.saved).max()) or 1.0
+    rows = []
+    for name in comparison.table(baseline).index:
+        column = eras.names.index(name)
+        blocks = tuple(
+            _block(eras, era, column, strongest, money) for era in range(len(eras.costs))
+        )
+        left_out = (float(eras.least[column]), float(eras.most[column]))
+        span = f"{money.signed(left_out[0])} to {money.signed(left_out[1])}"
+        cells = (
+            Cell("", float(eras.wins[column]), blocks=blocks),
+            Cell(number(eras.wins[column]), float(eras.wins[column])),
+            Cell(number(eras.beats[column]), float(eras.beats[column])),
+            Cell(span if name != baseline else MISSING, left_out[0]),
+        )
+        rows.append(Row(name, role_names(comparison, baseline)[name], cells))
+    columns = (
+        Column("first era to last", numeric=False),
+        Column("cheapest in", title="eras, ties included"),
+        Column("beats baseline in", title="eras"),
+        Column("saves, one era left out", title="smallest and largest total saving"),
+    )
+    return Table(columns, tuple(rows))
+
+
+def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
+    """What a reader must know about a strategy, in one or two words each."""
+    verdict = comparison.verdict(baseline)
+    roles = {}
+    for name, run in comparison.runs.items():
+        words = []
+        if name == verdict.strategy and verdict.decision != "too close":
+            words.append("run this")
+        elif name == verdict.strategy:
+            words.append("cheapest")
+        if name == baseline:
+            words.append("baseline")
+        if name in verdict.rivals:
+            words.append("rival")
+        if run.info.get("in_sample") and name != verdict.strategy:
+            words.append("in-sample")
+        roles[name] = ", ".join(words)
+    return roles
+
+
+def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
+    """The ranked table as plain text, at most 100 columns wide."""
+    reference = comparison.baseline(baseline)
+    table = comparison.table(reference)
+    money = Money.fit(table["total"])
+    lines = [("", "total", "error", "retraining", "retrains", "difference", "95 % interval")]
+    for name, row in table.iterrows():
+        lines.append(
+            (
+                shorten(" ".join(str(name).split()), 28),
+                money(row["total"]),
+                money(row["error"]),
+                money(row["total"] - row["error"]),
+                number(row["retrains"]),
+                "baseline" if name == reference else money.signed(row["difference"]),
+                _reach(row, money) if name != reference else "",
+            )
+        )
+    return "\n".join([*_aligned(lines), *_footnotes(table, reference)])
+
+
+def _footnotes(table: pd.DataFrame, reference: str) -> list[str]:
+    notes = [f"difference: total minus that of {reference!r}; negative is cheaper"]
+    if table["low"].isna().any():
+        notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
+    return ["", *notes]
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = (
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
+    # The typographic minus of the report is missing from some terminal fonts.
+    return [text.replace("\N{MINUS SIGN}", "-").replace(MISSING, "-") for text in texts]
+
+
+def _reach(row: pd.Series, money: Money) -> str:
+    """An interval in words of digits."""
+    if math.isnan(row["low"]):
+        return MISSING
+    return f"{money.signed(row['low'])} to {money.signed(row['high'])}"
+
+
+def _scale(table: pd.DataFrame) -> tuple[float, float]:
+    """The range that holds every difference, every interval and zero."""
+    values = table[["difference", "low", "high"]].to_numpy(np.float64).ravel()
+    values = np.append(values[np.isfinite(values)], 0.0)
+    low, high = float(values.min()), float(values.max())
+    return low, (high if high > low else low + 1.0)
+
+
+def _difference(
+    row: pd.Series, money: Money, scale: tuple[float, float], is_baseline: bool
+) -> Cell:
+    if is_baseline:
+        return Cell(MISSING, 0.0)
+    low, high = scale
+
+    def place(value: float) -> float:
+        return round(3 + 94 * (value - low) / (high - low), 2)
+
+    known = not math.isnan(row["low"])
+    interval = Interval(
+        place(0.0),
+        place(row["difference"]),
+        place(row["low"]) if known else None,
+        place(row["high"]) if known else None,
+    )
+    return Cell(money.signed(row["difference"]), row["difference"], interval=interval)
+
+
+def _block(eras: Eras, era: int, column: int, strongest: float, money: Money) -> Block:
+    saved = float(eras.saved[era, column])
+    side = "cheaper" if saved > 0 else "dearer"
+    title = f"{eras.label(era)}: cost {money(eras.costs[era, column])}, saved {money.signed(saved)}"
+    # The root keeps small differences visible beside one era that dwarfs them.
+    strength = round(math.sqrt(abs(saved) / strongest), 3)
+    return Block(side, strength, bool(eras.best[era, column]), title)

@@ -1,0 +1,148 @@
+"""The time line: rolling loss above, and below it when each strategy trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib.dates as mdates
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from backtrain.reports.labels import shorten
+from backtrain.reports.numbers import duration
+from backtrain.reports.periods import Grid, trainings
+from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
+from backtrain.simulator.record import Run
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+
+#: Points a line: more cannot be told apart at the width of a page.
+POINTS = 360
+#: How an outcome is drawn below the time line: colour role and height.
+MARKS = {
+    "deployed": ("ink", 0.36),
+    "pending": ("soft", 0.36),
+    "rejected": ("baseline", 0.2),
+    "rolled back": ("bad", 0.36),
+    "failed": ("bad", 0.2),
+}
+
+
+def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawing:
+    """Rolling mean loss of every strategy and the marks of its trainings."""
+    names = list(comparison.table(baseline).index)
+    figure = blank(9.2, 3.3 + 0.24 * len(names))
+    heights = (3.0, 0.24 * len(names) + 0.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    grid = comparison.costs.grid
+    window = rolling_window(grid, comparison.costs.needs.min())
+    titles = _losses(upper, comparison, names, roles, window)
+    titles |= _marks(lower, comparison, names, roles)
+    _drifts(upper, lower, comparison.info.get("drift") or [])
+    ends = pd.to_datetime([comparison.info["start"], comparison.info["end"]])
+    lower.set_xlim(*_days(ends))
+    _calendar(lower)
+    caption = (
+        f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
+        "long marks were deployed, short orange ones rejected, red ones failed or rolled back."
+    )
+    return Drawing("time-line", caption, figure, titles)
+
+
+def rolling_window(grid: Grid, season: int) -> int:
+    """Periods a mean is taken over: a thirtieth of the history, in whole seasons."""
+    season = max(1, int(season))
+    return int(min(grid.count, season * max(1, round(grid.count / 30 / season))))
+
+
+def rolling_loss(run: Run, grid: Grid, window: int) -> np.ndarray:
+    """Mean loss a row over the last `window` periods, ``(T,)``; NaN where nothing was scored."""
+    scored = run.predictions[run.predictions["loss"].notna()]
+    weight = scored["weight"].to_numpy(np.float64)
+    loss = grid.sums(scored["event_time"], scored["loss"].to_numpy(np.float64) * weight)
+    rows = grid.sums(scored["event_time"], weight)
+    sums = pd.DataFrame({"loss": loss, "rows": rows}).rolling(window, min_periods=window).sum()
+    return np.asarray(sums["loss"] / sums["rows"].where(sums["rows"] > 0))
+
+
+def _losses(
+    axes: Axes, comparison: Comparison, names: list[str], roles: dict[str, str], window: int
+) -> dict[str, str]:
+    grid, titles, ends = comparison.costs.grid, {}, []
+    calm(axes, "", "rolling mean loss")
+    axes.spines["bottom"].set_visible(False)
+    keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
+    times = _days((grid.starts() + grid.length)[keep])
+    for i, name in sorted(enumerate(names), key=lambda item: item[1] in roles):
+        values = rolling_loss(comparison.runs[name], grid, window)[keep]
+        colour, width = (COLOURS[roles[name]], 1.8) if name in roles else (FAINT, 0.8)
+        axes.plot(times, values, color=colour, linewidth=width, gid=f"loss-{i}")
+        titles[f"loss-{i}"] = name
+        ends += [float(values[np.isfinite(values)].max())] if np.isfinite(values).any() else []
+    shown = [name for name in names if name in roles]
+    for name in shown:
+        axes.plot([], [], color=COLOURS[roles[name]], linewidth=1.8, label=shorten(name, 34))
+    if len(names) > len(shown):
+        axes.plot([], [], color=FAINT, linewidth=0.8, label="all others")
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize=8.5,
+        labelcolor=INK, borderaxespad=0.2, handlelength=1.4,
+    )  # fmt: skip
+    return titles
+
+
+def _marks(
+    axes: Axes, comparison: Comparison, names: list[str], roles: dict[str, str]
+) -> dict[str, str]:
+    calm(axes)
+    axes.grid(visible=False)
+    titles = {}
+    for i, name in enumerate(names):
+        axes.axhline(i, color=COLOURS["rule"], linewidth=0.7, zorder=0)
+        decided = trainings(comparison.runs[name])
+        for outcome, group in decided.groupby("outcome"):
+            role, height = MARKS.get(str(outcome), ("soft", 0.2))
+            gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
+            marks = axes.vlines(
+                _days(pd.DatetimeIndex(group["decided_at"])),
+                i - height,
+                i + height,
+                color=COLOURS[role],
+                linewidth=1,
+            )
+            marks.set_gid(gid)
+            titles[gid] = f"{name}: {len(group)} {outcome}"
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(range(len(names)), [shorten(name, 24) for name in names])
+    for name, label in zip(names, axes.get_yticklabels(), strict=True):
+        label.set_color(COLOURS[roles[name]] if name in roles else SOFT)
+    return titles
+
+
+def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
+    """Dashed lines where the generator says that the world changed."""
+    for k, at in enumerate(_days(pd.to_datetime(instants))):
+        for axes in (upper, lower):
+            axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
+        if k == 0:
+            upper.annotate(
+                "true drift", (at, 1), (4, -2), textcoords="offset points",
+                xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["drift"],
+            )  # fmt: skip
+
+
+def _days(times: pd.DatetimeIndex) -> np.ndarray:
+    """Times as matplotlib counts them: as numbers, no registered converter can change them."""
+    return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
+
+
+def _calendar(axes: Axes) -> None:
+    """Dates below the axis, the year written once."""
+    # matplotlib.dates carries no type information
+    locator = mdates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(formatter)
+    axes.xaxis.get_offset_text().set_color(SOFT)

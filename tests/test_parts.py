@@ -1,0 +1,143 @@
+"""What holds for every part of a strategy, whatever it does."""
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+
+import backtrain.strategies as parts
+from backtrain import PartError
+from backtrain.strategies import (
+    AllOf,
+    AnyOf,
+    BeatsChampion,
+    Budget,
+    Cooldown,
+    ErrorDrift,
+    Every,
+    EveryRows,
+    Expanding,
+    FeatureDrift,
+    Immediate,
+    Never,
+    OnDates,
+    PartialFit,
+    PerformanceDrop,
+    Random,
+    Refit,
+    Sliding,
+    Strategy,
+    WarmStart,
+)
+
+ALL = [
+    Never(),
+    Every("7D"),
+    Every("MS", phase="2D"),
+    Every("7D", since="training"),
+    EveryRows(500),
+    OnDates(["2012-01-02", "2012-07-02"]),
+    Random(0.1, seed=3),
+    PerformanceDrop("MAE", drop="20%"),
+    PerformanceDrop("accuracy", window=300, below=0.8, versions="all"),
+    PerformanceDrop("MAE", test=0.01),
+    ErrorDrift("KSWIN", {"alpha": 0.01}),
+    FeatureDrift(exclude=["hour"], min_share=0.5),
+    AnyOf(Every("30D"), Cooldown(FeatureDrift(), "3D")),
+    AllOf(Every("7D"), Random(0.5)),
+    Cooldown(Random(0.5), "3D"),
+    Budget(Every("1D"), retrains=3),
+    Budget(Every("1D"), money=100.0),
+    Expanding(),
+    Sliding("90D"),
+    Sliding(2_000),
+    Refit(),
+    WarmStart(rounds=5),
+    PartialFit(epochs=2, batch_rows=32),
+    Immediate(),
+    BeatsChampion(holdout=100, margin=0.1, metric="MAE", refit=True),
+    Strategy(Never(), Expanding()),
+    Strategy(
+        Every("7D"),
+        Sliding("90D"),
+        gate=BeatsChampion(),
+        cooldown="2D",
+        budget=5,
+        blackout=["2012-12-24", ["2011-11-24", "2011-11-28"]],
+    ),
+]
+
+
+def test_every_shipped_part_is_here() -> None:
+    shipped = {name for name in parts.__all__ if name != "Detector"}
+    assert {type(part).__name__ for part in ALL} == shipped
+
+
+@pytest.mark.parametrize("part", ALL, ids=repr)
+class TestEveryPart:
+    def test_is_frozen(self, part: object) -> None:
+        assert dataclasses.is_dataclass(part)
+        name = dataclasses.fields(part)[0].name if dataclasses.fields(part) else "anything"
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, name, None)
+
+    def test_is_rebuilt_by_its_repr(self, part: object) -> None:
+        rebuilt = eval(repr(part), dict(vars(parts)))
+        assert rebuilt == part
+        assert repr(rebuilt) == repr(part)
+
+    def test_survives_pickling_and_copying(self, part: object) -> None:
+        assert pickle.loads(pickle.dumps(part)) == part
+        assert copy.deepcopy(part) == part
+
+    def test_opens_a_fresh_state_each_time(self, part: object) -> None:
+        for opener in ("monitor", "open"):
+            if hasattr(part, opener):
+                state = getattr(part, opener)()
+                assert state is part or state is not getattr(part, opener)()
+
+    def test_says_what_it_is_for(self, part: object) -> None:
+        assert type(part).__doc__
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: Every("7X"), "'7X': not a time offset; did you mean '7D'"),
+        (lambda: Every("0D"), "no time at all"),
+        (lambda: Every("7D", phase="8D"), "below '7D'"),
+        (lambda: Every("7D", since="end"), "'start', 'training'"),
+        (lambda: EveryRows(0), "1 or more"),
+        (lambda: OnDates("2012-01-02"), "give a list"),
+        (lambda: OnDates(["soon"]), "not a date"),
+        (lambda: Random(1.5), "between 0 and 1"),
+        (lambda: PerformanceDrop("MAE"), "exactly one of"),
+        (lambda: PerformanceDrop("MAE", below=1, drop=2), "exactly one of"),
+        (lambda: PerformanceDrop("MAE", drop="lots"), "such as '20%'"),
+        (lambda: PerformanceDrop("MAE", below=1, window=10, min_labels=20), "at least min_labels"),
+        (lambda: ErrorDrift("ADWINN"), "there are ADWIN"),
+        (lambda: ErrorDrift("ADWIN", {"detla": 1}), "detla"),
+        (lambda: FeatureDrift(alpha=0), "between 0 and 1"),
+        (lambda: FeatureDrift(exclude="hour"), "give a list"),
+        (lambda: AnyOf(), "at least one"),
+        (lambda: AnyOf(Never), r"did you mean Never\(\)"),
+        (lambda: Cooldown(Never(), "3X"), "not a time offset"),
+        (lambda: Budget(Never()), "retrains= or money="),
+        (lambda: Sliding(0), "at least 1"),
+        (lambda: Sliding("0D"), "holds no row"),
+        (lambda: WarmStart(rounds=0), "1 or more"),
+        (lambda: PartialFit(epochs=0), "1 or more"),
+        (lambda: BeatsChampion(holdout=1.5), "share between 0 and 1"),
+        (lambda: BeatsChampion(margin=-1), "not negative"),
+        (lambda: Strategy(Every, Expanding()), r"did you mean Every\(\)"),
+        (lambda: Strategy(Expanding(), Expanding()), "not a trigger"),
+        (lambda: Strategy(Never(), Expanding(), cooldown="3X"), "not a time offset"),
+        (lambda: Strategy(Never(), Expanding(), budget=-1), "0 or more"),
+        (lambda: Strategy(Never(), Expanding(), blackout="2012-01-01"), "give a list"),
+    ],
+)
+def test_nonsense_is_refused_with_a_remedy(build: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        build()  # type: ignore[operator]
+    assert isinstance(caught.value, PartError) or "offset" in says or "date" in says
