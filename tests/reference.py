@@ -1,0 +1,773 @@
+"""A replay as plain as it can be: one loop over all instants, one row at a time, no cleverness.
+
+It is the truth that the fast replay is held against. It shares no code with it but plain data
+(streams, selections, outcomes) and, where a part's own arithmetic is not in question, the part: such
+a part is given a `SlowView`, which answers by looking through lists.
+
+Instants are nanoseconds; `None` for a label time means that the label never arrives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier
+
+from backtrain import Reason, Selection
+from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.strategies import (
+    AllOf,
+    AnyOf,
+    BeatsChampion,
+    Budget,
+    Cooldown,
+    Every,
+    EveryRows,
+    Expanding,
+    Immediate,
+    Never,
+    OnDates,
+    PartialFit,
+    PerformanceDrop,
+    Random,
+    Refit,
+    Sliding,
+)
+
+LOSSES = {
+    "absolute": lambda y, p: abs(y - p),
+    "squared": lambda y, p: (y - p) ** 2,
+    "zero_one": lambda y, p: float(y != p),
+}
+
+
+class CannotFit(Exception):
+    """A training that yields no model."""
+
+
+@dataclass
+class SlowVersion:
+    """A fitted model and what is known about it."""
+
+    replay: SlowReplay
+    version: int
+    model: Any
+    rows: list[int]
+    decided: int
+    parent: SlowVersion | None
+
+    @property
+    def decided_at(self) -> pd.Timestamp:
+        return pd.Timestamp(self.decided)
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(np.array(self.rows, dtype=np.int64))
+
+    def answer(self, row: int) -> Any:
+        return self.model.predict(self.replay.X[row : row + 1])[0]
+
+    def row_loss(self, row: int) -> float:
+        return self.replay.loss_of(row, self.answer(row))
+
+    def predict(self, rows: Any) -> np.ndarray:
+        return np.array([self.answer(row) for row in listed(rows)])
+
+    def loss(self, rows: Any) -> np.ndarray:
+        self.replay.buy(listed(rows))
+        return np.array([self.row_loss(row) for row in listed(rows)])
+
+    def outcomes(self, rows: Any) -> Outcomes:
+        self.replay.buy(listed(rows))
+        return self.replay.outcomes(listed(rows), [self.answer(row) for row in listed(rows)])
+
+    @property
+    def reference(self) -> Any:
+        """The newest fifth of the training rows, answered by a fit on the rest; computed once."""
+        if not hasattr(self, "_reference"):
+            self._reference = self._held_out_fifth()
+        return self._reference
+
+    def _held_out_fifth(self) -> Any:
+        held = int(0.2 * len(self.rows))
+        if held == 0:
+            return None
+        older, newest = self.rows[:-held], self.rows[-held:]
+        kind = "initial" if self.version == 0 else "train"
+        self.replay.charge(kind, self.version, len(older) / 1000, "per_1k_rows")
+        parent = self.parent.model if self.parent else None
+        try:
+            model = self.replay.fitted(older, parent)
+        except CannotFit:
+            return None
+        twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
+        return SimpleNamespace(
+            rows=newest,
+            outcomes=twin.outcomes(newest),
+            loss=np.array([twin.row_loss(row) for row in newest]),
+        )
+
+
+@dataclass
+class Training:
+    """A challenger on its way into force."""
+
+    challenger: SlowVersion
+    trial: Any
+    due: int | None
+    fitted_rows: int
+    stage: str = "training"
+    trial_row: int | None = None
+    share: float | None = None
+    sticky: bool = False
+    answered: bool = False
+    reviewed: bool = False
+
+
+@dataclass
+class Truth:
+    """What the plain replay found."""
+
+    served_by: dict[int, int] = field(default_factory=dict)
+    prediction: dict[int, Any] = field(default_factory=dict)
+    loss: dict[int, float] = field(default_factory=dict)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    deployments: list[tuple[int, int]] = field(default_factory=list)
+    events: list[tuple[int, str, int | None]] = field(default_factory=list)
+    charges: dict[tuple[int, str, int], float] = field(
+        default_factory=lambda: defaultdict(float)
+    )
+
+
+class SlowReplay:
+    """Replays ``strategy`` as ``backtest`` would, row by row. `run` once."""
+
+    def __init__(self, backtest: Any, strategy: Any) -> None:
+        stream = backtest.stream
+        self.backtest, self.strategy, self.prices = backtest, strategy, backtest.prices
+        self.X, self.y = stream.X, stream.y
+        self.event = stream.event_time.astype("datetime64[ns]").astype(np.int64).tolist()
+        self.label = [
+            None if np.isnat(at) else int(at.astype("datetime64[ns]").astype(np.int64))
+            for at in stream.label_time
+        ]
+        self.weight = [1.0] * len(stream) if stream.weight is None else stream.weight.tolist()
+        self.start = pd.Timestamp(backtest.start).as_unit("ns").value
+        end = stream.event_time[-1] if backtest.end is None else backtest.end
+        self.end = pd.Timestamp(end).as_unit("ns").value
+        self.served = [i for i, at in enumerate(self.event) if self.start <= at <= self.end]
+        self.classify = is_classifier(backtest.model)
+        default = "zero_one" if self.classify else "absolute"
+        self.row_loss = LOSSES[backtest.loss or default]
+        arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
+        self.classes = sorted(set(arriving)) if self.classify else None
+        self.ticks = self._ticks(backtest.tick)
+        self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
+        self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
+        self.now, self.spent = self.start, 0.0
+        self.known: list[int] = []
+        self.bought: set[int] = set()
+        self.trainings: list[int] = []
+        self.training: Training | None = None
+        self.noted: Reason | None = None
+        self.truth = Truth()
+
+    def _ticks(self, tick: Any) -> set[int]:
+        if isinstance(tick, int):
+            return {self.event[i] for k, i in enumerate(self.served) if k and k % tick == 0}
+        step = pd.tseries.frequencies.to_offset(tick)
+        ticks, at = set(), pd.Timestamp(self.start) + step
+        while at.value <= self.end:
+            ticks.add(at.value)
+            at = at + step
+        return ticks
+
+    def run(self) -> Truth:
+        self.learn_of_labels()
+        self.first_model()
+        monitor = monitor_of(self.strategy.trigger)
+        while self.agenda:
+            self.now = min(self.agenda)
+            self.agenda.remove(self.now)
+            self.learn_of_labels()
+            self.settle(self.now in self.ticks)
+            if self.now in self.ticks:
+                reason = monitor.fires(SlowView(self))
+                if reason is not None:
+                    self.consider(reason)
+            self.serve()
+        return self.truth
+
+    # --- rows and labels ------------------------------------------------------------------------
+
+    def past(self) -> list[int]:
+        return [i for i, at in enumerate(self.event) if at < self.now]
+
+    def learn_of_labels(self) -> None:
+        seen = set(self.known)
+        new = [
+            (self.label[i], i)
+            for i in self.past()
+            if i not in seen and self.label[i] is not None and self.label[i] <= self.now
+        ]
+        self.known += [i for _, i in sorted(new)]
+
+    def labelled(self) -> list[int]:
+        return sorted(self.known)
+
+    def serve(self) -> None:
+        truth = self.truth
+        for row in [i for i in self.served if self.event[i] == self.now]:
+            by = self.model
+            training = self.training
+            if training is not None and training.share is not None:
+                if self.is_for_challenger(training, row):
+                    by = training.challenger
+                elif training.share == 0:
+                    self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
+            truth.served_by[row] = by.version
+            truth.prediction[row] = by.answer(row)
+            self.charge("predict", by.version, 1e-3, "per_1k_predictions")
+            if self.label[row] is not None:
+                truth.loss[row] = self.loss_of(row, truth.prediction[row])
+                self.charge("error", by.version, truth.loss[row] * self.weight[row], "error")
+
+    def is_for_challenger(self, training: Training, row: int) -> bool:
+        place, share = row - training.trial_row, training.share
+        return math.floor((place + 1) * share) > math.floor(place * share)
+
+    def loss_of(self, row: int, prediction: Any) -> float:
+        return float(self.row_loss(self.y[row], prediction))
+
+    def outcomes(self, rows: list[int], predictions: list[Any]) -> Outcomes:
+        weight = None
+        if self.backtest.stream.weight is not None:
+            weight = np.array([self.weight[i] for i in rows])
+        if not self.classify:
+            return Outcomes(self.y[rows], np.array(predictions), weight=weight)
+        return Outcomes(
+            np.array([self.classes.index(self.y[i]) for i in rows]),
+            np.array([self.classes.index(p) for p in predictions]),
+            classes=np.array(self.classes),
+            weight=weight,
+        )
+
+    # --- money ----------------------------------------------------------------------------------
+
+    def charge(self, kind: str, version: int, quantity: float, price: str) -> None:
+        amount = quantity * getattr(self.prices, price)
+        if amount:
+            self.truth.charges[self.now, kind, version] += amount
+            if kind not in ("initial", "predict", "error"):
+                self.spent += amount
+
+    def buy(self, rows: list[int], version: int | None = None) -> None:
+        version = self.model.version if version is None else version
+        for row in rows:
+            if row not in self.bought:
+                self.bought.add(row)
+                before = self.event[row] < self.start
+                self.charge("initial" if before else "label", version, 1, "label")
+
+    # --- training -------------------------------------------------------------------------------
+
+    def fitted(self, rows: list[int], parent: Any, update: Any = None) -> Any:
+        update = self.strategy.update if update is None else update
+        if not rows:
+            raise CannotFit("no rows")
+        weights = None
+        if self.backtest.stream.weight is not None:
+            weights = np.array([self.weight[i] for i in rows])
+        blank = clone(self.backtest.model)
+        try:
+            if isinstance(update, Refit):
+                extra = {} if weights is None else {"sample_weight": weights}
+                return blank.fit(self.X[rows], self.y[rows], **extra)
+            return update.fit(blank, self.X[rows], self.y[rows], weights, parent, 0)
+        except Exception as error:
+            raise CannotFit(str(error)) from error
+
+    def window(self) -> list[int]:
+        spec, rows = self.strategy.window, self.labelled()
+        if isinstance(spec, Expanding):
+            return rows
+        assert isinstance(spec, Sliding)
+        if isinstance(spec.length, int):
+            return rows[-spec.length :]
+        since = pd.Timestamp(self.now) - pd.tseries.frequencies.to_offset(spec.length)
+        return [i for i in rows if self.event[i] >= since.value]
+
+    def rows_to_learn(self) -> list[int]:
+        rows = self.window()
+        if not isinstance(self.strategy.update, PartialFit):
+            return rows
+        decided = self.model.decided
+        unknown = [i for i in rows if self.label[i] > decided or self.event[i] >= decided]
+        return sorted(unknown, key=lambda i: (self.label[i], i))
+
+    def first_model(self) -> None:
+        rows = self.window()
+        self.model = SlowVersion(self, 0, self.fitted(rows, None), rows, self.start, None)
+        self.charge("initial", 0, 1, "retrain")
+        self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
+        self.buy(rows)
+        self.add_version(0, rows, self.start, "initial")
+        self.event_("initial", 0)
+        self.truth.deployments.append((0, self.start))
+
+    def consider(self, reason: Reason) -> None:
+        kind = "busy" if self.training is not None else self.obstacle()
+        if kind is None:
+            self.decide()
+        elif reason is not self.noted:  # an alarm that stays on is noted once
+            self.noted = reason
+            self.event_(kind, None)
+
+    def obstacle(self) -> str | None:
+        strategy, now = self.strategy, pd.Timestamp(self.now)
+        if strategy.budget is not None and len(self.trainings) >= strategy.budget:
+            return "budget"
+        if strategy.cooldown is not None and self.trainings:
+            if now < pd.Timestamp(self.trainings[-1]) + pd.Timedelta(strategy.cooldown):
+                return "cooldown"
+        for entry in strategy.blackout:
+            if isinstance(entry, str):
+                entry = (entry, pd.Timestamp(entry) + pd.Timedelta("1D"))
+            if pd.Timestamp(entry[0]) <= now < pd.Timestamp(entry[1]):
+                return "blackout"
+        return None
+
+    def decide(self) -> None:
+        number = len(self.truth.versions)
+        trial = trial_of(self.strategy.gate)
+        rows = self.rows_to_learn()
+        if trial.check(Selection(np.array(rows, dtype=np.int64)), SlowView(self)) is not None:
+            self.event_("refused", None)
+            return
+        self.trainings.append(self.now)
+        self.event_("trained", number)
+        train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
+        self.add_version(number, train, None, "pending")
+        if train:
+            self.charge("train", number, 1, "retrain")
+            self.charge("train", number, len(train) / 1000, "per_1k_rows")
+            self.buy(rows, number)
+        try:
+            model = self.fitted(train, self.model.model)
+        except CannotFit:
+            self.truth.versions[number]["outcome"] = "failed"
+            self.event_("failed", number)
+            return
+        challenger = SlowVersion(self, number, model, train, self.now, self.model)
+        self.training = Training(challenger, trial, None, len(train))
+        self.ready_in("train", len(train))
+        self.settle(False)
+
+    def ready_in(self, fixed: str | None, rows: int) -> None:
+        delays = self.backtest.delays
+        took = round(pd.Timedelta(delays.train_per_1k_rows).value * rows / 1000)
+        if fixed is not None:
+            took += pd.Timedelta(delays.train).value
+        self.training.due = self.now + took
+        self.truth.versions[self.training.challenger.version]["ready_at"] = self.training.due
+        self.remember(self.training.due)
+
+    def remember(self, at: int) -> None:
+        if self.now < at <= self.end:
+            self.agenda.add(at)
+
+    # --- from ready to in force -----------------------------------------------------------------
+
+    def settle(self, is_tick: bool) -> None:
+        while (training := self.training) is not None:
+            if training.due is None and not is_tick:
+                return
+            if training.due is not None and training.due > self.now:
+                return
+            is_tick = False
+            if training.stage == "deploying":
+                self.put_in_force(training)
+            else:
+                self.review(training)
+
+    def review(self, training: Training) -> None:
+        verdict = training.trial.review(SlowView(self, training))
+        version = training.challenger.version
+        if verdict.reviewed and not training.reviewed:
+            training.reviewed = True
+            self.charge("deploy", version, 1, "review")
+        if verdict.action == "deploy":
+            training.stage = "deploying"
+            training.due = self.now + pd.Timedelta(self.backtest.delays.deploy).value
+            self.remember(training.due)
+        elif verdict.action == "reject":
+            outcome = "rolled back" if training.answered else "rejected"
+            self.truth.versions[version]["outcome"] = outcome
+            self.event_(outcome, version)
+            self.training = None
+        elif verdict.action == "wait":
+            self.wait(training, verdict)
+        else:
+            self.fit_again(training, listed(verdict.selection.indices()))
+
+    def wait(self, training: Training, verdict: Any) -> None:
+        if training.trial_row is None:
+            training.trial_row = len(self.past())
+        if training.share != verdict.share:
+            self.event_("waiting", training.challenger.version)
+        training.share, training.sticky = verdict.share, verdict.sticky
+        training.answered = training.answered or verdict.share > 0
+        training.due = None if verdict.until is None else verdict.until.value
+        if training.due is not None:
+            self.remember(training.due)
+
+    def fit_again(self, training: Training, rows: list[int]) -> None:
+        old, number = training.challenger, training.challenger.version
+        model = self.fitted(rows, old.parent.model)
+        training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
+        self.truth.versions[number]["rows"] = rows
+        self.charge("train", number, len(rows) / 1000, "per_1k_rows")
+        self.buy(rows, number)
+        self.event_("refit", number)
+        training.stage = "training"
+        self.ready_in(None, len(rows))
+
+    def put_in_force(self, training: Training) -> None:
+        version = training.challenger.version
+        self.truth.versions[version]["outcome"] = "deployed"
+        self.charge("deploy", version, 1, "release")
+        self.event_("deployed", version)
+        self.truth.deployments.append((version, self.now))
+        self.model, self.training = training.challenger, None
+
+    # --- records --------------------------------------------------------------------------------
+
+    def event_(self, kind: str, version: int | None) -> None:
+        self.truth.events.append((self.now, kind, version))
+
+    def add_version(self, number: int, rows: list[int], ready: int | None, outcome: str) -> None:
+        self.truth.versions.append(
+            {
+                "version": number,
+                "parent": None if number == 0 else self.model.version,
+                "decided_at": self.now,
+                "ready_at": ready,
+                "outcome": outcome,
+                "rows": rows,
+            }
+        )
+
+
+def listed(rows: Any) -> list[int]:
+    """Positions as a list."""
+    return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [int(i) for i in rows]
+
+
+# --- the view of parts that are used as they are ---------------------------------------------------
+
+
+class SlowView:
+    """Answers what a part may ask, by looking through lists."""
+
+    def __init__(self, replay: SlowReplay, training: Training | None = None) -> None:
+        self._replay = replay
+        self._training = training
+        self.at, self.now = replay.now, pd.Timestamp(replay.now)
+        self.start, self.prices = pd.Timestamp(replay.start), replay.prices
+        self.spent, self.trainings = replay.spent, replay.trainings
+        self.columns = replay.backtest.stream.columns
+        self.model = replay.model
+        self.past = len(replay.past())
+
+    @property
+    def challenger(self) -> SlowVersion:
+        return self._training.challenger
+
+    @property
+    def trial_rows(self) -> slice:
+        first = self._training.trial_row
+        return slice(self.past if first is None else first, self.past)
+
+    @property
+    def served(self) -> list[int]:
+        return [i for i in self._replay.served if i < self.past]
+
+    @property
+    def arrivals(self) -> int:
+        return len(self._served_arrivals())
+
+    def arrived(self, since: int = 0) -> SlowArrived:
+        rows = self._served_arrivals()
+        return SlowArrived(self._replay, rows[since:], len(rows))
+
+    def _served_arrivals(self) -> list[int]:
+        return [i for i in self._replay.known if self._replay.event[i] >= self._replay.start]
+
+    def answered(self, rows: Any) -> SlowArrived:
+        return SlowArrived(self._replay, listed(rows), self.arrivals)
+
+    def X(self, rows: Any) -> Any:
+        assert all(row < self.past for row in listed(rows))
+        return self._replay.X[listed(rows)]
+
+    def metric(self, name: str) -> Any:
+        return find_metric(name)
+
+    def checked(self, count: int = 1) -> None:
+        self._replay.charge("check", self.model.version, count, "check")
+        self.spent = self._replay.spent
+
+
+class SlowArrived:
+    """Labels in the order of their arrival, beside what was served."""
+
+    def __init__(self, replay: SlowReplay, rows: list[int], cursor: int) -> None:
+        self._replay, self._rows, self.cursor = replay, rows, cursor
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def rows(self) -> np.ndarray:
+        return np.array(self._rows, dtype=np.int64)
+
+    def by(self, version: int) -> SlowArrived:
+        mine = [i for i in self._rows if self._replay.truth.served_by[i] == version]
+        return SlowArrived(self._replay, mine, self.cursor)
+
+    @property
+    def loss(self) -> np.ndarray:
+        self._replay.buy(self._rows)
+        return np.array([self._replay.truth.loss[i] for i in self._rows])
+
+    @property
+    def outcomes(self) -> Outcomes:
+        self._replay.buy(self._rows)
+        served = [self._replay.truth.prediction[i] for i in self._rows]
+        return self._replay.outcomes(self._rows, served)
+
+
+# --- triggers, once more ------------------------------------------------------------------------
+
+
+def monitor_of(trigger: Any) -> Any:
+    """The plain twin of a trigger, or its own monitor where it has none."""
+    for kind, twin in _TWINS.items():
+        if type(trigger) is kind and not (kind is PerformanceDrop and trigger.test is not None):
+            return twin(trigger)
+    return trigger.monitor()
+
+
+class _NeverTwin:
+    def __init__(self, spec: Any) -> None:
+        pass
+
+    def fires(self, view: SlowView) -> Reason | None:
+        return None
+
+
+class _Instants:
+    """Fires at a tick when an instant of the schedule lies after the tick before, and not after now."""
+
+    def __init__(self, spec: Any) -> None:
+        self._spec, self._before = spec, None
+
+    def fires(self, view: SlowView) -> Reason | None:
+        before = view.start if self._before is None else self._before
+        self._before = view.now
+        passed = [at for at in self._instants(view) if before < at <= view.now]
+        return Reason("scheduled") if passed else None
+
+    def _instants(self, view: SlowView) -> list[pd.Timestamp]:
+        if isinstance(self._spec, OnDates):
+            return [pd.Timestamp(date) for date in self._spec.dates]
+        every = pd.tseries.frequencies.to_offset(self._spec.every)
+        phase = pd.Timedelta(self._spec.phase)
+        found, at = [], view.start
+        while at <= view.now:
+            found.append(at + phase)
+            at = at + every
+        return found
+
+
+class _EveryTwin:
+    def __init__(self, spec: Every) -> None:
+        self._spec, self._fixed = spec, _Instants(spec)
+
+    def fires(self, view: SlowView) -> Reason | None:
+        if self._spec.since == "start":
+            return self._fixed.fires(view)
+        last = pd.Timestamp(view.trainings[-1]) if view.trainings else view.start
+        due = last + pd.tseries.frequencies.to_offset(self._spec.every)
+        return Reason("long since the last") if view.now >= due else None
+
+
+class _EveryRowsTwin:
+    def __init__(self, spec: EveryRows) -> None:
+        self._rows, self._before = spec.rows, 0
+
+    def fires(self, view: SlowView) -> Reason | None:
+        before, self._before = self._before, len(view.served)
+        return Reason("rows") if self._before // self._rows > before // self._rows else None
+
+
+class _RandomTwin:
+    def __init__(self, spec: Random) -> None:
+        self._rate, self._coin = spec.rate, np.random.default_rng(spec.seed)
+
+    def fires(self, view: SlowView) -> Reason | None:
+        return Reason("coin") if self._coin.random() < self._rate else None
+
+
+class _SeveralTwin:
+    def __init__(self, spec: AnyOf | AllOf) -> None:
+        self._monitors = [monitor_of(trigger) for trigger in spec.triggers]
+        self._need = 1 if isinstance(spec, AnyOf) else len(self._monitors)
+
+    def fires(self, view: SlowView) -> Reason | None:
+        fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
+        if len(fired) < self._need:
+            return None
+        return fired[0] if len(fired) == 1 else Reason("several")
+
+
+class _CooldownTwin:
+    def __init__(self, spec: Cooldown) -> None:
+        self._inner, self._offset = monitor_of(spec.trigger), pd.Timedelta(spec.offset)
+
+    def fires(self, view: SlowView) -> Reason | None:
+        reason = self._inner.fires(view)
+        cool = not view.trainings or view.now - pd.Timestamp(view.trainings[-1]) >= self._offset
+        return reason if cool else None
+
+
+class _BudgetTwin:
+    def __init__(self, spec: Budget) -> None:
+        self._inner, self._spec = monitor_of(spec.trigger), spec
+
+    def fires(self, view: SlowView) -> Reason | None:
+        reason, spec = self._inner.fires(view), self._spec
+        spent = spec.retrains is not None and len(view.trainings) >= spec.retrains
+        dear = spec.money is not None and view.spent + view.prices.retrain > spec.money
+        return None if spent or dear else reason
+
+
+class _DropTwin:
+    """Goes through every arrival so far at every tick, and latches."""
+
+    def __init__(self, spec: PerformanceDrop) -> None:
+        self._spec, self._alarm = spec, None
+        self._version, self._trainings, self._count = None, 0, 0
+
+    def fires(self, view: SlowView) -> Reason | None:
+        if view.model.version != self._version or len(view.trainings) != self._trainings:
+            self._alarm = None
+        if self._alarm is None or self._has_news(view):
+            found = self._look(view)
+            self._alarm = self._alarm or found
+        self._version, self._trainings = view.model.version, len(view.trainings)
+        self._count = len(self._mine(view))
+        return self._alarm
+
+    def _mine(self, view: SlowView) -> list[int]:
+        everything = view.arrived()
+        if self._spec.versions == "in force":
+            everything = everything.by(view.model.version)
+        return everything.rows.tolist()
+
+    def _has_news(self, view: SlowView) -> bool:
+        before = 0 if self._is_new(view) else self._count
+        return len(self._mine(view)) > before
+
+    def _is_new(self, view: SlowView) -> bool:
+        return self._spec.versions == "in force" and view.model.version != self._version
+
+    def _look(self, view: SlowView) -> Reason | None:
+        rows = self._mine(view)
+        if len(rows) < self._spec.min_labels or not self._has_news(view):
+            return None
+        metric = view.metric(self._spec.metric)
+        value = metric(view.answered(rows[-self._spec.window :]).outcomes)
+        floor = self._spec.below if self._spec.below is not None else self._margin(view, metric)
+        if floor is None:
+            return None
+        worse = value < floor if metric.greater_is_better else value > floor
+        return Reason("worse", value, floor) if worse else None
+
+    def _margin(self, view: SlowView, metric: Any) -> float | None:
+        if view.model.reference is None:
+            return None
+        usual, drop = metric(view.model.reference.outcomes), self._spec.drop
+        gap = abs(usual) * float(drop[:-1]) / 100 if isinstance(drop, str) else drop
+        return usual - gap if metric.greater_is_better else usual + gap
+
+
+_TWINS = {
+    Never: _NeverTwin,
+    Every: _EveryTwin,
+    OnDates: _Instants,
+    EveryRows: _EveryRowsTwin,
+    Random: _RandomTwin,
+    AnyOf: _SeveralTwin,
+    AllOf: _SeveralTwin,
+    Cooldown: _CooldownTwin,
+    Budget: _BudgetTwin,
+    PerformanceDrop: _DropTwin,
+}
+
+
+# --- gates, once more ---------------------------------------------------------------------------
+
+
+def trial_of(gate: Any) -> Any:
+    """The plain twin of a gate's trial, or its own where it has none."""
+    return _MatchTwin(gate) if isinstance(gate, BeatsChampion) else gate.open()
+
+
+class _MatchTwin:
+    def __init__(self, gate: BeatsChampion) -> None:
+        self._gate, self._won = gate, False
+
+    def check(self, selection: Selection, view: SlowView) -> None:
+        return None
+
+    def reserve(self, selection: Selection) -> tuple[Selection, Selection]:
+        self._all, holdout = listed(selection.indices()), self._gate.holdout
+        n = len(self._all)
+        count = int(n * holdout) if isinstance(holdout, float) else max(0, min(holdout, n - 1))
+        self._held = sorted(self._all)[n - count :]
+        rest = [i for i in self._all if i not in self._held]
+        return rows_of(rest), rows_of(self._held)
+
+    def review(self, view: SlowView) -> Any:
+        if self._won:
+            return SimpleNamespace(action="deploy", reviewed=True)
+        fair = [i for i in self._held if i not in view.model.rows]
+        if len(fair) < self._gate.min_rows or not self._better(view, fair):
+            return SimpleNamespace(action="reject", reviewed=True)
+        if self._gate.refit:
+            self._won = True
+            return SimpleNamespace(action="refit", reviewed=True, selection=rows_of(self._all))
+        return SimpleNamespace(action="deploy", reviewed=True)
+
+    def _better(self, view: SlowView, rows: list[int]) -> bool:
+        if self._gate.metric is None:
+            new, old = (float(np.mean(m.loss(rows))) for m in (view.challenger, view.model))
+            return old - new > self._gate.margin
+        metric = view.metric(self._gate.metric)
+        new, old = (metric(m.outcomes(rows)) for m in (view.challenger, view.model))
+        return (new - old if metric.greater_is_better else old - new) > self._gate.margin
+
+
+def rows_of(rows: list[int]) -> Selection:
+    """Rows as the protocol takes them."""
+    return Selection(np.array(rows, dtype=np.int64))
+
+
+assert Immediate  # its trial is used as it is: it has nothing to compute
