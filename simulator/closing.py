@@ -152,7 +152,9 @@ def _sum_up(
         np.append(champion, np.array(challengers, dtype=np.int64)),
         np.bincount(step, minlength=entries),
         np.bincount(step, weights=known, minlength=entries).astype(np.int64),
-        np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries),
+        np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries).astype(
+            np.float64
+        ),
     )
     order = np.lexsort((steps.version, steps.start))
     return Steps(*(getattr(steps, column.name)[order] for column in fields(steps)))

@@ -299,7 +299,7 @@ class Learner:
         if probability is not None:
             full = np.zeros((len(codes), len(classes)))
             full[:, np.searchsorted(classes, fit.model.classes_)] = probability
-            broken = ~np.isfinite(full).all(axis=1)
+            broken = np.asarray(~np.isfinite(full).all(axis=1))
             if broken.any():
                 failed = broken if failed is None else failed | broken
         if failed is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,15 +91,15 @@ class RowLoss:
 
 
 def _absolute(outcomes: Outcomes) -> Floats:
-    return np.abs(outcomes.label - outcomes.prediction)
+    return np.asarray(np.abs(outcomes.label - outcomes.prediction))
 
 
 def _squared(outcomes: Outcomes) -> Floats:
-    return np.square(outcomes.label - outcomes.prediction)
+    return np.asarray(np.square(outcomes.label - outcomes.prediction))
 
 
 def _zero_one(outcomes: Outcomes) -> NDArray[np.bool_]:
-    return outcomes.label != outcomes.prediction
+    return np.asarray(outcomes.label != outcomes.prediction)
 
 
 def _log(outcomes: Outcomes) -> Floats:
@@ -139,7 +139,7 @@ class Pinball:
     def rows(self, outcomes: Outcomes) -> Floats:
         """Loss of each row, shape (n,)."""
         gap = outcomes.label - outcomes.prediction
-        return np.maximum(self.quantile * gap, (self.quantile - 1) * gap)
+        return np.asarray(np.maximum(self.quantile * gap, (self.quantile - 1) * gap))
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def find_loss(loss: str | Loss | Callable[..., Any], task: str) -> Loss:
             raise MetricError(f"loss={loss!r}: {_nearest(loss, LOSSES)}")
         found: Loss = LOSSES[loss]
     elif hasattr(loss, "rows"):
-        found = loss
+        found = cast(Loss, loss)
     elif callable(loss):
         found = _custom(loss)
     else:

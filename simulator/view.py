@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.fits import Answers, Fit, FitError
 from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.protocols import Rows, Selection, Update
 from backtrain.simulator.setup import Setup
@@ -225,30 +225,17 @@ class Served:
     rows: slice
 
     def __len__(self) -> int:
-        return self.rows.stop - self.rows.start
+        return int(self.rows.stop - self.rows.start)
 
     def by(self, version: int) -> Rows:
         """The rows that one version answered."""
-        return self.rows.start + np.flatnonzero(self.version == version)
+        return np.asarray(self.rows.start + np.flatnonzero(self.version == version))
 
     @property
     def version(self) -> NDArray[np.int32]:
         """Version that answered."""
         self._ready()
         return self.view._serving.version[self.rows]
-
-    @property
-    def outcomes(self) -> Outcomes:
-        """Answers without labels."""
-        self._ready()
-        full = self.view._serving.outcomes(self.rows)
-        return Outcomes(
-            np.full_like(full.label, -1),
-            full.prediction,
-            full.score,
-            full.probability,
-            full.classes,
-        )
 
     @property
     def prediction(self) -> NDArray[Any]:
@@ -476,6 +463,6 @@ class Model:
         outcomes = twin.outcomes(newest.rows)
         return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
 
-    def _answers(self, rows: Rows) -> Any:
+    def _answers(self, rows: Rows) -> Answers:
         self._view._fence(rows, "features")
         return self._view._serving._learner.answers(self._fit, rows)
