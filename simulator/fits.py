@@ -51,7 +51,6 @@ class Fit:
     selection: Selection
     cpu_seconds: float
     seed: int
-    prior: Any
 
 
 @dataclass
@@ -146,7 +145,7 @@ class Learner:
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
-        return Fit(name, model, selection, took, seed, self._prior(selection, weights))
+        return Fit(name, model, selection, took, seed)
 
     def _blank(self, seed: int) -> Any:
         if self._nested:
@@ -155,8 +154,10 @@ class Learner:
             # copy.copy would go through scikit-learn's pickling, at 30 times the price.
             model = object.__new__(type(self._prototype))
             model.__dict__.update(self._prototype.__dict__)
-        if self._unseeded:
+        if self._nested:
             model.set_params(**dict.fromkeys(self._unseeded, seed))
+        else:
+            model.__dict__.update(dict.fromkeys(self._unseeded, seed))
         return model
 
     def _weights(self, selection: Selection) -> NDArray[np.float64] | None:
@@ -282,7 +283,7 @@ class Learner:
             finite = np.isfinite(values)
             if finite.all():
                 return Answers(values, None, None, None)
-            return Answers(np.where(finite, values, fit.prior), None, None, ~finite)
+            return Answers(np.where(finite, values, self._prior(fit)), None, None, ~finite)
         return self._classified(fit, prediction, probability, failed)
 
     def _classified(
@@ -303,9 +304,10 @@ class Learner:
             if broken.any():
                 failed = broken if failed is None else failed | broken
         if failed is not None:
-            codes = np.where(failed, int(np.argmax(fit.prior)), codes)
+            prior = self._prior(fit)
+            codes = np.where(failed, int(np.argmax(prior)), codes)
             if full is not None:
-                full[failed] = fit.prior
+                full[failed] = prior
         if full is None:
             return Answers(codes, None, None, failed)
         positive = self.setup.positive
@@ -313,8 +315,9 @@ class Learner:
         score = full[np.arange(len(codes)), answered]
         return Answers(codes, score, full if len(classes) > 2 else None, failed)
 
-    def _prior(self, selection: Selection, weights: NDArray[np.float64] | None) -> Any:
-        y = self.setup.truth[selection.rows]
+    def _prior(self, fit: Fit) -> Any:
+        """Mean of the labels that the fit learnt from, or the share of each class among them."""
+        y, weights = self.setup.truth[fit.selection.rows], self._weights(fit.selection)
         if self.setup.classes is None:
             return float(np.average(y, weights=weights))
         counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))

@@ -30,7 +30,6 @@ from backtrain.strategies import (
     Every,
     EveryRows,
     Expanding,
-    Immediate,
     Never,
     OnDates,
     PartialFit,
@@ -769,5 +768,3 @@ def rows_of(rows: list[int]) -> Selection:
     """Rows as the protocol takes them."""
     return Selection(np.array(rows, dtype=np.int64))
 
-
-assert Immediate  # its trial is used as it is: it has nothing to compute
