@@ -205,21 +205,21 @@ class Learner:
 
     # --- answers ------------------------------------------------------------------------------
 
-    def block(self, fit: Fit, origin: int, row: int) -> tuple[int, int, Answers]:
+    def block(self, fit: Fit, origin: int, row: int, keep: bool = True) -> tuple[int, int, Answers]:
         """First row, stop row and answers of the block of ``fit`` in which ``row`` lies.
 
         Blocks start at ``origin``, the first row that was unknown when the fit was decided on, and
         double in length. Their borders thus depend on nothing that comes later and on nobody who
-        asks: a batch of another shape would round differently in the last bit.
+        asks: a batch of another shape would round differently in the last bit. ``keep`` puts the
+        answers into the store.
         """
         start, stop = _block_borders(origin, row)
         stop = min(stop, len(self.setup.stream))
         rows = slice(start, stop)
-        return (
-            start,
-            stop,
-            self.store.answers((fit.name, start, stop), lambda: self.answers(fit, rows)),
-        )
+        if not keep:
+            return start, stop, self.answers(fit, rows)
+        key = (fit.name, start, stop)
+        return start, stop, self.store.answers(key, lambda: self.answers(fit, rows))
 
     def answers(self, fit: Fit, rows: Rows) -> Answers:
         """Ask the model about rows; those that it cannot score get the training mean or prior."""

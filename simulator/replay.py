@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
@@ -32,6 +29,7 @@ from backtrain.simulator.protocols import (
 from backtrain.simulator.record import Run
 from backtrain.simulator.serving import Assignment, Candidate, Serving
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import Model, View
 
 
@@ -116,7 +114,7 @@ def replay(
         Told the share of the ticks that has passed, now and then.
     """
     check_strategy(setup, strategy)
-    with one_thread(type(setup.model).__module__):
+    with one_thread(setup.model):
         return Replay(setup, strategy, FitStore() if store is None else store).run(name, progress)
 
 
@@ -127,19 +125,6 @@ def check_strategy(setup: Setup, strategy: Policy) -> None:
     for part in (strategy.trigger, strategy.window, strategy.update, strategy.gate):
         if isinstance(part, Checked):
             part.check_setup(setup)
-
-
-@lru_cache
-def _threadpools(module: str) -> ThreadpoolController:
-    # Looking the libraries up takes 10 ms, so once for every package that models come from.
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_thread(module: str) -> Iterator[None]:
-    """Compute on one thread, so that no number depends on how many cores there are."""
-    with _threadpools(module).limit(limits=1):
-        yield
 
 
 class Replay:
