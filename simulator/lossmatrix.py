@@ -16,7 +16,8 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.fits import Fit, FitError, FitStore, Learner
+from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import Incremental, PartError, Rows, Selection, Update, Window

@@ -11,7 +11,8 @@ import numpy as np
 
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
-from backtrain.simulator.fits import Fit, FitError, FitStore, Learner
+from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Ledger
 from backtrain.simulator.protocols import (
     Checked,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.fits import Answers, Fit, Learner
+from backtrain.simulator.fits import Answers, Fit
+from backtrain.simulator.learner import Learner
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import PartError
 

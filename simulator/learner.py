@@ -1,0 +1,296 @@
+"""Fits the setup's model on rows of its stream, and asks it for answers."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import time
+from functools import cached_property
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+
+from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
+from backtrain.simulator.protocols import Rows, Selection, Update
+from backtrain.simulator.setup import Setup
+
+#: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
+FIRST_BLOCK, LAST_BLOCK = 128, 65_536
+
+
+class Learner:
+    """Fits the setup's model on rows of its stream, and asks it for answers."""
+
+    def __init__(self, setup: Setup, store: FitStore) -> None:
+        self.setup = setup
+        self.store = store
+        self._prototype = clone(setup.model, safe=False)
+        params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
+        # A flat estimator is copied by reference to its parameters: fit does not change them.
+        self._nested = not params or any(
+            _has_params(value) or isinstance(value, (list, dict)) for value in params.values()
+        )
+        self._unseeded = [
+            name
+            for name, value in params.items()
+            if name.split("__")[-1] == "random_state" and value is None
+        ]
+        identity = (
+            setup.stream.fingerprint,
+            joblib.hash(setup.model),
+            setup.features,
+            (np.__version__, pd.__version__, sklearn.__version__),
+        )
+        self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
+        self._updates: dict[int, tuple[Update, bytes]] = {}
+
+    # --- fitting ------------------------------------------------------------------------------
+
+    def fit(self, update: Update, selection: Selection, parent: Fit | None) -> tuple[Fit, bool]:
+        """Fit on the selection, or find that fit; returns it and whether it was there already.
+
+        Raises `FitError` when there is nothing to learn from or the estimator raises.
+        """
+        if len(selection) == 0:
+            raise FitError("no labelled rows to learn from")
+        digest = (
+            selection.digest() + self._named(update) + (parent.name.encode() if parent else b"")
+        )
+        lineage = parent.seed.to_bytes(4, "big") if parent else b""
+        # Not the stream's fingerprint: a seed may not depend on rows that come later.
+        seed = _integer(selection.digest() + self._named(update) + lineage, self.setup.seed)
+        sha = self._base.copy()
+        sha.update(digest + seed.to_bytes(4, "big"))
+        name = sha.hexdigest()
+        return self.store.fit(name, lambda: self._make(name, update, selection, parent, seed))
+
+    def _make(
+        self, name: str, update: Update, selection: Selection, parent: Fit | None, seed: int
+    ) -> Fit:
+        blank = self._blank(seed)
+        y = self.setup.stream.y[selection.rows]
+        weights = self._weights(selection)
+        began = time.process_time()
+        try:
+            X = self.features(selection.rows, fitting=True)
+            model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
+        except Exception as error:
+            raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
+        took = time.process_time() - began
+        return Fit(name, model, selection, took, seed)
+
+    def _blank(self, seed: int) -> Any:
+        if self._nested:
+            model = copy.deepcopy(self._prototype)
+        else:
+            # copy.copy would go through scikit-learn's pickling, at 30 times the price.
+            model = object.__new__(type(self._prototype))
+            model.__dict__.update(self._prototype.__dict__)
+        if self._nested:
+            model.set_params(**dict.fromkeys(self._unseeded, seed))
+        else:
+            model.__dict__.update(dict.fromkeys(self._unseeded, seed))
+        return model
+
+    def _weights(self, selection: Selection) -> NDArray[np.float64] | None:
+        own = self.setup.stream.weight
+        if own is None:
+            return selection.weights
+        return (
+            own[selection.rows]
+            if selection.weights is None
+            else own[selection.rows] * selection.weights
+        )
+
+    def _named(self, update: Update) -> bytes:
+        known = self._updates.get(id(update))
+        if known is None:
+            kind = type(update)
+            text = f"{kind.__module__}.{kind.__qualname__}:{joblib.hash(update)}"
+            # The update is kept beside its name, so that its id is not given to another one.
+            known = self._updates[id(update)] = (update, text.encode())
+        return known[1]
+
+    # --- features -----------------------------------------------------------------------------
+
+    @cached_property
+    def _table(self) -> Any:
+        """What models are given: the stream's array, or a frame with its column names."""
+        X, mode = self.setup.stream.X, self.setup.features
+        if isinstance(X, pd.DataFrame):
+            return X if mode != "array" else X.to_numpy(dtype=np.float64)
+        if mode == "frame" or (mode == "auto" and needs_names(self.setup.model)):
+            return pd.DataFrame(X, columns=list(self.setup.stream.columns), copy=False)
+        return X
+
+    def features(self, rows: Rows, fitting: bool = False) -> Any:
+        """Features of the rows as the model wants them, shape (n, p)."""
+        table = self._table
+        if not isinstance(table, pd.DataFrame):
+            return table[rows]
+        part = table.iloc[rows]
+        if fitting:
+            # A category that has not occurred yet is not known yet.
+            for name in part.columns[part.dtypes == "category"]:
+                part = part.assign(**{name: part[name].cat.remove_unused_categories()})
+        return part
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def block(self, fit: Fit, origin: int, row: int, keep: bool = True) -> tuple[int, int, Answers]:
+        """First row, stop row and answers of the block of ``fit`` in which ``row`` lies.
+
+        Blocks start at ``origin``, the first row that was unknown when the fit was decided on, and
+        double in length. Their borders thus depend on nothing that comes later and on nobody who
+        asks: a batch of another shape would round differently in the last bit. ``keep`` puts the
+        answers into the store.
+        """
+        start, stop = _block_borders(origin, row)
+        stop = min(stop, len(self.setup.stream))
+        rows = slice(start, stop)
+        if not keep:
+            return start, stop, self.answers(fit, rows)
+        key = (fit.name, start, stop)
+        return start, stop, self.store.answers(key, lambda: self.answers(fit, rows))
+
+    def answers(self, fit: Fit, rows: Rows) -> Answers:
+        """Ask the model about rows; those that it cannot score get the training mean or prior."""
+        X = self.features(rows)
+        try:
+            prediction, probability = self._ask(fit.model, X)
+        except Exception:
+            return self._around_failures(fit, X)
+        return self._finish(fit, prediction, probability, None)
+
+    def _around_failures(self, fit: Fit, X: Any) -> Answers:
+        """Find the rows that fail, and ask again with good ones in their places.
+
+        The batch keeps its shape, so the answers to all other rows are the same to the last bit.
+        """
+        n = len(X)
+        failed = np.zeros(n, dtype=bool)
+        self._bisect(fit.model, X, np.arange(n), failed)
+        good = np.flatnonzero(~failed)
+        if len(good) == 0:
+            shape = (n, len(fit.model.classes_)) if self.setup.gives_probabilities else None
+            blank = (
+                np.full(n, np.nan)
+                if self.setup.classes is None
+                else np.repeat(fit.model.classes_[:1], n)
+            )
+            return self._finish(fit, blank, None if shape is None else np.zeros(shape), failed)
+        stand_in = np.where(failed, good[0], np.arange(n))
+        patched = X.iloc[stand_in] if isinstance(X, pd.DataFrame) else X[stand_in]
+        return self._finish(fit, *self._ask(fit.model, patched), failed)
+
+    def _bisect(
+        self, model: Any, X: Any, places: NDArray[np.int64], failed: NDArray[np.bool_]
+    ) -> None:
+        part = X.iloc[places] if isinstance(X, pd.DataFrame) else X[places]
+        try:
+            self._ask(model, part)
+        except Exception:
+            if len(places) == 1:
+                failed[places] = True
+                return
+            half = len(places) // 2
+            self._bisect(model, X, places[:half], failed)
+            self._bisect(model, X, places[half:], failed)
+
+    def _ask(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        prediction = np.asarray(model.predict(X))
+        if prediction.ndim != 1:
+            prediction = prediction.reshape(len(X))
+        return prediction, model.predict_proba(X) if self.setup.gives_probabilities else None
+
+    def _finish(
+        self,
+        fit: Fit,
+        prediction: NDArray[Any],
+        probability: NDArray[np.float64] | None,
+        failed: NDArray[np.bool_] | None,
+    ) -> Answers:
+        if self.setup.classes is None:
+            values = prediction.astype(np.float64)
+            finite = np.isfinite(values)
+            if finite.all():
+                return Answers(values, None, None, None)
+            return Answers(np.where(finite, values, self._prior(fit)), None, None, ~finite)
+        return self._classified(fit, prediction, probability, failed)
+
+    def _classified(
+        self,
+        fit: Fit,
+        prediction: NDArray[Any],
+        probability: NDArray[np.float64] | None,
+        failed: NDArray[np.bool_] | None,
+    ) -> Answers:
+        classes = self.setup.classes
+        assert classes is not None
+        codes = np.searchsorted(classes, prediction).astype(np.int64)
+        full = None
+        if probability is not None:
+            full = np.zeros((len(codes), len(classes)))
+            full[:, np.searchsorted(classes, fit.model.classes_)] = probability
+            broken = np.asarray(~np.isfinite(full).all(axis=1))
+            if broken.any():
+                failed = broken if failed is None else failed | broken
+        if failed is not None:
+            prior = self._prior(fit)
+            codes = np.where(failed, int(np.argmax(prior)), codes)
+            if full is not None:
+                full[failed] = prior
+        if full is None:
+            return Answers(codes, None, None, failed)
+        positive = self.setup.positive
+        answered = codes if positive is None else np.full(len(codes), positive)
+        score = full[np.arange(len(codes)), answered]
+        return Answers(codes, score, full if len(classes) > 2 else None, failed)
+
+    def _prior(self, fit: Fit) -> Any:
+        """Mean of the labels that the fit learnt from, or the share of each class among them."""
+        y, weights = self.setup.truth[fit.selection.rows], self._weights(fit.selection)
+        if self.setup.classes is None:
+            return float(np.average(y, weights=weights))
+        counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))
+        return counts / counts.sum()
+
+
+def needs_names(model: Any) -> bool:
+    """Whether a model must be given column names: it selects by them, or may keep them."""
+    parts = [model]
+    if _has_params(model):
+        parts += [value for value in model.get_params(deep=True).values() if _has_params(value)]
+    return any(
+        isinstance(part, ColumnTransformer)
+        or hasattr(part, "_sklearn_output_config")
+        or not type(part).__module__.startswith("sklearn.")
+        for part in parts
+    )
+
+
+def _block_borders(origin: int, row: int) -> tuple[int, int]:
+    start, size = origin, FIRST_BLOCK
+    while row >= start + size:
+        start += size
+        size = min(2 * size, LAST_BLOCK)
+    return start, start + size
+
+
+def _integer(content: bytes, seed: int) -> int:
+    digest = hashlib.blake2b(content + str(seed).encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def _has_params(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300]
