@@ -10,21 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.fits import Fit, FitError, FitStore
-from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Prices
-from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.protocols import Incremental, PartError, Rows, Selection, Update, Window
-from backtrain.simulator.serving import Serving
-from backtrain.simulator.setup import Setup
-from backtrain.simulator.threads import one_thread
-from backtrain.simulator.view import View
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -237,160 +227,163 @@ class LossMatrix:
             + prices.cpu_hour * self.cpu_seconds / 3600
         )
 
+    # --- curves -------------------------------------------------------------------------------
 
-# --- building -----------------------------------------------------------------------------------
+    def interval_curve(
+        self, intervals: Sequence[int] | None = None, most_phases: int = 24
+    ) -> IntervalCurve:
+        """Cost of every interval, in ticks, at its phases.
+
+        Parameters
+        ----------
+        intervals : sequence of int, optional
+            Default: about forty, from 1 to the number of ticks, evenly spaced by ratio.
+        most_phases : int
+            An interval of more ticks is tried at so many phases, evenly spaced.
+        """
+        last = max(1, len(self) - 1)
+        if intervals is None:
+            intervals = np.unique(np.geomspace(1, last, 40).round().astype(np.int64)).tolist()
+        wanted, sizes = [], []
+        for n in intervals:
+            phases = np.unique(np.linspace(0, n, min(n, most_phases), endpoint=False).astype(int))
+            wanted.append(self.evenly(n, phases))
+            sizes.append(len(phases))
+        return IntervalCurve(
+            np.asarray(intervals, dtype=np.int64),
+            np.repeat(np.arange(len(sizes)), sizes),
+            self.schedules(np.vstack(wanted)),
+        )
+
+    def staleness_curve(self, bins: int = 20) -> StalenessCurve:
+        """What a row costs more when the model is older, all else being equal.
+
+        For each candidate and segment: its loss less that of the freshest one on the very same rows,
+        by the time since the candidate was decided on. Comparing on the same rows keeps easy
+        and hard seasons from passing for age.
+        """
+        starts = self.borders[:-1]
+        order = np.arange(len(self))
+        alive = self._serves[:, None] & (self._first_segment[:, None] <= np.arange(len(starts)))
+        freshest = np.where(alive, order[:, None], -1).max(axis=0)
+        alive &= (freshest >= 0) & (self.segment_rows > 0)
+        excess = self.loss - self.loss[np.maximum(freshest, 0), np.arange(len(starts))]
+        age = starts - self.decided_at[:, None]
+        k, j = np.nonzero(alive)
+        edges = np.linspace(0, age[k, j].max() if len(k) else 1, bins + 1)
+        place = np.clip(np.searchsorted(edges, age[k, j], side="right") - 1, 0, bins - 1)
+        rows = np.bincount(place, weights=self.segment_rows[j], minlength=bins)
+        lost = np.bincount(place, weights=excess[k, j], minlength=bins)
+        fresh = self.loss[np.maximum(freshest, 0), np.arange(len(starts))].sum()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return StalenessCurve(edges, lost / rows, rows, float(fresh / self.segment_rows.sum()))
+
+    # --- luck ---------------------------------------------------------------------------------
+
+    def placebo(self, retrains: int, draws: int = 1000, seed: int = 0) -> Placebo:
+        """As many retrains, evenly spaced at every phase, and at random.
+
+        Under the same rules: a schedule that is busy at a tick does not train there, so random
+        draws may come to fewer trainings when training takes longer than a tick.
+        """
+        ticks = len(self) - 1
+        count = min(retrains, ticks)
+        even = self._spread(count)
+        wanted = np.zeros((draws, len(self)), dtype=bool)
+        if count:
+            order = np.random.default_rng(seed).random((draws, ticks))
+            chosen = np.argpartition(order, count - 1, axis=1)[:, :count] + 1
+            np.put_along_axis(wanted, chosen, True, axis=1)
+        return Placebo(self.schedules(even), self.schedules(wanted))
+
+    def _spread(self, count: int) -> NDArray[np.bool_]:
+        """Schedules of ``count`` retrains, evenly spaced, at every phase; shape (phases, K)."""
+        ticks = len(self) - 1
+        if count == 0:
+            return np.zeros((1, len(self)), dtype=bool)
+        gap = ticks / count
+        phases = np.arange(0, gap, 1.0)
+        places = np.floor(phases[:, None] + gap * np.arange(count)).astype(np.int64) + 1
+        wanted = np.zeros((len(phases), len(self)), dtype=bool)
+        np.put_along_axis(wanted, np.minimum(places, ticks), True, axis=1)
+        return wanted
 
 
-class _Bench:
-    """Lets a window search while candidates are made; charges nothing, but counts fits."""
+@dataclass(frozen=True, eq=False)
+class IntervalCurve:
+    """Schedules of several intervals at several phases.
 
-    def __init__(self, learner: Learner, update: Update) -> None:
-        self._learner = learner
-        self.update = update
-        self.rows = 0
-        self.cpu_seconds = 0.0
-
-    def fit(
-        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
-    ) -> Fit:
-        """Fit, and count it."""
-        fit, _ = self._learner.fit(update, selection, parent)
-        self.rows += len(selection)
-        self.cpu_seconds += fit.cpu_seconds
-        return fit
-
-    def charge_check(self, count: int) -> None:
-        """Do nothing."""
-
-    def buy(self, rows: Rows) -> None:
-        """Do nothing: label prices do not enter a matrix."""
-
-
-def loss_matrix(
-    setup: Setup,
-    window: Window,
-    update: Update,
-    store: FitStore | None = None,
-    every: int = 1,
-    n_jobs: int = 1,
-) -> LossMatrix:
-    """Train a candidate at ``start`` and every ``every``-th tick; score each on all that follows.
-
-    Parameters
+    Attributes
     ----------
-    setup : Setup
-        History, model, delays and loss.
-    window, update : Window, Update
-        What candidates are trained on, and how; the update may not need a parent.
-    store : FitStore, optional
-        Where fits are shared.
-    every : int
-        Thin the ticks out.
-    n_jobs : int
-        Processes; the result does not depend on it.
+    intervals : ndarray of shape (I,)
+        In ticks.
+    place : ndarray of shape (S,)
+        To which interval each schedule belongs.
+    schedules : Schedules
+        Of shape (S,).
     """
-    if isinstance(update, Incremental) or getattr(update, "needs_parent", False):
-        raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
-    store = FitStore() if store is None else store
-    at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
-    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 4))
-    work = [chunk for chunk in chunks if len(chunk)]
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        made = [_score(setup, window, update, store, at, chunk) for chunk in work]
-    else:
-        job = joblib.delayed(_score)
-        made = joblib.Parallel(n_jobs=n_jobs)(
-            job(setup, window, update, store, at, chunk) for chunk in work
+
+    intervals: Integers
+    place: Integers
+    schedules: Schedules
+
+    def cost(self, prices: Prices) -> tuple[Floats, Floats, Floats]:
+        """Mean over phases, and the lowest and highest phase; each of shape (I,)."""
+        cost = self.schedules.cost(prices)
+        parts = [cost[self.place == i] for i in range(len(self.intervals))]
+        return (
+            np.array([part.mean() for part in parts]),
+            np.array([part.min() for part in parts]),
+            np.array([part.max() for part in parts]),
         )
-    return _assemble(setup, window, update, at, [row for part in made for row in part])
 
+    def best(self, prices: Prices) -> int:
+        """Position of the interval that is cheapest on average over phases; of equals the longer."""
+        mean = self.cost(prices)[0]
+        return int(len(mean) - 1 - np.argmin(mean[::-1]))
 
-_Scored = tuple[int, int, float, bool, Any]
+    def cheapest(self, retrain: Floats, error: Floats, prices: Prices) -> Integers:
+        """Position of the cheapest interval over a grid of prices, shape (errors, retrains).
 
+        The other prices stay as they are.
+        """
+        n = len(self.intervals)
+        members = np.bincount(self.place, minlength=n)
 
-def _score(
-    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, chunk: Integers
-) -> list[_Scored]:
-    """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
-    learner = Learner(setup, store)
-    bench = _Bench(learner, update)
-    serving = Serving(learner)
-    view = View(setup, serving, bench)
-    out: list[_Scored] = []
-    with one_thread(setup.model):
-        for k in chunk.tolist():
-            view._move(int(at[k]))
-            bench.rows, bench.cpu_seconds = 0, 0.0
-            try:
-                fit = bench.fit(update, window.select(view), None, None)
-            except FitError:
-                out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
-                continue
-            loss = _loss_after(learner, fit, view.past)
-            out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
-    return out
+        def mean(values: NDArray[np.generic]) -> Floats:
+            return np.bincount(self.place, weights=values, minlength=n) / members
 
-
-def _loss_after(learner: Learner, fit: Fit, past: int) -> Floats:
-    """Loss times weight of every served row from ``past`` on, asked in the blocks of a replay."""
-    setup, served = learner.setup, learner.setup.served
-    row = max(past, served.start)
-    losses = [np.empty(0)]
-    while row < served.stop:
-        start, stop, answers = learner.block(fit, past, row, keep=False)
-        rows = slice(row, min(stop, served.stop))
-        part = slice(rows.start - start, rows.stop - start)
-        weight = setup.stream.weight
-        outcomes = Outcomes(
-            setup.truth[rows],
-            answers.prediction[part],
-            None if answers.score is None else answers.score[part],
-            None if answers.probability is None else answers.probability[part],
-            setup.classes,
-            None,
-            -1 if setup.positive is None else setup.positive,
+        plain = Prices(0, prices.per_1k_rows, prices.cpu_hour, 0, 0, 0, prices.release, 0, 0)
+        other, loss = mean(self.schedules.cost(plain)), mean(self.schedules.loss)
+        trained = mean(self.schedules.retrains)
+        cost = (
+            other
+            + np.multiply.outer(error, loss)[:, None, :]
+            + np.multiply.outer(retrain, trained)[None, :, :]
         )
-        loss = setup.losses(outcomes)
-        losses.append(loss if weight is None else loss * weight[rows])
-        row = rows.stop
-    return np.concatenate(losses)
+        return np.asarray(n - 1 - np.argmin(cost[..., ::-1], axis=-1))
 
 
-def _assemble(
-    setup: Setup, window: Window, update: Update, at: Integers, made: list[_Scored]
-) -> LossMatrix:
-    served, end = setup.served, setup.end_at.value
-    rows = np.array([row[0] for row in made], dtype=np.int64)
-    delay = [setup.delays.training(int(r)) + setup.delays.deployment() for r in rows]
-    in_force = at + np.array(delay, dtype=np.int64)
-    in_force[0] = at[0]
-    inner = np.unique(np.concatenate((at, in_force[in_force <= end])))
-    borders = np.append(inner, end + 1)
-    edges = np.append(setup.event_at.searchsorted(inner), served.stop)
-    loss = np.zeros((len(at), len(inner)))
-    for k, (_, past, _, failed, scored) in enumerate(made):
-        if failed:
-            continue
-        first = int(np.searchsorted(inner, in_force[k]))
-        padded = np.zeros(served.stop - served.start)
-        padded[max(past, served.start) - served.start :] = np.nan_to_num(scored)
-        sums = np.concatenate(([0.0], np.cumsum(padded)))
-        loss[k, first:] = np.diff(sums[edges - served.start])[first:]
-    weight = np.ones(served.stop - served.start)
-    if setup.stream.weight is not None:
-        weight = setup.stream.weight[served].astype(np.float64)
-    known = setup.label_at[served] < np.iinfo(np.int64).max
-    counts = np.concatenate(([0.0], np.cumsum(weight * known)))
-    return LossMatrix(
-        decided_at=at,
-        in_force_at=in_force,
-        borders=borders,
-        loss=loss,
-        segment_rows=np.diff(counts[edges - served.start]),
-        rows=rows,
-        cpu_seconds=np.array([row[2] for row in made]),
-        failed=np.array([row[3] for row in made]),
-        window=repr(window),
-        update=repr(update),
-        prices=setup.prices,
-    )
+@dataclass(frozen=True, eq=False)
+class StalenessCurve:
+    """Excess loss a row by age; ``age`` holds the ends of the bins in nanoseconds, (B + 1,)."""
+
+    age: Floats
+    excess: Floats
+    rows: Floats
+    fresh: float
+
+
+@dataclass(frozen=True, eq=False)
+class Placebo:
+    """What luck comes to with the same number of retrains."""
+
+    even: Schedules
+    random: Schedules
+
+    def percentile(self, cost: float, prices: Prices) -> tuple[float, float]:
+        """Share of even, and of random, schedules that cost at least as much: 1 beats them all."""
+        return (
+            float((self.even.cost(prices) >= cost).mean()),
+            float((self.random.cost(prices) >= cost).mean()),
+        )

@@ -1,0 +1,246 @@
+"""Trains a candidate at every tick and scores it on everything later: how a loss matrix is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+
+from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.learner import Learner
+from backtrain.simulator.lossmatrix import Floats, Integers, LossMatrix
+from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.protocols import Incremental, PartError, Rows, Selection, Update, Window
+from backtrain.simulator.serving import Serving
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.threads import one_thread
+from backtrain.simulator.view import View
+
+
+class _Bench:
+    """Lets a window search while candidates are made; charges nothing, but counts fits."""
+
+    def __init__(self, learner: Learner, update: Update) -> None:
+        self._learner = learner
+        self.update = update
+        self.rows = 0
+        self.cpu_seconds = 0.0
+
+    def fit(
+        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+    ) -> Fit:
+        """Fit, and count it."""
+        fit, _ = self._learner.fit(update, selection, parent)
+        self.rows += len(selection)
+        self.cpu_seconds += fit.cpu_seconds
+        return fit
+
+    def charge_check(self, count: int) -> None:
+        """Do nothing."""
+
+    def buy(self, rows: Rows) -> None:
+        """Do nothing: label prices do not enter a matrix."""
+
+
+def loss_matrix(
+    setup: Setup,
+    window: Window,
+    update: Update,
+    store: FitStore | None = None,
+    every: int = 1,
+    n_jobs: int = 1,
+) -> LossMatrix:
+    """Train a candidate at ``start`` and every ``every``-th tick; score each on all that follows.
+
+    Parameters
+    ----------
+    setup : Setup
+        History, model, delays and loss.
+    window, update : Window, Update
+        What candidates are trained on, and how; the update may not need a parent.
+    store : FitStore, optional
+        Where fits are shared.
+    every : int
+        Thin the ticks out.
+    n_jobs : int
+        Processes; the result does not depend on it.
+    """
+    if isinstance(update, Incremental) or getattr(update, "needs_parent", False):
+        raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
+    store = FitStore() if store is None else store
+    at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
+    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 4))
+    work = [chunk for chunk in chunks if len(chunk)]
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        made = [_score(setup, window, update, store, at, chunk) for chunk in work]
+    else:
+        job = joblib.delayed(_score)
+        made = joblib.Parallel(n_jobs=n_jobs)(
+            job(setup, window, update, store, at, chunk) for chunk in work
+        )
+    return _assemble(setup, window, update, at, [row for part in made for row in part])
+
+
+_Scored = tuple[int, int, float, bool, Any]
+
+
+def _score(
+    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, chunk: Integers
+) -> list[_Scored]:
+    """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
+    learner = Learner(setup, store)
+    bench = _Bench(learner, update)
+    serving = Serving(learner)
+    view = View(setup, serving, bench)
+    out: list[_Scored] = []
+    with one_thread(setup.model):
+        for k in chunk.tolist():
+            view._move(int(at[k]))
+            bench.rows, bench.cpu_seconds = 0, 0.0
+            try:
+                fit = bench.fit(update, window.select(view), None, None)
+            except FitError:
+                out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
+                continue
+            loss = _loss_after(learner, fit, view.past, setup.served.stop)
+            out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+    return out
+
+
+def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
+    """Loss times weight of served rows from ``past`` to ``until``, in the blocks of a replay."""
+    setup = learner.setup
+    row = max(past, setup.served.start)
+    losses = [np.empty(0)]
+    while row < until:
+        start, stop, answers = learner.block(fit, past, row, keep=False)
+        rows = slice(row, min(stop, until))
+        part = slice(rows.start - start, rows.stop - start)
+        weight = setup.stream.weight
+        outcomes = Outcomes(
+            setup.truth[rows],
+            answers.prediction[part],
+            None if answers.score is None else answers.score[part],
+            None if answers.probability is None else answers.probability[part],
+            setup.classes,
+            None,
+            -1 if setup.positive is None else setup.positive,
+        )
+        loss = setup.losses(outcomes)
+        losses.append(loss if weight is None else loss * weight[rows])
+        row = rows.stop
+    return np.concatenate(losses)
+
+
+def _assemble(
+    setup: Setup, window: Window, update: Update, at: Integers, made: list[_Scored]
+) -> LossMatrix:
+    served, end = setup.served, setup.end_at.value
+    rows = np.array([row[0] for row in made], dtype=np.int64)
+    delay = [setup.delays.training(int(r)) + setup.delays.deployment() for r in rows]
+    in_force = at + np.array(delay, dtype=np.int64)
+    in_force[0] = at[0]
+    inner = np.unique(np.concatenate((at, in_force[in_force <= end])))
+    borders = np.append(inner, end + 1)
+    edges = np.append(setup.event_at.searchsorted(inner), served.stop)
+    loss = np.zeros((len(at), len(inner)))
+    for k, (_, past, _, failed, scored) in enumerate(made):
+        if failed:
+            continue
+        first = int(np.searchsorted(inner, in_force[k]))
+        padded = np.zeros(served.stop - served.start)
+        padded[max(past, served.start) - served.start :] = np.nan_to_num(scored)
+        sums = np.concatenate(([0.0], np.cumsum(padded)))
+        loss[k, first:] = np.diff(sums[edges - served.start])[first:]
+    weight = np.ones(served.stop - served.start)
+    if setup.stream.weight is not None:
+        weight = setup.stream.weight[served].astype(np.float64)
+    known = setup.label_at[served] < np.iinfo(np.int64).max
+    counts = np.concatenate(([0.0], np.cumsum(weight * known)))
+    return LossMatrix(
+        decided_at=at,
+        in_force_at=in_force,
+        borders=borders,
+        loss=loss,
+        segment_rows=np.diff(counts[edges - served.start]),
+        rows=rows,
+        cpu_seconds=np.array([row[2] for row in made]),
+        failed=np.array([row[3] for row in made]),
+        window=repr(window),
+        update=repr(update),
+        prices=setup.prices,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FreshLosses:
+    """How fresh models do, by window and by the point in time at which they were trained.
+
+    Attributes
+    ----------
+    loss : ndarray of shape (W, P)
+        Mean loss over the stretch that follows; NaN where nothing could be trained or scored.
+    rows : ndarray of shape (W, P)
+        Rows trained on.
+    points : ndarray of shape (P,)
+        When, in nanoseconds.
+    """
+
+    loss: Floats
+    rows: Integers
+    points: Integers
+
+
+def fresh_losses(
+    setup: Setup,
+    windows: Sequence[Window],
+    update: Update,
+    store: FitStore | None = None,
+    points: int = 12,
+    n_jobs: int = 1,
+) -> FreshLosses:
+    """Train on each window at several ticks; score each model on the stretch up to the next one.
+
+    The ticks are spread evenly over the replayed span, so every window is judged on the same rows.
+    """
+    store = FitStore() if store is None else store
+    ticks = np.concatenate(([setup.start_at.value], setup.ticks))
+    chosen = ticks[np.unique(np.linspace(0, len(ticks), points, endpoint=False).astype(np.int64))]
+    edges = np.append(setup.event_at.searchsorted(chosen), setup.served.stop)
+    job = joblib.delayed(_fresh)
+    jobs = (job(setup, window, update, store, chosen, edges) for window in windows)
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        found = [_fresh(setup, window, update, store, chosen, edges) for window in windows]
+    else:
+        found = joblib.Parallel(n_jobs=n_jobs)(jobs)
+    loss, rows = (np.array(part) for part in zip(*found, strict=True))
+    return FreshLosses(loss, rows, chosen)
+
+
+def _fresh(
+    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, edges: Integers
+) -> tuple[Floats, Integers]:
+    learner = Learner(setup, store)
+    bench = _Bench(learner, update)
+    view = View(setup, Serving(learner), bench)
+    loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
+    weight = setup.stream.weight
+    with one_thread(setup.model):
+        for point, now in enumerate(at.tolist()):
+            view._move(now)
+            selection = window.select(view)
+            rows[point] = len(selection)
+            try:
+                fit = bench.fit(update, selection, None, None)
+            except FitError:
+                continue
+            first, last = int(edges[point]), int(edges[point + 1])
+            scored = _loss_after(learner, fit, first, last)
+            known = ~np.isnan(scored)
+            counted = known if weight is None else known * weight[first:last]
+            if counted.sum() > 0:
+                loss[point] = np.nansum(scored) / counted.sum()
+    return loss, rows
