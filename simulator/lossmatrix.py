@@ -258,7 +258,7 @@ class LossMatrix:
     def staleness_curve(self, bins: int = 20) -> StalenessCurve:
         """What a row costs more when the model is older, all else being equal.
 
-        For each candidate and segment: its loss less that of the freshest one on the very same rows,
+        For each candidate and segment: its loss less that of the freshest on the very same rows,
         by the time since the candidate was decided on. Comparing on the same rows keeps easy
         and hard seasons from passing for age.
         """
@@ -338,7 +338,7 @@ class IntervalCurve:
         )
 
     def best(self, prices: Prices) -> int:
-        """Position of the interval that is cheapest on average over phases; of equals the longer."""
+        """Position of the interval that is cheapest on average; of equals the longer."""
         mean = self.cost(prices)[0]
         return int(len(mean) - 1 - np.argmin(mean[::-1]))
 
