@@ -4,11 +4,16 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import backtrain
+from backtrain.datasets.bundled import bike
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def modules() -> list[str]:
@@ -51,3 +56,20 @@ def test_everything_public_says_what_it_is_for(name: str) -> None:
 def test_every_public_name_is_there() -> None:
     for name in backtrain.__all__:
         assert getattr(backtrain, name) is not None
+
+
+def test_the_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"event_time": "ts", "count": "y", "label_time": "known_at"}
+    bike().head(2_400).rename(columns=names).to_csv("my.csv", index=False)
+    namespace: dict[str, object] = {"__name__": "readme"}
+    for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
+        exec(block, namespace)
+    assert (tmp_path / "report.html").exists()
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    root = Path(__file__).parent.parent
+    for document in [root / "README.md", root / "DESIGN.md", *(root / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
