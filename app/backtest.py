@@ -65,19 +65,7 @@ class Backtest(Setup):
         progress : bool
             Show a progress bar.
         """
-        if not strategies:
-            raise SetupError(
-                "compare: give at least one strategy, such as {'static': Strategy(...)}"
-            )
-        for name, strategy in strategies.items():
-            if not hasattr(strategy, "trigger"):
-                raise SetupError(
-                    f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"
-                )
-            try:
-                check_strategy(self, strategy)
-            except ValueError as error:
-                raise type(error)(f"strategy {name!r}: {error}") from None
+        self.check(strategies)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         runs = (
             self._in_turn(strategies, progress)
@@ -85,6 +73,18 @@ class Backtest(Setup):
             else self._at_once(strategies, n_jobs, progress)
         )
         return Comparison(runs)
+
+    def check(self, strategies: Mapping[str, Strategy]) -> None:
+        """Raise the error of the first strategy that does not fit this backtest, with its name."""
+        if not strategies:
+            raise SetupError("compare: give at least one strategy, such as {'static': Strategy(...)}")
+        for name, strategy in strategies.items():
+            if not hasattr(strategy, "trigger"):
+                raise SetupError(f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)")
+            try:
+                check_strategy(self, strategy)
+            except ValueError as error:
+                raise type(error)(f"strategy {name!r}: {error}") from None
 
     def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> dict[str, Run]:
         runs: dict[str, Run] = {}

@@ -124,20 +124,20 @@ class Comparison:
         """Write every figure of the report as a PNG file."""
         return html.write_figures(self, self.baseline(baseline), Path(directory))
 
-    def save(self, directory: str | Path) -> Path:
+    def save(self, directory: str | Path, baseline: str | None = None) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
 
         Each appears complete or not at all; ``summary.csv`` comes last and names the folders that
         belong together. Other files in the directory are left alone.
         """
-        target = Path(directory)
+        target, baseline = Path(directory), self.baseline(baseline)
         folders = archive.folder_names(self.runs)
         for name, run in self.runs.items():
             run.save(target / folders[name])
-        self.to_html(target / "report.html")
-        self.figures(target / "figures")
+        self.to_html(target / "report.html", baseline)
+        self.figures(target / "figures", baseline)
         # In the order of the runs, not by cost: reading it back must give the same comparison.
-        summary = self.table().loc[list(self.runs)]
+        summary = self.table(baseline).loc[list(self.runs)]
         summary.insert(0, "folder", [folders[name] for name in summary.index])
         archive.write_text(target / archive.SUMMARY, summary.to_csv(lineterminator="\n"))
         return target

@@ -268,7 +268,7 @@ class LossMatrix:
         freshest = np.where(alive, order[:, None], -1).max(axis=0)
         alive &= (freshest >= 0) & (self.segment_rows > 0)
         excess = self.loss - self.loss[np.maximum(freshest, 0), np.arange(len(starts))]
-        age = starts - self.decided_at[:, None]
+        age = (starts - self.decided_at[:, None]).astype(np.float64)
         k, j = np.nonzero(alive)
         edges = np.linspace(0, age[k, j].max() if len(k) else 1, bins + 1)
         place = np.clip(np.searchsorted(edges, age[k, j], side="right") - 1, 0, bins - 1)

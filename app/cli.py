@@ -1,0 +1,208 @@
+"""The command line: ``backtrain run``, ``report`` and ``list``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_shows, split
+from backtrain.configs import ConfigError, guess
+from backtrain.reports.comparison import Comparison
+from backtrain.reports.tables import terminal_table
+from backtrain.simulator.protocols import PartError
+from backtrain.simulator.setup import SetupError
+from backtrain.study import Study, explained, load
+from backtrain.sweeps import Sweep, outcome
+
+_HELP = """\
+Backtest your retraining strategy before production pays for it.
+
+  backtrain run [key=value ...] [-m]   compare strategies on one dataset; -m sweeps over several
+  backtrain report DIR...              write a report again, or several runs into one
+  backtrain list [group]               what can be named, with one line each
+
+Examples:
+  backtrain run                        ten strategies on two years of bike rentals
+  backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
+  backtrain run -m comparison=one strategy=monthly,champion seed=0,1
+
+`backtrain run --help` shows every key that can be set."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["run"]:
+            return _run(arguments[1:])
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(_HELP)
+            return 0
+        parsed = _parser().parse_args(arguments)
+        parsed.command(parsed)
+        return 0
+    except ConfigError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("backtrain")
+    parser.add_argument("--version", action="version", version=f"backtrain {version('backtrain')}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    commands.add_parser("run", add_help=False)
+    report = commands.add_parser("report", help="write a report from the records of runs")
+    report.add_argument("directories", nargs="+", metavar="DIR", help="what `run` wrote")
+    report.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
+    report.add_argument("--baseline", help="the strategy that the others are held against")
+    report.set_defaults(command=_report)
+    listing = commands.add_parser("list", help="what can be named")
+    listing.add_argument("group", nargs="?", help="such as strategy or dataset")
+    listing.set_defaults(command=_list)
+    return parser
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+def _run(arguments: list[str]) -> int:
+    # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
+    sys.path.insert(0, os.getcwd())
+    arguments = in_order(arguments)
+    if only_shows(arguments):
+        return _hydra(arguments, lambda config: None)
+    config = check_all(arguments)
+    if is_sweep(arguments):
+        return _sweep(arguments)
+    # Everything is built before Hydra makes a directory: bad input leaves nothing behind.
+    study = load(*split(config))
+    refused: list[ConfigError] = []
+    code = _hydra(arguments, lambda config: _job(study, refused))
+    if refused:
+        raise refused[0]
+    return code
+
+
+def _hydra(arguments: list[str], task: Callable[[DictConfig], None]) -> int:
+    """Let Hydra compose, make its directory and call the task; returns the exit code."""
+    start = hydra.main(version_base="1.3", config_path=f"pkg://{PACKAGE}", config_name="run")
+    sys.argv = ["backtrain run", *arguments]
+    try:
+        start(task)()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0
+
+
+def _job(study: Study, refused: list[ConfigError]) -> None:
+    """Compare; what can only be found out by a first training leaves nothing behind either."""
+    try:
+        _compare(study)
+    except ConfigError as error:
+        refused.append(error)
+        _remove(Path(HydraConfig.get().runtime.output_dir))
+
+
+def _sweep(arguments: list[str]) -> int:
+    sweep = Sweep()
+
+    def job(config: DictConfig) -> None:
+        with sweep.job() as row:
+            study = load(config, HydraConfig.get().runtime.choices.get("strategy"))
+            row.update(outcome(_compare(study), study.baseline))
+
+    code = _hydra(arguments, job)
+    # Empty where a launcher ran the jobs in other processes; the file is there all the same.
+    if sweep.rows:
+        print(f"\n{sweep}")
+    return code
+
+
+def _compare(study: Study) -> Comparison:
+    """Replay, save it where Hydra says, and tell what came out."""
+    print(study, flush=True)
+    try:
+        comparison = study.compare()
+    except (SetupError, PartError) as error:
+        raise ConfigError(str(error)) from error
+    directory = comparison.save(HydraConfig.get().runtime.output_dir, study.baseline)
+    print()
+    _tell(comparison, study.baseline, directory / "report.html")
+    return comparison
+
+
+def _tell(comparison: Comparison, baseline: str | None, report: Path) -> None:
+    # The typographic minus of reports is missing from some terminal fonts.
+    verdict = str(comparison.verdict(baseline)).replace("\N{MINUS SIGN}", "-")
+    path = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
+    print(f"{terminal_table(comparison, baseline)}\n\n{verdict}\n\nreport  {path}")
+
+
+def _remove(directory: Path) -> None:
+    """Undo what Hydra made for a run: its notes, and directories that are empty without them."""
+    shutil.rmtree(directory / ".hydra", ignore_errors=True)
+    for emptied in (directory, *directory.parents):
+        if emptied == Path.cwd() or any(emptied.iterdir()):
+            break
+        emptied.rmdir()
+
+
+# --- report ---------------------------------------------------------------------------------------
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    one = len(parsed.directories) == 1
+    default = Path(parsed.directories[0] if one else ".") / "report.html"
+    with explained():
+        comparison = Comparison.load(*parsed.directories)
+        path = comparison.to_html(parsed.output or default, parsed.baseline)
+    _tell(comparison, parsed.baseline, path)
+
+
+# --- list -----------------------------------------------------------------------------------------
+
+
+def _list(parsed: argparse.Namespace) -> None:
+    folder = files(PACKAGE)
+    groups = sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and _choices(entry.name)
+    )
+    if parsed.group is not None and parsed.group not in groups:
+        raise ConfigError(f"{parsed.group}: no such group; {guess(parsed.group, groups)}")
+    for group in groups if parsed.group is None else [parsed.group]:
+        choices = _choices(group)
+        width = max(map(len, choices))
+        print(f"{group}=")
+        for choice in choices:
+            usual = " (default)" if choice == _defaults().get(group) else ""
+            print(f"  {choice:{width}}  {describe(group, choice)}{usual}")
+
+
+def _choices(group: str) -> list[str]:
+    """The presets of a group; those with an underscore are for other presets only."""
+    names = [entry.name for entry in (files(PACKAGE) / group).iterdir()]
+    return sorted(n.removesuffix(".yaml") for n in names if n.endswith(".yaml") and n[0] != "_")
+
+
+def describe(group: str, choice: str) -> str:
+    """The first comment of a preset's file."""
+    lines = (files(PACKAGE) / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
+    return next(line[2:] for line in lines if line[:1] == "#" and "@package" not in line)
+
+
+def _defaults() -> dict[str, str]:
+    entries = OmegaConf.create((files(PACKAGE) / "run.yaml").read_text(encoding="utf-8")).defaults
+    groups = (entry for entry in entries if OmegaConf.is_dict(entry))
+    return {str(group): str(choice) for entry in groups for group, choice in entry.items()}

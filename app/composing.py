@@ -1,0 +1,134 @@
+"""What the command line composes to, known before Hydra starts and writes anything."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import compose, initialize_config_module
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import (
+    CompactHydraException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backtrain.configs import ConfigError, guess
+from backtrain.study import checked, keys
+
+PACKAGE = "backtrain.conf"
+
+
+def in_order(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra takes them: overrides together, then options.
+
+    Raises `ConfigError` for an option that there is not.
+    """
+    parsed, rest = get_args_parser().parse_known_args(arguments)
+    for unknown in rest:
+        if unknown.startswith("-"):
+            key = unknown.lstrip("-")
+            hint = f"keys are written without dashes: {key}" if "=" in key else "see run --help"
+            raise ConfigError(f"{unknown}: there is no such option; {hint}")
+    if parsed.config_path is not None or parsed.experimental_rerun is not None:
+        raise ConfigError("use --config-dir DIR to add configs of your own to those of backtrain")
+    overrides = [*parsed.overrides, *rest]
+    return [*overrides, *(option for option in arguments if option not in overrides)]
+
+
+def is_sweep(arguments: list[str]) -> bool:
+    """Whether these arguments start several jobs."""
+    parsed = get_args_parser().parse_args(arguments)
+    return parsed.multirun or "hydra.mode=MULTIRUN" in parsed.overrides
+
+
+def only_shows(arguments: list[str]) -> bool:
+    """Whether Hydra is asked to show something, and to run nothing."""
+    parsed = get_args_parser().parse_args(arguments)
+    shows = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
+    return any(shows)
+
+
+def check_all(arguments: list[str]) -> DictConfig:
+    """Compose and check every job; returns the first one's config. Raises `ConfigError`."""
+    configs = composed(arguments)
+    for config in configs:
+        checked(split(config)[0])
+    return configs[0]
+
+
+def composed(arguments: list[str]) -> list[DictConfig]:
+    """The config of every job, Hydra's own part included; raises `ConfigError`."""
+    parsed = get_args_parser().parse_args(arguments)
+    overrides = list(parsed.overrides)
+    if parsed.config_dir is not None:
+        overrides.append(f"hydra.searchpath=['file://{Path(parsed.config_dir).resolve()}']")
+    name = parsed.config_name or "run"
+    with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words():
+        jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
+        return [compose(name, job, return_hydra_config=True) for job in jobs]
+
+
+def split(config: DictConfig) -> tuple[DictConfig, str | None]:
+    """A job's own config, and the strategy preset that it chose."""
+    chosen = config.hydra.runtime.choices.get("strategy")
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return own, chosen
+
+
+def _jobs(overrides: list[str]) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper combines them."""
+    loader = GlobalHydra.instance().config_loader()
+    axes = []
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
+        if override.is_discrete_sweep():
+            key = override.get_key_element()
+            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        elif not override.is_sweep_override():  # other sweepers choose their values as they go
+            axes.append([str(override.input_line)])
+    return [list(job) for job in itertools.product(*axes)]
+
+
+@contextmanager
+def _in_few_words() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError:
+        raise
+    except MissingConfigException as error:
+        raise ConfigError(_no_such_choice(error)) from error
+    except OverrideParseException as error:
+        raise ConfigError(f"{error.override}\n{error}") from error
+    except (CompactHydraException, OmegaConfBaseException, HydraException) as error:
+        raise ConfigError(_no_such_key(error)) from error
+
+
+def _no_such_choice(error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    options = [option for option in error.options or () if not option.startswith("_")]
+    if not options:
+        return str(error)
+    return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
+
+
+def _no_such_key(error: Exception) -> str:
+    said = str(error)
+    found = re.search(r"Could not override '([^']+)'", said)
+    if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
+        return said
+    path = found.group(1)
+    above, _, key = path.rpartition(".")
+    parent = getattr(error.__cause__, "parent_node", None)
+    known = list(parent) if above and isinstance(parent, DictConfig) else list(keys.__annotations__)
+    known = [name for name in known if name not in ("return", "_target_")]
+    if not known:
+        return f"{path}: no such key; add a new one as +{path}=VALUE"
+    return f"{path}: no such key; {guess(key, map(str, known))}"

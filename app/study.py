@@ -1,0 +1,184 @@
+"""A study: one dataset, one model, the strategies to compare; read from a run's config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backtrain.backtest import Backtest
+from backtrain.checks import check
+from backtrain.configs import ConfigError, build
+from backtrain.datasets.columns import nearest
+from backtrain.datasets.latency import apply
+from backtrain.datasets.stream import Stream
+from backtrain.models import ByTask
+from backtrain.reports.comparison import Comparison
+from backtrain.strategies.strategy import Strategy
+
+Task = Literal["regression", "classification"]
+
+#: A target of whole numbers with more distinct values is a quantity, not a class.
+_MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run compares, ready to start."""
+
+    backtest: Backtest
+    strategies: Mapping[str, Strategy]
+    n_jobs: int
+    progress: bool
+    baseline: str | None
+
+    def compare(self) -> Comparison:
+        """Replay every strategy."""
+        return self.backtest.compare(self.strategies, n_jobs=self.n_jobs, progress=self.progress)
+
+    def __str__(self) -> str:
+        setup, count = self.backtest, len(self.strategies)
+        stream = setup.stream
+        many = "strategy" if count == 1 else "strategies"
+        return (
+            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
+            f"{stream.span[1]:%Y-%m-%d}; {count} {many} from {setup.start_at:%Y-%m-%d} on; "
+            f"{type(_learner(setup.model)).__name__}"
+        )
+
+
+def keys(
+    dataset: Any,
+    latency: Any,
+    model: Any,
+    trigger: Any,
+    window: Any,
+    update: Any,
+    gate: Any,
+    prices: Any,
+    delays: Any,
+    task: Literal["auto", "regression", "classification"],
+    tick: str | int,
+    start: str | float,
+    end: str | None,
+    loss: Any,
+    metrics: Sequence[str] | None,
+    features: Literal["auto", "array", "frame"],
+    seed: int,
+    n_jobs: int,
+    progress: bool,
+    baseline: str | None,
+    comparison: Mapping[str, Any],
+    strategy: Any = None,
+) -> None:
+    """Nothing: its parameters are the keys of a run's config.
+
+    ``comparison`` and ``strategy`` come last, so that what they share is reported where it is set.
+    """
+
+
+def checked(config: DictConfig) -> dict[str, Any]:
+    """Resolve a run's config and hold it against what it builds; raises `ConfigError`."""
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    assert isinstance(plain, dict)
+    order = list(keys.__annotations__)
+    known = {str(key): plain[key] for key in sorted(plain, key=lambda k: _place(k, order))}
+    check(known, keys)
+    return known
+
+
+def load(config: DictConfig, chosen: str | None = None) -> Study:
+    """Check a run's config, read its data and build its strategies.
+
+    ``chosen`` is the preset that ``strategy=`` named; it joins the comparison under this name.
+    Raises `ConfigError` for all that is wrong with what the user gave.
+    """
+    plain = checked(config)
+    with explained():
+        # The strategies first: a slip in one of them should not wait for the data.
+        _strategies(plain, chosen)
+        stream = apply(build(plain["dataset"]), build(plain["latency"]))
+        task: Task = usual_task(stream) if plain["task"] == "auto" else plain["task"]
+        plain = checked(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
+        return _study(plain, stream, task, _strategies(plain, chosen))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show what is wrong with the user's input as a message, not as a stack trace."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def usual_task(stream: Stream) -> Task:
+    """Classification for text, truth values and a few whole numbers; else regression."""
+    labels = stream.y[~np.isnat(stream.label_time)]
+    if labels.dtype.kind not in "iuf":
+        return "classification"
+    whole = bool((labels == np.round(labels)).all())
+    return "classification" if whole and len(np.unique(labels)) <= _MOST_CLASSES else "regression"
+
+
+def usual_metric(task: str) -> str:
+    """The metric that a task is reported in unless another is asked for."""
+    return "accuracy" if task == "classification" else "MAE"
+
+
+OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
+
+
+def _place(key: object, order: list[str]) -> int:
+    return order.index(str(key)) if key in order else -1
+
+
+def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strategy]:
+    configs = dict(plain["comparison"])
+    if plain.get("strategy") is not None:
+        configs[chosen or "strategy"] = plain["strategy"]
+    strategies = {}
+    for name, config in configs.items():
+        try:
+            strategies[name] = build(config)
+        except ValueError as error:
+            raise ConfigError(f"strategy {name!r}: {error}") from error
+        if not hasattr(strategies[name], "trigger"):
+            raise ConfigError(f"comparison.{name}={config!r}: not a strategy")
+    return strategies
+
+
+def _study(
+    plain: Mapping[str, Any], stream: Stream, task: Task, strategies: dict[str, Strategy]
+) -> Study:
+    model, baseline = build(plain["model"]), plain["baseline"]
+    backtest = Backtest(
+        stream,
+        model.pick(task) if isinstance(model, ByTask) else model,
+        prices=build(plain["prices"]),
+        delays=build(plain["delays"]),
+        loss=build(plain["loss"]),
+        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
+    )
+    try:
+        backtest.check(strategies)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if baseline is not None and baseline not in strategies:
+        hint = nearest(baseline, strategies)
+        raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
+    return Study(backtest, strategies, plain["n_jobs"], plain["progress"], baseline)
+
+
+def _learner(model: Any) -> Any:
+    return model.steps[-1][1] if hasattr(model, "steps") else model

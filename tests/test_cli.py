@@ -1,0 +1,144 @@
+"""The command line, as a user meets it: what it prints, what it writes, how it ends."""
+
+import csv
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from backtrain.cli import main
+from backtrain.reports.comparison import Comparison
+
+SMALL = ("dataset=abrupt", "dataset.n=600", "comparison=one", "n_jobs=1")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    return tmp_path
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run in a process of its own: Hydra keeps state."""
+    env = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    line = [sys.executable, "-m", "backtrain", *arguments]
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) -> None:
+    done = command("run", *SMALL, "strategy=monthly", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("abrupt: 600 rows, 2024-01-01 to 2024-01-25; 2 strategies from ")
+    assert "strategies [" in done.stderr  # the progress bar keeps out of the way of the output
+    report = tmp_path / last.removeprefix("report").strip()
+    assert report.is_file()
+    written = {path.name for path in report.parent.iterdir()}
+    assert written == {"report.html", "summary.csv", "static", "monthly", "figures", ".hydra"}
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+def test_a_sweep_goes_on_after_a_failed_job_and_tells_of_all(tmp_path: Path) -> None:
+    sweep = ("strategy=monthly,partial_fit,every_3d", "hydra.sweep.dir=swept", "progress=false")
+    done = command("run", *SMALL, "-m", *sweep, cwd=tmp_path)
+    assert done.returncode == 1
+    with (tmp_path / "swept/sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["job"] for row in rows] == ["0", "1", "2"]
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert "has no partial_fit" in rows[1]["error"]
+    assert "static" in rows[0]["verdict"]
+    assert done.stdout.count("\njob ") == 3
+    assert done.stdout.splitlines()[-1] == "sweep   swept/sweep.csv"
+    assert "Traceback" not in done.stderr
+
+
+def test_what_only_a_first_training_finds_leaves_nothing_behind(tmp_path: Path) -> None:
+    rows = [f"2024-01-{day:02d},{'' if day % 5 == 0 else day},{day % 2}" for day in range(1, 31)]
+    (tmp_path / "gaps.csv").write_text("\n".join(["when,size,y", *rows]))
+    table = ("dataset.path=gaps.csv", "dataset.time=when", "dataset.target=y")
+    model = ("model=estimator", "model._target_=sklearn.linear_model.LogisticRegression")
+    done = command("run", "dataset=table", *table, *model, "start=0.5", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("the first model cannot be trained")
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["gaps.csv"]
+
+
+def test_reports_are_written_again_from_records(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = command("run", *SMALL, "hydra.run.dir=one", "progress=false", cwd=here)
+    assert done.returncode == 0, done.stderr
+    before = (here / "one/report.html").read_bytes()
+    (here / "one/report.html").unlink()
+    assert main(["report", "one"]) == 0
+    assert (here / "one/report.html").read_bytes() == before
+    assert main(["report", "one/static", "one/every_7d", "--output", "two.html"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "report  two.html"
+    assert set(Comparison.load(here / "one").runs) == {"static", "every_7d"}
+
+
+WRONG = {
+    "run dataset=bikes": "dataset=bikes: no such choice; did you mean 'bike'?",
+    "run datset=bike": "datset: no such key; did you mean 'dataset'?",
+    "run trigger.evry=7D": "trigger.evry: no such key; did you mean 'every'?",
+    "run +tikc=1D": "tikc: a run has no such key; did you mean 'tick'?",
+    "run --seed=1": "--seed=1: there is no such option; keys are written without dashes: seed=1",
+    "run seed=1,2": "Ambiguous value for argument 'seed=1,2'",
+    "run seed=[": "seed=[",
+    "run -m seed=1,2 tick=[]": "tick=[]: must be str or int, not a list of 0",
+    "run dataset=table": "dataset.path is not given; add dataset.path=VALUE",
+    "run dataset=table dataset.path=no.csv dataset.time=t dataset.target=y": "no.csv: no such file",
+    "run baseline=statik": "baseline='statik': not compared; did you mean 'static'?",
+    "run loss=log": "loss='log' is for classification, but the model does regression",
+    "run update=partial_fit": "strategy 'static': PartialFit: HistGradientBoostingRegressor has no",
+    "run comparison.static=3": "comparison.static=3: not a strategy",
+    "list trigers": "trigers: no such group; did you mean 'trigger'?",
+    "report nowhere": "nowhere: no such directory",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_bad_input_says_what_is_wrong_and_writes_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert main(line.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(WRONG[line])
+    assert len(printed.err.splitlines()) <= 5
+    assert list(here.iterdir()) == []
+
+
+def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert main([]) == 0
+    helped = capsys.readouterr().out.splitlines()
+    assert max(map(len, helped)) <= 100
+    assert main(["list"]) == 0
+    everything = capsys.readouterr().out
+    assert main(["list", "window"]) == 0
+    assert capsys.readouterr().out == (
+        "window=\n"
+        "  expanding  Everything that is known.\n"
+        "  sliding    The newest stretch: length=90D, or length=2000 labelled rows. (default)\n"
+    )
+    assert "  bike " in everything
+    assert "_base" not in everything
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"backtrain {version('backtrain')}\n"
+
+
+def test_hydras_own_options_work(here: Path) -> None:
+    shown = command("run", "--cfg", "job", "--package", "window", cwd=here)
+    assert shown.returncode == 0
+    assert "_target_: backtrain.strategies.Sliding" in shown.stdout
+    assert list(here.iterdir()) == []

@@ -1,0 +1,281 @@
+"""Every preset composes, passes the check and builds; every slip is named where it stands."""
+
+import inspect
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+
+from backtrain import strategies
+from backtrain.checks import check
+from backtrain.configs import ConfigError, build, guess, locate
+from backtrain.datasets.stream import Stream
+from backtrain.models import ByTask
+from backtrain.study import checked, load, usual_task
+
+CONF = files("backtrain.conf")
+GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.name).is_dir())
+PRESETS = [
+    (group, entry.name.removesuffix(".yaml"))
+    for group in GROUPS
+    for entry in sorted((CONF / group).iterdir(), key=lambda entry: entry.name)
+    if entry.name.endswith(".yaml") and not entry.name.startswith("_")
+]
+PARTS = ("trigger", "window", "update", "gate")
+
+#: What presets leave to the user.
+GIVEN = {
+    ("trigger", "on_dates"): ["trigger.dates=[2012-01-02]"],
+    ("latency", "by_class"): ["latency.offsets={0:30D}"],
+    ("dataset", "table"): ["dataset.path=no.csv", "dataset.time=t", "dataset.target=y"],
+    ("dataset", "openml"): ["dataset.name=x", "dataset.time=t", "dataset.target=y"],
+    ("model", "estimator"): ["model._target_=sklearn.linear_model.Lasso"],
+}
+#: What needs the network, an optional package, or a file.
+NOT_HERE = [("dataset", "openml"), ("dataset", "flights_full"), ("dataset", "table")]
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_module("backtrain.conf", version_base="1.3"):
+        return compose("run", ["progress=false", "n_jobs=1", *overrides])
+
+
+def plain(*overrides: str) -> dict[str, Any]:
+    return checked(composed(*overrides))
+
+
+@cache
+def preset(group: str, choice: str) -> dict[str, Any]:
+    few = [] if group == "comparison" else ["comparison=one"]
+    return plain(f"{group}={choice}", *few, *GIVEN.get((group, choice), []))
+
+
+def small(*overrides: str) -> list[str]:
+    return ["dataset=abrupt", "dataset.n=600", "comparison=one", *overrides]
+
+
+# --- presets ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("group", "choice"), PRESETS, ids="/".join)
+def test_every_preset_composes_passes_the_check_and_builds(group: str, choice: str) -> None:
+    config = preset(group, choice)
+    if (group, choice) in NOT_HERE:
+        return
+    for node in config[group].values() if group == "comparison" else [config[group]]:
+        built, target = build(node), locate(node["_target_"])
+        assert isinstance(built, target if inspect.isclass(target) else Stream)
+
+
+@pytest.mark.parametrize(("group", "choice"), [p for p in PRESETS if p[0] in PARTS], ids="/".join)
+def test_a_part_from_its_preset_is_rebuilt_by_its_repr(group: str, choice: str) -> None:
+    part = build(preset(group, choice)[group])
+    again = eval(repr(part), vars(strategies))
+    assert repr(again) == repr(part)
+    assert type(again) is type(part)
+
+
+def test_every_strategy_part_has_a_preset_with_exactly_its_parameters() -> None:
+    keys = {}
+    for group, choice in PRESETS:
+        if group in PARTS:
+            node = preset(group, choice)[group]
+            keys[node["_target_"].rpartition(".")[2]] = set(node) - {"_target_"}
+    parts = set(strategies.__all__) - {"Strategy", "Detector"}
+    assert set(keys) == parts
+    for name in parts:
+        parameters = inspect.signature(getattr(strategies, name)).parameters.values()
+        known = {"_args_" if p.kind is p.VAR_POSITIONAL else p.name for p in parameters}
+        assert keys[name] == known, name
+
+
+@pytest.mark.parametrize(("group", "choice"), PRESETS, ids="/".join)
+def test_every_preset_says_what_it_is_in_one_short_line(group: str, choice: str) -> None:
+    lines = (CONF / group / f"{choice}.yaml").read_text().splitlines()
+    said = next(line for line in lines if "@package" not in line)
+    assert said.startswith("# ")
+    assert said[-1] in ".?"
+    assert len(said) <= 80
+
+
+def test_the_default_comparison_has_ten_strategies_and_its_own_names() -> None:
+    study = load(
+        composed(*small("comparison=intervals_and_triggers", "strategy=monthly")), "monthly"
+    )
+    assert list(study.strategies) == [
+        "static",
+        "every_90d",
+        "every_30d",
+        "every_14d",
+        "every_7d",
+        "every_3d",
+        "performance_drop",
+        "error_drift",
+        "feature_drift",
+        "champion",
+        "monthly",
+    ]
+
+
+def test_one_window_serves_all_strategies() -> None:
+    study = load(composed(*small("window.length=30D")), "every_7d")
+    assert {repr(strategy.window) for strategy in study.strategies.values()} == {"Sliding('30D')"}
+
+
+def test_a_price_chosen_by_the_user_wins_over_that_of_the_dataset() -> None:
+    assert plain("dataset=bike")["prices"]["error"] == 0.05
+    assert plain("dataset=bike", "prices=errors_only")["prices"]["error"] == 1.0
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("model", ["gradient_boosting", "linear", "random_forest", "sgd"])
+def test_model_presets_serve_both_tasks(model: str, task: str) -> None:
+    overrides = [f"model={model}", f"dataset.task={task}", "tick=10D", "window=expanding"]
+    study = load(composed(*small(*overrides)), "every_7d")
+    assert all(run.totals["fallback"] == 0 for run in study.compare().runs.values())
+
+
+@pytest.mark.parametrize("model", ["gradient_boosting", "linear", "random_forest", "sgd"])
+def test_model_presets_take_categories_gaps_and_what_they_have_never_seen(
+    tmp_path: Path, model: str
+) -> None:
+    rows = [
+        f"2024-01-{1 + i // 24:02d} {i % 24:02d}:00,{'ab'[i % 2]},{i % 7},{i % 2}"
+        for i in range(400)
+    ]
+    rows[5] = "2024-01-01 05:00,,,1"
+    rows[300] = "2024-01-13 12:00,new,3,0"
+    (tmp_path / "t.csv").write_text("\n".join(["when,kind,size,y", *rows]))
+    table = [f"dataset.path={tmp_path}/t.csv", "dataset.time=when", "dataset.target=y"]
+    study = load(composed("dataset=table", *table, f"model={model}", "comparison=one"), "every_7d")
+    assert study.backtest.task == "classification"
+    assert all(run.totals["fallback"] == 0 for run in study.compare().runs.values())
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        (["a", "b"], "classification"),
+        ([True, False], "classification"),
+        ([0, 1], "classification"),
+        ([1.0, 2.0], "classification"),
+        ([0.5, 1.0], "regression"),
+        (range(50), "regression"),
+    ],
+)
+def test_the_task_follows_from_the_target(labels: Any, task: str) -> None:
+    times = [f"2024-01-01 00:00:{i:02d}" for i in range(len(labels))]
+    y = np.array(list(labels), dtype=object if isinstance(labels[0], str) else None)
+    assert usual_task(Stream(np.zeros((len(y), 1)), y, np.array(times, "datetime64[s]"))) == task
+
+
+def test_by_task_picks() -> None:
+    model = build(plain(*small())["model"])
+    assert isinstance(model, ByTask)
+    assert isinstance(model.pick("regression"), HistGradientBoostingRegressor)
+    assert isinstance(model.pick("classification"), HistGradientBoostingClassifier)
+    assert isinstance(build(plain(*small("model=sgd"))["model"]).pick("regression"), Pipeline)
+
+
+# --- the check ----------------------------------------------------------------------------------
+
+NOT_FOUND = {
+    "trigger.every=7": "trigger.every=7: must be str, not int; "
+    "if it is a length of time, add the unit: '7D'",
+    "+trigger.evry=7D": "trigger.evry: Every has no such key; did you mean 'every'? "
+    "There are every, phase, since",
+    "window.length=[1]": "window.length=[1]: must be str or int, not a list of 1",
+    "window.length=true": "window.length=True: must be str or int, not bool",
+    "prices.retrain=abc": "prices.retrain='abc': must be float, not str",
+    "trigger=on_dates": "trigger.dates is not given; add trigger.dates=VALUE",
+    "trigger=any_of +trigger.x=1": "trigger.x: AnyOf takes nothing; remove it",
+    "~trigger.every": "trigger.every is needed by Every; add +trigger.every=VALUE",
+    "task=foo": "task='foo': must be 'auto' or 'regression' or 'classification'",
+    "trigger._target_=backtrain.strategies.Evry": "trigger._target_='backtrain.strategies.Evry': "
+    "'backtrain.strategies' has no 'Evry'; did you mean 'Every'?",
+    "trigger._target_=backtrain.strategis.Every": "trigger._target_='backtrain.strategis.Every': "
+    "'backtrain' has no module 'strategis'; did you mean 'strategies'?",
+    "trigger._target_=my_modul.Mine": "trigger._target_='my_modul.Mine': "
+    "there is no module 'my_modul'; is it in this directory, or installed?",
+    "trigger._target_=Mine": "trigger._target_='Mine': "
+    "needs a module and a name, such as 'my_module.MyTrigger'",
+    "model=estimator": "model._target_ is not given; add model._target_=VALUE",
+    "strategy=champion strategy.gate.holdout=abc": "strategy.gate.holdout='abc': "
+    "must be float or int, not str",
+}
+
+
+@pytest.mark.parametrize("overrides", NOT_FOUND)
+def test_a_slip_is_named_where_it_stands(overrides: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plain("comparison=one", *overrides.split())
+    assert str(caught.value) == NOT_FOUND[overrides]
+
+
+def test_an_int_is_good_enough_for_a_float() -> None:
+    assert plain("prices.retrain=3")["prices"]["retrain"] == 3
+
+
+def test_a_key_of_no_use_is_named() -> None:
+    with pytest.raises(ConfigError, match="tikc: a run has no such key; did you mean 'tick'"):
+        plain("+tikc=1D")
+
+
+def test_many_problems_take_five_lines() -> None:
+    wrong = ["seed=a", "n_jobs=b", "progress=3", "task=c", "features=d", "end=[]", "tick=[]"]
+    with pytest.raises(ConfigError) as caught:
+        plain(*wrong)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 5
+    assert lines[-1] == "... and 3 more"
+
+
+def test_the_check_walks_into_lists_mappings_and_partials() -> None:
+    every = {"_target_": "backtrain.strategies.Every", "evry": "7D", "every": "7D"}
+
+    def takes(parts: Any) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"^parts\.0\.evry"):
+        check({"parts": [every]}, takes)
+    with pytest.raises(ConfigError, match=r"^parts\.a\.evry"):
+        check({"parts": {"a": every}}, takes)
+    check({"parts": {"_target_": "backtrain.strategies.Every", "_partial_": True}}, takes)
+
+
+def test_own_modules_are_found_and_their_import_errors_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_part.py").write_text("class Mine:\n    def __init__(self, n: int): ...\n")
+    (tmp_path / "broken_part.py").write_text("import not_installed\n")
+    assert locate("own_part.Mine").__name__ == "Mine"
+    with pytest.raises(ConfigError, match="has no 'Mien'; did you mean 'Mine'"):
+        locate("own_part.Mien")
+    with pytest.raises(ConfigError, match="importing 'broken_part' failed: No module named"):
+        locate("broken_part.Mine")
+
+
+def test_a_part_that_refuses_its_value_says_so_itself() -> None:
+    with pytest.raises(ConfigError, match=r"'7X': not a time offset; did you mean '7D'\?"):
+        load(composed(*small("window.length=7X")))
+
+
+def test_guess_says_what_there_is_where_nothing_is_near() -> None:
+    assert guess("zzz", ["every", "phase"]) == "there are every, phase"
+
+
+def test_a_study_says_what_it_is() -> None:
+    assert str(load(composed(*small()), "every_7d")) == (
+        "abrupt: 600 rows, 2024-01-01 to 2024-01-25; 2 strategies from 2024-01-05 on; "
+        "HistGradientBoostingClassifier"
+    )
