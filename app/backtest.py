@@ -10,6 +10,7 @@ from functools import cached_property
 import joblib
 from tqdm.auto import tqdm
 
+from backtrain.hindsight import with_hindsight
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.record import Run
@@ -52,7 +53,11 @@ class Backtest(Setup):
         return replay(self, strategy, self.store, name, progress)
 
     def compare(
-        self, strategies: Mapping[str, Strategy], n_jobs: int = 1, progress: bool = False
+        self,
+        strategies: Mapping[str, Strategy],
+        n_jobs: int = 1,
+        progress: bool = False,
+        hindsight: bool = False,
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -64,6 +69,9 @@ class Backtest(Setup):
             Processes, as in joblib; the result does not depend on it.
         progress : bool
             Show a progress bar.
+        hindsight : bool
+            Also train a model at every tick (at most 350 of them) for each window, and show each
+            strategy's regret to the clairvoyant schedule and its rank against luck.
         """
         self.check(strategies)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
@@ -72,15 +80,21 @@ class Backtest(Setup):
             if alone
             else self._at_once(strategies, n_jobs, progress)
         )
+        if hindsight:
+            runs = with_hindsight(self, strategies, runs, self.store, n_jobs)
         return Comparison(runs)
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""
         if not strategies:
-            raise SetupError("compare: give at least one strategy, such as {'static': Strategy(...)}")
+            raise SetupError(
+                "compare: give at least one strategy, such as {'static': Strategy(...)}"
+            )
         for name, strategy in strategies.items():
             if not hasattr(strategy, "trigger"):
-                raise SetupError(f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)")
+                raise SetupError(
+                    f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"
+                )
             try:
                 check_strategy(self, strategy)
             except ValueError as error:

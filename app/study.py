@@ -36,10 +36,13 @@ class Study:
     n_jobs: int
     progress: bool
     baseline: str | None
+    hindsight: bool
 
     def compare(self) -> Comparison:
         """Replay every strategy."""
-        return self.backtest.compare(self.strategies, n_jobs=self.n_jobs, progress=self.progress)
+        return self.backtest.compare(
+            self.strategies, self.n_jobs, progress=self.progress, hindsight=self.hindsight
+        )
 
     def __str__(self) -> str:
         setup, count = self.backtest, len(self.strategies)
@@ -72,6 +75,7 @@ def keys(
     seed: int,
     n_jobs: int,
     progress: bool,
+    hindsight: bool,
     baseline: str | None,
     comparison: Mapping[str, Any],
     strategy: Any = None,
@@ -177,7 +181,9 @@ def _study(
     if baseline is not None and baseline not in strategies:
         hint = nearest(baseline, strategies)
         raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
-    return Study(backtest, strategies, plain["n_jobs"], plain["progress"], baseline)
+    return Study(
+        backtest, strategies, plain["n_jobs"], plain["progress"], baseline, plain["hindsight"]
+    )
 
 
 def _learner(model: Any) -> Any:

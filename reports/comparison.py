@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import archive, html, verdict
+from backtrain.reports import archive, hindsight, html, verdict
 from backtrain.reports.periods import Contrast, Costs, usual_season
 from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
@@ -102,7 +102,9 @@ class Comparison:
 
         Columns: money by kind (``total`` leaves ``initial`` out), counts, mean row ``loss``, each
         metric, ``difference`` of the total to the baseline with its simultaneous 95 % interval
-        ``low`` to ``high``; these are NaN where fewer than ten blocks are left.
+        ``low`` to ``high``; these are NaN where fewer than ten blocks are left. Where loss matrices
+        were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed interval, and
+        the shares of placebos that cost at least as much, evenly spaced and at random.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -170,4 +172,6 @@ def _row(run: Run) -> dict[str, float]:
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
     counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
     loss = float(totals["loss"]) / weight if weight else np.nan
-    return {**money, **counts, "loss": loss, **run.metrics}
+    known = hindsight.facts_of(run)
+    luck = {key: float(known[key]) for key in hindsight.COLUMNS} if known else {}
+    return {**money, **counts, "loss": loss, **run.metrics, **luck}

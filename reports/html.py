@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports import facts, figures, happened, tables
+from backtrain.reports import facts, figures, happened, hindsight, tables
 from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing
 
@@ -55,6 +55,8 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "headline": facts.headline(comparison, baseline, verdict),
         "remarks": facts.remarks(comparison, verdict),
         "ranked": tables.ranked(comparison, baseline),
+        "luck": hindsight.luck(comparison, baseline),
+        "luck_note": hindsight.note(comparison) if hindsight.any_known(comparison) else "",
         "block_note": facts.block_note(comparison, baseline),
         "tradeoff": _inline(drawings["cost-against-loss"]),
         "schedule_sentence": schedules.sentence() if schedules else "",

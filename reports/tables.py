@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from backtrain.reports import hindsight
 from backtrain.reports.cells import Block, Cell, Column, Interval, Row, Table
 from backtrain.reports.eras import Eras
 from backtrain.reports.labels import shorten
@@ -109,17 +110,24 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     reference = comparison.baseline(baseline)
     table = comparison.table(reference)
     money = Money.fit(table["total"])
-    lines = [("", "total", "error", "retraining", "retrains", "difference", "95 % interval")]
+    lucky = "regret" in table
+    last = ("regret", "beats luck") if lucky else ("retraining",)
+    lines = [("", "total", "error", "retrains", "difference", "95 % interval", *last)]
     for name, row in table.iterrows():
+        luck = (
+            (money(row["regret"]), _luck(comparison, str(name)))
+            if lucky
+            else (money(row["total"] - row["error"]),)
+        )
         lines.append(
             (
-                shorten(" ".join(str(name).split()), 28),
+                shorten(" ".join(str(name).split()), 20),
                 money(row["total"]),
                 money(row["error"]),
-                money(row["total"] - row["error"]),
                 number(row["retrains"]),
                 "baseline" if name == reference else money.signed(row["difference"]),
                 _reach(row, money) if name != reference else "",
+                *luck,
             )
         )
     return "\n".join([*_aligned(lines), *_footnotes(table, reference)])
@@ -129,7 +137,19 @@ def _footnotes(table: pd.DataFrame, reference: str) -> list[str]:
     notes = [f"difference: total minus that of {reference!r}; negative is cheaper"]
     if table["low"].isna().any():
         notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
+    if "regret" in table:
+        notes.append("regret: over the cheapest schedule of its window, known only afterwards")
+        notes.append(
+            "beats luck: share of as many retrains, evenly spaced, that cost at least as much"
+        )
     return ["", *notes]
+
+
+def _luck(comparison: Comparison, name: str) -> str:
+    run = comparison.runs[name]
+    known = hindsight.facts_of(run)
+    share = known["placebo_even"] if known and hindsight.is_tested(run) else None
+    return hindsight.percent(share)
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:

@@ -13,11 +13,16 @@ from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.lossmatrix import Floats, Integers, LossMatrix
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.protocols import Incremental, PartError, Rows, Selection, Update, Window
+from backtrain.simulator.protocols import PartError, Rows, Selection, Update, Window
 from backtrain.simulator.serving import Serving
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import View
+
+
+def needs_parent(update: Update) -> bool:
+    """Whether a fit depends on more than tick and window; true unless the update denies it."""
+    return bool(getattr(update, "needs_parent", True))
 
 
 class _Bench:
@@ -68,7 +73,7 @@ def loss_matrix(
     n_jobs : int
         Processes; the result does not depend on it.
     """
-    if isinstance(update, Incremental) or getattr(update, "needs_parent", False):
+    if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
     at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))

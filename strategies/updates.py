@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ class Refit(Part):
     >>> Refit()
     Refit()
     """
+
+    #: A fit depends on the tick and the window only, so a loss matrix can hold it.
+    needs_parent: ClassVar[bool] = False
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""

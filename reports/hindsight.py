@@ -1,0 +1,77 @@
+"""Each strategy against the clairvoyant schedule, the best fixed interval, and luck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.numbers import MISSING, Money, number
+from backtrain.reports.verdict import trigger_type
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+    from backtrain.simulator.record import Run
+
+#: What the table of a comparison shows of it.
+COLUMNS = ("regret", "gap", "placebo_even", "placebo_random")
+
+
+def facts_of(run: Run) -> dict[str, Any]:
+    """What is known in hindsight of one run; empty where no loss matrix covers it."""
+    return dict(run.info.get("hindsight") or {})
+
+
+def any_known(comparison: Comparison) -> bool:
+    """Whether at least one run was held against a loss matrix."""
+    return any(facts_of(run) for run in comparison.runs.values())
+
+
+def is_tested(run: Run) -> bool:
+    """Whether luck says anything: it retrained, and not by a fixed interval, its own placebo."""
+    return run.totals["retrains"] > 0 and trigger_type(run) not in ("Every", "EveryRows")
+
+
+def luck(comparison: Comparison, baseline: str) -> Table | None:
+    """Regret, gap and placebo shares, in the order of the ranking; None where nothing is known."""
+    if not any_known(comparison):
+        return None
+    table = comparison.table(baseline)
+    money = Money.fit(table["total"])
+    rows = []
+    for name in table.index:
+        known = facts_of(comparison.runs[name])
+        amounts = [known.get(key) for key in ("oracle", "regret", "gap")]
+        shares = [known.get(key) for key in ("placebo_even", "placebo_random")]
+        trained = is_tested(comparison.runs[name])
+        cells = (
+            *(Cell(MISSING if x is None else money(x), "" if x is None else x) for x in amounts),
+            *(Cell(percent(x if trained else None), "" if x is None else x) for x in shares),
+        )
+        rows.append(Row(name, "", cells))
+    columns = (
+        Column("clairvoyant", title="the cheapest schedule of the same window, known afterwards"),
+        Column("regret", title="what the strategy cost more than that"),
+        Column("over the best interval", title="the interval that is cheapest over its phases"),
+        Column(
+            "beats even spacing", title="share of as many retrains, evenly spaced, that cost more"
+        ),
+        Column("beats random", title="share of as many retrains at random that cost more"),
+    )
+    return Table(columns, tuple(rows))
+
+
+def note(comparison: Comparison) -> str:
+    """How the numbers came about, in words."""
+    known = next(facts_of(run) for run in comparison.runs.values() if facts_of(run))
+    every = "every tick" if known["every"] == 1 else f"every {known['every']}th tick"
+    return (
+        f"From {number(known['candidates'])} models, one trained at {every} and scored on all that "
+        "follows. Costs are those of errors, trainings and releases. A trigger that does not beat "
+        "even spacing in most phases has shown nothing but its number of retrains. Strategies with "
+        "a gate, or that learn on from their parent, have no matrix."
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share as a whole percentage."""
+    return MISSING if share is None else f"{100 * share:.0f} %"
