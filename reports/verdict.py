@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from backtrain.reports.numbers import Money, duration
+from backtrain.reports.numbers import Money, duration, listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
 
@@ -49,7 +49,9 @@ class Verdict:
     sentence: str
 
     def __str__(self) -> str:
-        return self.sentence
+        if not self.rivals:
+            return self.sentence
+        return f"{self.sentence} Its cost cannot be told apart from that of {listing(self.rivals)}."
 
 
 def trigger_type(run: Run) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-import sklearn
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
+from backtrain.simulator.origin import Origin, environment, origin_of
 from backtrain.simulator.protocols import Rows, Selection, Update
 from backtrain.simulator.setup import Setup
 
@@ -41,14 +41,17 @@ class Learner:
             for name, value in params.items()
             if name.split("__")[-1] == "random_state" and value is None
         ]
+        origin = origin_of(setup.model)
         identity = (
             setup.stream.fingerprint,
             joblib.hash(setup.model),
             setup.features,
-            (np.__version__, pd.__version__, sklearn.__version__),
+            environment(),
+            origin.versions,
         )
+        self._lasting = origin.lasting
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
-        self._updates: dict[int, tuple[Update, bytes]] = {}
+        self._updates: dict[int, tuple[Update, bytes, Origin]] = {}
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -59,19 +62,31 @@ class Learner:
         """
         if len(selection) == 0:
             raise FitError("no labelled rows to learn from")
-        digest = (
-            selection.digest() + self._named(update) + (parent.name.encode() if parent else b"")
-        )
+        named, origin = self._named(update)
+        content = selection.digest() + named
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
-        # Not the stream's fingerprint: a seed may not depend on rows that come later.
-        seed = _integer(selection.digest() + self._named(update) + lineage, self.setup.seed)
+        # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
+        # later, nor change with a library.
+        seed = _integer(content + lineage, self.setup.seed)
+        ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(digest + seed.to_bytes(4, "big"))
+        sha.update(content + ancestor + seed.to_bytes(4, "big") + repr(origin.versions).encode())
         name = sha.hexdigest()
-        return self.store.fit(name, lambda: self._make(name, update, selection, parent, seed))
+        lasting = self._lasting and origin.lasting and (parent is None or parent.lasting)
+        return self.store.fit(
+            name,
+            lambda: self._make(name, update, selection, parent, seed, lasting),
+            selection if lasting else None,
+        )
 
     def _make(
-        self, name: str, update: Update, selection: Selection, parent: Fit | None, seed: int
+        self,
+        name: str,
+        update: Update,
+        selection: Selection,
+        parent: Fit | None,
+        seed: int,
+        lasting: bool,
     ) -> Fit:
         blank = self._blank(seed)
         y = self.setup.stream.y[selection.rows]
@@ -83,7 +98,7 @@ class Learner:
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
-        return Fit(name, model, selection, took, seed)
+        return Fit(name, model, selection, took, seed, lasting)
 
     def _blank(self, seed: int) -> Any:
         if self._nested:
@@ -108,14 +123,14 @@ class Learner:
             else own[selection.rows] * selection.weights
         )
 
-    def _named(self, update: Update) -> bytes:
+    def _named(self, update: Update) -> tuple[bytes, Origin]:
         known = self._updates.get(id(update))
         if known is None:
             kind = type(update)
             text = f"{kind.__module__}.{kind.__qualname__}:{joblib.hash(update)}"
             # The update is kept beside its name, so that its id is not given to another one.
-            known = self._updates[id(update)] = (update, text.encode())
-        return known[1]
+            known = self._updates[id(update)] = (update, text.encode(), origin_of(update))
+        return known[1], known[2]
 
     # --- features -----------------------------------------------------------------------------
 
@@ -156,8 +171,10 @@ class Learner:
         rows = slice(start, stop)
         if not keep:
             return start, stop, self.answers(fit, rows)
-        key = (fit.name, start, stop)
-        return start, stop, self.store.answers(key, lambda: self.answers(fit, rows))
+        # The score is that of the positive class, which depends on where serving starts.
+        key = (f"{fit.name}.{self.setup.positive}", start, stop)
+        answers = self.store.answers(key, lambda: self.answers(fit, rows), fit.lasting)
+        return start, stop, answers
 
     def answers(self, fit: Fit, rows: Rows) -> Answers:
         """Ask the model about rows; those that it cannot score get the training mean or prior."""
@@ -165,8 +182,17 @@ class Learner:
         try:
             prediction, probability = self._ask(fit.model, X)
         except Exception:
+            if len(X) == 0:  # most estimators refuse to be asked about nothing
+                return self._nothing()
             return self._around_failures(fit, X)
         return self._finish(fit, prediction, probability, None)
+
+    def _nothing(self) -> Answers:
+        classes = self.setup.classes
+        if classes is None:
+            return Answers(np.empty(0), None, None, None)
+        score = np.empty(0) if self.setup.gives_probabilities else None
+        return Answers(np.empty(0, dtype=np.int64), score, None, None)
 
     def _around_failures(self, fit: Fit, X: Any) -> Answers:
         """Find the rows that fail, and ask again with good ones in their places.
@@ -218,10 +244,11 @@ class Learner:
     ) -> Answers:
         if self.setup.classes is None:
             values = prediction.astype(np.float64)
-            finite = np.isfinite(values)
-            if finite.all():
+            broken = np.asarray(~np.isfinite(values))
+            failed = broken if failed is None else failed | broken
+            if not failed.any():
                 return Answers(values, None, None, None)
-            return Answers(np.where(finite, values, self._prior(fit)), None, None, ~finite)
+            return Answers(np.where(failed, self._prior(fit), values), None, None, failed)
         return self._classified(fit, prediction, probability, failed)
 
     def _classified(

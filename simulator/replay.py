@@ -143,7 +143,7 @@ class Replay:
         self.challenger: Challenger | None = None
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
-        self._noted: Reason | None = None
+        self._noted: tuple[Reason, str] | None = None
         update = strategy.update
         self._incremental = update if isinstance(update, Incremental) else None
 
@@ -201,10 +201,11 @@ class Replay:
                 self._start(reason)
                 return
             kind, sentence = obstacle
-        if reason is not self._noted:  # an alarm that is still on is noted once
+        noted = (reason, kind)
+        if noted != self._noted:  # an alarm that is still on is noted once for each obstacle
             told = Reason(f"{reason.sentence}; {sentence}", reason.statistic, reason.threshold)
             self.log.event(self.view.at, kind, None, told)
-            self._noted = reason
+            self._noted = noted
 
     def _start(self, reason: Reason) -> None:
         view, at = self.view, self.view.at
@@ -381,6 +382,10 @@ class Replay:
         outcome = "rolled back" if challenger.answered else "rejected"
         self.log.versions[challenger.job.version].outcome = outcome
         self.log.event(self.view.at, outcome, challenger.job.version, _told(verdict))
+        self._end_trial()
+
+    def _end_trial(self) -> None:
+        """Let the champion answer alone again."""
         if self.serving.current.challenger is not None:
             self._assign(self.serving.current.champion)
         self.challenger = None
@@ -395,7 +400,7 @@ class Replay:
         challenger.answered = challenger.answered or verdict.share > 0
         challenger.due = None if verdict.until is None else verdict.until.value
         current = self.serving.current
-        if current.challenger is None or current.share != verdict.share:
+        if current.challenger is not challenger.candidate or current.share != verdict.share:
             self._assign(current.champion, challenger, verdict)
             self.log.event(view.at, "waiting", challenger.job.version, _told(verdict))
         self._wake()
@@ -413,7 +418,7 @@ class Replay:
         except FitError as error:
             entry.outcome = "failed"
             self.log.event(view.at, "failed", job.version, str(error))
-            self.challenger = None
+            self._end_trial()
             return
         finally:
             self._job = None
@@ -435,6 +440,7 @@ class Replay:
 
     def _put_in_force(self, model: Model, candidate: Candidate) -> None:
         model.in_force_since = self.view.now
+        model.first_row = max(self.view.past, self.setup.served.start)
         self.view._model = model
         self._assign(candidate)
 

@@ -115,7 +115,8 @@ class Setup:
     @cached_property
     def ticks(self) -> Nanoseconds:
         """Instants at which a strategy may act."""
-        return tick_instants(self.stream, self.tick, self.start_at, self.end_at)
+        last = min(self.end_at, self.stream.span[1])
+        return tick_instants(self.stream, self.tick, self.start_at, last)
 
     @cached_property
     def event_at(self) -> Nanoseconds:
@@ -162,7 +163,11 @@ class Setup:
     @cached_property
     def truth(self) -> NDArray[Any]:
         """Labels for scoring, shape (n,): floats, or positions in ``classes`` (-1: never)."""
-        return self._classified[1] if self.task == "classification" else self.stream.y
+        if self.task == "classification":
+            return self._classified[1]
+        y = self.stream.y.astype(np.float64, copy=False)
+        told = np.isnat(self.stream.label_time) & ~np.isnan(y)
+        return np.where(told, np.nan, y) if told.any() else y
 
     @cached_property
     def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.fits import Answers, Fit, FitError
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import Rows, Selection, Update
+from backtrain.simulator.protocols import PartError, Rows, Selection, Update
 from backtrain.simulator.setup import Setup
 
 if TYPE_CHECKING:
@@ -158,23 +158,26 @@ class View:
     def answered(self, rows: NDArray[np.int64]) -> Arrived:
         """Served rows whose labels have arrived, beside what was served."""
         self._fence_labels(rows)
+        if len(rows) and rows.min() < self._setup.served.start:
+            raise PartError(f"row {rows.min()}: before start, so it was never answered")
         return Arrived(self, rows, self.arrivals)
 
     def X(self, rows: Rows) -> Any:  # noqa: N802 - as every scikit-learn user writes it
         """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
         self._fence(rows, "features")
-        return self._setup.stream.take(rows)
+        taken = self._setup.stream.take(rows)
+        return _sealed(taken) if isinstance(taken, np.ndarray) else taken
 
     def y(self, rows: Rows) -> NDArray[Any]:
         """Labels of past rows that have arrived, shape (n,)."""
         self._fence_labels(rows)
         self._services.buy(rows)
-        return self._setup.stream.y[rows]
+        return _sealed(self._setup.stream.y[rows])
 
     def event_time(self, rows: Rows) -> NDArray[np.datetime64]:
         """Event times of past rows, shape (n,)."""
         self._fence(rows, "event times")
-        return self._setup.stream.event_time[rows]
+        return _sealed(self._setup.stream.event_time[rows])
 
     # --- work ---------------------------------------------------------------------------------
 
@@ -195,26 +198,49 @@ class View:
     # --- the fence ----------------------------------------------------------------------------
 
     def _fence(self, rows: Rows, what: str) -> None:
-        newest = (
-            rows.stop - 1 if isinstance(rows, slice) else (int(rows.max()) if len(rows) else -1)
-        )
+        newest = _newest(rows)
         if newest >= self.past:
-            when = (
-                pd.Timestamp(self._setup.event_at[newest])
-                if newest < len(self._setup.stream)
-                else "never (the stream ends before)"
-            )
+            when = self._known_at(self._setup.event_at, newest)
             raise FutureLeak(f"{what} of row {newest} asked at {self.now}; known after: {when}")
 
     def _fence_labels(self, rows: Rows) -> None:
-        self._fence(rows, "label")
-        known_at = self._setup.label_at[rows]
-        if len(known_at) and known_at.max() > self.at:
-            place = int(np.argmax(known_at > self.at))
+        newest, known_at = _newest(rows), self._setup.label_at
+        if newest >= self.past:
+            when = self._known_at(known_at, newest)
+            raise FutureLeak(f"label of row {newest} asked at {self.now}; known at: {when}")
+        arrival = known_at[rows]
+        if len(arrival) and arrival.max() > self.at:
+            place = int(np.argmax(arrival > self.at))
             row = rows.start + place if isinstance(rows, slice) else int(rows[place])
-            at = known_at[place]
-            when = "never" if at == _NEVER else str(pd.Timestamp(at))
+            when = self._known_at(known_at, row)
             raise FutureLeak(f"label of row {row} asked at {self.now}; known at: {when}")
+
+    @staticmethod
+    def _known_at(times: NDArray[np.int64], row: int) -> str:
+        if row >= len(times):
+            return "never, the stream ends before"
+        return "never" if times[row] == _NEVER else str(pd.Timestamp(times[row]))
+
+
+def _newest(rows: Rows) -> int:
+    """The largest position; refuses what counts from the end, or not in positions at all."""
+    if isinstance(rows, slice):
+        if rows.step not in (None, 1) or rows.start is None or rows.stop is None:
+            raise PartError(f"rows={rows}: give a slice with a start, a stop and no step")
+        least, newest = rows.start, rows.stop - 1
+    else:
+        if rows.dtype.kind not in "iu":
+            raise PartError(f"rows of dtype {rows.dtype}: give positions, as np.flatnonzero does")
+        least, newest = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+    if least < 0 or newest < -1:
+        raise PartError(f"rows={rows}: positions count from the start of the stream, not its end")
+    return newest
+
+
+def _sealed(values: NDArray[Any]) -> NDArray[Any]:
+    """The same array, read-only."""
+    values.flags.writeable = False
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +261,7 @@ class Served:
     def version(self) -> NDArray[np.int32]:
         """Version that answered."""
         self._ready()
-        return self.view._serving.version[self.rows]
+        return _sealed(self.view._serving.version[self.rows])
 
     @property
     def prediction(self) -> NDArray[Any]:
@@ -243,14 +269,16 @@ class Served:
         self._ready()
         values = self.view._serving.prediction[self.rows]
         classes = self.view._setup.classes
-        return values if classes is None else classes[values]
+        return _sealed(values if classes is None else classes[values])
 
     @property
     def score(self) -> NDArray[np.float64]:
         """Probability as served; the prediction itself where there is none."""
         self._ready()
         score = self.view._serving.score
-        return np.asarray(self.prediction, dtype=np.float64) if score is None else score[self.rows]
+        if score is None:
+            return _sealed(np.asarray(self.prediction, dtype=np.float64))
+        return _sealed(score[self.rows])
 
     @property
     def X(self) -> Any:  # noqa: N802 - likewise
@@ -351,7 +379,7 @@ class Arrived:
     @property
     def version(self) -> NDArray[np.int32]:
         """Version that answered."""
-        return self._serving().version[self.rows]
+        return _sealed(self._serving().version[self.rows])
 
     @property
     def outcomes(self) -> Outcomes:
@@ -363,25 +391,25 @@ class Arrived:
     def label(self) -> NDArray[Any]:
         """Labels."""
         self.view._services.buy(self.rows)
-        return self.view._setup.stream.y[self.rows]
+        return _sealed(self.view._setup.stream.y[self.rows])
 
     @property
     def prediction(self) -> NDArray[Any]:
         """Predictions as served."""
         values = self._serving().prediction[self.rows]
         classes = self.view._setup.classes
-        return values if classes is None else classes[values]
+        return _sealed(values if classes is None else classes[values])
 
     @property
     def loss(self) -> NDArray[np.float64]:
         """Loss of the served predictions."""
         self.view._services.buy(self.rows)
-        return self._serving().loss[self.rows]
+        return _sealed(self._serving().loss[self.rows])
 
     @property
     def label_time(self) -> NDArray[np.datetime64]:
         """When each label arrived."""
-        return self.view._setup.stream.label_time[self.rows]
+        return _sealed(self.view._setup.stream.label_time[self.rows])
 
     def _serving(self) -> Serving:
         self.view._serving.ensure(self.view.past)
@@ -415,6 +443,7 @@ class Model:
         self.version = version
         self.decided_at = pd.Timestamp(decided_at)
         self.in_force_since: pd.Timestamp | None = None
+        self.first_row = 0  # the first row that it answers, once it is in force
         self.selection = fit.selection if selection is None else selection
 
     def predict(self, rows: Rows) -> NDArray[Any]:

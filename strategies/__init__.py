@@ -15,7 +15,7 @@ from backtrain.strategies.triggers import (
     Random,
 )
 from backtrain.strategies.updates import PartialFit, Refit, WarmStart
-from backtrain.strategies.windows import Expanding, Sliding
+from backtrain.strategies.windows import Decay, Expanding, Sliding
 
 __all__ = [
     "AllOf",
@@ -23,6 +23,7 @@ __all__ = [
     "BeatsChampion",
     "Budget",
     "Cooldown",
+    "Decay",
     "Detector",
     "ErrorDrift",
     "Every",

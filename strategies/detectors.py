@@ -391,7 +391,7 @@ class _FeatureMonitor(Detector):
         self._seen = 0
 
     def restart(self, view: View) -> None:
-        self._since = view.past
+        self._since = view.model.first_row
         self._references: list[tuple[str, int, Reference]] | None = None
 
     def alarm(self, view: View) -> Reason | None:
