@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +12,18 @@ from tqdm.auto import tqdm
 
 from backtrain.hindsight import with_hindsight
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.tuning import Tuning
+from backtrain.simulator.candidates import loss_matrix
 from backtrain.simulator.fits import FitStore
+from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.protocols import Update, Window
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.strategies.strategy import Strategy
+from backtrain.strategies.updates import Refit
+from backtrain.strategies.windows import Expanding
+from backtrain.tuning import Question, tune
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +90,55 @@ class Backtest(Setup):
         if hindsight:
             runs = with_hindsight(self, strategies, runs, self.store, n_jobs)
         return Comparison(runs)
+
+    def loss_matrix(
+        self,
+        window: Window | None = None,
+        update: Update | None = None,
+        every: int = 1,
+        n_jobs: int = 1,
+    ) -> LossMatrix:
+        """Train a model at every tick and score it on all that follows.
+
+        Parameters
+        ----------
+        window, update : Window, Update, optional
+            What models are trained on, and how; by default `Expanding` and `Refit`.
+        every : int
+            Thin the ticks out.
+        n_jobs : int
+            Processes, as in joblib; the result does not depend on it.
+        """
+        window, update = window or Expanding(), update or Refit()
+        return loss_matrix(self, window, update, self.store, every, n_jobs)
+
+    def tune(
+        self,
+        window: Window | None = None,
+        update: Update | None = None,
+        every: int | None = None,
+        intervals: Sequence[int] | None = None,
+        n_jobs: int = 1,
+        progress: bool = False,
+    ) -> Tuning:
+        """How often to retrain, on how many and how old rows, and at which prices that changes.
+
+        Parameters
+        ----------
+        window, update : Window, Update, optional
+            Those of the schedules that are compared; by default `Expanding` and `Refit`.
+        every : int, optional
+            Thin the ticks out; by default so that at most 700 models are trained at ticks.
+        intervals : sequence of int, optional
+            In ticks, multiples of ``every``; by default some twenty up to half of the history.
+        n_jobs : int
+            Processes, as in joblib; the result does not depend on it.
+        progress : bool
+            Show a progress bar.
+        """
+        window, update = window or Expanding(), update or Refit()
+        question = Question.of(self, window, update, every, intervals)
+        return tune(question, self.store, n_jobs, progress)
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""

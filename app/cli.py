@@ -1,4 +1,4 @@
-"""The command line: ``backtrain run``, ``report`` and ``list``."""
+"""The command line: ``backtrain run``, ``tune``, ``report`` and ``list``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from backtrain import tuning_study
 from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_shows, split
 from backtrain.configs import ConfigError, guess
 from backtrain.reports.comparison import Comparison
@@ -23,11 +24,13 @@ from backtrain.simulator.protocols import PartError
 from backtrain.simulator.setup import SetupError
 from backtrain.study import Study, explained, load
 from backtrain.sweeps import Sweep, outcome
+from backtrain.tuning_study import TuningStudy
 
 _HELP = """\
 Backtest your retraining strategy before production pays for it.
 
   backtrain run [key=value ...] [-m]   compare strategies on one dataset; -m sweeps over several
+  backtrain tune [key=value ...]       how often to retrain, on how many and how old rows
   backtrain report DIR...              write a report again, or several runs into one
   backtrain list [group]               what can be named, with one line each
 
@@ -36,7 +39,7 @@ Examples:
   backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
   backtrain run -m comparison=one strategy=monthly,champion seed=0,1
 
-`backtrain run --help` shows every key that can be set."""
+`backtrain run --help` and `backtrain tune --help` show every key that can be set."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["run"]:
             return _run(arguments[1:])
+        if arguments[:1] == ["tune"]:
+            return _tune(arguments[1:])
         if not arguments or arguments[0] in ("-h", "--help", "help"):
             print(_HELP)
             return 0
@@ -63,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"backtrain {version('backtrain')}")
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("run", add_help=False)
+    commands.add_parser("tune", add_help=False)
     report = commands.add_parser("report", help="write a report from the records of runs")
     report.add_argument("directories", nargs="+", metavar="DIR", help="what `run` wrote")
     report.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
@@ -88,17 +94,24 @@ def _run(arguments: list[str]) -> int:
         return _sweep(arguments)
     # Everything is built before Hydra makes a directory: bad input leaves nothing behind.
     study = load(*split(config))
+    return _in_its_directory(arguments, lambda: _compare(study))
+
+
+def _in_its_directory(
+    arguments: list[str], work: Callable[[], object], command: str = "run"
+) -> int:
+    """Do one job where Hydra says; raises what the work refused, and then leaves nothing behind."""
     refused: list[ConfigError] = []
-    code = _hydra(arguments, lambda config: _job(study, refused))
+    code = _hydra(arguments, lambda config: _job(work, refused), command)
     if refused:
         raise refused[0]
     return code
 
 
-def _hydra(arguments: list[str], task: Callable[[DictConfig], None]) -> int:
+def _hydra(arguments: list[str], task: Callable[[DictConfig], None], command: str = "run") -> int:
     """Let Hydra compose, make its directory and call the task; returns the exit code."""
-    start = hydra.main(version_base="1.3", config_path=f"pkg://{PACKAGE}", config_name="run")
-    sys.argv = ["backtrain run", *arguments]
+    start = hydra.main(version_base="1.3", config_path=f"pkg://{PACKAGE}", config_name=command)
+    sys.argv = [f"backtrain {command}", *arguments]
     try:
         start(task)()
     except SystemExit as stop:
@@ -106,10 +119,10 @@ def _hydra(arguments: list[str], task: Callable[[DictConfig], None]) -> int:
     return 0
 
 
-def _job(study: Study, refused: list[ConfigError]) -> None:
-    """Compare; what can only be found out by a first training leaves nothing behind either."""
+def _job(work: Callable[[], object], refused: list[ConfigError]) -> None:
+    """Do it; what can only be found out by a first training leaves nothing behind either."""
     try:
-        _compare(study)
+        work()
     except ConfigError as error:
         refused.append(error)
         _remove(Path(HydraConfig.get().runtime.output_dir))
@@ -146,8 +159,11 @@ def _compare(study: Study) -> Comparison:
 def _tell(comparison: Comparison, baseline: str | None, report: Path) -> None:
     # The typographic minus of reports is missing from some terminal fonts.
     verdict = str(comparison.verdict(baseline)).replace("\N{MINUS SIGN}", "-")
-    path = report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report
-    print(f"{terminal_table(comparison, baseline)}\n\n{verdict}\n\nreport  {path}")
+    print(f"{terminal_table(comparison, baseline)}\n\n{verdict}\n\nreport  {_from_here(report)}")
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _remove(directory: Path) -> None:
@@ -157,6 +173,32 @@ def _remove(directory: Path) -> None:
         if emptied == Path.cwd() or any(emptied.iterdir()):
             break
         emptied.rmdir()
+
+
+# --- tune -----------------------------------------------------------------------------------------
+
+
+def _tune(arguments: list[str]) -> int:
+    sys.path.insert(0, os.getcwd())
+    arguments = in_order(arguments)
+    if only_shows(arguments):
+        return _hydra(arguments, lambda config: None, "tune")
+    config = check_all(arguments, "tune", tuning_study.keys)
+    if is_sweep(arguments):
+        return _hydra(arguments, lambda config: _answer(tuning_study.load(config)), "tune")
+    study = tuning_study.load(split(config)[0])
+    return _in_its_directory(arguments, lambda: _answer(study), "tune")
+
+
+def _answer(study: TuningStudy) -> None:
+    """Tune, save it where Hydra says, and tell what came out."""
+    print(study, flush=True)
+    try:
+        tuning = study.tune()
+    except (SetupError, PartError) as error:
+        raise ConfigError(str(error)) from error
+    directory = tuning.save(HydraConfig.get().runtime.output_dir)
+    print(f"\n{tuning}\n\nreport  {_from_here(directory / 'tune.html')}")
 
 
 # --- report ---------------------------------------------------------------------------------------

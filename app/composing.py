@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
@@ -57,22 +58,29 @@ def only_shows(arguments: list[str]) -> bool:
     return any(shows)
 
 
-def check_all(arguments: list[str]) -> DictConfig:
-    """Compose and check every job; returns the first one's config. Raises `ConfigError`."""
-    configs = composed(arguments)
+def check_all(
+    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
+) -> DictConfig:
+    """Compose and check every job; returns the first one's config. Raises `ConfigError`.
+
+    ``name`` is the config that is meant, ``schema`` the function whose parameters are its keys.
+    """
+    configs = composed(arguments, name, schema)
     for config in configs:
-        checked(split(config)[0])
+        checked(split(config)[0], schema)
     return configs[0]
 
 
-def composed(arguments: list[str]) -> list[DictConfig]:
+def composed(
+    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
+) -> list[DictConfig]:
     """The config of every job, Hydra's own part included; raises `ConfigError`."""
     parsed = get_args_parser().parse_args(arguments)
     overrides = list(parsed.overrides)
     if parsed.config_dir is not None:
         overrides.append(f"hydra.searchpath=['file://{Path(parsed.config_dir).resolve()}']")
-    name = parsed.config_name or "run"
-    with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words():
+    name = parsed.config_name or name
+    with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words(schema):
         jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
         return [compose(name, job, return_hydra_config=True) for job in jobs]
 
@@ -98,7 +106,7 @@ def _jobs(overrides: list[str]) -> list[list[str]]:
 
 
 @contextmanager
-def _in_few_words() -> Iterator[None]:
+def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except ConfigError:
@@ -108,7 +116,7 @@ def _in_few_words() -> Iterator[None]:
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}\n{error}") from error
     except (CompactHydraException, OmegaConfBaseException, HydraException) as error:
-        raise ConfigError(_no_such_key(error)) from error
+        raise ConfigError(_no_such_key(error, schema)) from error
 
 
 def _no_such_choice(error: MissingConfigException) -> str:
@@ -119,7 +127,7 @@ def _no_such_choice(error: MissingConfigException) -> str:
     return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
 
 
-def _no_such_key(error: Exception) -> str:
+def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
     said = str(error)
     found = re.search(r"Could not override '([^']+)'", said)
     if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
@@ -127,7 +135,7 @@ def _no_such_key(error: Exception) -> str:
     path = found.group(1)
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
-    known = list(parent) if above and isinstance(parent, DictConfig) else list(keys.__annotations__)
+    known = list(parent if above and isinstance(parent, DictConfig) else schema.__annotations__)
     known = [name for name in known if name not in ("return", "_target_")]
     if not known:
         return f"{path}: no such key; add a new one as +{path}=VALUE"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from backtrain.simulator.candidates import loss_matrix, needs_parent
+from backtrain.simulator.candidates import loss_matrix
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.protocols import needs_parent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.gates import Immediate

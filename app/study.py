@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,16 +86,16 @@ def keys(
     """
 
 
-def checked(config: DictConfig) -> dict[str, Any]:
-    """Resolve a run's config and hold it against what it builds; raises `ConfigError`."""
+def checked(config: DictConfig, schema: Callable[..., Any] = keys) -> dict[str, Any]:
+    """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     assert isinstance(plain, dict)
-    order = list(keys.__annotations__)
+    order = list(schema.__annotations__)
     known = {str(key): plain[key] for key in sorted(plain, key=lambda k: _place(k, order))}
-    check(known, keys)
+    check(known, schema)
     return known
 
 
@@ -109,10 +109,26 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
     with explained():
         # The strategies first: a slip in one of them should not wait for the data.
         _strategies(plain, chosen)
-        stream = apply(build(plain["dataset"]), build(plain["latency"]))
-        task: Task = usual_task(stream) if plain["task"] == "auto" else plain["task"]
-        plain = checked(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
-        return _study(plain, stream, task, _strategies(plain, chosen))
+        plain, backtest = prepared(config, keys)
+        return _study(plain, backtest, _strategies(plain, chosen))
+
+
+def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, Any], Backtest]:
+    """Read the data of a checked config; its values, the task settled, and what they set up."""
+    plain = checked(config, schema)
+    stream = apply(build(plain["dataset"]), build(plain["latency"]))
+    task: Task = usual_task(stream) if plain["task"] == "auto" else plain["task"]
+    plain = checked(OmegaConf.merge(config, {"task": task}), schema)  # type: ignore[arg-type]
+    model = build(plain["model"])
+    backtest = Backtest(
+        stream,
+        model.pick(task) if isinstance(model, ByTask) else model,
+        prices=build(plain["prices"]),
+        delays=build(plain["delays"]),
+        loss=build(plain["loss"]),
+        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
+    )
+    return plain, backtest
 
 
 @contextmanager
@@ -162,18 +178,8 @@ def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strat
     return strategies
 
 
-def _study(
-    plain: Mapping[str, Any], stream: Stream, task: Task, strategies: dict[str, Strategy]
-) -> Study:
-    model, baseline = build(plain["model"]), plain["baseline"]
-    backtest = Backtest(
-        stream,
-        model.pick(task) if isinstance(model, ByTask) else model,
-        prices=build(plain["prices"]),
-        delays=build(plain["delays"]),
-        loss=build(plain["loss"]),
-        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
-    )
+def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:
+    baseline = plain["baseline"]
     try:
         backtest.check(strategies)
     except ValueError as error:

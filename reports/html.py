@@ -24,9 +24,14 @@ _PAGES = Environment(
 )
 
 
+def page(template: str, **content: Any) -> str:
+    """A page from its template, with every string escaped."""
+    return _PAGES.get_template(template).render(content)
+
+
 def render(comparison: Comparison, baseline: str) -> str:
     """The whole report as HTML: no request leaves the page, and it reads without script."""
-    return _PAGES.get_template("page.html").render(_context(comparison, baseline))
+    return page("page.html", **_context(comparison, baseline))
 
 
 def notebook(comparison: Comparison, baseline: str) -> str:
@@ -58,10 +63,10 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "luck": hindsight.luck(comparison, baseline),
         "luck_note": hindsight.note(comparison) if hindsight.any_known(comparison) else "",
         "block_note": facts.block_note(comparison, baseline),
-        "tradeoff": _inline(drawings["cost-against-loss"]),
+        "tradeoff": inline(drawings["cost-against-loss"]),
         "schedule_sentence": schedules.sentence() if schedules else "",
-        "intervals": _inline(drawings["cost-against-interval"]) if schedules else None,
-        "timeline": _inline(drawings["time-line"]),
+        "intervals": inline(drawings["cost-against-interval"]) if schedules else None,
+        "timeline": inline(drawings["time-line"]),
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
         "happened": happened.counts_table(comparison, baseline),
@@ -72,6 +77,6 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
     }
 
 
-def _inline(drawing: Drawing) -> dict[str, str | Markup]:
+def inline(drawing: Drawing) -> dict[str, str | Markup]:
     """Our own drawing, in which every name is escaped already; the caption is not markup."""
     return {"svg": Markup(drawing.svg()), "caption": drawing.caption}

@@ -56,6 +56,12 @@ def significant(value: float, digits: int = 4) -> str:
     return number(value, min(max(decimals, 0), 8))
 
 
+def price(value: float) -> str:
+    """A price to three significant digits, without trailing zeros: "20", "0.05", "1,260"."""
+    text = significant(value, 3)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def duration(length: pd.Timedelta) -> str:
     """A length of time in its largest fitting unit: "14 days", "1.5 hours"."""
     seconds = length.total_seconds()

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.numbers import number
-from backtrain.reports.periods import trainings
 from backtrain.reports.verdict import trigger_type
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
@@ -63,7 +62,7 @@ class Schedules:
         never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
         members = [runs[name] for name in (*group, *never[:1])]
         price = float(members[0].info["prices"]["retrain"])
-        retrains = np.array([_trained(run) for run in members], dtype=np.float64)
+        retrains = np.array([run.totals["retrains"] for run in members], dtype=np.float64)
         totals = np.array([run.totals["total"] for run in members], dtype=np.float64)
         rest = totals - retrains * price
         return cls(
@@ -158,9 +157,3 @@ def _days(run: Run) -> float:
     except ValueError:
         ahead = start + pd.Timedelta(interval)
     return float((ahead - start) / pd.Timedelta(days=1))
-
-
-def _trained(run: Run) -> int:
-    """Trainings that were charged; without any charge (free retrains), those decided."""
-    charged = run.charges.loc[run.charges["kind"] == "train", "version"].nunique()
-    return int(charged or len(trainings(run)))

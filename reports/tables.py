@@ -31,13 +31,13 @@ def ranked(comparison: Comparison, baseline: str) -> Table:
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
     roles = role_names(comparison, baseline)
-    scale = _scale(table)
+    scale = common_scale(table)
     rows = []
     for name, row in table.iterrows():
-        reach = _reach(row, money) if name != baseline else MISSING
+        reach = interval_text(row, money) if name != baseline else MISSING
         cells = [
             Cell(money(row["total"]), row["total"]),
-            _difference(row, money, scale, name == baseline),
+            difference_cell(row, money, scale, name == baseline),
             Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
@@ -126,11 +126,11 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 money(row["error"]),
                 number(row["retrains"]),
                 "baseline" if name == reference else money.signed(row["difference"]),
-                _reach(row, money) if name != reference else "",
+                interval_text(row, money) if name != reference else "",
                 *luck,
             )
         )
-    return "\n".join([*_aligned(lines), *_footnotes(table, reference)])
+    return "\n".join([*aligned(lines), *_footnotes(table, reference)])
 
 
 def _footnotes(table: pd.DataFrame, reference: str) -> list[str]:
@@ -152,7 +152,8 @@ def _luck(comparison: Comparison, name: str) -> str:
     return hindsight.percent(share)
 
 
-def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    """Cells in columns of plain text: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     texts = (
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
@@ -162,14 +163,14 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
     return [text.replace("\N{MINUS SIGN}", "-").replace(MISSING, "-") for text in texts]
 
 
-def _reach(row: pd.Series, money: Money) -> str:
+def interval_text(row: pd.Series, money: Money) -> str:
     """An interval in words of digits."""
     if math.isnan(row["low"]):
         return MISSING
     return f"{money.signed(row['low'])} to {money.signed(row['high'])}"
 
 
-def _scale(table: pd.DataFrame) -> tuple[float, float]:
+def common_scale(table: pd.DataFrame) -> tuple[float, float]:
     """The range that holds every difference, every interval and zero."""
     values = table[["difference", "low", "high"]].to_numpy(np.float64).ravel()
     values = np.append(values[np.isfinite(values)], 0.0)
@@ -177,9 +178,10 @@ def _scale(table: pd.DataFrame) -> tuple[float, float]:
     return low, (high if high > low else low + 1.0)
 
 
-def _difference(
+def difference_cell(
     row: pd.Series, money: Money, scale: tuple[float, float], is_baseline: bool
 ) -> Cell:
+    """A difference with its interval, drawn on the scale of its column."""
     if is_baseline:
         return Cell(MISSING, 0.0)
     low, high = scale

@@ -42,8 +42,8 @@ def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawin
     titles |= _marks(lower, comparison, names, roles)
     _drifts(upper, lower, comparison.info.get("drift") or [])
     ends = pd.to_datetime([comparison.info["start"], comparison.info["end"]])
-    lower.set_xlim(*_days(ends))
-    _calendar(lower)
+    lower.set_xlim(*days(ends))
+    calendar(lower)
     caption = (
         f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
         "long marks were deployed, short orange ones rejected, red ones failed or rolled back."
@@ -74,7 +74,7 @@ def _losses(
     calm(axes, "", "rolling mean loss")
     axes.spines["bottom"].set_visible(False)
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
-    times = _days((grid.starts() + grid.length)[keep])
+    times = days((grid.starts() + grid.length)[keep])
     for i, name in sorted(enumerate(names), key=lambda item: item[1] in roles):
         values = rolling_loss(comparison.runs[name], grid, window)[keep]
         colour, width = (COLOURS[roles[name]], 1.8) if name in roles else (FAINT, 0.8)
@@ -106,7 +106,7 @@ def _marks(
             role, height = MARKS.get(str(outcome), ("soft", 0.2))
             gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
             marks = axes.vlines(
-                _days(pd.DatetimeIndex(group["decided_at"])),
+                days(pd.DatetimeIndex(group["decided_at"])),
                 i - height,
                 i + height,
                 color=COLOURS[role],
@@ -123,7 +123,7 @@ def _marks(
 
 def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
     """Dashed lines where the generator says that the world changed."""
-    for k, at in enumerate(_days(pd.to_datetime(instants))):
+    for k, at in enumerate(days(pd.to_datetime(instants))):
         for axes in (upper, lower):
             axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
@@ -133,12 +133,12 @@ def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
             )  # fmt: skip
 
 
-def _days(times: pd.DatetimeIndex) -> np.ndarray:
+def days(times: pd.DatetimeIndex) -> np.ndarray:
     """Times as matplotlib counts them: as numbers, no registered converter can change them."""
     return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
 
 
-def _calendar(axes: Axes) -> None:
+def calendar(axes: Axes) -> None:
     """Dates below the axis, the year written once."""
     # matplotlib.dates carries no type information
     locator = mdates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]

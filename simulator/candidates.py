@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,21 @@ import numpy as np
 
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
-from backtrain.simulator.lossmatrix import Floats, Integers, LossMatrix
+from backtrain.simulator.curves import Floats, Integers
+from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.protocols import PartError, Rows, Selection, Update, Window
+from backtrain.simulator.protocols import (
+    PartError,
+    Rows,
+    Selection,
+    Update,
+    Window,
+    needs_parent,
+)
 from backtrain.simulator.serving import Serving
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import View
-
-
-def needs_parent(update: Update) -> bool:
-    """Whether a fit depends on more than tick and window; true unless the update denies it."""
-    return bool(getattr(update, "needs_parent", True))
 
 
 class _Bench:
@@ -57,6 +60,7 @@ def loss_matrix(
     store: FitStore | None = None,
     every: int = 1,
     n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> LossMatrix:
     """Train a candidate at ``start`` and every ``every``-th tick; score each on all that follows.
 
@@ -72,21 +76,31 @@ def loss_matrix(
         Thin the ticks out.
     n_jobs : int
         Processes; the result does not depend on it.
+    progress : callable, optional
+        Told, now and then, how many more candidates are done.
     """
     if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
     at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
-    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 4))
-    work = [chunk for chunk in chunks if len(chunk)]
+    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))
+    work = [(setup, window, update, store, at, chunk) for chunk in chunks if len(chunk)]
+    made: list[_Scored] = []
+    for part in _each(_score, work, n_jobs):
+        made += part
+        if progress is not None:
+            progress(len(part))
+    return _assemble(setup, window, update, at, made)
+
+
+def _each(
+    work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int
+) -> Iterator[Any]:
+    """What comes of each piece of work, in their order; in processes where there are several."""
     if joblib.effective_n_jobs(n_jobs) == 1:
-        made = [_score(setup, window, update, store, at, chunk) for chunk in work]
-    else:
-        job = joblib.delayed(_score)
-        made = joblib.Parallel(n_jobs=n_jobs)(
-            job(setup, window, update, store, at, chunk) for chunk in work
-        )
-    return _assemble(setup, window, update, at, [row for part in made for row in part])
+        return (work(*piece) for piece in pieces)
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    return iter(parallel(joblib.delayed(work)(*piece) for piece in pieces))
 
 
 _Scored = tuple[int, int, float, bool, Any]
@@ -206,21 +220,23 @@ def fresh_losses(
     store: FitStore | None = None,
     points: int = 12,
     n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> FreshLosses:
     """Train on each window at several ticks; score each model on the stretch up to the next one.
 
     The ticks are spread evenly over the replayed span, so every window is judged on the same rows.
+    ``progress`` is told, now and then, how many more models are done.
     """
     store = FitStore() if store is None else store
     ticks = np.concatenate(([setup.start_at.value], setup.ticks))
     chosen = ticks[np.unique(np.linspace(0, len(ticks), points, endpoint=False).astype(np.int64))]
     edges = np.append(setup.event_at.searchsorted(chosen), setup.served.stop)
-    job = joblib.delayed(_fresh)
-    jobs = (job(setup, window, update, store, chosen, edges) for window in windows)
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        found = [_fresh(setup, window, update, store, chosen, edges) for window in windows]
-    else:
-        found = joblib.Parallel(n_jobs=n_jobs)(jobs)
+    work = [(setup, window, update, store, chosen, edges) for window in windows]
+    found = []
+    for part in _each(_fresh, work, n_jobs):
+        found.append(part)
+        if progress is not None:
+            progress(len(chosen))
     loss, rows = (np.array(part) for part in zip(*found, strict=True))
     return FreshLosses(loss, rows, chosen)
 

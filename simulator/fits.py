@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import io
+import pickle
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.disk import Shelf
 from backtrain.simulator.protocols import Selection
+from backtrain.simulator.turns import Turns
+
+GIB = 2**30
 
 
 class FitError(RuntimeError):
@@ -28,46 +38,246 @@ class Answers:
     probability: NDArray[np.float64] | None
     fallback: NDArray[np.bool_] | None
 
+    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """The four of them, in this order."""
+        return self.prediction, self.score, self.probability, self.fallback
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted model and what it was made of."""
+    """A fitted model and what it was made of.
+
+    ``lasting`` says that its name holds in other processes and at other times, because all the
+    code behind it has a version.
+    """
 
     name: str
     model: Any
     selection: Selection
     cpu_seconds: float
     seed: int
+    lasting: bool = False
 
 
-@dataclass
 class FitStore:
-    """Fits in memory, by name, with the blocks of answers that they already gave.
+    """Fits by name, with the blocks of answers that they already gave; in memory, and on disk.
+
+    What is kept never changes a result, only how much is computed. A fit costs what it cost when
+    it was made first, whoever made it. Pickled, a store takes its directory along and leaves its
+    memory behind.
+
+    Parameters
+    ----------
+    directory : path, optional
+        Where lasting fits are kept for other processes and later runs; None keeps them in memory.
+    max_bytes : int
+        Room on disk; what was not used for longest makes way.
+    max_memory : int
+        Room in memory, likewise.
 
     Attributes
     ----------
-    asked, computed : int
-        Fits that were wanted, and those that had to be made.
+    asked, computed, read : int
+        Fits that were wanted, those that had to be made, and those that came from the disk.
+    predicted : int
+        Blocks of answers that a model had to give.
+
+    Raises
+    ------
+    StoreError
+        When others own the directory or may write in it.
     """
 
-    asked: int = 0
-    computed: int = 0
-    _fits: dict[str, Fit] = field(default_factory=dict)
-    _answers: dict[tuple[str, int, int], Answers] = field(default_factory=dict)
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        max_bytes: int = 4 * GIB,
+        max_memory: int = GIB,
+    ) -> None:
+        self.directory = None if directory is None else Path(directory).expanduser().absolute()
+        self.max_bytes = max_bytes
+        self.max_memory = max_memory
+        self.asked = self.computed = self.read = self.predicted = 0
+        self._shelf = None if self.directory is None else Shelf(self.directory, max_bytes)
+        self._recent = _Recent(max_memory)
+        self._prices: dict[str, float] = {}
+        self._guard = threading.Lock()
+        self._turns = Turns()
 
-    def fit(self, name: str, make: Callable[[], Fit]) -> tuple[Fit, bool]:
-        """The fit of this name, and whether it was here; ``make`` is called at most once."""
-        self.asked += 1
-        found = self._fits.get(name)
+    def __repr__(self) -> str:
+        return "FitStore()" if self.directory is None else f"FitStore({str(self.directory)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FitStore, (self.directory, self.max_bytes, self.max_memory)
+
+    # --- the two questions --------------------------------------------------------------------
+
+    def fit(
+        self, name: str, make: Callable[[], Fit], selection: Selection | None = None
+    ) -> tuple[Fit, bool]:
+        """The fit of this name, and whether it was here; else ``make`` is called, once.
+
+        ``selection`` is given for a lasting fit, which may go to disk: what it learns from, to be
+        attached when it comes back. ``make`` may not ask the store for another fit.
+        """
+        self._count(asked=1)
+        found = self._recent.get(name)
         if found is not None:
             return found, True
-        self.computed += 1
-        made = self._fits[name] = make()
+        shelf = None if selection is None else self._shelf
+        with self._turn(name, shelf):
+            found = self._recent.get(name) or self._read_fit(name, shelf, selection)
+            if found is not None:
+                return found, True
+            self._count(computed=1)
+            made = make()
+            made = replace(made, cpu_seconds=self._prices.setdefault(name, made.cpu_seconds))
+            size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
+            self._recent.put(name, made, _weight(made.model) if size is None else size)
         return made, False
 
-    def answers(self, key: tuple[str, int, int], make: Callable[[], Answers]) -> Answers:
-        """The answers under ``(fit, first row, stop row)``; ``make`` is called at most once."""
-        found = self._answers.get(key)
-        if found is None:
-            found = self._answers[key] = make()
+    def answers(
+        self, key: tuple[str, int, int], make: Callable[[], Answers], lasting: bool = False
+    ) -> Answers:
+        """The answers under ``(fit, first row, stop row)``; else ``make`` is called, once.
+
+        ``lasting`` is that of the fit.
+        """
+        found: Answers | None = self._recent.get(key)
+        if found is not None:
+            return found
+        shelf = self._shelf if lasting else None
+        name = "-".join(map(str, key))
+        with self._turn(name, shelf):
+            found = self._recent.get(key)
+            if found is None:
+                found = self._read_answers(name, shelf)
+                if found is None:
+                    self._count(predicted=1)
+                    found = make()
+                    self._keep(name, shelf, found.arrays())
+                size = sum(array.nbytes for array in found.arrays() if array is not None)
+                self._recent.put(key, found, size)
         return found
+
+    def _read_fit(self, name: str, shelf: Shelf | None, selection: Selection | None) -> Fit | None:
+        content, size = self._read(name, shelf)
+        if content is None or selection is None:
+            return None
+        model, cpu_seconds, seed = content
+        self._count(read=1)
+        cpu_seconds = self._prices.setdefault(name, cpu_seconds)
+        found = Fit(name, model, selection, cpu_seconds, seed, lasting=True)
+        self._recent.put(name, found, size)
+        return found
+
+    def _read_answers(self, name: str, shelf: Shelf | None) -> Answers | None:
+        content, _ = self._read(name, shelf)
+        return None if content is None else Answers(*content)
+
+    # --- disk ---------------------------------------------------------------------------------
+
+    def _turn(self, name: str, shelf: Shelf | None) -> AbstractContextManager[None]:
+        """Be the only thread, and with a shelf the only process, to work on this name."""
+        return self._turns.take(name) if shelf is None else shelf.turn(name)
+
+    @staticmethod
+    def _read(name: str, shelf: Shelf | None) -> tuple[tuple[Any, ...] | None, int]:
+        """What is on the shelf, and its length."""
+        payload = None if shelf is None else shelf.get(name)
+        if shelf is None or payload is None:
+            return None, 0
+        try:
+            return pickle.loads(payload), len(payload)
+        except Exception:
+            shelf.damaged(name)
+            return None, 0
+
+    @staticmethod
+    def _keep(name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
+        """Put it on the shelf; returns its length, or None when it is not there."""
+        if shelf is None:
+            return None
+        try:
+            payload = pickle.dumps(content, protocol=5)
+        except Exception:
+            return None  # a model that cannot be pickled stays in memory
+        shelf.put(name, payload)
+        return len(payload)
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Bring the disk up to date: what was used, and what has to make way. Nothing else waits.
+
+        Fits and answers are on disk as soon as they are made, so a killed process loses nothing.
+        """
+        if self._shelf is not None:
+            self._shelf.flush()
+
+    def info(self) -> dict[str, Any]:
+        """The disk's ``path``, ``entries``, ``bytes``, ``max_bytes``; what this store counted."""
+        nothing = {"path": None, "entries": 0, "bytes": 0, "max_bytes": self.max_bytes}
+        disk = nothing if self._shelf is None else self._shelf.info()
+        counts = ("asked", "computed", "read", "predicted")
+        return disk | {name: getattr(self, name) for name in counts}
+
+    def clear(self) -> None:
+        """Forget everything, in memory and on disk."""
+        self._recent = _Recent(self.max_memory)
+        self._prices.clear()
+        if self._shelf is not None:
+            self._shelf.clear()
+
+    def _count(self, **more: int) -> None:
+        with self._guard:
+            for name, number in more.items():
+                setattr(self, name, getattr(self, name) + number)
+
+
+class _Recent:
+    """What was used last, as much of it as there is room for; for several threads."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._room = max_bytes
+        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable) -> Any:
+        with self._guard:
+            found = self._held.get(key)
+            if found is None:
+                return None
+            self._held.move_to_end(key)
+            return found[0]
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        with self._guard:
+            _, before = self._held.pop(key, (None, 0))
+            self._held[key] = value, size
+            self._room += before - size
+            while self._room < 0 and len(self._held) > 1:
+                _, (_, freed) = self._held.popitem(last=False)
+                self._room += freed
+
+
+class _Scale(io.RawIOBase):
+    """A file that weighs what is written and forgets it."""
+
+    size = 0
+
+    def write(self, data: Any) -> int:
+        self.size += len(data)
+        return len(data)
+
+
+def _weight(model: Any) -> int:
+    """About the bytes of a model: those of its pickle, whose arrays are not copied for it."""
+    scale, arrays = _Scale(), [0]
+    try:
+        pickle.Pickler(
+            scale, 5, buffer_callback=lambda buffer: arrays.append(buffer.raw().nbytes)
+        ).dump(model)
+    except Exception:
+        return 2**20  # anything: it cannot be told
+    return scale.size + sum(arrays)

@@ -17,7 +17,7 @@ from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
 from backtrain.simulator.origin import Origin, environment, origin_of
-from backtrain.simulator.protocols import Rows, Selection, Update
+from backtrain.simulator.protocols import Rows, Selection, Update, needs_parent
 from backtrain.simulator.setup import Setup
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
@@ -64,6 +64,8 @@ class Learner:
             raise FitError("no labelled rows to learn from")
         named, origin = self._named(update)
         content = selection.digest() + named
+        if not needs_parent(update):
+            parent = None  # else a fit would be another one for every strategy that comes to it
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
         # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
         # later, nor change with a library.

@@ -7,48 +7,22 @@ delays are those of the setup.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.curves import (
+    Floats,
+    Integers,
+    IntervalCurve,
+    Placebo,
+    Schedules,
+    StalenessCurve,
+)
 from backtrain.simulator.ledger import Prices
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Schedules:
-    """What S schedules over one matrix come to; arrays of shape (S,).
-
-    Attributes
-    ----------
-    loss : ndarray
-        Loss times weight, summed over all served rows.
-    retrains, deployed : ndarray
-        Trainings decided, the first model not counted; those that came into force.
-    rows, cpu_seconds : ndarray
-        Rows and CPU seconds of these trainings.
-    """
-
-    loss: Floats
-    retrains: Integers
-    deployed: Integers
-    rows: Integers
-    cpu_seconds: Floats
-
-    def cost(self, prices: Prices) -> Floats:
-        """Money: errors, trainings and releases, shape (S,)."""
-        return (
-            prices.error * self.loss
-            + prices.retrain * self.retrains
-            + prices.per_1k_rows * self.rows / 1000
-            + prices.cpu_hour * self.cpu_seconds / 3600
-            + prices.release * self.deployed
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,27 +120,51 @@ class LossMatrix:
         n = len(wanted)
         loss, cpu = np.zeros(n), np.zeros(n)
         retrains, deployed, rows = (np.zeros(n, dtype=np.int64) for _ in range(3))
-        serving, since, free = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        serving, since = (np.zeros(n, dtype=np.int64) for _ in range(2))
         before = self._before
-        for k in range(1, len(self)):
-            fires = np.flatnonzero(wanted[:, k] & (free <= k))
-            if len(fires) == 0:
-                continue
+        for k, fires in self._trainings(wanted):
             retrains[fires] += 1
             rows[fires] += self.rows[k]
             cpu[fires] += self.cpu_seconds[k]
-            if self.failed[k]:
-                continue  # known at once: the old model serves on and the slot is free
-            free[fires] = self._next_decision[k]
             if self._serves[k]:
                 old, start, stop = serving[fires], since[fires], self._first_segment[k]
                 loss[fires] += before[old, stop] - before[old, start]
                 serving[fires], since[fires] = k, stop
                 deployed[fires] += 1
-            else:
-                free[fires] = len(self)
         loss += before[serving, -1] - before[serving, since]
         return Schedules(loss, retrains, deployed, rows, cpu)
+
+    def _trainings(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, Integers]]:
+        """Each candidate that somebody trains, in order, with the schedules that do."""
+        free = np.zeros(len(wanted), dtype=np.int64)
+        for k in range(1, len(self)):
+            fires = np.flatnonzero(wanted[:, k] & (free <= k))
+            if len(fires) == 0:
+                continue
+            if not self.failed[k]:  # else it is known at once, and the slot is free
+                free[fires] = self._next_decision[k] if self._serves[k] else len(self)
+            yield k, fires
+
+    def period_costs(self, wanted: NDArray[np.bool_], prices: Prices | None = None) -> Floats:
+        """Cost of each schedule by period, from one tick to the next; shape (S, K).
+
+        Errors count where their rows lie, a training where it is decided, a release where it comes
+        into force. A row adds up to what `schedules` says it costs.
+        """
+        prices = self.prices if prices is None else prices
+        segments = np.arange(len(self.borders) - 1)
+        spent = np.zeros((len(wanted), len(segments)))
+        serving = np.zeros(spent.shape, dtype=np.int64)
+        training = self._price(prices) - prices.release
+        decided = np.searchsorted(self.borders[:-1], self.decided_at)
+        for k, fires in self._trainings(wanted):
+            spent[fires, decided[k]] += training[k]
+            if self._serves[k]:
+                spent[fires, self._first_segment[k]] += prices.release
+                serving[fires, self._first_segment[k]] = k
+        serving = np.maximum.accumulate(serving, axis=1)
+        spent += prices.error * self.loss[serving, segments]
+        return np.add.reduceat(spent, decided, axis=1)
 
     def schedule(self, ticks: Sequence[int] | Integers) -> Schedules:
         """Evaluate one schedule: the candidates that it trains, as positions from 1 on."""
@@ -179,7 +177,10 @@ class LossMatrix:
         return self.schedules(self.evenly(n, [phase]))
 
     def evenly(self, n: int, phases: Sequence[int] | Integers) -> NDArray[np.bool_]:
-        """Schedules of one interval at several phases, shape (phases, K)."""
+        """Schedules of one interval at several phases, shape (phases, K).
+
+        An interval of as many ticks as there are candidates never trains, at phase 0.
+        """
         k = np.arange(len(self))
         shift = np.asarray(phases, dtype=np.int64)[:, None]
         wanted = (k - shift) % n == 0
@@ -246,7 +247,7 @@ class LossMatrix:
             intervals = np.unique(np.geomspace(1, last, 40).round().astype(np.int64)).tolist()
         wanted, sizes = [], []
         for n in intervals:
-            phases = np.unique(np.linspace(0, n, min(n, most_phases), endpoint=False).astype(int))
+            phases = self._phases(n, most_phases)
             wanted.append(self.evenly(n, phases))
             sizes.append(len(phases))
         return IntervalCurve(
@@ -255,12 +256,36 @@ class LossMatrix:
             self.schedules(np.vstack(wanted)),
         )
 
-    def staleness_curve(self, bins: int = 20) -> StalenessCurve:
+    def interval_costs(
+        self, intervals: Sequence[int], prices: Prices | None = None, most_phases: int = 24
+    ) -> Floats:
+        """Cost of every interval by period, its mean over the phases; shape (K, I).
+
+        A period reaches from one tick to the next. The parameters are those of `interval_curve`.
+        """
+        columns = [
+            self.period_costs(self.evenly(n, self._phases(n, most_phases)), prices).mean(axis=0)
+            for n in intervals
+        ]
+        return np.stack(columns, axis=1)
+
+    def _phases(self, n: int, most: int) -> Integers:
+        """Phases at which an interval is tried; one as long as the history never trains."""
+        if n >= len(self):
+            return np.zeros(1, dtype=np.int64)
+        return np.unique(np.linspace(0, n, min(n, most), endpoint=False).astype(np.int64))
+
+    def staleness_curve(self, bins: int | Sequence[float] | Floats = 20) -> StalenessCurve:
         """What a row costs more when the model is older, all else being equal.
 
         For each candidate and segment: its loss less that of the freshest on the very same rows,
         by the time since the candidate was decided on. Comparing on the same rows keeps easy
         and hard seasons from passing for age.
+
+        Parameters
+        ----------
+        bins : int or sequence of float
+            So many equal ones, or their edges in nanoseconds, from 0 on.
         """
         starts = self.borders[:-1]
         order = np.arange(len(self))
@@ -270,13 +295,20 @@ class LossMatrix:
         excess = self.loss - self.loss[np.maximum(freshest, 0), np.arange(len(starts))]
         age = (starts - self.decided_at[:, None]).astype(np.float64)
         k, j = np.nonzero(alive)
-        edges = np.linspace(0, age[k, j].max() if len(k) else 1, bins + 1)
-        place = np.clip(np.searchsorted(edges, age[k, j], side="right") - 1, 0, bins - 1)
-        rows = np.bincount(place, weights=self.segment_rows[j], minlength=bins)
-        lost = np.bincount(place, weights=excess[k, j], minlength=bins)
+        oldest = age[k, j].max() if len(k) else 1
+        if isinstance(bins, int):
+            bins = np.linspace(0, oldest, bins + 1)
+        edges = np.asarray(bins, dtype=np.float64)
+        last = len(edges) - 2
+        place = np.clip(np.searchsorted(edges, age[k, j], side="right") - 1, 0, last)
+        rows, lost, best = (
+            np.bincount(place, weights=values, minlength=last + 1).astype(np.float64)
+            for values in (self.segment_rows[j], excess[k, j], (self.loss - excess)[k, j])
+        )
         fresh = self.loss[np.maximum(freshest, 0), np.arange(len(starts))].sum()
+        mean = float(fresh / self.segment_rows.sum())
         with np.errstate(invalid="ignore", divide="ignore"):
-            return StalenessCurve(edges, lost / rows, rows, float(fresh / self.segment_rows.sum()))
+            return StalenessCurve(edges, lost / rows, rows, mean, best / rows)
 
     # --- luck ---------------------------------------------------------------------------------
 
@@ -307,83 +339,3 @@ class LossMatrix:
         wanted = np.zeros((len(phases), len(self)), dtype=bool)
         np.put_along_axis(wanted, np.minimum(places, ticks), True, axis=1)
         return wanted
-
-
-@dataclass(frozen=True, eq=False)
-class IntervalCurve:
-    """Schedules of several intervals at several phases.
-
-    Attributes
-    ----------
-    intervals : ndarray of shape (I,)
-        In ticks.
-    place : ndarray of shape (S,)
-        To which interval each schedule belongs.
-    schedules : Schedules
-        Of shape (S,).
-    """
-
-    intervals: Integers
-    place: Integers
-    schedules: Schedules
-
-    def cost(self, prices: Prices) -> tuple[Floats, Floats, Floats]:
-        """Mean over phases, and the lowest and highest phase; each of shape (I,)."""
-        cost = self.schedules.cost(prices)
-        parts = [cost[self.place == i] for i in range(len(self.intervals))]
-        return (
-            np.array([part.mean() for part in parts]),
-            np.array([part.min() for part in parts]),
-            np.array([part.max() for part in parts]),
-        )
-
-    def best(self, prices: Prices) -> int:
-        """Position of the interval that is cheapest on average; of equals the longer."""
-        mean = self.cost(prices)[0]
-        return int(len(mean) - 1 - np.argmin(mean[::-1]))
-
-    def cheapest(self, retrain: Floats, error: Floats, prices: Prices) -> Integers:
-        """Position of the cheapest interval over a grid of prices, shape (errors, retrains).
-
-        The other prices stay as they are.
-        """
-        n = len(self.intervals)
-        members = np.bincount(self.place, minlength=n)
-
-        def mean(values: NDArray[np.generic]) -> Floats:
-            return np.bincount(self.place, weights=values, minlength=n) / members
-
-        plain = Prices(0, prices.per_1k_rows, prices.cpu_hour, 0, 0, 0, prices.release, 0, 0)
-        other, loss = mean(self.schedules.cost(plain)), mean(self.schedules.loss)
-        trained = mean(self.schedules.retrains)
-        cost = (
-            other
-            + np.multiply.outer(error, loss)[:, None, :]
-            + np.multiply.outer(retrain, trained)[None, :, :]
-        )
-        return np.asarray(n - 1 - np.argmin(cost[..., ::-1], axis=-1))
-
-
-@dataclass(frozen=True, eq=False)
-class StalenessCurve:
-    """Excess loss a row by age; ``age`` holds the ends of the bins in nanoseconds, (B + 1,)."""
-
-    age: Floats
-    excess: Floats
-    rows: Floats
-    fresh: float
-
-
-@dataclass(frozen=True, eq=False)
-class Placebo:
-    """What luck comes to with the same number of retrains."""
-
-    even: Schedules
-    random: Schedules
-
-    def percentile(self, cost: float, prices: Prices) -> tuple[float, float]:
-        """Share of even, and of random, schedules that cost at least as much: 1 beats them all."""
-        return (
-            float((self.even.cost(prices) >= cost).mean()),
-            float((self.random.cost(prices) >= cost).mean()),
-        )

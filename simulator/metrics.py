@@ -42,7 +42,7 @@ class Outcomes:
     weight : ndarray of shape (n,) or None
         Row weights.
     positive : int
-        Position of the positive class.
+        Position of the positive class; -1 where there were not exactly two at ``start``.
     """
 
     label: NDArray[Any]
@@ -107,11 +107,19 @@ def _log(outcomes: Outcomes) -> Floats:
 
 
 def _probability_of_label(outcomes: Outcomes) -> Floats:
-    if outcomes.probability is not None:
-        return np.asarray(outcomes.probability[np.arange(len(outcomes)), outcomes.label])
+    places = np.arange(len(outcomes))
+    if outcomes.positive < 0:
+        assert outcomes.probability is not None
+        return np.asarray(outcomes.probability[places, outcomes.label])
     assert outcomes.score is not None
+    rest = np.zeros(len(outcomes))
+    if outcomes.probability is not None:
+        # A third class turned up later. Where a model does not know it, this changes no bit.
+        others = outcomes.probability.copy()
+        others[places, outcomes.label] = others[:, outcomes.positive] = 0.0
+        rest = others.sum(axis=1)
     positive = outcomes.label == outcomes.positive
-    return np.where(positive, outcomes.score, 1.0 - outcomes.score)
+    return np.where(positive, outcomes.score, 1.0 - outcomes.score - rest)
 
 
 @dataclass(frozen=True)
@@ -259,7 +267,7 @@ def _of_positive_or_macro(o: Outcomes, score: Callable[[Floats], Floats]) -> flo
     """Binary: the positive class. Multiclass: the mean over classes seen in label or prediction."""
     table = _confusion(o)
     values = score(table)
-    if len(table) == 2:
+    if o.positive >= 0:
         return float(values[o.positive])
     return float(values[(table.sum(0) + table.sum(1)) > 0].mean())
 

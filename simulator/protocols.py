@@ -249,6 +249,14 @@ class Incremental(Protocol):
         """The rows of ``selection`` that the model in force was not offered, as they arrived."""
 
 
+def needs_parent(update: Update) -> bool:
+    """Whether a fit depends on more than its rows; true unless the update denies it.
+
+    An update that always starts afresh says so with a class attribute ``needs_parent = False``.
+    """
+    return bool(getattr(update, "needs_parent", True))
+
+
 class Part:
     """Gives a frozen dataclass a ``repr`` that is the shortest code that builds it."""
 

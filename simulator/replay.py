@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -213,6 +214,7 @@ class Replay:
         trial = self.strategy.gate.open()
         parent = view.model
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
+        selection = None
         try:
             selection = self._select()
             refusal = trial.check(selection, view)
@@ -225,12 +227,12 @@ class Replay:
             self.log.versions.append(entry)
             train, _ = trial.reserve(selection)
             model = self._learn(entry, train, parent)
+            self._charge_training(job, selection)
         except FitError as error:
-            self._fail(job, entry, reason, error)
+            self._fail(job, entry, reason, error, selection)
             return
         finally:
             self._job = None
-        self._charge_training(job, selection)
         entry.ready_at = at + self.setup.delays.training(job.rows)
         candidate = Candidate(job.version, model._fit, view.past)
         self.challenger = Challenger(
@@ -258,7 +260,14 @@ class Replay:
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
 
-    def _fail(self, job: Job, entry: VersionEntry, reason: Reason, error: FitError) -> None:
+    def _fail(
+        self,
+        job: Job,
+        entry: VersionEntry,
+        reason: Reason,
+        error: FitError,
+        selection: Selection | None,
+    ) -> None:
         """Write a failed training down; the old model serves on."""
         at = self.view.at
         if not self.log.versions or self.log.versions[-1] is not entry:
@@ -268,7 +277,7 @@ class Replay:
             self.log.versions.append(entry)
         entry.outcome = "failed"
         if job.rows:
-            self._charge_training(job, entry.selection)
+            self._charge_training(job, selection)
         self.log.event(at, "failed", job.version, str(error))
 
     def _charge_training(self, job: Job, selection: Selection | None) -> None:
@@ -306,8 +315,7 @@ class Replay:
             return fit
         fit, _ = self.learner.fit(update, selection, parent)
         owner = self.view.model.version if version is None else version
-        kind = "initial" if owner == 0 else "train"
-        self._charge_fitting(kind, owner, len(selection), fit.cpu_seconds)
+        self._charge_fitting("train", owner, len(selection), fit.cpu_seconds)
         return fit
 
     def charge_check(self, count: int) -> None:
@@ -329,6 +337,19 @@ class Replay:
         before = int(np.count_nonzero(places < self.setup.served.start))
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, len(places) - before, price)
+
+    @contextmanager
+    def _on_account_of(self, job: Job) -> Iterator[None]:
+        """Let further fits and labels of a training under way be charged to it."""
+        rows, cpu_seconds = job.rows, job.cpu_seconds
+        self._job = job
+        try:
+            yield
+        finally:
+            self._job = None
+            self._charge_fitting(
+                job.kind, job.version, job.rows - rows, job.cpu_seconds - cpu_seconds
+            )
 
     # --- from ready to in force ---------------------------------------------------------------
 
@@ -359,7 +380,8 @@ class Replay:
         view = self.view
         view._challenger = challenger.model
         view._trial_row = view.past if challenger.trial_row is None else challenger.trial_row
-        verdict = challenger.trial.review(view)
+        with self._on_account_of(challenger.job):
+            verdict = challenger.trial.review(view)
         view._challenger = None
         if verdict.reviewed and not challenger.reviewed:
             challenger.reviewed = True
@@ -411,18 +433,16 @@ class Replay:
         view, job = self.view, challenger.job
         entry = self.log.versions[job.version]
         view._fence_labels(verdict.selection.rows)
-        rows, cpu_seconds = job.rows, job.cpu_seconds
-        self._job = job
+        rows = job.rows
         try:
-            challenger.model = self._learn(entry, verdict.selection, challenger.parent)
+            with self._on_account_of(job):
+                challenger.model = self._learn(entry, verdict.selection, challenger.parent)
+                self.buy(verdict.selection.rows)
         except FitError as error:
             entry.outcome = "failed"
             self.log.event(view.at, "failed", job.version, str(error))
             self._end_trial()
             return
-        finally:
-            self._job = None
-        self._charge_fitting("train", job.version, job.rows - rows, job.cpu_seconds - cpu_seconds)
         challenger.candidate = Candidate(job.version, challenger.model._fit, view.past)
         self.log.event(view.at, "refit", job.version, _told(verdict))
         challenger.stage = "training"

@@ -385,7 +385,11 @@ class Arrived:
     def outcomes(self) -> Outcomes:
         """Labels, predictions, scores and weights, as metrics take them."""
         self.view._services.buy(self.rows)
-        return self._serving().outcomes(self.rows)
+        found = self._serving().outcomes(self.rows)
+        for values in (found.prediction, found.score, found.probability):
+            if values is not None:
+                _sealed(values)
+        return found
 
     @property
     def label(self) -> NDArray[Any]:

