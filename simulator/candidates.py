@@ -9,9 +9,9 @@ from typing import Any
 import joblib
 import numpy as np
 
+from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
-from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import (

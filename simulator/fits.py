@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from backtrain.simulator.disk import Shelf
 from backtrain.simulator.protocols import Selection
+from backtrain.simulator.recent import Recent, weigh
 from backtrain.simulator.turns import Turns
 
 GIB = 2**30
@@ -99,7 +98,7 @@ class FitStore:
         self.max_memory = max_memory
         self.asked = self.computed = self.read = self.predicted = 0
         self._shelf = None if self.directory is None else Shelf(self.directory, max_bytes)
-        self._recent = _Recent(max_memory)
+        self._recent = Recent(max_memory)
         self._prices: dict[str, float] = {}
         self._guard = threading.Lock()
         self._turns = Turns()
@@ -133,7 +132,7 @@ class FitStore:
             made = make()
             made = replace(made, cpu_seconds=self._prices.setdefault(name, made.cpu_seconds))
             size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
-            self._recent.put(name, made, _weight(made.model) if size is None else size)
+            self._recent.put(name, made, weigh(made.model) if size is None else size)
         return made, False
 
     def answers(
@@ -224,7 +223,7 @@ class FitStore:
 
     def clear(self) -> None:
         """Forget everything, in memory and on disk."""
-        self._recent = _Recent(self.max_memory)
+        self._recent = Recent(self.max_memory)
         self._prices.clear()
         if self._shelf is not None:
             self._shelf.clear()
@@ -233,51 +232,3 @@ class FitStore:
         with self._guard:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
-
-
-class _Recent:
-    """What was used last, as much of it as there is room for; for several threads."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._room = max_bytes
-        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._guard = threading.Lock()
-
-    def get(self, key: Hashable) -> Any:
-        with self._guard:
-            found = self._held.get(key)
-            if found is None:
-                return None
-            self._held.move_to_end(key)
-            return found[0]
-
-    def put(self, key: Hashable, value: Any, size: int) -> None:
-        with self._guard:
-            _, before = self._held.pop(key, (None, 0))
-            self._held[key] = value, size
-            self._room += before - size
-            while self._room < 0 and len(self._held) > 1:
-                _, (_, freed) = self._held.popitem(last=False)
-                self._room += freed
-
-
-class _Scale(io.RawIOBase):
-    """A file that weighs what is written and forgets it."""
-
-    size = 0
-
-    def write(self, data: Any) -> int:
-        self.size += len(data)
-        return len(data)
-
-
-def _weight(model: Any) -> int:
-    """About the bytes of a model: those of its pickle, whose arrays are not copied for it."""
-    scale, arrays = _Scale(), [0]
-    try:
-        pickle.Pickler(
-            scale, 5, buffer_callback=lambda buffer: arrays.append(buffer.raw().nbytes)
-        ).dump(model)
-    except Exception:
-        return 2**20  # anything: it cannot be told
-    return scale.size + sum(arrays)

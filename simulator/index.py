@@ -72,7 +72,8 @@ class Index:
     def _open(self) -> sqlite3.Connection:
         for folder in self._folders:
             make_private(folder)
-        # Two processes that turn one new file into a write-ahead log would disturb each other.
+        # Two processes that turn one new file into a write-ahead log would disturb each other. This
+        # turn may come on top of another one: nobody who has it asks for any other.
         with self._opening.take("open"):
             connection = sqlite3.connect(
                 self.path, timeout=60, isolation_level=None, check_same_thread=False
@@ -135,4 +136,6 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    pass
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )

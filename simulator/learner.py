@@ -44,7 +44,7 @@ class Learner:
         origin = origin_of(setup.model)
         identity = (
             setup.stream.fingerprint,
-            joblib.hash(setup.model),
+            _content(setup.model),
             setup.features,
             environment(),
             origin.versions,
@@ -129,7 +129,7 @@ class Learner:
         known = self._updates.get(id(update))
         if known is None:
             kind = type(update)
-            text = f"{kind.__module__}.{kind.__qualname__}:{joblib.hash(update)}"
+            text = f"{kind.__module__}.{kind.__qualname__}:{_content(update)}"
             # The update is kept beside its name, so that its id is not given to another one.
             known = self._updates[id(update)] = (update, text.encode(), origin_of(update))
         return known[1], known[2]
@@ -289,6 +289,14 @@ class Learner:
             return float(np.average(y, weights=weights))
         counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))
         return counts / counts.sum()
+
+
+def _content(value: Any) -> str:
+    """Names what an object holds; what cannot be pickled (a local class) is named by itself."""
+    try:
+        return str(joblib.hash(value))
+    except Exception:
+        return f"only here: {id(value)}"
 
 
 def needs_names(model: Any) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.fits import Answers, Fit, FitError
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import PartError, Rows, Selection, Update
+from backtrain.simulator.protocols import PartError, Rows, Selection, Update, needs_parent
 from backtrain.simulator.setup import Setup
 
 if TYPE_CHECKING:
@@ -444,11 +444,23 @@ class Model:
         self._view = view
         self._fit = fit
         self._parent = parent._fit if parent is not None else None
+        lineage = needs_parent(view._services.update)
+        self._learnt_before = parent if lineage else None
         self.version = version
         self.decided_at = pd.Timestamp(decided_at)
         self.in_force_since: pd.Timestamp | None = None
         self.first_row = 0  # the first row that it answers, once it is in force
         self.selection = fit.selection if selection is None else selection
+
+    @property
+    def learnt(self) -> NDArray[np.int64]:
+        """Rows that this model was trained on, those of its parents included, shape (n,)."""
+        parts = []
+        model: Model | None = self
+        while model is not None:
+            parts.append(model.selection.indices())
+            model = model._learnt_before
+        return np.unique(np.concatenate(parts))
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """What this model says to past rows, shape (n,): floats, or class labels."""

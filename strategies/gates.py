@@ -121,9 +121,7 @@ class _Match:
             return self._won
         assert self._held is not None
         assert self._all is not None
-        fair = np.setdiff1d(
-            self._held.indices(), view.model.selection.indices(), assume_unique=True
-        )
+        fair = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
         if len(fair) < self._gate.min_rows:
             return Verdict.reject(
                 f"only {len(fair)} held-out rows are new to the champion; "

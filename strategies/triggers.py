@@ -274,15 +274,18 @@ class _Several:
     def __init__(self, monitors: list[Monitor], need: int) -> None:
         self._monitors = monitors
         self._need = need
+        self._parts: list[Reason] = []
+        self._whole: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
         if len(fired) < self._need:
             return None
-        if len(fired) == 1:
-            return fired[0]
-        said = "; ".join(reason.sentence for reason in fired)
-        return Reason(said, fired[0].statistic, fired[0].threshold)
+        if self._whole is None or fired != self._parts:  # alarms that stay on are one reason
+            said = "; ".join(reason.sentence for reason in fired)
+            self._whole = Reason(said, fired[0].statistic, fired[0].threshold)
+            self._parts = fired
+        return fired[0] if len(fired) == 1 else self._whole
 
 
 @dataclass(frozen=True, repr=False)

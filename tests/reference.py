@@ -1,8 +1,8 @@
 """A replay as plain as it can be: one loop over all instants, one row at a time, no cleverness.
 
 It is the truth that the fast replay is held against. It shares no code with it but plain data
-(streams, selections, outcomes) and, where a part's own arithmetic is not in question, the part: such
-a part is given a `SlowView`, which answers by looking through lists.
+(streams, selections, outcomes) and, where a part's own arithmetic is not in question, the part:
+such a part is given a `SlowView`, which answers by looking through lists.
 
 Instants are nanoseconds; `None` for a label time means that the label never arrives.
 """
@@ -27,6 +27,7 @@ from backtrain.strategies import (
     BeatsChampion,
     Budget,
     Cooldown,
+    Decay,
     Every,
     EveryRows,
     Expanding,
@@ -46,7 +47,7 @@ LOSSES = {
 }
 
 
-class CannotFit(Exception):
+class CannotFitError(Exception):
     """A training that yields no model."""
 
 
@@ -68,6 +69,11 @@ class SlowVersion:
     @property
     def selection(self) -> Selection:
         return Selection(np.array(self.rows, dtype=np.int64))
+
+    @property
+    def first_row(self) -> int:
+        since = max(at for version, at in self.replay.truth.deployments if version == self.version)
+        return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
     def answer(self, row: int) -> Any:
         return self.model.predict(self.replay.X[row : row + 1])[0]
@@ -98,13 +104,12 @@ class SlowVersion:
         if held == 0:
             return None
         older, newest = self.rows[:-held], self.rows[-held:]
-        kind = "initial" if self.version == 0 else "train"
-        self.replay.charge(kind, self.version, len(older) / 1000, "per_1k_rows")
         parent = self.parent.model if self.parent else None
         try:
-            model = self.replay.fitted(older, parent)
-        except CannotFit:
+            model = self.replay.fitted(older, parent, self.decided)
+        except CannotFitError:
             return None
+        self.replay.charge("train", self.version, len(older) / 1000, "per_1k_rows")
         twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
         return SimpleNamespace(
             rows=newest,
@@ -139,9 +144,7 @@ class Truth:
     versions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[tuple[int, int]] = field(default_factory=list)
     events: list[tuple[int, str, int | None]] = field(default_factory=list)
-    charges: dict[tuple[int, str, int], float] = field(
-        default_factory=lambda: defaultdict(float)
-    )
+    charges: dict[tuple[int, str, int], float] = field(default_factory=lambda: defaultdict(float))
 
 
 class SlowReplay:
@@ -160,6 +163,7 @@ class SlowReplay:
         self.start = pd.Timestamp(backtest.start).as_unit("ns").value
         end = stream.event_time[-1] if backtest.end is None else backtest.end
         self.end = pd.Timestamp(end).as_unit("ns").value
+        self.last_tick = min(self.end, self.event[-1])
         self.served = [i for i, at in enumerate(self.event) if self.start <= at <= self.end]
         self.classify = is_classifier(backtest.model)
         default = "zero_one" if self.classify else "absolute"
@@ -174,7 +178,7 @@ class SlowReplay:
         self.bought: set[int] = set()
         self.trainings: list[int] = []
         self.training: Training | None = None
-        self.noted: Reason | None = None
+        self.noted: tuple[Reason, str] | None = None
         self.truth = Truth()
 
     def _ticks(self, tick: Any) -> set[int]:
@@ -182,7 +186,7 @@ class SlowReplay:
             return {self.event[i] for k, i in enumerate(self.served) if k and k % tick == 0}
         step = pd.tseries.frequencies.to_offset(tick)
         ticks, at = set(), pd.Timestamp(self.start) + step
-        while at.value <= self.end:
+        while at.value <= self.last_tick:
             ticks.add(at.value)
             at = at + step
         return ticks
@@ -276,13 +280,19 @@ class SlowReplay:
 
     # --- training -------------------------------------------------------------------------------
 
-    def fitted(self, rows: list[int], parent: Any, update: Any = None) -> Any:
-        update = self.strategy.update if update is None else update
+    def weights_of(self, rows: list[int], decided: int) -> np.ndarray | None:
+        spec, own = self.strategy.window, self.backtest.stream.weight
+        if not isinstance(spec, Decay):
+            return None if own is None else own[rows]
+        age = np.array([decided - self.event[i] for i in rows])
+        weights = 0.5 ** (age / pd.Timedelta(spec.half_life).value)
+        return weights if own is None else own[rows] * weights
+
+    def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
+        update = self.strategy.update
         if not rows:
-            raise CannotFit("no rows")
-        weights = None
-        if self.backtest.stream.weight is not None:
-            weights = np.array([self.weight[i] for i in rows])
+            raise CannotFitError("no rows")
+        weights = self.weights_of(rows, decided)
         blank = clone(self.backtest.model)
         try:
             if isinstance(update, Refit):
@@ -290,10 +300,11 @@ class SlowReplay:
                 return blank.fit(self.X[rows], self.y[rows], **extra)
             return update.fit(blank, self.X[rows], self.y[rows], weights, parent, 0)
         except Exception as error:
-            raise CannotFit(str(error)) from error
+            raise CannotFitError(str(error)) from error
 
     def window(self) -> list[int]:
         spec, rows = self.strategy.window, self.labelled()
+        spec = spec.window if isinstance(spec, Decay) else spec
         if isinstance(spec, Expanding):
             return rows
         assert isinstance(spec, Sliding)
@@ -312,7 +323,9 @@ class SlowReplay:
 
     def first_model(self) -> None:
         rows = self.window()
-        self.model = SlowVersion(self, 0, self.fitted(rows, None), rows, self.start, None)
+        self.model = SlowVersion(
+            self, 0, self.fitted(rows, None, self.start), rows, self.start, None
+        )
         self.charge("initial", 0, 1, "retrain")
         self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
         self.buy(rows)
@@ -324,17 +337,17 @@ class SlowReplay:
         kind = "busy" if self.training is not None else self.obstacle()
         if kind is None:
             self.decide()
-        elif reason is not self.noted:  # an alarm that stays on is noted once
-            self.noted = reason
+        elif (reason, kind) != self.noted:  # an alarm that stays on is noted once an obstacle
+            self.noted = reason, kind
             self.event_(kind, None)
 
     def obstacle(self) -> str | None:
         strategy, now = self.strategy, pd.Timestamp(self.now)
         if strategy.budget is not None and len(self.trainings) >= strategy.budget:
             return "budget"
-        if strategy.cooldown is not None and self.trainings:
-            if now < pd.Timestamp(self.trainings[-1]) + pd.Timedelta(strategy.cooldown):
-                return "cooldown"
+        cooldown = pd.Timedelta(strategy.cooldown or 0)
+        if self.trainings and now < pd.Timestamp(self.trainings[-1]) + cooldown:
+            return "cooldown"
         for entry in strategy.blackout:
             if isinstance(entry, str):
                 entry = (entry, pd.Timestamp(entry) + pd.Timedelta("1D"))
@@ -358,8 +371,8 @@ class SlowReplay:
             self.charge("train", number, len(train) / 1000, "per_1k_rows")
             self.buy(rows, number)
         try:
-            model = self.fitted(train, self.model.model)
-        except CannotFit:
+            model = self.fitted(train, self.model.model, self.now)
+        except CannotFitError:
             self.truth.versions[number]["outcome"] = "failed"
             self.event_("failed", number)
             return
@@ -428,7 +441,7 @@ class SlowReplay:
 
     def fit_again(self, training: Training, rows: list[int]) -> None:
         old, number = training.challenger, training.challenger.version
-        model = self.fitted(rows, old.parent.model)
+        model = self.fitted(rows, old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
         self.truth.versions[number]["rows"] = rows
         self.charge("train", number, len(rows) / 1000, "per_1k_rows")
@@ -468,7 +481,7 @@ def listed(rows: Any) -> list[int]:
     return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [int(i) for i in rows]
 
 
-# --- the view of parts that are used as they are ---------------------------------------------------
+# --- the view of parts that are used as they are ------------------------------------------------
 
 
 class SlowView:
@@ -511,7 +524,7 @@ class SlowView:
     def answered(self, rows: Any) -> SlowArrived:
         return SlowArrived(self._replay, listed(rows), self.arrivals)
 
-    def X(self, rows: Any) -> Any:
+    def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
 
@@ -572,7 +585,7 @@ class _NeverTwin:
 
 
 class _Instants:
-    """Fires at a tick when an instant of the schedule lies after the tick before, and not after now."""
+    """Fires when an instant of the schedule lies after the tick before, and not after now."""
 
     def __init__(self, spec: Any) -> None:
         self._spec, self._before = spec, None
@@ -767,4 +780,3 @@ class _MatchTwin:
 def rows_of(rows: list[int]) -> Selection:
     """Rows as the protocol takes them."""
     return Selection(np.array(rows, dtype=np.int64))
-

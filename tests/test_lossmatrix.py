@@ -1,6 +1,6 @@
 """Look-ups in a loss matrix equal replays; the oracle equals brute force."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -128,8 +128,8 @@ def test_schedules_and_oracle_equal_brute_force(
 def test_as_the_price_rises_the_oracle_pays_more_and_trains_less(matrix: LossMatrix) -> None:
     found = [matrix.oracle(Prices(retrain=price)) for price in (0, 0.5, 1, 2, 5, 10, 30, 1_000)]
     costs, retrains = [o.cost for o in found], [o.retrains for o in found]
-    assert all(b >= a - 1e-9 for a, b in zip(costs, costs[1:], strict=False))
-    assert all(b <= a for a, b in zip(retrains, retrains[1:], strict=False))
+    assert all(b >= a - 1e-9 for a, b in pairwise(costs))
+    assert all(b <= a for a, b in pairwise(retrains))
     assert retrains[-1] == 0
 
 

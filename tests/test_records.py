@@ -89,5 +89,5 @@ def test_a_failed_save_leaves_what_was_there(
 
 
 def test_a_directory_that_holds_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="not a run directory: run.json, predictions.parquet"):
+    with pytest.raises(RecordError, match=r"not a run directory: run\.json, predictions\.parquet"):
         Run.load(tmp_path)
