@@ -58,7 +58,7 @@ def significant(value: float, digits: int = 4) -> str:
 
 def price(value: float) -> str:
     """A price to three significant digits, without trailing zeros: "20", "0.05", "1,260"."""
-    text = significant(value, 3)
+    text = number(value) if math.isinf(value) else significant(value, 3)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -40,8 +40,9 @@ def intervals(tuning: Tuning) -> Drawing:
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
     money, places = Money.fit(mean), np.arange(len(mean))
     low, high = tuning.phases.T
-    axes.fill_between(places, low, high, color=FAINT, alpha=0.35, linewidth=0)
-    axes.plot(places, mean, color=SOFT, linewidth=1.2, zorder=2)
+    timed = places[:-1]  # never is no interval: no line leads to it
+    axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
+    axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
     for i, name in enumerate(tuning.labels):
         colour = COLOURS["winner"] if i in (judgement.best, *judgement.alike) else SOFT
         fill = colour if judgement.judged[i] else COLOURS["paper"]
@@ -50,8 +51,8 @@ def intervals(tuning: Tuning) -> Drawing:
         titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
     axes.annotate(
-        "known only afterwards", (len(mean) - 0.6, tuning.oracle), (0, -4), ha="right", va="top",
-        textcoords="offset points", fontsize=8.5, color=COLOURS["runner"],
+        "oracle: known only afterwards", (len(mean) - 0.6, tuning.oracle), (0, -4), ha="right",
+        va="top", textcoords="offset points", fontsize=8.5, color=COLOURS["runner"],
     )  # fmt: skip
     _named(axes, tuning.labels)
     _fit_height(axes, tuning)
@@ -124,7 +125,7 @@ def old_rows(old: Fresh) -> Drawing:
         titles |= _curve(axes, old, "half-life", "runner", dashed=True)
     lengths = [name for kind, name in zip(old.kinds, old.labels, strict=True) if kind == "newest"]
     _named(axes, [*lengths, "all"])
-    fading = " Green and dashed: all rows, each weighing half as much a half-life." if both else ""
+    fading = " Green: all rows, each losing half its weight every half-life." if both else ""
     caption = (
         "The same points in time, by how old rows may be. Blue: only rows of the newest stretch."
         f"{fading} Both end at all rows with equal weights."

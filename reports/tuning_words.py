@@ -44,22 +44,25 @@ def findings(tuning: Tuning) -> dict[str, str]:
 def _interval(tuning: Tuning) -> str:
     judgement, money = tuning.judgement, Money.fit(tuning.mean)
     best, never = judgement.best, len(tuning.labels) - 1
-    lead = "Do not retrain" if best == never else f"Retrain every {_name(tuning)}"
-    phases = "" if best == never else " on average over its phases"
-    cost = f"it costs {money(tuning.mean[best])}{phases}"
+    cost = money(tuning.mean[best]) + ("" if best == never else " on average over its phases")
+    what = "never retraining" if best == never else f"every {_name(tuning)}"
+    lead = f"{'Do not retrain' if best == never else f'Retrain {what}'}: it costs {cost}"
     if judgement.block is None:
         return (
-            f"{lead}: {cost}, the least on this history, which is too short to say how sure that "
-            "is: fewer than ten blocks."
+            f"{lead}, the least on this history, which is too short to say how sure that is: "
+            "fewer than ten blocks."
         )
-    if never in judgement.alike and best != never:
-        lead = f"Too close to call between never and every {_name(tuning)}"
+    longer = _unjudged(tuning)
+    if longer:
+        lead = f"Too short a history to decide: of what can be judged {what} is cheapest, at {cost}"
+    elif never in judgement.alike and best != never:
+        lead = f"Too close to call: {what} is the cheapest interval, at {cost}"
     others = [tuning.labels[i] for i in judgement.alike if i != best]
     sure = (
         f"Its cost cannot be told from that of {listing(others)}" if others
-        else "Every other interval that could be judged cost more, beyond chance"
+        else "All else that can be judged cost more, beyond chance"
     )  # fmt: skip
-    return f"{lead}: {cost}. {sure} (95 %, all intervals at once).{_unjudged(tuning)}"
+    return f"{lead}. {sure} (95 %, all intervals at once).{longer}"
 
 
 def _unjudged(tuning: Tuning) -> str:
@@ -114,8 +117,8 @@ def _oracle(tuning: Tuning) -> str:
     what = f"retraining every {_name(tuning)}" if _name(tuning) != "never" else "never retraining"
     return (
         f"The cheapest schedule that hindsight finds costs {money(tuning.oracle)} with "
-        f"{count(len(tuning.oracle_at), 'retrain')}; {what} costs {money(gap)} more{share}. With this "
-        "window and update no trigger can gain more than that."
+        f"{count(len(tuning.oracle_at), 'retrain')}; {what} costs {money(gap)} more{share}. "
+        "With this window and update no trigger can gain more than that."
     )
 
 
