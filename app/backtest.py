@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import joblib
 from tqdm.auto import tqdm
@@ -28,7 +29,13 @@ from backtrain.tuning import Question, tune
 
 @dataclass(frozen=True, eq=False)
 class Backtest(Setup):
-    """Replay a history through retraining strategies; see `Setup` for the parameters.
+    """Replay a history through retraining strategies; see `Setup` for the other parameters.
+
+    Parameters
+    ----------
+    cache : path, optional
+        A directory where fits are kept for other processes and later runs; None keeps them in
+        memory. No result depends on it.
 
     Examples
     --------
@@ -45,10 +52,12 @@ class Backtest(Setup):
     9
     """
 
+    cache: str | Path | None = None
+
     @cached_property
     def store(self) -> FitStore:
-        """Where this backtest keeps its fits, so that strategies share them."""
-        return FitStore()
+        """Where this backtest keeps its fits, so that strategies, processes and runs share them."""
+        return FitStore(self.cache)
 
     def replay(
         self,

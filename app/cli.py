@@ -1,4 +1,4 @@
-"""The command line: ``backtrain run``, ``tune``, ``report`` and ``list``."""
+"""The command line: ``backtrain run``, ``tune``, ``report``, ``list`` and ``cache``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_sho
 from backtrain.configs import ConfigError, guess
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
+from backtrain.simulator.directory import default_directory
+from backtrain.simulator.fits import FitStore
 from backtrain.simulator.protocols import PartError
 from backtrain.simulator.setup import SetupError
 from backtrain.study import Study, explained, load
@@ -33,6 +35,7 @@ Backtest your retraining strategy before production pays for it.
   backtrain tune [key=value ...]       how often to retrain, on how many and how old rows
   backtrain report DIR...              write a report again, or several runs into one
   backtrain list [group]               what can be named, with one line each
+  backtrain cache info|clear           the fits that are kept for later runs
 
 Examples:
   backtrain run                        ten strategies on two years of bike rentals
@@ -77,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="what can be named")
     listing.add_argument("group", nargs="?", help="such as strategy or dataset")
     listing.set_defaults(command=_list)
+    cache = commands.add_parser("cache", help="the fits that are kept for later runs")
+    cache.add_argument("action", choices=("info", "clear"))
+    cache.add_argument("--directory", type=Path, help="default: the user's cache directory")
+    cache.set_defaults(command=_cache)
     return parser
 
 
@@ -248,3 +255,16 @@ def _defaults() -> dict[str, str]:
     entries = OmegaConf.create((files(PACKAGE) / "run.yaml").read_text(encoding="utf-8")).defaults
     groups = (entry for entry in entries if OmegaConf.is_dict(entry))
     return {str(group): str(choice) for entry in groups for group, choice in entry.items()}
+
+
+# --- cache ----------------------------------------------------------------------------------------
+
+
+def _cache(parsed: argparse.Namespace) -> None:
+    with explained():
+        store = FitStore(parsed.directory or default_directory())
+        if parsed.action == "clear":
+            store.clear()
+        found = store.info()
+    size, room = (found[key] / 2**20 for key in ("bytes", "max_bytes"))
+    print(f"{found['path']}: {found['entries']:,} entries, {size:,.1f} of {room:,.0f} MiB")

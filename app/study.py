@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.directory import default_directory
 from backtrain.strategies.strategy import Strategy
 
 Task = Literal["regression", "classification"]
@@ -75,6 +77,7 @@ def keys(
     seed: int,
     n_jobs: int,
     progress: bool,
+    cache: bool | str,
     hindsight: bool,
     baseline: str | None,
     comparison: Mapping[str, Any],
@@ -126,9 +129,17 @@ def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, 
         prices=build(plain["prices"]),
         delays=build(plain["delays"]),
         loss=build(plain["loss"]),
+        cache=where(plain["cache"]),
         **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
     )
     return plain, backtest
+
+
+def where(cache: bool | str) -> Path | None:
+    """The directory of a ``cache=`` setting: the user's own for true, none for false."""
+    if isinstance(cache, str):
+        return Path(cache)
+    return default_directory() if cache else None
 
 
 @contextmanager

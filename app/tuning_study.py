@@ -61,6 +61,7 @@ def keys(
     seed: int,
     n_jobs: int,
     progress: bool,
+    cache: bool | str,
 ) -> None:
     """Nothing: its parameters are the keys of the config of a tuning."""
 

@@ -126,6 +126,7 @@ def _score(
                 continue
             loss = _loss_after(learner, fit, view.past, setup.served.stop)
             out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+    store.flush()
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
@@ -255,6 +256,8 @@ def _events(replay: Replay) -> pd.DataFrame:
             "threshold": np.array(threshold, dtype=np.float64),
         }
     )
+    if not replay.serving.fallback[replay.setup.served].any():
+        return events
     return pd.concat((events, _fallbacks(replay))).sort_values(
         "at", kind="stable", ignore_index=True
     )
@@ -293,9 +296,9 @@ def _totals(
     replay: Replay, rows: slice, charges: pd.DataFrame, events: pd.DataFrame, steps: Steps
 ) -> dict[str, Any]:
     setup, serving = replay.setup, replay.serving
-    money = charges.groupby("kind")["amount"].sum()
-    by_kind = {kind: float(money.get(kind, 0.0)) for kind in KINDS}
-    kinds = events["kind"].value_counts()
+    kind_of, amount = charges["kind"].to_numpy(object), charges["amount"].to_numpy()
+    by_kind = {kind: float(amount[kind_of == kind].sum()) for kind in KINDS}
+    kinds = Counter(events["kind"])
     never = np.isnat(setup.stream.label_time[rows])
     scored = ~np.isnan(serving.loss[rows])
     judged = pick(serving.outcomes(rows), scored)

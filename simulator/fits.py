@@ -100,6 +100,7 @@ class FitStore:
         self._shelf = None if self.directory is None else Shelf(self.directory, max_bytes)
         self._recent = Recent(max_memory)
         self._prices: dict[str, float] = {}
+        self._weights: dict[type, int] = {}
         self._guard = threading.Lock()
         self._turns = Turns()
 
@@ -132,7 +133,7 @@ class FitStore:
             made = make()
             made = replace(made, cpu_seconds=self._prices.setdefault(name, made.cpu_seconds))
             size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
-            self._recent.put(name, made, weigh(made.model) if size is None else size)
+            self._recent.put(name, made, self._weight(made.model) if size is None else size)
         return made, False
 
     def answers(
@@ -227,6 +228,13 @@ class FitStore:
         self._prices.clear()
         if self._shelf is not None:
             self._shelf.clear()
+
+    def _weight(self, model: Any) -> int:
+        """About the bytes of a model; looked at now and then, since to look costs a small fit."""
+        kind = type(model)
+        if self.computed < 4 or self.computed % 32 == 0 or kind not in self._weights:
+            self._weights[kind] = weigh(model)
+        return self._weights[kind]
 
     def _count(self, **more: int) -> None:
         with self._guard:

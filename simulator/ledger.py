@@ -129,15 +129,16 @@ class Ledger:
 
     charges: list[Charges] = field(default_factory=list)
     spent: float = 0.0
+    _single: list[tuple[int, str, int, float, float]] = field(default_factory=list)
 
     def charge(
         self, when: int, kind: str, version: int, quantity: float, unit_price: float
     ) -> None:
         """Write one charge down; ``spent`` grows by it unless it is ``initial``."""
         if quantity and unit_price:
-            self.charge_all(
-                np.array([when]), kind, np.array([version]), np.array([quantity]), unit_price
-            )
+            self._single.append((when, kind, version, quantity, unit_price))
+            if kind != "initial":
+                self.spent += quantity * unit_price
 
     def charge_all(
         self,
@@ -160,23 +161,25 @@ class Ledger:
 
     def frame(self) -> pd.DataFrame:
         """The charges sorted by time; columns as in ``docs/records.md``."""
-        sizes = [len(entries.when) for entries in self.charges]
-
-        def joined(parts: list[NDArray[Any]], kind: str) -> NDArray[Any]:
-            return np.concatenate([np.empty(0, kind), *parts])
-
-        when = joined([c.when for c in self.charges], "int64")
-        quantity = joined([c.quantity for c in self.charges], "float64")
-        price = np.repeat([c.unit_price for c in self.charges], sizes)
+        at, kind, number, amount, unit = (
+            zip(*self._single, strict=True) if self._single else [()] * 5
+        )
+        many = self.charges
+        sizes = [len(entries.when) for entries in many]
+        when = np.concatenate([np.array(at, dtype=np.int64), *(c.when for c in many)])
+        version = np.concatenate([np.array(number, dtype=np.int64), *(c.version for c in many)])
+        quantity = np.concatenate([np.array(amount, dtype=np.float64), *(c.quantity for c in many)])
+        price = np.append(unit, np.repeat([c.unit_price for c in many], sizes)).astype(np.float64)
+        kinds = np.append(
+            np.array(kind, dtype=object),
+            np.repeat(np.array([c.kind for c in many], dtype=object), sizes),
+        )
         order = np.argsort(when, kind="stable")
-        kinds = np.repeat(np.array([c.kind for c in self.charges], dtype=object), sizes)
         return pd.DataFrame(
             {
                 "when": when[order].view("datetime64[ns]"),
                 "kind": pd.Series(kinds[order], dtype="str"),
-                "version": pd.array(
-                    joined([c.version for c in self.charges], "int64")[order], dtype="Int64"
-                ),
+                "version": pd.array(version[order], dtype="Int64"),
                 "quantity": quantity[order],
                 "unit_price": price[order],
                 "amount": quantity[order] * price[order],

@@ -116,8 +116,12 @@ def replay(
         Told the share of the ticks that has passed, now and then.
     """
     check_strategy(setup, strategy)
-    with one_thread(setup.model):
-        return Replay(setup, strategy, FitStore() if store is None else store).run(name, progress)
+    store = FitStore() if store is None else store
+    try:
+        with one_thread(setup.model):
+            return Replay(setup, strategy, store).run(name, progress)
+    finally:
+        store.flush()
 
 
 def check_strategy(setup: Setup, strategy: Policy) -> None:

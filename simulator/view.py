@@ -234,7 +234,7 @@ def _newest(rows: Rows) -> int:
         least, newest = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
     if least < 0 or newest < -1:
         raise PartError(f"rows={rows}: positions count from the start of the stream, not its end")
-    return newest
+    return int(newest)
 
 
 def _sealed(values: NDArray[Any]) -> NDArray[Any]:
