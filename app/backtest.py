@@ -90,6 +90,8 @@ class Backtest(Setup):
             strategy's regret to the clairvoyant schedule and its rank against luck.
         """
         self.check(strategies)
+        if n_jobs == 0:
+            raise SetupError("n_jobs=0: give a number of processes, or -1 for every core")
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         runs = (
             self._in_turn(strategies, progress)

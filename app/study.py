@@ -25,6 +25,13 @@ from backtrain.strategies.strategy import Strategy
 
 Task = Literal["regression", "classification"]
 
+#: What `trigger=` says when nobody sets it.
+_USUAL_TRIGGER = {
+    "_target_": "backtrain.strategies.Every",
+    "every": "7D",
+    "phase": "0D",
+    "since": "start",
+}
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -178,6 +185,7 @@ def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strat
     configs = dict(plain["comparison"])
     if plain.get("strategy") is not None:
         configs[chosen or "strategy"] = plain["strategy"]
+    _refuse_idle_trigger(plain["trigger"], configs)
     strategies = {}
     for name, config in configs.items():
         try:
@@ -187,6 +195,16 @@ def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strat
         if not hasattr(strategies[name], "trigger"):
             raise ConfigError(f"comparison.{name}={config!r}: not a strategy")
     return strategies
+
+
+def _refuse_idle_trigger(trigger: Any, configs: Mapping[str, Any]) -> None:
+    """Say so when ``trigger=`` was set and nothing that is compared uses it."""
+    used = any(isinstance(c, dict) and c.get("trigger") == trigger for c in configs.values())
+    if trigger != _USUAL_TRIGGER and not used:
+        raise ConfigError(
+            f"trigger={trigger.get('_target_')}: no strategy here uses it; "
+            "add strategy=parts, which is made of trigger=, window=, update= and gate="
+        )
 
 
 def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:

@@ -89,10 +89,17 @@ def caveats(comparison: Comparison) -> list[str]:
             f"Labels arrive after {_seconds(delay['median'])} (median), {_seconds(delay['p95'])} "
             "(95th percentile): strategies that watch losses see them that much later."
         )
-    if any(run.totals["fallback"] for run in runs):
+    worst = max(runs, key=lambda run: run.totals["fallback"])
+    if worst.totals["fallback"]:
         lines.append(
-            "Rows that a model could not score were answered by its training mean or prior."
+            "Rows that a model could not score were answered by its training mean or prior: "
+            f"{number(worst.totals['fallback'])} of {number(worst.totals['rows'])} with "
+            f"{worst.name}, the most of all."
         )
+    lines.append(
+        "Intervals cover the luck of this history, given the models that were trained on it: a "
+        "strategy that never retrains rests on a single training."
+    )
     lines.append(
         "If an earlier decision shaped which rows or labels exist (rejected applications, "
         "stock-outs, a policy that chose its own rows), the replay cannot show what "

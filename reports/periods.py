@@ -131,15 +131,19 @@ def own_block(run: Run, period: pd.Timedelta, season: pd.Timedelta) -> int:
 
 
 def usual_gap(run: Run) -> pd.Timedelta:
-    """Median time between trainings, the stretches before the first and after the last included.
+    """The gap between trainings in which a moment picked at random lies, at the median.
 
+    The stretches before the first and after the last count. Weighted by length, because a block
+    must hold the long gaps of an irregular strategy too; for a fixed interval it is that interval.
     Zero for a strategy that never trained: it has no lumps.
     """
     decided = trainings(run)["decided_at"]
     if decided.empty:
         return pd.Timedelta(0)
     ends = [pd.Timestamp(run.info["start"]), *decided.sort_values(), pd.Timestamp(run.info["end"])]
-    return pd.Timedelta(pd.Series(ends).diff().dropna().median())
+    gaps = np.sort(pd.Series(ends).diff().dropna().to_numpy("timedelta64[ns]").view(np.int64))
+    passed = np.cumsum(gaps, dtype=np.float64)
+    return pd.Timedelta(int(gaps[np.searchsorted(passed, passed[-1] / 2)]), "ns")
 
 
 def trainings(run: Run) -> pd.DataFrame:

@@ -130,13 +130,17 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 *luck,
             )
         )
-    return "\n".join([*aligned(lines), *_footnotes(table, reference)])
+    return "\n".join([*aligned(lines), *_footnotes(comparison, table, reference)])
 
 
-def _footnotes(table: pd.DataFrame, reference: str) -> list[str]:
+def _footnotes(comparison: Comparison, table: pd.DataFrame, reference: str) -> list[str]:
     notes = [f"difference: total minus that of {reference!r}; negative is cheaper"]
     if table["low"].isna().any():
         notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
+    for name, run in comparison.runs.items():
+        if run.totals["fallback"]:
+            share = f"{run.totals['fallback']:,} of {run.totals['rows']:,}"
+            notes.append(f"{shorten(name, 20)}: {share} rows could not be scored by the model")
     if "regret" in table:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
         notes.append(

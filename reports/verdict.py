@@ -107,7 +107,7 @@ class _Words:
         known = not math.isnan(low)
         interval = f"95 % interval {money(low)} to {money(high)}" if known else self._no_interval()
         if decision == "keep":
-            return self._keep(f"{money(saves)} more ({interval})")
+            return self._keep(f"{money(saves)} more ({interval})", clear=low > 0)
         if decision == "retrain":
             lead = "Stop retraining: run" if self._never(self.winner) else "Run"
             per_year = self._per_year(saves, money)
@@ -121,10 +121,16 @@ class _Words:
             f"{self.other}, {reason}."
         )
 
-    def _keep(self, more: str) -> str:
+    def _keep(self, more: str, clear: bool) -> str:
         lead = "Do not retrain: keep" if self._never(self.winner) else "Keep"
         if self.winner == self.other:
             return f"{lead} {self.winner}: nothing was compared with it."
+        if not clear:
+            what = "retraining pays" if self._never(self.winner) else "anything else pays"
+            return (
+                f"Nothing shows that {what}: {self.winner} was cheapest; the nearest, "
+                f"{self.other}, cost {more}."
+            )
         return (
             f"{lead} {self.winner}: no strategy was cheaper; the nearest, {self.other}, "
             f"costs {more}."

@@ -269,7 +269,14 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
     rows = setup.served.start + np.flatnonzero(serving.fallback[setup.served])
     numbers, first, counts = np.unique(serving.version[rows], return_index=True, return_counts=True)
     what = "mean" if setup.classes is None else "prior"
-    said = [f"{n} rows could not be scored and got the training {what}" for n in counts]
+    whys = [
+        replay.learner.why(replay.fits[int(v)], int(rows[at]))
+        for v, at in zip(numbers, first, strict=True)
+    ]
+    said = [
+        f"{n} rows could not be scored and got the training {what}: {why}"
+        for n, why in zip(counts, whys, strict=True)
+    ]
     return pd.DataFrame(
         {
             "at": setup.stream.event_time[rows[first]],

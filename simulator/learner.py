@@ -92,6 +92,8 @@ class Learner:
     ) -> Fit:
         blank = self._blank(seed)
         y = self.setup.stream.y[selection.rows]
+        if parent is None:
+            self._refuse_one_class(selection)
         weights = self._weights(selection)
         began = time.process_time()
         try:
@@ -100,7 +102,19 @@ class Learner:
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
+        for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
+            if not hasattr(model, needed):
+                raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
         return Fit(name, model, selection, took, seed, lasting)
+
+    def _refuse_one_class(self, selection: Selection) -> None:
+        """Some estimators learn from one class without a word; there is nothing to learn."""
+        if self.setup.classes is None:
+            return
+        found = np.unique(self.setup.truth[selection.rows])
+        if len(found) == 1:
+            only = self.setup.classes.tolist()[found[0]]
+            raise FitError(f"the window holds one class only: {only!r}")
 
     def _blank(self, seed: int) -> Any:
         if self._nested:
@@ -235,7 +249,22 @@ class Learner:
         prediction = np.asarray(model.predict(X))
         if prediction.ndim != 1:
             prediction = prediction.reshape(len(X))
-        return prediction, model.predict_proba(X) if self.setup.gives_probabilities else None
+        if len(prediction) != len(X):
+            raise ValueError(f"predict gave {len(prediction)} answers to {len(X)} rows")
+        if not self.setup.gives_probabilities:
+            return prediction, None
+        probability = np.asarray(model.predict_proba(X))
+        if probability.shape != (len(X), len(model.classes_)):
+            raise ValueError(f"predict_proba gave {probability.shape} for {len(X)} rows")
+        return prediction, probability
+
+    def why(self, fit: Fit, row: int) -> str:
+        """What a model says when it is asked about one row that it cannot score."""
+        try:
+            self._ask(fit.model, self.features(slice(row, row + 1)))
+        except Exception as error:
+            return f"{type(error).__name__}: {_first_line(error)}"
+        return "the answer is not a number, or not a class of the target"
 
     def _finish(
         self,
@@ -263,6 +292,10 @@ class Learner:
         classes = self.setup.classes
         assert classes is not None
         codes = np.searchsorted(classes, prediction).astype(np.int64)
+        codes = np.minimum(codes, len(classes) - 1)
+        strange = np.asarray(classes[codes] != prediction)
+        if strange.any():
+            failed = strange if failed is None else failed | strange
         full = None
         if probability is not None:
             full = np.zeros((len(codes), len(classes)))
@@ -280,7 +313,8 @@ class Learner:
         positive = self.setup.positive
         answered = codes if positive is None else np.full(len(codes), positive)
         score = full[np.arange(len(codes)), answered]
-        return Answers(codes, score, full if len(classes) > 2 else None, failed)
+        keep = len(classes) > 2 or positive is None
+        return Answers(codes, score, full if keep else None, failed)
 
     def _prior(self, fit: Fit) -> Any:
         """Mean of the labels that the fit learnt from, or the share of each class among them."""

@@ -53,7 +53,12 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not isinstance(self.rows, slice):
-            rows = np.asarray(self.rows, dtype=np.int64)
+            rows = np.asarray(self.rows)
+            if len(rows) and rows.dtype.kind not in "iu":
+                raise PartError(
+                    f"Selection: rows of dtype {rows.dtype}; give positions, as np.flatnonzero does"
+                )
+            rows = rows.astype(np.int64, copy=False)
             if len(rows) and len(rows) == rows[-1] - rows[0] + 1 and (np.diff(rows) == 1).all():
                 rows = slice(int(rows[0]), int(rows[-1]) + 1)  # type: ignore[assignment]
             object.__setattr__(self, "rows", rows)

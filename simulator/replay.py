@@ -146,6 +146,7 @@ class Replay:
         self.view = View(setup, self.serving, self)
         self.clock = Clock(setup.ticks, setup.end_at.value)
         self.challenger: Challenger | None = None
+        self.fits: dict[int, Fit] = {}
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
         self._noted: tuple[Reason, str] | None = None
@@ -194,7 +195,20 @@ class Replay:
         self._charge_training(job, selection)
         self.log.event(at, "initial", 0, entry.reason)
         self._job = None
-        self._put_in_force(model, Candidate(0, model._fit, self.view.past))
+        first = Candidate(0, model._fit, self.view.past)
+        self._put_in_force(model, first)
+        self._refuse_mute(first)
+
+    def _refuse_mute(self, first: Candidate) -> None:
+        """A first model that can score none of the first rows is a mistake, not a result."""
+        row = self.setup.served.start
+        _, _, answers = self.learner.block(first.fit, first.origin, row)
+        if answers.fallback is not None and answers.fallback.all():
+            raise SetupError(
+                "the first model cannot score any of the first rows that it serves: "
+                f"{self.learner.why(first.fit, row)}; models get an array, or a DataFrame where "
+                "they may need column names (features='array' or 'frame' decides it)"
+            )
 
     def _consider(self, reason: Reason) -> None:
         """A trigger has fired: train, or note why not."""
@@ -262,6 +276,7 @@ class Replay:
         )
         entry.shared = self.learner.store.computed == before
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
+        self.fits[entry.version] = fit
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
 
     def _fail(

@@ -56,7 +56,7 @@ class Serving:
         self.fallback = np.zeros(n, dtype=bool)
         probable = setup.gives_probabilities
         self.score = np.empty(n) if probable else None
-        many = setup.classes is not None and len(setup.classes) > 2
+        many = setup.classes is not None and (len(setup.classes) > 2 or setup.positive is None)
         self.probability = (
             np.empty((n, len(setup.classes)))
             if probable and many and setup.classes is not None

@@ -76,8 +76,12 @@ class Setup:
     features: Literal["auto", "array", "frame"] = "auto"
 
     def __post_init__(self) -> None:
+        if isinstance(self.tick, np.integer):
+            object.__setattr__(self, "tick", int(self.tick))
         if isinstance(self.tick, bool) or (isinstance(self.tick, int) and self.tick < 1):
             raise SetupError(f"tick={self.tick!r}: a number of rows is at least 1")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise SetupError(f"seed={self.seed!r}: a whole number, 0 or more")
         if self.features not in ("auto", "array", "frame"):
             raise SetupError(f"features={self.features!r}: not one of 'auto', 'array', 'frame'")
         if isinstance(self.model, type) or not hasattr(self.model, "fit"):
@@ -98,7 +102,7 @@ class Setup:
             if not 0 < self.start < 1:
                 raise SetupError(f"start={self.start!r}: a share of the span lies between 0 and 1")
             first, last = self.stream.span
-            return (first + (last - first) * self.start).as_unit("ns").floor("s")
+            return (first + (last - first) * self.start).as_unit("ns")
         return to_timestamp(self.start, "start")
 
     @cached_property
@@ -253,9 +257,14 @@ class Setup:
             )
 
     def _check_target(self) -> None:
-        if not (is_classifier(self.model) or is_regressor(self.model)):
+        try:
+            known = is_classifier(self.model) or is_regressor(self.model)
+        except Exception:  # scikit-learn's own, for what does not derive from BaseEstimator
+            known = False
+        if not known:
             raise SetupError(
-                f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn"
+                f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn; "
+                "derive it from BaseEstimator and ClassifierMixin or RegressorMixin"
             )
         y, target = self.stream.y, self.stream.target
         if self.task == "regression" and y.dtype.kind not in "fiub":

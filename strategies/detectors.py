@@ -112,6 +112,8 @@ class PerformanceDrop(Part):
     def margin(self) -> tuple[float, bool]:
         """The margin of ``drop``, and whether it is relative."""
         if not isinstance(self.drop, str):
+            if self.drop is not None and self.drop < 0:
+                raise PartError(f"PerformanceDrop(drop={self.drop!r}): a margin is not negative")
             return (0.0 if self.drop is None else float(self.drop)), False
         number = self.drop.strip().removesuffix("%")
         try:

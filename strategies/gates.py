@@ -53,6 +53,7 @@ class BeatsChampion(Part):
         What to compare; default the backtest's own loss, averaged.
     refit : bool
         Fit a winner once more with the held-out rows, the newest ones; both fits are charged.
+        Without it `PartialFit` never learns them: they had arrived before the decision.
     min_rows : int
         With fewer rows to compare on, the champion stays.
 

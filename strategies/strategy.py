@@ -70,7 +70,8 @@ class Strategy(Part):
                 )
         if self.cooldown is not None:
             parse_offset(self.cooldown, "cooldown")
-        if self.budget is not None and (isinstance(self.budget, bool) or self.budget < 0):
+        whole = isinstance(self.budget, int) and not isinstance(self.budget, bool)
+        if self.budget is not None and (not whole or self.budget < 0):
             raise PartError(f"Strategy(budget={self.budget!r}): a number of trainings, 0 or more")
         if isinstance(self.blackout, str):
             raise PartError(
@@ -100,6 +101,8 @@ class Strategy(Part):
                 day = to_timestamp(entry, "blackout").normalize()
                 stretches.append((day, day + pd.Timedelta(days=1)))
             else:
+                if len(entry) != 2:
+                    raise PartError(f"Strategy(blackout={entry!r}): a day, or a pair (from, to)")
                 start, stop = (to_timestamp(end, "blackout") for end in entry)
                 if stop <= start:
                     raise PartError(f"Strategy(blackout={entry!r}): ends before it begins")

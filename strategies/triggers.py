@@ -138,7 +138,7 @@ class EveryRows(Part):
     rows: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.rows, bool) or self.rows < 1:
+        if not isinstance(self.rows, int) or isinstance(self.rows, bool) or self.rows < 1:
             raise PartError(f"EveryRows(rows={self.rows!r}): give 1 or more")
 
     def monitor(self) -> Monitor:

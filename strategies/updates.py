@@ -58,6 +58,8 @@ class WarmStart(Part):
     rounds : int
         Trees or boosting iterations to add; of no meaning to other models.
 
+    A classifier's window must hold the parent's classes, or the training fails.
+
     >>> WarmStart(rounds=20)
     WarmStart(rounds=20)
     """
@@ -65,7 +67,7 @@ class WarmStart(Part):
     rounds: int = 10
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
+        if not isinstance(self.rounds, int) or self.rounds < 1:
             raise PartError(f"WarmStart(rounds={self.rounds!r}): adds nothing; give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
@@ -74,7 +76,12 @@ class WarmStart(Part):
         if "warm_start" not in getattr(last, "get_params", dict)():
             raise PartError(
                 f"WarmStart: {type(last).__name__} has no warm_start; use Refit(), or a model such "
-                "as SGDRegressor, LogisticRegression, RandomForest or HistGradientBoosting"
+                "as SGDRegressor, LogisticRegression, RandomForest or GradientBoosting"
+            )
+        if "HistGradientBoosting" in type(last).__name__:
+            raise PartError(
+                f"WarmStart: {type(last).__name__} goes on correctly only on the very same rows, "
+                "since it bins new ones anew; use Refit(), or GradientBoosting or RandomForest"
             )
         refuse_weights(setup)
 
@@ -84,6 +91,9 @@ class WarmStart(Part):
         """Fit a copy of ``parent`` further; the first model is fitted from scratch."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
+        known = getattr(parent, "classes_", None)
+        if known is not None and not np.array_equal(np.unique(y), known):
+            raise ValueError(f"warm start needs the parent's classes {known}, not {np.unique(y)}")
         grown = copy.deepcopy(parent)
         last = last_step(grown)
         last.set_params(warm_start=True)

@@ -126,6 +126,7 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["list", "window"]) == 0
     assert capsys.readouterr().out == (
         "window=\n"
+        "  custom     A class of your own: window=custom window._target_=my_module.MyWindow.\n"
         "  decay      Older rows count less: half as much every half_life.\n"
         "  expanding  Everything that is known.\n"
         "  sliding    The newest stretch: length=90D, or length=2000 labelled rows. (default)\n"

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import Ridge
 from sklearn.naive_bayes import GaussianNB
 
@@ -822,10 +823,20 @@ def test_a_first_model_that_cannot_be_trained_is_an_error_of_the_setup():
         backtest(stream).replay(Strategy(Never(), Expanding()))
 
 
-def test_a_window_of_one_class_is_learnt_and_serves():
-    y = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0])
-    run = backtest(history(y=y), model=DummyClassifier()).replay(Strategy(At((9,)), Sliding(3)))
-    assert run.predictions["prediction"].tolist() == [0] * 5 + [1] * 4
+@pytest.mark.parametrize("model", [DummyClassifier(), HistGradientBoostingClassifier(max_iter=2)])
+def test_a_window_of_one_class_is_a_failed_training_also_where_the_estimator_takes_it(model):
+    y = np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0])
+    run = backtest(history(y=y), model=model).replay(Strategy(At((9,)), Sliding(3)))
+    assert events_of(run, "failed") == [(9, "failed")]
+    assert "one class only: 1" in run.events["reason"].iloc[-1]
+    assert versions_of(run) == "000000000"
+
+
+def test_a_first_model_that_can_score_nothing_is_refused():
+    with pytest.raises(SetupError, match=r"cannot score any .*ValueError: negative"):
+        backtest(history(X=-np.ones((13, 1))), model=Stubborn()).replay(
+            Strategy(Never(), Expanding())
+        )
 
 
 def test_a_row_that_cannot_be_scored_gets_the_training_mean():

@@ -1,0 +1,40 @@
+"""Millions of rows: what stays in memory, and how time grows with their number."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("million.py")
+HALF, WHOLE = 1_500_000, 3_000_000
+
+
+def measured(n: int) -> dict[str, float]:
+    """A process of its own, since the peak of one that has run other tests tells nothing."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, str(n)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def rounds() -> list[tuple[dict[str, float], dict[str, float]]]:
+    return [(measured(HALF), measured(WHOLE)) for _ in range(3)]
+
+
+def test_gibibytes_of_three_million_rows(figure, benchmark, rounds):
+    benchmark.pedantic(lambda: None, rounds=1)
+    found = max(whole["bytes"] for _, whole in rounds) / 2**30
+    figure(found, "under 2 GiB")
+    assert found < 2
+
+
+def test_time_of_twice_the_rows(figure, benchmark, rounds):
+    benchmark.pedantic(lambda: None, rounds=1)
+    found = statistics.median(whole["seconds"] / half["seconds"] for half, whole in rounds)
+    figure(found, "at most 2.2")
+    half, whole = rounds[0]
+    assert (half["retrains"], whole["retrains"]) == (119, 238)
