@@ -20,9 +20,7 @@ def ratio(benchmark, request):
         rounds: int = 7,
     ) -> float:
         ours(), theirs()  # warm up both
-        pairs = []
-        for _ in range(rounds):
-            pairs.append((_seconds(ours), _seconds(theirs)))
+        pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
         benchmark.pedantic(ours, rounds=1)
         found = statistics.median(a / b for a, b in pairs)
         mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
