@@ -1,6 +1,7 @@
 """Columns of a history: features, labels, weights and groups, each read into one exact form."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -15,6 +16,10 @@ Features: TypeAlias = Floats | pd.DataFrame
 
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
 _CHUNK = 1 << 16  # rows looked at together, so that checks need no second copy of a large array
+
+
+#: Text that can only be a date or an instant.
+_TIME = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?$|\d\d?[/.]\d\d?[/.]\d{4}( .*)?$")
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
@@ -159,11 +164,22 @@ def _feature(series: pd.Series, name: str) -> pd.Series:
             f"column {name!r}: {kind} values such as {series.dropna().iloc[0]!r}; a feature is a "
             "number, a truth value or text: use pd.to_numeric(column) or column.astype(str)"
         )
+    _refuse_times(series, name)
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
         return series.reset_index(drop=True)  # an order is declared by the user, not learnt
     # In order of first appearance: sorted, a category's code would depend on names yet to come.
     values = series.astype(object)
     return pd.Series(pd.Categorical(values, categories=pd.unique(values.dropna())))
+
+
+def _refuse_times(series: pd.Series, name: str) -> None:
+    """A column of times as text is most likely a label time that was not named: it would leak."""
+    some = pd.unique(series.dropna().astype(str).iloc[:1000])[:20]
+    if len(some) and all(_TIME.match(value) for value in some):
+        raise ValueError(
+            f"column {name!r}: times as text, such as {some[0]!r}, are no feature; name it as the "
+            "label time if it is that, derive numbers from it, or leave it out (drop)"
+        )
 
 
 def _infinite(name: str, row: int) -> str:

@@ -292,6 +292,9 @@ class SlowReplay:
         update = self.strategy.update
         if not rows:
             raise CannotFitError("no rows")
+        afresh = parent is None or isinstance(update, Refit)
+        if afresh and is_classifier(self.backtest.model) and len({self.y[i] for i in rows}) == 1:
+            raise CannotFitError("one class only")
         weights = self.weights_of(rows, decided)
         blank = clone(self.backtest.model)
         try:

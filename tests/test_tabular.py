@@ -1,5 +1,6 @@
 """Own data: files and OpenML as streams, and errors that say what to write instead."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,3 +108,13 @@ def test_openml_is_read_by_name(monkeypatch):
     assert stream.columns == ("a", "city")
     with pytest.raises(ValueError, match=r"OpenML 'rain': target='Y': .* did you mean 'y'"):
         openml("rain", time="ts", target="Y")
+
+
+def test_a_column_of_times_as_text_is_no_feature(tmp_path: Path) -> None:
+    path = tmp_path / "loans.csv"
+    days = pd.date_range("2024-01-01", periods=9).astype(str)
+    frame = pd.DataFrame({"ts": days, "known_at": days, "x": range(9), "y": range(9)})
+    frame.to_csv(path, index=False)
+    with pytest.raises(ValueError, match="'known_at': times as text, such as '2024-01-01'"):
+        table(path, time="ts", target="y")
+    assert len(table(path, time="ts", target="y", label_time="known_at")) == 9
