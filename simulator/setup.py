@@ -76,8 +76,9 @@ class Setup:
     features: Literal["auto", "array", "frame"] = "auto"
 
     def __post_init__(self) -> None:
-        if isinstance(self.tick, np.integer):
-            object.__setattr__(self, "tick", int(self.tick))
+        tick: Any = self.tick
+        if isinstance(tick, np.integer):
+            object.__setattr__(self, "tick", int(tick))
         if isinstance(self.tick, bool) or (isinstance(self.tick, int) and self.tick < 1):
             raise SetupError(f"tick={self.tick!r}: a number of rows is at least 1")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
