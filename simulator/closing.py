@@ -191,9 +191,9 @@ def _versions(replay: Replay) -> pd.DataFrame:
     entries = replay.log.versions
     at = replay.setup.stream.event_time
     spans = [
-        (at[rows.min()], at[rows.max()])
-        if entry.selection is not None and len(rows := entry.selection.indices())
-        else (np.datetime64("NaT", "ns"), np.datetime64("NaT", "ns"))
+        (np.datetime64("NaT", "ns"), np.datetime64("NaT", "ns"))
+        if entry.span is None
+        else (at[entry.span[0]], at[entry.span[1]])
         for entry in entries
     ]
     return pd.DataFrame(
@@ -270,7 +270,7 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
     numbers, first, counts = np.unique(serving.version[rows], return_index=True, return_counts=True)
     what = "mean" if setup.classes is None else "prior"
     whys = [
-        replay.learner.why(replay.fits[int(v)], int(rows[at]))
+        replay.learner.why(serving.unable[int(v)], int(rows[at]))
         for v, at in zip(numbers, first, strict=True)
     ]
     said = [

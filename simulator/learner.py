@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,10 @@ from backtrain.simulator.setup import Setup
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
 FIRST_BLOCK, LAST_BLOCK = 128, 65_536
+
+#: What a fit in the store learns from. Rows with late labels are an array of positions, millions
+#: long for a long window, and whoever asks for a fit has it anyway.
+_NO_ROWS = Selection(slice(0, 0))
 
 
 class Learner:
@@ -75,11 +80,12 @@ class Learner:
         sha.update(content + ancestor + seed.to_bytes(4, "big") + repr(origin.versions).encode())
         name = sha.hexdigest()
         lasting = self._lasting and origin.lasting and (parent is None or parent.lasting)
-        return self.store.fit(
+        fit, was_there = self.store.fit(
             name,
             lambda: self._make(name, update, selection, parent, seed, lasting),
-            selection if lasting else None,
+            _NO_ROWS if lasting else None,
         )
+        return replace(fit, selection=selection), was_there
 
     def _make(
         self,
@@ -105,7 +111,7 @@ class Learner:
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if not hasattr(model, needed):
                 raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
-        return Fit(name, model, selection, took, seed, lasting)
+        return Fit(name, model, _NO_ROWS, took, seed, lasting)
 
     def _refuse_one_class(self, selection: Selection) -> None:
         """Some estimators learn from one class without a word; there is nothing to learn."""

@@ -76,6 +76,14 @@ class Selection:
             return np.arange(self.rows.start, self.rows.stop)
         return self.rows
 
+    def span(self) -> tuple[int, int] | None:
+        """The smallest and the largest position, or None where there are no rows."""
+        if len(self) == 0:
+            return None
+        if isinstance(self.rows, slice):
+            return self.rows.start, self.rows.stop - 1
+        return int(self.rows.min()), int(self.rows.max())
+
     def take(self, where: slice | NDArray[Any]) -> Selection:
         """The part of this selection at the given places of it."""
         weights = None if self.weights is None else self.weights[where]

@@ -72,7 +72,7 @@ class VersionEntry:
     decided_at: int
     ready_at: int | None = None
     outcome: str = "pending"
-    selection: Selection | None = None
+    span: tuple[int, int] | None = None  # its oldest and newest row
     rows: int = 0
     fit_seconds: float = 0.0
     fit: str = ""
@@ -146,7 +146,6 @@ class Replay:
         self.view = View(setup, self.serving, self)
         self.clock = Clock(setup.ticks, setup.end_at.value)
         self.challenger: Challenger | None = None
-        self.fits: dict[int, Fit] = {}
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
         self._noted: tuple[Reason, str] | None = None
@@ -201,6 +200,7 @@ class Replay:
 
     def _refuse_mute(self, first: Candidate) -> None:
         """A first model that can score none of the first rows is a mistake, not a result."""
+        assert first.fit is not None
         row = self.setup.served.start
         _, _, answers = self.learner.block(first.fit, first.origin, row)
         if answers.fallback is not None and answers.fallback.all():
@@ -268,7 +268,7 @@ class Replay:
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""
-        entry.selection = selection
+        entry.span = selection.span()
         entry.rows = len(selection)
         before = self.learner.store.computed
         fit = self.fit(
@@ -276,7 +276,6 @@ class Replay:
         )
         entry.shared = self.learner.store.computed == before
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
-        self.fits[entry.version] = fit
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
 
     def _fail(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ class Candidate:
     """A fit under its version number, with the first row that its decision did not know."""
 
     version: int
-    fit: Fit
+    fit: Fit | None  # None once it answers no more: a version then takes no memory
     origin: int
 
 
@@ -50,6 +50,7 @@ class Serving:
         self._stop = setup.served.stop
         self.filled = setup.served.start
         self.assignments: list[Assignment] = []
+        self.unable: dict[int, Fit] = {}  # versions that could not score a row
         self.version = np.zeros(n, dtype=np.int32)
         self.prediction = np.empty(n, dtype=np.float64 if setup.classes is None else np.int64)
         self.loss = np.empty(n, dtype=np.float64)
@@ -67,6 +68,7 @@ class Serving:
         """Let ``assignment`` hold from its row on; rows before it keep their answers."""
         if self.assignments:
             self.ensure(assignment.row)
+            self.assignments[-1] = _over(self.assignments[-1])
         self.filled = min(self.filled, assignment.row)
         self.assignments.append(assignment)
 
@@ -85,30 +87,35 @@ class Serving:
         lower = self.filled
         upper, answers = self._answers(now.champion, lower, self._stop)
         if now.challenger is None or now.share == 0:
-            self._write(slice(lower, upper), answers, now.champion.version)
+            self._write(slice(lower, upper), answers, now.champion)
         else:
             upper, others = self._answers(now.challenger, lower, upper)
-            self._write(slice(lower, upper), answers, now.champion.version)
+            self._write(slice(lower, upper), answers, now.champion)
             mine = lower + np.flatnonzero(self._on_trial(now, lower, upper))
-            self._write(mine, _part(others, mine - lower), now.challenger.version)
+            self._write(mine, _part(others, mine - lower), now.challenger)
         rows = slice(lower, upper)
         self.loss[rows] = self._learner.setup.losses(self.outcomes(rows))
         self.filled = upper
 
     def _answers(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, Answers]:
+        assert candidate.fit is not None
         start, upper, answers = self._learner.block(candidate.fit, candidate.origin, lower)
         upper = min(upper, stop)
         return upper, _part(answers, slice(lower - start, None))
 
-    def _write(self, rows: slice | NDArray[np.int64], answers: Answers, version: int) -> None:
+    def _write(
+        self, rows: slice | NDArray[np.int64], answers: Answers, candidate: Candidate
+    ) -> None:
         n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        self.version[rows] = version
+        self.version[rows] = candidate.version
         self.prediction[rows] = answers.prediction[:n]
         if self.score is not None and answers.score is not None:
             self.score[rows] = answers.score[:n]
         if self.probability is not None and answers.probability is not None:
             self.probability[rows] = answers.probability[:n]
         self.fallback[rows] = False if answers.fallback is None else answers.fallback[:n]
+        if answers.fallback is not None and candidate.fit is not None:
+            self.unable.setdefault(candidate.version, candidate.fit)
 
     def _on_trial(self, now: Assignment, lower: int, upper: int) -> NDArray[np.bool_]:
         if now.sticky:
@@ -132,6 +139,16 @@ class Serving:
             weight=None if weight is None else weight[rows],
             positive=-1 if setup.positive is None else setup.positive,
         )
+
+
+def _over(assignment: Assignment) -> Assignment:
+    """The assignment without its fits, which answer no more under it."""
+    challenger = assignment.challenger
+    return replace(
+        assignment,
+        champion=replace(assignment.champion, fit=None),
+        challenger=None if challenger is None else replace(challenger, fit=None),
+    )
 
 
 def hashed_share(group: NDArray[np.generic]) -> NDArray[np.float64]:
