@@ -20,7 +20,6 @@ from backtrain.simulator.setup import Setup, pick
 
 if TYPE_CHECKING:
     from backtrain.simulator.replay import Replay
-    from backtrain.simulator.serving import Assignment
 
 _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 _SUPPRESSED = ("cooldown", "budget", "blackout")
@@ -114,13 +113,13 @@ def _plain(y: NDArray[Any]) -> Any:
 def _steps(replay: Replay) -> Steps:
     setup, serving = replay.setup, replay.serving
     start, end = setup.start_at.value, setup.end_at.value
-    marks = [a.at for a in serving.assignments]
+    marks = [stretch.at for stretch in serving.stretches]
     inner = np.unique(np.concatenate((setup.ticks, np.array(marks, dtype=np.int64), [start])))
     inner = inner[(inner >= start) & (inner <= end)]
     ends = np.append(inner[1:], end)
     borders = np.append(setup.event_at.searchsorted(inner), setup.served.stop)
     place = np.searchsorted(np.array(marks), inner, side="right") - 1
-    champion = np.array([a.champion.version for a in serving.assignments])[place]
+    champion = np.array([stretch.champion for stretch in serving.stretches])[place]
     return _sum_up(replay, inner, ends, borders, champion, place)
 
 
@@ -134,15 +133,16 @@ def _sum_up(
 ) -> Steps:
     """Add up the rows of each step; a step that two versions share becomes one entry for each."""
     setup, serving = replay.setup, replay.serving
-    assignments = serving.assignments
-    shared = np.flatnonzero([assignments[p].share > 0 for p in place])
+    stretches = serving.stretches
+    shares = np.array([stretch.share for stretch in stretches])
+    shared = np.flatnonzero(shares[place] > 0)
     n = len(start)
     step = np.repeat(np.arange(n), np.diff(borders))
     version = serving.version[setup.served]
     for extra, where in enumerate(shared):
         rows = slice(borders[where] - borders[0], borders[where + 1] - borders[0])
         step[rows][version[rows] != champion[where]] = n + extra
-    challengers = [_challenger_version(assignments[place[where]]) for where in shared]
+    challengers = [stretches[place[where]].challenger for where in shared]
     loss = serving.loss[setup.served]
     known = ~np.isnan(loss)
     weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
@@ -161,27 +161,17 @@ def _sum_up(
     return Steps(*(getattr(steps, column.name)[order] for column in fields(steps)))
 
 
-def _challenger_version(assignment: Assignment) -> int:
-    assert assignment.challenger is not None
-    return assignment.challenger.version
-
-
 def _charge_serving(replay: Replay, steps: Steps) -> None:
     prices, ledger = replay.setup.prices, replay.ledger
     ledger.charge_all(steps.start, "error", steps.version, steps.loss, prices.error)
     answered = steps.rows / 1000
     ledger.charge_all(steps.start, "predict", steps.version, answered, prices.per_1k_predictions)
-    for now, stop in _stretches(replay.serving.assignments, replay.setup.served.stop):
+    stretches = replay.serving.stretches
+    stops = [*(stretch.row for stretch in stretches[1:]), replay.setup.served.stop]
+    for now, stop in zip(stretches, stops, strict=True):
         if now.challenger is not None and now.share == 0:
             watched = (stop - now.row) / 1000
-            ledger.charge(
-                now.at, "predict", now.challenger.version, watched, prices.per_1k_predictions
-            )
-
-
-def _stretches(assignments: list[Assignment], stop: int) -> Iterable[tuple[Assignment, int]]:
-    stops = [a.row for a in assignments[1:]] + [stop]
-    return zip(assignments, stops, strict=True)
+            ledger.charge(now.at, "predict", now.challenger, watched, prices.per_1k_predictions)
 
 
 # --- versions, deployments, events --------------------------------------------------------------
@@ -217,13 +207,12 @@ def _versions(replay: Replay) -> pd.DataFrame:
 
 def _deployments(replay: Replay) -> pd.DataFrame:
     """Who answered which share from when to when; a stretch with the same share is one row."""
-    assignments = replay.serving.assignments
     rows: list[list[Any]] = []
     open_rows: dict[int, list[Any]] = {}
-    for now in assignments:
-        shares = {now.champion.version: 1.0 - now.share if now.challenger is not None else 1.0}
+    for now in replay.serving.stretches:
+        shares = {now.champion: 1.0 - now.share}
         if now.challenger is not None:
-            shares[now.challenger.version] = now.share
+            shares[now.challenger] = now.share
         for number, entry in list(open_rows.items()):
             if shares.get(number) != entry[3]:
                 entry[2] = now.at

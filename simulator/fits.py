@@ -120,7 +120,8 @@ class FitStore:
         ``selection`` is given for a lasting fit, which may go to disk: what it learns from, to be
         attached when it comes back. ``make`` may not ask the store for another fit.
         """
-        self._count(asked=1)
+        with self._guard:
+            self.asked += 1
         found = self._recent.get(name)
         if found is not None:
             return found, True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +16,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
-from backtrain.simulator.origin import Origin, environment, origin_of
+from backtrain.simulator.origin import environment, origin_of
 from backtrain.simulator.protocols import Rows, Selection, Update, needs_parent
 from backtrain.simulator.setup import Setup
 
@@ -56,7 +55,7 @@ class Learner:
         )
         self._lasting = origin.lasting
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
-        self._updates: dict[int, tuple[Update, bytes, Origin]] = {}
+        self._updates: dict[int, tuple[Update, tuple[bytes, bytes, bool]]] = {}
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -67,7 +66,7 @@ class Learner:
         """
         if len(selection) == 0:
             raise FitError("no labelled rows to learn from")
-        named, origin = self._named(update)
+        named, versions, update_lasts = self._named(update)
         content = selection.digest() + named
         if not needs_parent(update):
             parent = None  # else a fit would be another one for every strategy that comes to it
@@ -77,15 +76,16 @@ class Learner:
         seed = _integer(content + lineage, self.setup.seed)
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(content + ancestor + seed.to_bytes(4, "big") + repr(origin.versions).encode())
+        sha.update(content + ancestor + seed.to_bytes(4, "big") + versions)
         name = sha.hexdigest()
-        lasting = self._lasting and origin.lasting and (parent is None or parent.lasting)
+        lasting = self._lasting and update_lasts and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
             name,
             lambda: self._make(name, update, selection, parent, seed, lasting),
             _NO_ROWS if lasting else None,
         )
-        return replace(fit, selection=selection), was_there
+        made = Fit(fit.name, fit.model, selection, fit.cpu_seconds, fit.seed, fit.lasting)
+        return made, was_there
 
     def _make(
         self,
@@ -145,14 +145,16 @@ class Learner:
             else own[selection.rows] * selection.weights
         )
 
-    def _named(self, update: Update) -> tuple[bytes, Origin]:
+    def _named(self, update: Update) -> tuple[bytes, bytes, bool]:
+        """What names an update, the versions of its code, and whether these last."""
         known = self._updates.get(id(update))
         if known is None:
-            kind = type(update)
+            kind, origin = type(update), origin_of(update)
             text = f"{kind.__module__}.{kind.__qualname__}:{_content(update)}"
+            facts = (text.encode(), repr(origin.versions).encode(), origin.lasting)
             # The update is kept beside its name, so that its id is not given to another one.
-            known = self._updates[id(update)] = (update, text.encode(), origin_of(update))
-        return known[1], known[2]
+            known = self._updates[id(update)] = (update, facts)
+        return known[1]
 
     # --- features -----------------------------------------------------------------------------
 

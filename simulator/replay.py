@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -200,7 +199,6 @@ class Replay:
 
     def _refuse_mute(self, first: Candidate) -> None:
         """A first model that can score none of the first rows is a mistake, not a result."""
-        assert first.fit is not None
         row = self.setup.served.start
         _, _, answers = self.learner.block(first.fit, first.origin, row)
         if answers.fallback is not None and answers.fallback.all():
@@ -356,18 +354,12 @@ class Replay:
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, len(places) - before, price)
 
-    @contextmanager
-    def _on_account_of(self, job: Job) -> Iterator[None]:
-        """Let further fits and labels of a training under way be charged to it."""
-        rows, cpu_seconds = job.rows, job.cpu_seconds
-        self._job = job
-        try:
-            yield
-        finally:
-            self._job = None
-            self._charge_fitting(
-                job.kind, job.version, job.rows - rows, job.cpu_seconds - cpu_seconds
-            )
+    def _close_account(self, job: Job, rows: int, cpu_seconds: float) -> None:
+        """Charge what was fitted for a training under way since it had these rows and seconds."""
+        self._job = None
+        if job.rows != rows:
+            more = job.cpu_seconds - cpu_seconds
+            self._charge_fitting(job.kind, job.version, job.rows - rows, more)
 
     # --- from ready to in force ---------------------------------------------------------------
 
@@ -398,18 +390,24 @@ class Replay:
         view = self.view
         view._challenger = challenger.model
         view._trial_row = view.past if challenger.trial_row is None else challenger.trial_row
-        with self._on_account_of(challenger.job):
+        job = self._job = challenger.job
+        rows, cpu_seconds = job.rows, job.cpu_seconds
+        try:
             verdict = challenger.trial.review(view)
+        finally:
+            self._close_account(job, rows, cpu_seconds)
         view._challenger = None
         if verdict.reviewed and not challenger.reviewed:
             challenger.reviewed = True
             self._spend(view.at, "deploy", challenger.job.version, 1, self.setup.prices.review)
-        {
-            "deploy": self._accept,
-            "reject": self._reject,
-            "wait": self._wait,
-            "refit": self._refit,
-        }[verdict.action](challenger, verdict)
+        if verdict.action == "deploy":
+            self._accept(challenger, verdict)
+        elif verdict.action == "reject":
+            self._reject(challenger, verdict)
+        elif verdict.action == "wait":
+            self._wait(challenger, verdict)
+        else:
+            self._refit(challenger, verdict)
 
     def _accept(self, challenger: Challenger, verdict: Verdict) -> None:
         challenger.stage = "deploying"
@@ -451,16 +449,18 @@ class Replay:
         view, job = self.view, challenger.job
         entry = self.log.versions[job.version]
         view._fence_labels(verdict.selection.rows)
-        rows = job.rows
+        rows, cpu_seconds = job.rows, job.cpu_seconds
+        self._job = job
         try:
-            with self._on_account_of(job):
-                challenger.model = self._learn(entry, verdict.selection, challenger.parent)
-                self.buy(verdict.selection.rows)
+            challenger.model = self._learn(entry, verdict.selection, challenger.parent)
+            self.buy(verdict.selection.rows)
         except FitError as error:
             entry.outcome = "failed"
             self.log.event(view.at, "failed", job.version, str(error))
             self._end_trial()
             return
+        finally:
+            self._close_account(job, rows, cpu_seconds)
         challenger.candidate = Candidate(job.version, challenger.model._fit, view.past)
         self.log.event(view.at, "refit", job.version, _told(verdict))
         challenger.stage = "training"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ class Candidate:
     """A fit under its version number, with the first row that its decision did not know."""
 
     version: int
-    fit: Fit | None  # None once it answers no more: a version then takes no memory
+    fit: Fit
     origin: int
 
 
@@ -36,6 +37,16 @@ class Assignment:
     trial_row: int = 0
 
 
+class Stretch(NamedTuple):
+    """What stays of an assignment when it is over: no model, so that past versions take no room."""
+
+    at: int
+    row: int
+    champion: int
+    challenger: int | None
+    share: float
+
+
 class Serving:
     """Predictions of the versions in force, made ahead in blocks and cut where a version ends.
 
@@ -49,7 +60,8 @@ class Serving:
         self._learner = learner
         self._stop = setup.served.stop
         self.filled = setup.served.start
-        self.assignments: list[Assignment] = []
+        self.stretches: list[Stretch] = []
+        self._current: Assignment | None = None
         self.unable: dict[int, Fit] = {}  # versions that could not score a row
         self.version = np.zeros(n, dtype=np.int32)
         self.prediction = np.empty(n, dtype=np.float64 if setup.classes is None else np.int64)
@@ -66,16 +78,26 @@ class Serving:
 
     def assign(self, assignment: Assignment) -> None:
         """Let ``assignment`` hold from its row on; rows before it keep their answers."""
-        if self.assignments:
+        if self._current is not None:
             self.ensure(assignment.row)
-            self.assignments[-1] = _over(self.assignments[-1])
         self.filled = min(self.filled, assignment.row)
-        self.assignments.append(assignment)
+        self._current = assignment
+        challenger = assignment.challenger
+        self.stretches.append(
+            Stretch(
+                assignment.at,
+                assignment.row,
+                assignment.champion.version,
+                None if challenger is None else challenger.version,
+                assignment.share,
+            )
+        )
 
     @property
     def current(self) -> Assignment:
         """The assignment in force."""
-        return self.assignments[-1]
+        assert self._current is not None
+        return self._current
 
     def ensure(self, stop: int) -> None:
         """Have answers for every row before ``stop``."""
@@ -98,7 +120,6 @@ class Serving:
         self.filled = upper
 
     def _answers(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, Answers]:
-        assert candidate.fit is not None
         start, upper, answers = self._learner.block(candidate.fit, candidate.origin, lower)
         upper = min(upper, stop)
         return upper, _part(answers, slice(lower - start, None))
@@ -114,7 +135,7 @@ class Serving:
         if self.probability is not None and answers.probability is not None:
             self.probability[rows] = answers.probability[:n]
         self.fallback[rows] = False if answers.fallback is None else answers.fallback[:n]
-        if answers.fallback is not None and candidate.fit is not None:
+        if answers.fallback is not None:
             self.unable.setdefault(candidate.version, candidate.fit)
 
     def _on_trial(self, now: Assignment, lower: int, upper: int) -> NDArray[np.bool_]:
@@ -139,16 +160,6 @@ class Serving:
             weight=None if weight is None else weight[rows],
             positive=-1 if setup.positive is None else setup.positive,
         )
-
-
-def _over(assignment: Assignment) -> Assignment:
-    """The assignment without its fits, which answer no more under it."""
-    challenger = assignment.challenger
-    return replace(
-        assignment,
-        champion=replace(assignment.champion, fit=None),
-        challenger=None if challenger is None else replace(challenger, fit=None),
-    )
 
 
 def hashed_share(group: NDArray[np.generic]) -> NDArray[np.float64]:

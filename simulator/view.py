@@ -114,6 +114,11 @@ class View:
         """Past rows since the challenger's first review."""
         return slice(min(self._trial_row, self.past), self.past)
 
+    @property
+    def answered_so_far(self) -> int:
+        """How many rows have been served."""
+        return max(0, self.past - int(self._setup.served.start))
+
     # --- rows ---------------------------------------------------------------------------------
 
     @property

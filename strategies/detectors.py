@@ -19,7 +19,7 @@ from backtrain.simulator.metrics import Metric
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.drift import Reference, benjamini_hochberg
+from backtrain.strategies.drift import Reference, benjamini_hochberg, p_values
 
 
 class Detector:
@@ -404,15 +404,16 @@ class _FeatureMonitor(Detector):
         if self._references is None:
             self._references = self._remember(view)
         X = view.X(slice(max(self._since, past - spec.window), past))
-        p_values = np.array([r.p_value(column_of(X, place)) for _, place, r in self._references])
+        columns = [column_of(X, place) for _, place, _ in self._references]
+        found = p_values([reference for _, _, reference in self._references], columns)
         view.checked()
-        drifted = benjamini_hochberg(p_values, spec.alpha)
+        drifted = benjamini_hochberg(found, spec.alpha)
         if not drifted.any() or drifted.mean() < spec.min_share:
             return None
-        worst = int(np.argmin(p_values))
+        worst = int(np.argmin(found))
         names = [name for (name, _, _), hit in zip(self._references, drifted, strict=True) if hit]
-        said = f"{len(names)} of {len(p_values)} features drifted: {', '.join(names[:5])}"
-        return Reason(said, float(p_values[worst]), spec.alpha)
+        said = f"{len(names)} of {len(found)} features drifted: {', '.join(names[:5])}"
+        return Reason(said, float(found[worst]), spec.alpha)
 
     def _remember(self, view: View) -> list[tuple[str, int, Reference]]:
         rows: Rows = view.model.selection.rows

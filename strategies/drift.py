@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,17 @@ class Reference:
 
     def p_value(self, values: Any) -> float:
         """Chance of such a difference without drift; 1 where nothing can be compared."""
+        return float(p_values([self], [values])[0])
+
+    def compare(self, values: Any) -> tuple[float, float]:
+        """Statistic and effective sample size (NaN: the statistic is a p-value already)."""
         if self._categories is not None:
-            return chi_squared(self._counts, self._count_like(values))
+            return chi_squared(self._counts, self._count_like(values)), np.nan
         current = np.sort(values[~np.isnan(values)])
-        if len(current) == 0 or len(self._sorted) == 0:
-            return 1.0
-        return ks_p_value(ks_statistic(self._sorted, current), len(self._sorted), len(current))
+        n, m = len(self._sorted), len(current)
+        if n == 0 or m == 0:
+            return 1.0, np.nan
+        return ks_statistic(self._sorted, current), max(1.0, np.round(n * m / (n + m)))
 
     def _count_like(self, values: pd.Series) -> NDArray[np.float64]:
         """Counts in the reference's categories, then of others, then of missing ones."""
@@ -47,6 +53,19 @@ class Reference:
         known = counts.reindex(self._categories, fill_value=0).to_numpy(np.float64)
         other = float(counts.sum() - known.sum())
         return np.append(known, [other, float(values.isna().sum())])
+
+
+def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> NDArray[np.float64]:
+    """The p-value of each column against its reference, shape (columns,).
+
+    Kolmogorov's distribution is asked once for all of them: asking takes longer than the rest.
+    """
+    pairs = [r.compare(column) for r, column in zip(references, columns, strict=True)]
+    found, sizes = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
+    numeric = ~np.isnan(sizes)
+    if numeric.any():
+        found[numeric] = ks_p_value(found[numeric], sizes[numeric])
+    return found
 
 
 def _counted(values: pd.Series) -> NDArray[np.float64]:
@@ -61,24 +80,30 @@ def ks_statistic(reference: NDArray[np.float64], current: NDArray[np.float64]) -
     one the longer one's distribution is monotone: looking just before and at each value of the
     shorter one is enough.
     """
-    longer, shorter = (
-        (reference, current) if len(reference) >= len(current) else (current, reference)
-    )
+    pair = (reference, current)
+    longer, shorter = pair if len(reference) >= len(current) else pair[::-1]
     n, m = len(longer), len(shorter)
-    at = np.searchsorted(shorter, shorter, side="right") / m
-    before = np.searchsorted(shorter, shorter, side="left") / m
-    above = np.searchsorted(longer, shorter, side="right") / n
-    below = np.searchsorted(longer, shorter, side="left") / n
-    return float(max(np.max(at - above), np.max(below - before), 0.0))
+    if (shorter[1:] != shorter[:-1]).all():
+        before = np.arange(m) / m
+        at = before + 1 / m
+    else:
+        at = np.searchsorted(shorter, shorter, side="right") / m
+        before = np.searchsorted(shorter, shorter, side="left") / m
+    right = np.searchsorted(longer, shorter, side="right")
+    left = right.copy()
+    tied = longer[np.maximum(right, 1) - 1] == shorter
+    if tied.any():
+        left[tied] = np.searchsorted(longer, shorter[tied], side="left")
+    return float(max(np.max(at - right / n), np.max(left / n - before), 0.0))
 
 
-def ks_p_value(statistic: float, n: int, m: int) -> float:
-    """Two-sided p-value by the asymptotic distribution of Kolmogorov's statistic.
+def ks_p_value(statistic: Any, effective: Any) -> Any:
+    """Two-sided p-values by the asymptotic distribution of Kolmogorov's statistic.
 
-    The effective sample size is ``n * m / (n + m)``, as in SciPy's ``ks_2samp(method="asymp")``.
+    ``effective`` is the sample size ``n * m / (n + m)``, rounded, as in SciPy's
+    ``ks_2samp(method="asymp")``.
     """
-    effective = max(1.0, np.round(n * m / (n + m)))
-    return float(np.clip(kstwo.sf(statistic, effective), 0.0, 1.0))
+    return np.clip(kstwo.sf(statistic, effective), 0.0, 1.0)
 
 
 def chi_squared(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:

@@ -152,7 +152,7 @@ class _RowCounter:
         self._times = 0
 
     def fires(self, view: View) -> Reason | None:
-        served = len(view.served)
+        served = view.answered_so_far
         times = served // self._rows
         if times == self._times:
             return None
