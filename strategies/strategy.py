@@ -77,6 +77,9 @@ class Strategy(Part):
             raise PartError(
                 f"Strategy(blackout={self.blackout!r}): give a list, such as [{self.blackout!r}]"
             )
+        # One form, whether it came from code or from YAML: equal strategies look equal.
+        stretches = tuple(e if isinstance(e, str) else tuple(e) for e in self.blackout)
+        object.__setattr__(self, "blackout", stretches)
         _ = self._closed
 
     def obstacle(self, view: View) -> tuple[str, str] | None:
