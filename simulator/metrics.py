@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-_SMALLEST_PROBABILITY = 1e-15
+#: Below it a probability counts as this much, as in scikit-learn's log loss.
+_SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 
 
 class MetricError(ValueError):

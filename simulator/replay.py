@@ -119,6 +119,9 @@ def replay(
     try:
         with one_thread(setup.model):
             return Replay(setup, strategy, store).run(name, progress)
+    except Exception as error:
+        error.add_note(f"while replaying strategy {name!r}: {strategy!r}")
+        raise
     finally:
         store.flush()
 

@@ -38,7 +38,7 @@ def binary(seed: int, n: int, weighted: bool) -> Outcomes:
     random = np.random.default_rng(seed)
     label = random.integers(0, 2, n)
     label[:2] = [0, 1]
-    score = random.integers(1, 10, n) / 10  # ties on purpose
+    score = random.integers(0, 11, n) / 10  # ties, zeros and ones on purpose
     weight = random.uniform(0.1, 3, n) if weighted else None
     return Outcomes(label, (score > 0.5).astype(int), score, None, np.array([0, 1]), weight)
 
