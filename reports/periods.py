@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -167,11 +168,5 @@ def fixed_length(tick: str) -> pd.Timedelta | None:
     """The length of a tick such as "7D" or "2h"; None for months and for a number of rows."""
     if tick.strip().isdigit() or "row" in tick:
         return None
-    try:
-        offset = pd.tseries.frequencies.to_offset(tick)
-    except ValueError:
-        return pd.Timedelta(tick)  # a length that was printed: "1 days 00:00:00"
-    if not isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
-        return None
-    anchor = pd.Timestamp(0)
-    return pd.Timedelta((anchor + offset) - anchor)
+    offset = parse_offset(tick, "tick")
+    return offset if isinstance(offset, pd.Timedelta) else None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.reports.numbers import number
 from backtrain.reports.verdict import trigger_type
 from backtrain.simulator import statistics
@@ -152,8 +153,5 @@ def _days(run: Run) -> float:
     if interval == NEVER:
         return math.inf
     start = pd.Timestamp(run.info["start"])
-    try:
-        ahead = start + pd.tseries.frequencies.to_offset(interval)
-    except ValueError:
-        ahead = start + pd.Timedelta(interval)
+    ahead = shift(start, parse_offset(interval))
     return float((ahead - start) / pd.Timedelta(days=1))
