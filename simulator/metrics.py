@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 #: Below it a probability counts as this much, as in scikit-learn's log loss.
 _SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)

@@ -1106,3 +1106,22 @@ def test_rows_that_the_champion_was_trained_on_do_not_count():
     # Held out are rows 2, 3 and 4, but the champion knows 2 and 3.
     reason = run.events[run.events["kind"].isin(["accepted", "rejected"])].iloc[0]["reason"]
     assert reason.endswith("on 1 rows")
+
+
+def test_a_trigger_is_tuned_on_what_is_known_at_start_and_on_nothing_else():
+    @dataclass(frozen=True)
+    class Tuned:
+        seen: int
+
+        def prepare(self, history):
+            labels = history.y(slice(0, history.past))
+            with pytest.raises(FutureLeak):
+                history.y(slice(0, self.seen + 1))
+            assert len(labels) == self.seen
+            return At((6,))
+
+        def monitor(self):
+            raise AssertionError("the tuned trigger is asked, not this one")
+
+    run = backtest().replay(Strategy(Tuned(4), Expanding()))
+    assert events_of(run, "trained") == [(6, "trained")]
