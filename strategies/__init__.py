@@ -1,43 +1,33 @@
-"""The parts of a retraining strategy, and the strategy that they make up."""
+"""The parts of a retraining strategy, and the strategy that they make up.
 
-from backtrain.strategies.detectors import Detector, ErrorDrift, FeatureDrift, PerformanceDrop
-from backtrain.strategies.gates import BeatsChampion, Immediate
-from backtrain.strategies.strategy import Strategy
-from backtrain.strategies.triggers import (
-    AllOf,
-    AnyOf,
-    Budget,
-    Cooldown,
-    Every,
-    EveryRows,
-    Never,
-    OnDates,
-    Random,
+A part is exported by standing in the ``__all__`` of its own file.
+"""
+
+from backtrain.strategies import (
+    combinations,
+    detectors,
+    gates,
+    shifts,
+    strategy,
+    triggers,
+    updates,
+    windows,
 )
-from backtrain.strategies.updates import PartialFit, Refit, WarmStart
-from backtrain.strategies.windows import Decay, Expanding, Sliding
+from backtrain.strategies.combinations import *
+from backtrain.strategies.detectors import *
+from backtrain.strategies.gates import *
+from backtrain.strategies.shifts import *
+from backtrain.strategies.strategy import *
+from backtrain.strategies.triggers import *
+from backtrain.strategies.updates import *
+from backtrain.strategies.windows import *
 
-__all__ = [
-    "AllOf",
-    "AnyOf",
-    "BeatsChampion",
-    "Budget",
-    "Cooldown",
-    "Decay",
-    "Detector",
-    "ErrorDrift",
-    "Every",
-    "EveryRows",
-    "Expanding",
-    "FeatureDrift",
-    "Immediate",
-    "Never",
-    "OnDates",
-    "PartialFit",
-    "PerformanceDrop",
-    "Random",
-    "Refit",
-    "Sliding",
-    "Strategy",
-    "WarmStart",
-]
+__all__: list[str] = []
+__all__ += combinations.__all__
+__all__ += detectors.__all__
+__all__ += gates.__all__
+__all__ += shifts.__all__
+__all__ += strategy.__all__
+__all__ += triggers.__all__
+__all__ += updates.__all__
+__all__ += windows.__all__

@@ -10,6 +10,8 @@ from backtrain.simulator.protocols import Part, PartError, Reason, Selection, Ve
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
+__all__ = ["BeatsChampion", "Immediate"]
+
 
 @dataclass(frozen=True, repr=False)
 class Immediate(Part):

@@ -14,6 +14,8 @@ from backtrain.simulator.view import View
 from backtrain.strategies.gates import Immediate
 from backtrain.strategies.updates import Refit
 
+__all__ = ["Strategy"]
+
 
 @dataclass(frozen=True, repr=False)
 class Strategy(Part):

@@ -16,6 +16,8 @@ from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
+__all__ = ["PartialFit", "Refit", "WarmStart"]
+
 Weights = NDArray[np.float64] | None
 
 #: What estimators call the number of rounds that a warm start adds to.

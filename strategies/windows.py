@@ -14,6 +14,8 @@ from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.updates import last_step, takes_weights
 
+__all__ = ["Decay", "Expanding", "Sliding"]
+
 
 @dataclass(frozen=True, repr=False)
 class Expanding(Part):

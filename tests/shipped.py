@@ -1,9 +1,13 @@
-"""Every trigger, window, update and gate that is shipped, set for histories of some days."""
+"""Every trigger, window, update and gate that is shipped, set for histories of some days.
+
+A file ``test_part_*.py`` adds its own by dictionaries of the same names.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from contract import gathered
 
 from backtrain import Strategy, Verdict
 from backtrain.strategies import (
@@ -89,7 +93,7 @@ class NextTicksTrial:
         return Verdict.deploy() if gap.sum() > 0.5 else Verdict.reject()
 
 
-REGRESSION = {
+REGRESSION = gathered("REGRESSION") | {
     "never": Strategy(Never(), Expanding()),
     "every": Strategy(Every("7h"), Expanding()),
     "every with a phase": Strategy(Every("1D", phase="5h"), Sliding("2D")),
@@ -138,7 +142,7 @@ REGRESSION = {
     "rollback": Strategy(AnyOf(DROP, EveryRows(9)), Sliding(20), gate=Steps((0.5,), last="reject")),
     "shadow": Strategy(EveryRows(6), Sliding(20), gate=NextTicks()),
 }
-INCREMENTAL = {
+INCREMENTAL = gathered("INCREMENTAL") | {
     "partial fit": Strategy(Every("6h"), Expanding(), PartialFit()),
     "partial fit in a window": Strategy(
         EveryRows(6), Sliding("20h"), PartialFit(epochs=2, batch_rows=3)
@@ -150,7 +154,7 @@ INCREMENTAL = {
     "warm start on alarm": Strategy(DROP, Sliding(20), WarmStart(), BeatsChampion(0.3, min_rows=2)),
 }
 ACCURACY = PerformanceDrop("accuracy", window=12, min_labels=4, drop="10%")
-CLASSIFICATION = {
+CLASSIFICATION = gathered("CLASSIFICATION") | {
     "every": Strategy(Every("9h"), Sliding(20)),
     "drop": Strategy(ACCURACY, Sliding(20)),
     "balanced floor": Strategy(
@@ -160,7 +164,7 @@ CLASSIFICATION = {
     ),
     "any": Strategy(AnyOf(ACCURACY, Every("21h")), Expanding(), gate=BeatsChampion(5, min_rows=1)),
 }
-LONG = {
+LONG = gathered("LONG") | {
     "PageHinkley": Strategy(DRIFT, Sliding(20)),
     "ADWIN": Strategy(
         ErrorDrift("ADWIN", {"delta": 0.5, "clock": 1}),
@@ -176,3 +180,12 @@ ZERO_ONE = {
     name: Strategy(ErrorDrift(name), Sliding(20))
     for name in ("DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW")
 }
+
+
+def everything() -> list[Strategy]:
+    """All of them."""
+    return [
+        strategy
+        for table in (REGRESSION, INCREMENTAL, CLASSIFICATION, LONG, ZERO_ONE)
+        for strategy in table.values()
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from contract import gathered
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -31,7 +32,7 @@ PRESETS = [
 PARTS = ("trigger", "window", "update", "gate")
 
 #: What presets leave to the user.
-GIVEN = {
+GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
     ("trigger", "on_dates"): ["trigger.dates=[2012-01-02]"],
     ("latency", "by_class"): ["latency.offsets={0:30D}"],
     ("dataset", "table"): ["dataset.path=no.csv", "dataset.time=t", "dataset.target=y"],

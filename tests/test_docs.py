@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import backtrain
+from backtrain import strategies
 from backtrain.datasets.bundled import bike
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -38,8 +39,10 @@ def public(module: ModuleType) -> list[tuple[str, object]]:
 
 @pytest.mark.parametrize("name", modules())
 def test_examples_in_docstrings_run(name: str) -> None:
+    module = importlib.import_module(name)
     result = doctest.testmod(
-        importlib.import_module(name),
+        module,
+        extraglobs=vars(strategies) if ".strategies" in name else None,  # parts show parts
         optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
     )
     assert result.failed == 0

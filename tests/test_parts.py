@@ -5,6 +5,8 @@ import dataclasses
 import pickle
 
 import pytest
+import shipped
+from contract import gathered, parts_of
 
 import backtrain.strategies as parts
 from backtrain import PartError
@@ -33,6 +35,7 @@ from backtrain.strategies import (
 )
 
 ALL = [
+    *gathered("PARTS", []),
     Never(),
     Every("7D"),
     Every("MS", phase="2D"),
@@ -73,8 +76,13 @@ ALL = [
 
 
 def test_every_shipped_part_is_here() -> None:
-    shipped = {name for name in parts.__all__ if name != "Detector"}
-    assert {type(part).__name__ for part in ALL} == shipped
+    exported = {name for name in parts.__all__ if name != "Detector"}
+    assert {type(part).__name__ for part in ALL} == exported
+
+
+def test_every_part_is_replayed_row_by_row_and_with_the_future_spoilt() -> None:
+    replayed = {name for strategy in shipped.everything() for name in parts_of(strategy)}
+    assert replayed >= {name for name in parts.__all__ if name != "Detector"}
 
 
 @pytest.mark.parametrize("part", ALL, ids=repr)
@@ -107,6 +115,7 @@ class TestEveryPart:
 @pytest.mark.parametrize(
     ("build", "says"),
     [
+        *gathered("NONSENSE", []),
         (lambda: Every("7X"), "'7X': not a time offset; did you mean '7D'"),
         (lambda: Every("0D"), "no time at all"),
         (lambda: Every("7D", phase="8D"), "below '7D'"),
