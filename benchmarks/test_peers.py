@@ -11,7 +11,7 @@ from river.stream import simulate_qa
 from sklearn.linear_model import Ridge, SGDRegressor
 from threadpoolctl import threadpool_limits
 
-from backtrain import Backtest, Strategy, Stream
+from backtrain import Backtest, Prices, Strategy, Stream
 from backtrain.strategies import Every, EveryRows, Expanding, PartialFit, Sliding
 
 LAGS, WINDOW, REFIT, ROWS = 24, 1_000, 24, 4_000
@@ -139,3 +139,94 @@ def test_river_with_late_labels(ratio, model):
     with threadpool_limits(1):
         ratio(theirs, ours, rounds=3)
         assert np.abs(theirs() - ours()).max() < 1e-6
+
+
+# --- the best schedule in hindsight ---------------------------------------------------------------
+
+STEPS_AHEAD, PRICE = 120, 40.0
+
+
+def drifting() -> Stream:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(ROWS, LAGS))
+    weights = random.normal(size=(ROWS, LAGS)).cumsum(axis=0) / 60
+    times = np.datetime64("2024-01-01", "ns") + np.arange(ROWS) * HOUR
+    return Stream(X, (X * weights).sum(axis=1) + random.normal(size=ROWS), times)
+
+
+def best_by_us(stream: Stream) -> float:
+    backtest = Backtest(
+        stream, Ridge(), tick=DAY, start=stream.event_time[ROWS - STEPS_AHEAD * DAY]
+    )
+    matrix = backtest.loss_matrix(Sliding(WINDOW))
+    return matrix.oracle(Prices(retrain=PRICE, error=1)).cost
+
+
+def best_by_retrainopt(stream: Stream) -> float:
+    """Its exact plan: every candidate on the newest 1,000 rows, scored on all days that follow."""
+    from retrainopt import ModelAdapter, PlannerConfig, RetrainingPlanner, TimelineDataset
+
+    first = ROWS - STEPS_AHEAD * DAY
+
+    class Days(TimelineDataset):
+        num_steps = STEPS_AHEAD
+
+        def get_train_block(self, step: int) -> slice:
+            now = first + step * DAY
+            return slice(now - WINDOW, now)
+
+        def get_eval_block(self, step: int) -> slice:
+            return slice(first + step * DAY, first + (step + 1) * DAY)
+
+        def train_size(self, step: int) -> int:
+            return WINDOW
+
+    class Linear(ModelAdapter):
+        def fit(self, train_data: slice, **_: object) -> Ridge:
+            return Ridge().fit(stream.X[train_data], stream.y[train_data])
+
+        def evaluate(self, model: Ridge, eval_data: slice, **_: object) -> float:
+            error = model.predict(stream.X[eval_data]) - stream.y[eval_data]
+            return float(np.abs(error).sum())
+
+    planner = RetrainingPlanner(
+        Days(),
+        Linear(),
+        PlannerConfig(n_choices=(1.0,)),
+        training_cost_fn=lambda **_: PRICE,
+    )
+    return planner.plan("exact").total_cost
+
+
+def test_retrainopt_exact_plan(ratio):
+    pytest.importorskip("retrainopt")
+    stream = drifting()
+    with threadpool_limits(1):
+        ratio(lambda: best_by_retrainopt(stream), lambda: best_by_us(stream), rounds=3)
+        assert best_by_retrainopt(stream) == pytest.approx(best_by_us(stream), rel=1e-9)
+
+
+def test_lfmm_oracle(ratio):
+    """Its dynamic programming and ours on the very same losses."""
+    retrain = pytest.importorskip("lfmm.retrain")
+    stream = drifting()
+    backtest = Backtest(
+        stream, Ridge(), tick=DAY, start=stream.event_time[ROWS - STEPS_AHEAD * DAY]
+    )
+    matrix = backtest.loss_matrix(Sliding(WINDOW))
+    prices = Prices(retrain=PRICE, error=1)
+    bank = retrain.ModelBank(
+        stream=None,
+        freq="D",
+        periods=list(range(STEPS_AHEAD)),
+        models=[],
+        loss=np.where(np.isfinite(matrix.loss), matrix.loss, np.nan),
+        loss_name="absolute",
+    )
+
+    def theirs() -> float:
+        loss, starts = retrain.oracle(bank, PRICE)
+        return loss + PRICE * len(starts)
+
+    ratio(theirs, lambda: matrix.oracle(prices).cost, rounds=5)
+    assert theirs() == pytest.approx(matrix.oracle(prices).cost, rel=1e-9)
