@@ -71,8 +71,13 @@ class SlowVersion:
         return Selection(np.array(self.rows, dtype=np.int64))
 
     @property
+    def in_force_since(self) -> pd.Timestamp:
+        deployments = self.replay.truth.deployments
+        return pd.Timestamp(max(at for version, at in deployments if version == self.version))
+
+    @property
     def first_row(self) -> int:
-        since = max(at for version, at in self.replay.truth.deployments if version == self.version)
+        since = self.in_force_since.value
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
     def answer(self, row: int) -> Any:
@@ -514,6 +519,10 @@ class SlowView:
         return [i for i in self._replay.served if i < self.past]
 
     @property
+    def answered_so_far(self) -> int:
+        return len(self.served)
+
+    @property
     def arrivals(self) -> int:
         return len(self._served_arrivals())
 
@@ -652,12 +661,17 @@ class _SeveralTwin:
     def __init__(self, spec: AnyOf | AllOf) -> None:
         self._monitors = [monitor_of(trigger) for trigger in spec.triggers]
         self._need = 1 if isinstance(spec, AnyOf) else len(self._monitors)
+        self._said: dict[tuple[int, ...], tuple[Reason, list[Reason]]] = {}
 
     def fires(self, view: SlowView) -> Reason | None:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
         if len(fired) < self._need:
             return None
-        return fired[0] if len(fired) == 1 else Reason("several")
+        if len(fired) == 1:
+            return fired[0]
+        # The same alarms are the same reason. They are kept, so that no other gets their id.
+        whole = tuple(map(id, fired))
+        return self._said.setdefault(whole, (Reason("several"), fired))[0]
 
 
 class _CooldownTwin:
@@ -677,7 +691,9 @@ class _BudgetTwin:
     def fires(self, view: SlowView) -> Reason | None:
         reason, spec = self._inner.fires(view), self._spec
         spent = spec.retrains is not None and len(view.trainings) >= spec.retrains
-        dear = spec.money is not None and view.spent + view.prices.retrain > spec.money
+        prices = view.prices
+        fixed = prices.retrain + prices.review + prices.release
+        dear = spec.money is not None and view.spent + fixed > spec.money
         return None if spent or dear else reason
 
 
