@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.ledger import KINDS
+from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup, pick
 
@@ -314,7 +315,16 @@ def _totals(
         "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
         "fallback": int(serving.fallback[rows].sum()),
         "loss": float(steps.loss.sum()),
-        "metrics": {metric.name: metric(judged) for metric in setup.row_metrics},
+        "metrics": _metrics(setup, judged),
+    }
+
+
+def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
+    """The metrics by name; NaN where scores are needed that were not recorded."""
+    silent = judged.score is not None and bool(np.isnan(judged.score).any())
+    return {
+        metric.name: float("nan") if silent and metric.needs_probability else metric(judged)
+        for metric in setup.row_metrics
     }
 
 

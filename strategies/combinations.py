@@ -14,6 +14,7 @@ from backtrain.simulator.protocols import (
     Part,
     PartError,
     Reason,
+    Recording,
     Trigger,
     Tuned,
 )
@@ -382,6 +383,11 @@ def refuse_other(where: str, trigger: object) -> None:
     if isinstance(trigger, type):
         raise PartError(
             f"{where}: {trigger.__name__} is a class; did you mean {trigger.__name__}()?"
+        )
+    if isinstance(trigger, Recording):
+        raise PartError(
+            f"{where}: {type(trigger).__name__} answers rows itself, so it stands alone: "
+            "Strategy(Recorded(...), window)"
         )
     if not hasattr(trigger, "monitor"):
         raise PartError(f"{where}: {trigger!r} is not a trigger, it has no method 'monitor'")

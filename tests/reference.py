@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
 
-from backtrain import Reason, Selection
+from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.strategies import (
     AllOf,
@@ -36,6 +36,7 @@ from backtrain.strategies import (
     PartialFit,
     PerformanceDrop,
     Random,
+    Recorded,
     Refit,
     Sliding,
 )
@@ -81,6 +82,8 @@ class SlowVersion:
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
     def answer(self, row: int) -> Any:
+        if self.replay.told is not None:
+            return self.replay.told[row]
         return self.model.predict(self.replay.X[row : row + 1])[0]
 
     def row_loss(self, row: int) -> float:
@@ -158,6 +161,7 @@ class SlowReplay:
     def __init__(self, backtest: Any, strategy: Any) -> None:
         stream = backtest.stream
         self.backtest, self.strategy, self.prices = backtest, strategy, backtest.prices
+        self.told, self.delays = None, backtest.delays
         self.X, self.y = stream.X, stream.y
         self.event = stream.event_time.astype("datetime64[ns]").astype(np.int64).tolist()
         self.label = [
@@ -176,6 +180,8 @@ class SlowReplay:
         arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
         self.classes = sorted(set(arriving)) if self.classify else None
         self.ticks = self._ticks(backtest.tick)
+        if isinstance(strategy.trigger, Recorded):
+            self._take_down(strategy.trigger)
         self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
         self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
         self.now, self.spent = self.start, 0.0
@@ -195,6 +201,14 @@ class SlowReplay:
             ticks.add(at.value)
             at = at + step
         return ticks
+
+    def _take_down(self, recorded: Recorded) -> None:
+        """Rows are answered as they really were, at once; each date is a tick of its own."""
+        table = recorded.predictions.frame
+        self.told = dict(zip(table["row"], table["prediction"], strict=True))
+        self.delays = Delays()
+        dates = [pd.Timestamp(date).value for date in recorded.dates]
+        self.ticks |= {at for at in dates if self.start < at <= self.last_tick}
 
     def run(self) -> Truth:
         self.learn_of_labels()
@@ -295,6 +309,8 @@ class SlowReplay:
 
     def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
         update = self.strategy.update
+        if self.told is not None:
+            return None
         if not rows:
             raise CannotFitError("no rows")
         afresh = parent is None or isinstance(update, Refit)
@@ -374,7 +390,7 @@ class SlowReplay:
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
-        if train:
+        if train or self.told is not None:
             self.charge("train", number, 1, "retrain")
             self.charge("train", number, len(train) / 1000, "per_1k_rows")
             self.buy(rows, number)
@@ -390,7 +406,7 @@ class SlowReplay:
         self.settle(False)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
-        delays = self.backtest.delays
+        delays = self.delays
         took = round(pd.Timedelta(delays.train_per_1k_rows).value * rows / 1000)
         if fixed is not None:
             took += pd.Timedelta(delays.train).value
@@ -424,7 +440,7 @@ class SlowReplay:
             self.charge("deploy", version, 1, "review")
         if verdict.action == "deploy":
             training.stage = "deploying"
-            training.due = self.now + pd.Timedelta(self.backtest.delays.deploy).value
+            training.due = self.now + pd.Timedelta(self.delays.deploy).value
             self.remember(training.due)
         elif verdict.action == "reject":
             outcome = "rolled back" if training.answered else "rejected"
@@ -747,8 +763,14 @@ class _DropTwin:
         return usual - gap if metric.greater_is_better else usual + gap
 
 
+class _RecordedTwin(_Instants):
+    def __init__(self, spec: Recorded) -> None:
+        super().__init__(OnDates(spec.dates))
+
+
 _TWINS = {
     Never: _NeverTwin,
+    Recorded: _RecordedTwin,
     Every: _EveryTwin,
     OnDates: _Instants,
     EveryRows: _EveryRowsTwin,
