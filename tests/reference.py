@@ -21,6 +21,7 @@ from sklearn.base import clone, is_classifier
 
 from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.setup import pick
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -744,21 +745,43 @@ class _DropTwin:
         return self._spec.versions == "in force" and view.model.version != self._version
 
     def _look(self, view: SlowView) -> Reason | None:
-        rows = self._mine(view)
-        if len(rows) < self._spec.min_labels or not self._has_news(view):
+        if not self._has_news(view):
             return None
         metric = view.metric(self._spec.metric)
-        value = metric(view.answered(rows[-self._spec.window :]).outcomes)
-        floor = self._spec.below if self._spec.below is not None else self._margin(view, metric)
-        if floor is None:
+        sign = 1 if metric.greater_is_better else -1
+        beyond = []
+        for group in self._groups(view):
+            rows = [i for i in self._mine(view) if group in (None, self._group(view, i))]
+            if len(rows) < self._spec.min_labels:
+                continue
+            value = metric(view.answered(rows[-self._spec.window :]).outcomes)
+            floor = self._spec.below
+            if floor is None:
+                floor = self._margin(view, metric, group)
+            if floor is not None and sign * value < sign * floor:
+                beyond.append((abs(value - floor), value, floor))
+        if not beyond:
             return None
-        worse = value < floor if metric.greater_is_better else value > floor
-        return Reason("worse", value, floor) if worse else None
+        _, value, floor = max(beyond, key=lambda found: found[0])
+        return Reason("worse", value, floor)
 
-    def _margin(self, view: SlowView, metric: Any) -> float | None:
-        if view.model.reference is None:
+    def _group(self, view: SlowView, row: int) -> Any:
+        return view.group([row])[0] if self._spec.group else None
+
+    def _groups(self, view: SlowView) -> list[Any]:
+        return list(dict.fromkeys(self._group(view, i) for i in self._mine(view)))
+
+    def _margin(self, view: SlowView, metric: Any, group: Any) -> float | None:
+        reference = view.model.reference
+        if reference is None:
             return None
-        usual, drop = metric(view.model.reference.outcomes), self._spec.drop
+        outcomes = reference.outcomes
+        if group is not None:
+            mine = [k for k, i in enumerate(reference.rows) if self._group(view, i) == group]
+            if len(mine) < self._spec.min_labels:
+                return None
+            outcomes = pick(outcomes, np.array(mine))
+        usual, drop = metric(outcomes), self._spec.drop
         gap = abs(usual) * float(drop[:-1]) / 100 if isinstance(drop, str) else drop
         return usual - gap if metric.greater_is_better else usual + gap
 
