@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
@@ -349,6 +349,7 @@ class SlowTrial:
 @settings(max_examples=60, deadline=None)
 @given(
     budget=st.integers(0, 9),
+    quarters=st.integers(0, 36),
     kind=st.sampled_from(["retrains", "money", "strategy"]),
     inner=st.sampled_from([EveryRows(1), Random(0.6, seed=1), MaxAge("4h"), Not(Every("3h"))]),
     train=st.integers(0, 5),
@@ -360,8 +361,21 @@ class SlowTrial:
     ),
     but=st.sampled_from([(), (2,), (2, 3), (2, 3, 5)]),
 )
-def test_a_budget_is_never_exceeded(budget, kind, inner, train, deploy, gate, but) -> None:
+@example(  # enough for a training and its review, but not for the release
+    budget=0,
+    quarters=6,
+    kind="money",
+    inner=EveryRows(1),
+    train=0,
+    deploy=0,
+    gate=Slow(0, ("deploy", "deploy")),
+    but=(),
+)
+def test_a_budget_is_never_exceeded(
+    budget, quarters, kind, inner, train, deploy, gate, but
+) -> None:
     prices = Prices(retrain=1, review=0.5, release=0.25, error=0)
+    budget = quarters / 4 if kind == "money" else budget
     trigger = inner if kind == "strategy" else Budget(inner, **{kind: budget})
     run = replay(
         trigger,

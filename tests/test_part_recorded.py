@@ -263,11 +263,12 @@ def labels(**more: Any) -> pd.DataFrame:
 
 
 def test_class_labels_are_judged() -> None:
-    run = classify(labels(), metrics=["accuracy", "ROC AUC"])
+    run = classify(labels(), metrics=["accuracy", "ROC AUC", "average precision"])
     assert run.predictions["prediction"].tolist() == ["dry"] * 9
     assert run.totals["loss"] == 4
     assert run.metrics["accuracy"] == pytest.approx(5 / 9)
     assert np.isnan(run.metrics["ROC AUC"])  # no scores were recorded
+    assert np.isnan(run.metrics["average precision"])
     assert run.predictions["score"].isna().all()
 
 
