@@ -28,7 +28,7 @@ def table(
     `FileNotFoundError`, and `ValueError` naming the file, the column and the nearest right one.
     """
     file = Path(path)
-    df = _read(file)
+    df = read_file(file)
     try:
         return _stream(
             df,
@@ -68,7 +68,11 @@ def openml(
         raise ValueError(f"OpenML {name!r}: {error}") from None
 
 
-def _read(file: Path) -> pd.DataFrame:
+def read_file(file: Path) -> pd.DataFrame:
+    """Read a table as it is: `.csv`, `.csv.gz`, `.tsv` or `.parquet`.
+
+    Raises `FileNotFoundError` or `ValueError`, naming the file.
+    """
     if not file.is_file():
         siblings = file.parent.glob("*") if file.parent.is_dir() else ()
         names = [other.name for other in siblings if other.is_file()]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, count, duration, listing, number
-from backtrain.reports.verdict import Verdict
+from backtrain.reports.verdict import Verdict, trigger_type
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -95,6 +95,12 @@ def caveats(comparison: Comparison) -> list[str]:
             "Rows that a model could not score were answered by its training mean or prior: "
             f"{number(worst.totals['fallback'])} of {number(worst.totals['rows'])} with "
             f"{worst.name}, the most of all."
+        )
+    told = [name for name, run in comparison.runs.items() if trigger_type(run) == "Recorded"]
+    if told:
+        lines.append(
+            f"Predictions of {listing(told)} were recorded, not made here: nothing shows what was "
+            "known when they were made."
         )
     lines.append(
         "Intervals cover the luck of this history, given the models that were trained on it: a "

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.ledger import KINDS, Charged, words
+from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup, pick
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from backtrain.simulator.replay import Replay
 
 _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
+#: Groups that a record tells apart: a stream may have one for each of a million users.
+_MOST_GROUPS = 100
 _SUPPRESSED = ("cooldown", "budget", "blackout")
 _NAT = np.iinfo(np.int64).min
 
@@ -317,7 +320,41 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
         "fallback": int(serving.fallback[rows].sum()),
         "loss": float(steps.loss.sum()),
-        "metrics": {metric.name: metric(judged) for metric in setup.row_metrics},
+        "metrics": _metrics(setup, judged),
+        "groups": _groups(setup, served, serving.loss[rows]),
+    }
+
+
+def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """How the groups with the most served rows were answered; of equals the first that appeared."""
+    if setup.stream.group is None:
+        return []
+    codes, names = pd.factorize(setup.stream.group[setup.served])
+    counts = np.bincount(codes)
+    weight = np.ones(len(loss)) if served.weight is None else served.weight
+    places = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    table = []
+    for code in np.argsort(-counts, kind="stable")[:_MOST_GROUPS].tolist():
+        scored = places[code][~np.isnan(loss[places[code]])]
+        table.append(
+            {
+                "group": str(names[code]),
+                "rows": int(counts[code]),
+                "scored": len(scored),
+                "weight": float(weight[scored].sum()),
+                "loss": float((loss[scored] * weight[scored]).sum()),
+                "metrics": _metrics(setup, pick(served, scored)),
+            }
+        )
+    return table
+
+
+def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
+    """The metrics by name; NaN where scores are needed that were not recorded."""
+    silent = judged.score is not None and bool(np.isnan(judged.score).any())
+    return {
+        metric.name: float("nan") if silent and metric.needs_probability else metric(judged)
+        for metric in setup.row_metrics
     }
 
 

@@ -197,7 +197,7 @@ class Learner:
         asks: a batch of another shape would round differently in the last bit. ``keep`` puts the
         answers into the store.
         """
-        start, stop = _block_borders(origin, row)
+        start, stop = block_borders(origin, row)
         stop = min(stop, len(self.setup.stream))
         rows = slice(start, stop)
         if not keep:
@@ -365,7 +365,8 @@ def needs_names(model: Any) -> bool:
     )
 
 
-def _block_borders(origin: int, row: int) -> tuple[int, int]:
+def block_borders(origin: int, row: int) -> tuple[int, int]:
+    """First and stop row of the block in which a row lies, of blocks that begin at ``origin``."""
     start, size = origin, FIRST_BLOCK
     while row >= start + size:
         start += size

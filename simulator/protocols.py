@@ -256,6 +256,41 @@ class Tuned(Protocol):
         """Return the tuned trigger, from what was known at ``start`` only."""
 
 
+@dataclass(frozen=True, eq=False)
+class RecordedAnswers:
+    """What was really answered to the n served rows.
+
+    Attributes
+    ----------
+    prediction : ndarray of shape (n,)
+        Floats for regression, positions in ``setup.classes`` for classification.
+    score : ndarray of shape (n,) or None
+        Probability of the positive class, or with several classes of the predicted one.
+    probability : ndarray of shape (n, k) or None
+        Probability of every class.
+    """
+
+    prediction: NDArray[Any]
+    score: NDArray[np.float64] | None = None
+    probability: NDArray[np.float64] | None = None
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """A trigger that brings along what was really answered, and when it was really retrained.
+
+    Rows are answered by it and no model is fitted. At each of its instants after ``start``, on a
+    tick or not, it is asked; a training and a release are charged, and no delay applies.
+    """
+
+    @property
+    def instants(self) -> NDArray[np.int64]:
+        """When it was retrained, in nanoseconds."""
+
+    def answers(self, setup: Setup) -> RecordedAnswers:
+        """What was answered; raises `PartError` where a served row has no answer."""
+
+
 @runtime_checkable
 class Incremental(Protocol):
     """An update that learns only what its parent has not yet learnt."""

@@ -13,13 +13,14 @@ from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
-from backtrain.simulator.ledger import Ledger
+from backtrain.simulator.ledger import Delays, Ledger
 from backtrain.simulator.protocols import (
     Checked,
     Incremental,
     PartError,
     Policy,
     Reason,
+    Recording,
     Rows,
     Selection,
     Trial,
@@ -28,6 +29,7 @@ from backtrain.simulator.protocols import (
     Verdict,
 )
 from backtrain.simulator.record import Run
+from backtrain.simulator.recorded import RecordedLearner, recorded_instants
 from backtrain.simulator.serving import Assignment, Candidate, Serving
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.threads import one_thread
@@ -145,12 +147,16 @@ class Replay:
     def __init__(self, setup: Setup, strategy: Policy, store: FitStore) -> None:
         self.setup = setup
         self.strategy = strategy
-        self.learner = Learner(setup, store)
+        self.learner, self.delays, ticks = Learner(setup, store), setup.delays, setup.ticks
+        if isinstance(strategy.trigger, Recording):
+            self.learner = RecordedLearner(setup, store, strategy.trigger)
+            self.delays = Delays()
+            ticks = np.union1d(ticks, recorded_instants(setup, strategy.trigger))
         self.serving = Serving(self.learner)
         self.ledger = Ledger()
         self.log = Log()
         self.view = View(setup, self.serving, self)
-        self.clock = Clock(setup.ticks, setup.tick_rows, setup.end_at.value)
+        self.clock = Clock(ticks, setup.event_at.searchsorted(ticks), setup.end_at.value)
         self.challenger: Challenger | None = None
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
@@ -256,7 +262,7 @@ class Replay:
             return
         finally:
             self._job = None
-        entry.ready_at = at + self.setup.delays.training(job.rows)
+        entry.ready_at = at + self.delays.training(job.rows)
         candidate = Candidate(job.version, model._fit, view.past)
         self.challenger = Challenger(
             job, trial, parent, selection, model, candidate, due=entry.ready_at
@@ -418,7 +424,7 @@ class Replay:
 
     def _accept(self, challenger: Challenger, verdict: Verdict) -> None:
         challenger.stage = "deploying"
-        challenger.due = self.view.at + self.setup.delays.deployment()
+        challenger.due = self.view.at + self.delays.deployment()
         if verdict.reason:
             self.log.event(self.view.at, "accepted", challenger.job.version, _told(verdict))
         self._wake()
@@ -471,7 +477,7 @@ class Replay:
         challenger.candidate = Candidate(job.version, challenger.model._fit, view.past)
         self.log.event(view.at, "refit", job.version, _told(verdict))
         challenger.stage = "training"
-        challenger.due = view.at + self.setup.delays.more_training(job.rows - rows)
+        challenger.due = view.at + self.delays.more_training(job.rows - rows)
         entry.ready_at = challenger.due
         self._wake()
 

@@ -7,6 +7,7 @@ from backtrain.strategies import (
     combinations,
     detectors,
     gates,
+    recorded,
     shifts,
     strategy,
     triggers,
@@ -16,6 +17,7 @@ from backtrain.strategies import (
 from backtrain.strategies.combinations import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.gates import *
+from backtrain.strategies.recorded import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *
@@ -26,6 +28,7 @@ __all__: list[str] = []
 __all__ += combinations.__all__
 __all__ += detectors.__all__
 __all__ += gates.__all__
+__all__ += recorded.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += triggers.__all__

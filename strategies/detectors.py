@@ -16,8 +16,8 @@ from scipy.stats import ttest_ind
 
 from backtrain.simulator.metrics import Metric
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
-from backtrain.simulator.setup import Setup
-from backtrain.simulator.view import View
+from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.view import Arrived, View
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
@@ -79,9 +79,16 @@ class PerformanceDrop(Part):
         larger than those of the reference.
     versions : {"in force", "all"}
         Whose rows to watch.
+    group : {"worst"}, optional
+        Watch every group of the stream by itself, with ``window`` and ``min_labels`` for each:
+        fires when one of them is worse than the floor, or by ``drop`` than in those rows of the
+        version's reference that are of this group, again at least ``min_labels``. Of several, the
+        one that is furthest beyond is named.
 
     >>> PerformanceDrop("MAE", window=168, drop="20%")
     PerformanceDrop('MAE', window=168, drop='20%')
+    >>> PerformanceDrop("MAE", below=50, group="worst")
+    PerformanceDrop('MAE', below=50, group='worst')
     """
 
     metric: str
@@ -91,8 +98,13 @@ class PerformanceDrop(Part):
     drop: float | str | None = None
     test: float | None = None
     versions: str = "in force"
+    group: str | None = None
 
     def __post_init__(self) -> None:
+        if self.group not in (None, "worst"):
+            raise PartError(f"PerformanceDrop(group={self.group!r}): not 'worst' or None")
+        if self.group and self.test is not None:
+            raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
         if sum(given is not None for given in (self.below, self.drop, self.test)) != 1:
             raise PartError(f"{self!r}: give exactly one of below=, drop= and test=")
         if self.min_labels < 1 or self.window < self.min_labels:
@@ -127,8 +139,10 @@ class PerformanceDrop(Part):
         return value, True
 
     def check_setup(self, setup: Setup) -> None:
-        """Refuse a metric that this model and target cannot give."""
+        """Refuse a metric that this model and target cannot give, and groups that are not there."""
         setup.metric(self.metric)
+        if self.group:
+            _ = setup.groups
 
     def monitor(self) -> Monitor:
         """A watch over arrived labels."""
@@ -136,15 +150,19 @@ class PerformanceDrop(Part):
 
 
 class _PerformanceMonitor(Detector):
+    """Keeps a window for each group; without groups there is one, None."""
+
     def __init__(self, spec: PerformanceDrop) -> None:
         super().__init__()
         self._spec = spec
         self._cursor = 0
-        self._rows: deque[int] = deque(maxlen=spec.window)
+        self._windows: dict[Any, deque[int]] = {}
+        self._values: dict[Any, float] = {}
 
     def restart(self, view: View) -> None:
+        self._floors: dict[Any, tuple[float, str] | None] = {}
         if self._spec.versions == "in force":
-            self._rows.clear()
+            self._windows, self._values = {}, {}
 
     def alarm(self, view: View) -> Reason | None:
         if view.arrivals == self._cursor:
@@ -155,34 +173,62 @@ class _PerformanceMonitor(Detector):
             new = new.by(view.model.version)
         if len(new) == 0:
             return None
-        rows = new.rows
-        self._rows.extend(
-            range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
-        )
-        if len(self._rows) < self._spec.min_labels:
-            return None
-        window = view.answered(np.fromiter(self._rows, dtype=np.int64, count=len(self._rows)))
-        if self._spec.test is not None:
-            return self._tested(view, window.loss, self._spec.test)
         metric = view.metric(self._spec.metric)
-        return self._compared(view, metric, metric(window.outcomes))
+        for group in self._take(new):
+            rows = self._windows[group]
+            if len(rows) < self._spec.min_labels:
+                continue
+            window = view.answered(np.fromiter(rows, dtype=np.int64, count=len(rows)))
+            if self._spec.test is not None:
+                return self._tested(view, window.loss, self._spec.test)
+            self._values[group] = metric(window.outcomes)
+        return self._worst(view, metric)
 
-    def _compared(self, view: View, metric: Metric, value: float) -> Reason | None:
+    def _take(self, new: Arrived) -> list[Any]:
+        """Put new rows into their windows; returns the groups that have some."""
+        rows, most = new.rows, self._spec.window
+        listed = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
+        if self._spec.group is None:
+            self._windows.setdefault(None, deque(maxlen=most)).extend(listed)
+            return [None]
+        groups = new.group.tolist()
+        for group, row in zip(groups, listed, strict=True):
+            self._windows.setdefault(group, deque(maxlen=most)).append(row)
+        return list(dict.fromkeys(groups))
+
+    def _worst(self, view: View, metric: Metric) -> Reason | None:
+        """The group that is furthest beyond its floor; of equals the first."""
+        found, furthest = None, -1.0
+        for group, value in self._values.items():
+            if group not in self._floors:
+                self._floors[group] = self._floor(view, metric, group)
+            if (against := self._floors[group]) is None:
+                continue
+            floor, what = against
+            if metric.worse(value, floor) and abs(value - floor) > furthest:
+                whose = "" if self._spec.group is None else f"group {group!r}: "
+                said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+                found, furthest = Reason(said, value, floor), abs(value - floor)
+        return found
+
+    def _floor(self, view: View, metric: Metric, group: Any) -> tuple[float, str] | None:
+        """What a group must not fall below, in words too; None where there is no reference."""
         if self._spec.below is not None:
-            floor, what = self._spec.below, "the floor"
-        else:
-            reference = view.model.reference
-            if reference is None:
-                return None
-            usual = metric(reference.outcomes)
-            margin, relative = self._spec.margin
-            gap = margin * abs(usual) if relative else margin
-            floor = usual - gap if metric.greater_is_better else usual + gap
-            what = f"the reference {usual:.4g} by {self._spec.drop}:"
-        if not metric.worse(value, floor):
+            return self._spec.below, "the floor"
+        reference = view.model.reference
+        if reference is None:
             return None
-        said = f"{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-        return Reason(said, value, floor)
+        outcomes = reference.outcomes
+        if self._spec.group is not None:
+            mine = view.group(reference.rows) == group
+            if mine.sum() < self._spec.min_labels:
+                return None
+            outcomes = pick(outcomes, mine)
+        usual = metric(outcomes)
+        margin, relative = self._spec.margin
+        gap = margin * abs(usual) if relative else margin
+        floor = usual - gap if metric.greater_is_better else usual + gap
+        return floor, f"the reference {usual:.4g} by {self._spec.drop}:"
 
     def _tested(self, view: View, loss: NDArray[np.float64], level: float) -> Reason | None:
         reference = view.model.reference

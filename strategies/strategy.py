@@ -9,7 +9,15 @@ from functools import cached_property
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift, to_timestamp
-from backtrain.simulator.protocols import Gate, Part, PartError, Trigger, Update, Window
+from backtrain.simulator.protocols import (
+    Gate,
+    Part,
+    PartError,
+    Recording,
+    Trigger,
+    Update,
+    Window,
+)
 from backtrain.simulator.view import View
 from backtrain.strategies.gates import Immediate
 from backtrain.strategies.updates import Refit
@@ -83,6 +91,23 @@ class Strategy(Part):
         stretches = tuple(e if isinstance(e, str) else tuple(e) for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
         _ = self._closed
+        if isinstance(self.trigger, Recording):
+            self._refuse_second_thoughts()
+
+    def _refuse_second_thoughts(self) -> None:
+        """What was recorded is not fitted, judged or held back again."""
+        for name, usual in (
+            ("update", Refit()),
+            ("gate", Immediate()),
+            ("cooldown", None),
+            ("budget", None),
+            ("blackout", ()),
+        ):
+            if (value := getattr(self, name)) != usual:
+                raise PartError(
+                    f"Strategy({name}={value!r}): {type(self.trigger).__name__} says what really "
+                    f"happened, and there is no model to fit or judge; leave {name}= at {usual!r}"
+                )
 
     def obstacle(self, view: View) -> tuple[str, str] | None:
         """Kind and sentence of what forbids a training now, or None."""

@@ -12,8 +12,9 @@ import pandas as pd
 from backtrain.datasets.offsets import parse_offset, shift, to_timestamp
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.view import View
+from backtrain.strategies.detectors import Detector
 
-__all__ = ["Every", "EveryRows", "Never", "OnDates", "Random"]
+__all__ = ["Every", "EveryLabels", "EveryRows", "MaxAge", "Never", "OnDates", "Random"]
 
 _NEVER = np.iinfo(np.int64).max
 #: Later than any instant that a clock can reach, and early enough for one more offset.
@@ -137,26 +138,98 @@ class EveryRows(Part):
     rows: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rows, int) or isinstance(self.rows, bool) or self.rows < 1:
-            raise PartError(f"EveryRows(rows={self.rows!r}): give 1 or more")
+        refuse_no_count(f"EveryRows(rows={self.rows!r})", self.rows)
 
     def monitor(self) -> Monitor:
         """A counter."""
-        return _RowCounter(self.rows)
+        return _Counter(self.rows, lambda view: view.answered_so_far, "rows served")
 
 
-class _RowCounter:
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
+class _Counter:
+    """Fires when a count has passed another multiple of ``step`` since the last tick."""
+
+    def __init__(self, step: int, count: Callable[[View], int], what: str) -> None:
+        self._step, self._count, self._what = step, count, what
         self._times = 0
 
     def fires(self, view: View) -> Reason | None:
-        served = view.answered_so_far
-        times = served // self._rows
+        count = self._count(view)
+        times = count // self._step
         if times == self._times:
             return None
         self._times = times
-        return Reason(f"{served} rows served", served, times * self._rows)
+        return Reason(f"{count} {self._what}", count, times * self._step)
+
+
+@dataclass(frozen=True, repr=False)
+class EveryLabels(Part):
+    """Whenever so many labels more of served rows have arrived, counted from ``start``.
+
+    Late labels count when they arrive, whichever version answered their rows; labels of rows
+    before ``start`` do not. To count is not to look: it buys no label.
+
+    >>> EveryLabels(500)
+    EveryLabels(500)
+    """
+
+    labels: int
+
+    def __post_init__(self) -> None:
+        refuse_no_count(f"EveryLabels(labels={self.labels!r})", self.labels)
+
+    def monitor(self) -> Monitor:
+        """A counter."""
+        return _Counter(self.labels, lambda view: view.arrivals, "labels arrived")
+
+
+@dataclass(frozen=True, repr=False)
+class MaxAge(Part):
+    """When the model in force has reached an age, counted from the decision to train it.
+
+    The age is that of what the model can know, not of its service: delays and a gate that waits
+    make it older. A training that fails or is rejected leaves the old model in force and the alarm
+    on, so the next tick tries again; a `Cooldown` round it waits.
+
+    Parameters
+    ----------
+    offset : str
+        A time offset such as ``"30D"`` or ``"MS"``.
+
+    >>> MaxAge("30D"), AnyOf(MaxAge("90D"), PerformanceDrop("MAE", drop="20%"))
+    (MaxAge('30D'), AnyOf(MaxAge('90D'), PerformanceDrop('MAE', drop='20%')))
+    """
+
+    offset: str
+
+    def __post_init__(self) -> None:
+        if parse_offset(self.offset, "MaxAge(offset)") == parse_offset("0D"):
+            raise PartError(f"MaxAge(offset={self.offset!r}): no time at all; did you mean '30D'?")
+
+    def monitor(self) -> Monitor:
+        """A watch over the model in force."""
+        return _Ageing(self.offset)
+
+
+class _Ageing(Detector):
+    def __init__(self, offset: str) -> None:
+        super().__init__()
+        self._said = offset
+        self._offset = parse_offset(offset)
+
+    def restart(self, view: View) -> None:
+        self._decided = view.model.decided_at
+        self._due = shift(self._decided, self._offset).value
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.at < self._due:
+            return None
+        return Reason(f"the model in force is of {self._decided}, {self._said} old or older")
+
+
+def refuse_no_count(what: str, count: object) -> None:
+    """Raise `PartError` for what is not a whole number of at least 1."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise PartError(f"{what}: give 1 or more")
 
 
 @dataclass(frozen=True, repr=False)

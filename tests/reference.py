@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
 
-from backtrain import Reason, Selection
+from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.setup import pick
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -36,6 +37,7 @@ from backtrain.strategies import (
     PartialFit,
     PerformanceDrop,
     Random,
+    Recorded,
     Refit,
     Sliding,
 )
@@ -71,11 +73,18 @@ class SlowVersion:
         return Selection(np.array(self.rows, dtype=np.int64))
 
     @property
+    def in_force_since(self) -> pd.Timestamp:
+        deployments = self.replay.truth.deployments
+        return pd.Timestamp(max(at for version, at in deployments if version == self.version))
+
+    @property
     def first_row(self) -> int:
-        since = max(at for version, at in self.replay.truth.deployments if version == self.version)
+        since = self.in_force_since.value
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
     def answer(self, row: int) -> Any:
+        if self.replay.told is not None:
+            return self.replay.told[row]
         return self.model.predict(self.replay.X[row : row + 1])[0]
 
     def row_loss(self, row: int) -> float:
@@ -153,6 +162,7 @@ class SlowReplay:
     def __init__(self, backtest: Any, strategy: Any) -> None:
         stream = backtest.stream
         self.backtest, self.strategy, self.prices = backtest, strategy, backtest.prices
+        self.told, self.delays = None, backtest.delays
         self.X, self.y = stream.X, stream.y
         self.event = stream.event_time.astype("datetime64[ns]").astype(np.int64).tolist()
         self.label = [
@@ -171,6 +181,8 @@ class SlowReplay:
         arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
         self.classes = sorted(set(arriving)) if self.classify else None
         self.ticks = self._ticks(backtest.tick)
+        if isinstance(strategy.trigger, Recorded):
+            self._take_down(strategy.trigger)
         self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
         self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
         self.now, self.spent = self.start, 0.0
@@ -190,6 +202,14 @@ class SlowReplay:
             ticks.add(at.value)
             at = at + step
         return ticks
+
+    def _take_down(self, recorded: Recorded) -> None:
+        """Rows are answered as they really were, at once; each date is a tick of its own."""
+        table = recorded.predictions.frame
+        self.told = dict(zip(table["row"], table["prediction"], strict=True))
+        self.delays = Delays()
+        dates = [pd.Timestamp(date).value for date in recorded.dates]
+        self.ticks |= {at for at in dates if self.start < at <= self.last_tick}
 
     def run(self) -> Truth:
         self.learn_of_labels()
@@ -290,6 +310,8 @@ class SlowReplay:
 
     def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
         update = self.strategy.update
+        if self.told is not None:
+            return None
         if not rows:
             raise CannotFitError("no rows")
         afresh = parent is None or isinstance(update, Refit)
@@ -369,7 +391,7 @@ class SlowReplay:
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
-        if train:
+        if train or self.told is not None:
             self.charge("train", number, 1, "retrain")
             self.charge("train", number, len(train) / 1000, "per_1k_rows")
             self.buy(rows, number)
@@ -385,7 +407,7 @@ class SlowReplay:
         self.settle(False)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
-        delays = self.backtest.delays
+        delays = self.delays
         took = round(pd.Timedelta(delays.train_per_1k_rows).value * rows / 1000)
         if fixed is not None:
             took += pd.Timedelta(delays.train).value
@@ -419,7 +441,7 @@ class SlowReplay:
             self.charge("deploy", version, 1, "review")
         if verdict.action == "deploy":
             training.stage = "deploying"
-            training.due = self.now + pd.Timedelta(self.backtest.delays.deploy).value
+            training.due = self.now + pd.Timedelta(self.delays.deploy).value
             self.remember(training.due)
         elif verdict.action == "reject":
             outcome = "rolled back" if training.answered else "rejected"
@@ -514,6 +536,10 @@ class SlowView:
         return [i for i in self._replay.served if i < self.past]
 
     @property
+    def answered_so_far(self) -> int:
+        return len(self.served)
+
+    @property
     def arrivals(self) -> int:
         return len(self._served_arrivals())
 
@@ -530,6 +556,10 @@ class SlowView:
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
+
+    def group(self, rows: Any) -> Any:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.backtest.stream.group[row] for row in listed(rows)])
 
     def metric(self, name: str) -> Any:
         return find_metric(name)
@@ -555,6 +585,10 @@ class SlowArrived:
     def by(self, version: int) -> SlowArrived:
         mine = [i for i in self._rows if self._replay.truth.served_by[i] == version]
         return SlowArrived(self._replay, mine, self.cursor)
+
+    @property
+    def group(self) -> np.ndarray:
+        return np.array([self._replay.backtest.stream.group[i] for i in self._rows])
 
     @property
     def loss(self) -> np.ndarray:
@@ -644,12 +678,17 @@ class _SeveralTwin:
     def __init__(self, spec: AnyOf | AllOf) -> None:
         self._monitors = [monitor_of(trigger) for trigger in spec.triggers]
         self._need = 1 if isinstance(spec, AnyOf) else len(self._monitors)
+        self._said: dict[tuple[int, ...], tuple[Reason, list[Reason]]] = {}
 
     def fires(self, view: SlowView) -> Reason | None:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
         if len(fired) < self._need:
             return None
-        return fired[0] if len(fired) == 1 else Reason("several")
+        if len(fired) == 1:
+            return fired[0]
+        # The same alarms are the same reason. They are kept, so that no other gets their id.
+        whole = tuple(map(id, fired))
+        return self._said.setdefault(whole, (Reason("several"), fired))[0]
 
 
 class _CooldownTwin:
@@ -669,7 +708,9 @@ class _BudgetTwin:
     def fires(self, view: SlowView) -> Reason | None:
         reason, spec = self._inner.fires(view), self._spec
         spent = spec.retrains is not None and len(view.trainings) >= spec.retrains
-        dear = spec.money is not None and view.spent + view.prices.retrain > spec.money
+        prices = view.prices
+        fixed = prices.retrain + prices.review + prices.release
+        dear = spec.money is not None and view.spent + fixed > spec.money
         return None if spent or dear else reason
 
 
@@ -704,27 +745,55 @@ class _DropTwin:
         return self._spec.versions == "in force" and view.model.version != self._version
 
     def _look(self, view: SlowView) -> Reason | None:
-        rows = self._mine(view)
-        if len(rows) < self._spec.min_labels or not self._has_news(view):
+        if not self._has_news(view):
             return None
         metric = view.metric(self._spec.metric)
-        value = metric(view.answered(rows[-self._spec.window :]).outcomes)
-        floor = self._spec.below if self._spec.below is not None else self._margin(view, metric)
-        if floor is None:
+        sign = 1 if metric.greater_is_better else -1
+        beyond = []
+        for group in self._groups(view):
+            rows = [i for i in self._mine(view) if group in (None, self._group(view, i))]
+            if len(rows) < self._spec.min_labels:
+                continue
+            value = metric(view.answered(rows[-self._spec.window :]).outcomes)
+            floor = self._spec.below
+            if floor is None:
+                floor = self._margin(view, metric, group)
+            if floor is not None and sign * value < sign * floor:
+                beyond.append((abs(value - floor), value, floor))
+        if not beyond:
             return None
-        worse = value < floor if metric.greater_is_better else value > floor
-        return Reason("worse", value, floor) if worse else None
+        _, value, floor = max(beyond, key=lambda found: found[0])
+        return Reason("worse", value, floor)
 
-    def _margin(self, view: SlowView, metric: Any) -> float | None:
-        if view.model.reference is None:
+    def _group(self, view: SlowView, row: int) -> Any:
+        return view.group([row])[0] if self._spec.group else None
+
+    def _groups(self, view: SlowView) -> list[Any]:
+        return list(dict.fromkeys(self._group(view, i) for i in self._mine(view)))
+
+    def _margin(self, view: SlowView, metric: Any, group: Any) -> float | None:
+        reference = view.model.reference
+        if reference is None:
             return None
-        usual, drop = metric(view.model.reference.outcomes), self._spec.drop
+        outcomes = reference.outcomes
+        if group is not None:
+            mine = [k for k, i in enumerate(reference.rows) if self._group(view, i) == group]
+            if len(mine) < self._spec.min_labels:
+                return None
+            outcomes = pick(outcomes, np.array(mine))
+        usual, drop = metric(outcomes), self._spec.drop
         gap = abs(usual) * float(drop[:-1]) / 100 if isinstance(drop, str) else drop
         return usual - gap if metric.greater_is_better else usual + gap
 
 
+class _RecordedTwin(_Instants):
+    def __init__(self, spec: Recorded) -> None:
+        super().__init__(OnDates(spec.dates))
+
+
 _TWINS = {
     Never: _NeverTwin,
+    Recorded: _RecordedTwin,
     Every: _EveryTwin,
     OnDates: _Instants,
     EveryRows: _EveryRowsTwin,

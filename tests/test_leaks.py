@@ -70,7 +70,7 @@ def history(rng, n, task="regression"):
     label[:10] = event[:10]
     if task == "regression":
         y[np.isnat(label)] = np.nan
-    return Stream(X, y, event, label)
+    return Stream(X, y, event, label, group=np.array(list("aababc"))[np.arange(n) % 6])
 
 
 def spoilt(stream, t, rng, labels=None):
@@ -92,7 +92,8 @@ def spoilt(stream, t, rng, labels=None):
         drawn = rng.choice(np.unique(stream.y) if labels is None else labels, size=len(event))
         y = np.where(hidden, drawn, stream.y)
     X = _spoilt_features(stream.X, future, rng)
-    return replace(stream, X=X, y=y, event_time=event, label_time=label)
+    group = np.where(future, rng.choice(["a", "b", "z"], size=len(event)), stream.group)
+    return replace(stream, X=X, y=y, event_time=event, label_time=label, group=group)
 
 
 def _spoilt_features(X, future, rng):
@@ -114,7 +115,11 @@ def shuffled(stream, t, rng):
     order = np.append(np.arange(first), first + rng.permutation(len(stream) - first))
     gap = stream.label_time - stream.event_time
     return replace(
-        stream, X=stream.take(order), y=stream.y[order], label_time=stream.event_time + gap[order]
+        stream,
+        X=stream.take(order),
+        y=stream.y[order],
+        label_time=stream.event_time + gap[order],
+        group=stream.group[order],
     )
 
 
@@ -127,6 +132,7 @@ def cut(stream, t, rng):
         y=stream.y[known],
         event_time=stream.event_time[known],
         label_time=stream.label_time[known],
+        group=stream.group[known],
     )
 
 

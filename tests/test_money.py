@@ -327,11 +327,12 @@ def test_what_a_monitor_has_fitted_after_start_is_part_of_the_total():
     assert run.totals["total"] == pytest.approx(3)
 
 
-def test_the_budget_in_money_counts_what_was_spent_but_no_errors():
+@pytest.mark.parametrize(("money", "retrains"), [(17, 2), (18, 3)])
+def test_the_budget_in_money_counts_what_was_spent_but_no_errors(money, retrains):
     prices = Prices(retrain=5, release=1, error=100)
-    run = backtest(prices=prices).replay(Strategy(Budget(Every("1h"), money=17), Expanding()))
-    # After two trainings 12 are spent, and a third would bring it to 17; then 18 are.
-    assert run.totals["retrains"] == 3
+    run = backtest(prices=prices).replay(Strategy(Budget(Every("1h"), money=money), Expanding()))
+    # After two trainings 12 are spent; a third costs 5, and 1 more when it is released.
+    assert run.totals["retrains"] == retrains
 
 
 def test_cpu_time_is_charged_as_it_was_when_the_fit_was_made():
