@@ -18,6 +18,7 @@ from backtrain.simulator.metrics import Metric
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
+from backtrain.strategies.floors import limit_of, margin_of
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
@@ -111,20 +112,7 @@ class PerformanceDrop(Part):
     @cached_property
     def margin(self) -> tuple[float, bool]:
         """The margin of ``drop``, and whether it is relative."""
-        if not isinstance(self.drop, str):
-            if self.drop is not None and self.drop < 0:
-                raise PartError(f"PerformanceDrop(drop={self.drop!r}): a margin is not negative")
-            return (0.0 if self.drop is None else float(self.drop)), False
-        number = self.drop.strip().removesuffix("%")
-        try:
-            value = float(number) / 100
-        except ValueError:
-            value = -1.0
-        if value < 0 or not self.drop.strip().endswith("%"):
-            raise PartError(
-                f"PerformanceDrop(drop={self.drop!r}): a number, or a share such as '20%'"
-            )
-        return value, True
+        return margin_of("PerformanceDrop", self.drop)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give."""
@@ -168,21 +156,11 @@ class _PerformanceMonitor(Detector):
         return self._compared(view, metric, metric(window.outcomes))
 
     def _compared(self, view: View, metric: Metric, value: float) -> Reason | None:
-        if self._spec.below is not None:
-            floor, what = self._spec.below, "the floor"
-        else:
-            reference = view.model.reference
-            if reference is None:
-                return None
-            usual = metric(reference.outcomes)
-            margin, relative = self._spec.margin
-            gap = margin * abs(usual) if relative else margin
-            floor = usual - gap if metric.greater_is_better else usual + gap
-            what = f"the reference {usual:.4g} by {self._spec.drop}:"
-        if not metric.worse(value, floor):
+        limit = limit_of(self._spec, view, metric)
+        if limit is None or not metric.worse(value, limit.floor):
             return None
-        said = f"{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-        return Reason(said, value, floor)
+        said = f"{metric.name} {value:.4g} is worse than {limit.what} {limit.floor:.4g}"
+        return Reason(said, value, limit.floor)
 
     def _tested(self, view: View, loss: NDArray[np.float64], level: float) -> Reason | None:
         reference = view.model.reference

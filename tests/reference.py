@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,7 @@ from sklearn.base import clone, is_classifier
 
 from backtrain import Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.view import FitError
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -90,7 +91,20 @@ class SlowVersion:
 
     def outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
-        return self.replay.outcomes(listed(rows), [self.answer(row) for row in listed(rows)])
+        answers = [self.answer(row) for row in listed(rows)]
+        return self.replay.outcomes(listed(rows), answers, [self.chances(r) for r in listed(rows)])
+
+    @property
+    def estimator(self) -> Any:
+        return self.model
+
+    def chances(self, row: int) -> np.ndarray | None:
+        """Probability of every class of the target; None where the model gives none."""
+        if not (self.replay.classify and hasattr(self.model, "predict_proba")):
+            return None
+        told = self.model.predict_proba(self.replay.X[row : row + 1])[0]
+        known = dict(zip(self.model.classes_, told, strict=True))
+        return np.array([known.get(name, 0.0) for name in self.replay.classes])
 
     @property
     def reference(self) -> Any:
@@ -140,6 +154,7 @@ class Truth:
 
     served_by: dict[int, int] = field(default_factory=dict)
     prediction: dict[int, Any] = field(default_factory=dict)
+    chances: dict[int, np.ndarray | None] = field(default_factory=dict)
     loss: dict[int, float] = field(default_factory=dict)
     versions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[tuple[int, int]] = field(default_factory=list)
@@ -235,7 +250,7 @@ class SlowReplay:
                 elif training.share == 0:
                     self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
             truth.served_by[row] = by.version
-            truth.prediction[row] = by.answer(row)
+            truth.prediction[row], truth.chances[row] = by.answer(row), by.chances(row)
             self.charge("predict", by.version, 1e-3, "per_1k_predictions")
             if self.label[row] is not None:
                 truth.loss[row] = self.loss_of(row, truth.prediction[row])
@@ -248,15 +263,19 @@ class SlowReplay:
     def loss_of(self, row: int, prediction: Any) -> float:
         return float(self.row_loss(self.y[row], prediction))
 
-    def outcomes(self, rows: list[int], predictions: list[Any]) -> Outcomes:
+    def outcomes(
+        self, rows: list[int], predictions: list[Any], chances: list[Any] | None = None
+    ) -> Outcomes:
         weight = None
         if self.backtest.stream.weight is not None:
             weight = np.array([self.weight[i] for i in rows])
         if not self.classify:
             return Outcomes(self.y[rows], np.array(predictions), weight=weight)
+        scored = chances and chances[0] is not None
         return Outcomes(
             np.array([self.classes.index(self.y[i]) for i in rows]),
             np.array([self.classes.index(p) for p in predictions]),
+            score=np.array([told[1] for told in chances]) if scored else None,
             classes=np.array(self.classes),
             weight=weight,
         )
@@ -510,8 +529,12 @@ class SlowView:
         return slice(self.past if first is None else first, self.past)
 
     @property
-    def served(self) -> list[int]:
-        return [i for i in self._replay.served if i < self.past]
+    def served(self) -> SlowServed:
+        return SlowServed(self._replay, [i for i in self._replay.served if i < self.past])
+
+    @property
+    def labelled(self) -> SlowLabelled:
+        return SlowLabelled(self._replay)
 
     @property
     def arrivals(self) -> int:
@@ -527,6 +550,36 @@ class SlowView:
     def answered(self, rows: Any) -> SlowArrived:
         return SlowArrived(self._replay, listed(rows), self.arrivals)
 
+    def answers(self, rows: Any) -> Outcomes:
+        replay, rows = self._replay, listed(rows)
+        assert all(row < self.past for row in rows)
+        served, chances = (
+            [of[i] for i in rows] for of in (replay.truth.prediction, replay.truth.chances)
+        )
+        told = replay.outcomes(rows, served, chances)
+        return replace(told, label=np.full(len(rows), -1 if replay.classify else np.nan))
+
+    def event_time(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.event[i] for i in listed(rows)], dtype="datetime64[ns]")
+
+    def fit(self, update: Any, selection: Selection) -> SlowVersion:
+        replay, rows = self._replay, listed(selection.indices())
+        assert set(rows) <= set(replay.known)
+        if replay.classify and len({replay.y[i] for i in rows}) == 1:
+            raise FitError("one class only")
+        blank = clone(replay.backtest.model)
+        try:
+            model = update.fit(blank, replay.X[rows], replay.y[rows], None, None, 0)
+        except Exception as error:
+            raise FitError(str(error)) from error
+        replay.charge("train", self.model.version, len(rows) / 1000, "per_1k_rows")
+        self.spent = replay.spent
+        return SlowVersion(replay, -1, model, rows, replay.now, None)
+
+    def note(self, kind: str, reason: Reason) -> None:
+        self._replay.event_(kind, self.model.version)
+
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
@@ -537,6 +590,38 @@ class SlowView:
     def checked(self, count: int = 1) -> None:
         self._replay.charge("check", self.model.version, count, "check")
         self.spent = self._replay.spent
+
+
+class SlowServed(list):
+    """Past rows that were served, as a list, and what the view says of them."""
+
+    def __init__(self, replay: SlowReplay, rows: list[int]) -> None:
+        super().__init__(rows)
+        self._replay = replay
+        self.rows = slice(replay.served[0], replay.served[0] + len(rows))
+
+    @property
+    def version(self) -> np.ndarray:
+        return np.array([self._replay.truth.served_by[i] for i in self])
+
+    @property
+    def score(self) -> np.ndarray:
+        truth = self._replay.truth
+        told = [
+            truth.prediction[i] if truth.chances[i] is None else truth.chances[i][1] for i in self
+        ]
+        return np.array(told, dtype=float)
+
+
+class SlowLabelled:
+    """Past rows whose label has arrived."""
+
+    def __init__(self, replay: SlowReplay) -> None:
+        self._replay = replay
+
+    def since(self, when: Any) -> np.ndarray:
+        at = pd.Timestamp(when).value
+        return np.array([i for i in self._replay.labelled() if self._replay.event[i] >= at], int)
 
 
 class SlowArrived:
@@ -557,6 +642,10 @@ class SlowArrived:
         return SlowArrived(self._replay, mine, self.cursor)
 
     @property
+    def label_time(self) -> np.ndarray:
+        return np.array([self._replay.label[i] for i in self._rows], dtype="datetime64[ns]")
+
+    @property
     def loss(self) -> np.ndarray:
         self._replay.buy(self._rows)
         return np.array([self._replay.truth.loss[i] for i in self._rows])
@@ -565,7 +654,8 @@ class SlowArrived:
     def outcomes(self) -> Outcomes:
         self._replay.buy(self._rows)
         served = [self._replay.truth.prediction[i] for i in self._rows]
-        return self._replay.outcomes(self._rows, served)
+        chances = [self._replay.truth.chances[i] for i in self._rows]
+        return self._replay.outcomes(self._rows, served, chances)
 
 
 # --- triggers, once more ------------------------------------------------------------------------
