@@ -1,4 +1,4 @@
-"""What a metric may not fall below: a fixed floor, or the reference of the version less a margin."""
+"""What a metric may not fall below: a fixed floor, or the version's reference less a margin."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ class Martingale(Part):
     where rows are exchangeable together with their delays. A new version starts at 1; within one
     there is no reset.
 
-    Losses that fall are no reason to retrain: wealth counts while the bet on large losses holds more
-    of it than the bet on small ones, which can only make alarms rarer.
+    Losses that fall are no reason to retrain: wealth counts while the bet on large losses holds
+    more of it than the bet on small ones, which can only make alarms rarer.
 
     Parameters
     ----------

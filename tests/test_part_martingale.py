@@ -1,5 +1,5 @@
 from backtrain import Strategy
-from backtrain.strategies import Martingale, Sliding, AnyOf, Every, BeatsChampion, Expanding
+from backtrain.strategies import AnyOf, BeatsChampion, Every, Expanding, Martingale, Sliding
 
 PARTS = [Martingale(), Martingale(0.05, max_wait="30D", seed=3), Martingale(of="score")]
 NONSENSE = []
