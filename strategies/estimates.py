@@ -151,7 +151,7 @@ class ErrorModel:
 
     def predict(self, told: Outcomes, X: Any) -> Floats:
         """Error to expect of each row, shape (n,)."""
-        return np.maximum(self._boosting.predict(_design(X, told)), 0.0)
+        return np.asarray(np.maximum(self._boosting.predict(_design(X, told)), 0.0))
 
     def estimate(self, metric: Metric, told: Outcomes, X: Any) -> float:
         """The MAE or RMSE to expect on rows whose labels are not known."""
@@ -199,16 +199,17 @@ def estimated_and_realised(
     """
     answers = predictions[["prediction", "label"]].to_numpy()[predictions["loss"].notna()]
     classes = None if metric.task == "regression" else np.unique(answers)
-    found = []
-    for event in events[events["kind"] == "estimate"].itertuples():
-        own = predictions["version"] == event.version
-        rows = predictions[own & (predictions["event_time"] < event.at)].tail(window)
+    noted = events[events["kind"] == "estimate"]
+    found = noted[["at", "version", "statistic"]].set_axis(["at", "version", "estimated"], axis=1)
+    realised, labelled = [], []
+    for at, version in zip(noted["at"], noted["version"], strict=True):
+        own = (predictions["version"] == version) & (predictions["event_time"] < at)
+        rows = predictions[own].tail(window)
         known = rows[rows["loss"].notna()]
-        value = metric(_outcomes(known, classes))
-        gap = event.statistic - value
-        found.append((event.at, event.version, event.statistic, value, gap, len(known)))
-    columns = ["at", "version", "estimated", "realised", "gap", "rows"]
-    return pd.DataFrame(found, columns=columns)
+        realised.append(metric(_outcomes(known, classes)))
+        labelled.append(len(known))
+    found = found.assign(realised=realised, rows=labelled).reset_index(drop=True)
+    return found.assign(gap=found["estimated"] - found["realised"])
 
 
 def _outcomes(rows: pd.DataFrame, classes: NDArray[Any] | None) -> Outcomes:
@@ -218,9 +219,10 @@ def _outcomes(rows: pd.DataFrame, classes: NDArray[Any] | None) -> Outcomes:
     if classes is None:
         return Outcomes(label.astype(float), prediction.astype(float), weight=weight)
     names = [f"probability {name}" for name in classes]
-    codes = [np.searchsorted(classes, side.astype(classes.dtype)) for side in (label, prediction)]
+    label, prediction = (side.astype(classes.dtype) for side in (label, prediction))
     return Outcomes(
-        *codes,
+        np.searchsorted(classes, label),
+        np.searchsorted(classes, prediction),
         score=rows["score"].to_numpy(np.float64),
         probability=rows[names].to_numpy(np.float64) if names[0] in rows else None,
         classes=classes,

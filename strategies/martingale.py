@@ -143,7 +143,7 @@ class _MartingaleMonitor(Detector):
         served, first = view.served, self._next
         self._next = view.past
         own = served.version[first - served.rows.start :] == view.model.version
-        return served.score[first - served.rows.start :][own]
+        return np.asarray(served.score[first - served.rows.start :][own])
 
     def _losses(self, view: View) -> Floats:
         """Losses of the rows up to the first one that still waits for its label."""
@@ -156,7 +156,8 @@ class _MartingaleMonitor(Detector):
         stop = int(waiting[0]) if len(waiting) else past - first
         self._next = first + stop
         rows = first + np.flatnonzero((own & taken)[:stop])
-        return view.answered(rows).loss if len(rows) else np.empty(0)
+        losses: Floats = view.answered(rows).loss
+        return losses
 
     def _sorted_out(
         self, view: View, first: int, event: NDArray[np.int64]
@@ -217,9 +218,9 @@ class Ranks:
 class SimpleJumper:
     """Wealth of a bet against uniform p-values: algorithm 1 of arXiv 2102.10439, in logarithms.
 
-    >>> wealth, upwards = SimpleJumper(jump=0.01).run(np.array([0.1, 0.2]))
+    >>> wealth, upwards = SimpleJumper(jump=0.3).run(np.array([0.1, 0.2]))
     >>> np.exp(wealth).round(4).tolist(), upwards.tolist()
-    ([1.0, 1.0794], [True, True])
+    ([1.0, 1.056], [True, True])
     """
 
     def __init__(self, jump: float) -> None:
