@@ -200,13 +200,33 @@ def test_labels_of_one_class_teach_nothing() -> None:
     assert alarm(run) == (27, 0.625, 0.7)  # the reference holds
 
 
-def test_a_new_version_is_calibrated_and_watched_anew() -> None:
+def test_a_new_version_has_its_own_reference_labels_and_rows() -> None:
+    # Version 1 is trained at 30 on rows 10 to 29; the newest four, .2 .4 .6 .8, were 0 0 1 1: all
+    # are answered rightly, and so is any row at .6, for sure. Six rows later three of its own six
+    # labels at .6 are 1.
+    scores = [0.8, 0.2] * 3 + [0.2, 0.4, 0.6, 0.8] + [0.6] * 8
+    labels = [1, 0] * 3 + [0, 0, 1, 1] + [1, 0] * 4
+    setup = backtest(scores, labels, known_at=range(20, 38))
+    watch = EstimatedDrop("accuracy", window=4, min_rows=4, drop=0.1, min_labels=6)
+    trigger = AnyOf(OnDates([str(hour(30))]), watch)
+    run = setup.replay(Strategy(trigger, Sliding(20), budget=1))
+    noted = run.events[run.events["kind"] == "estimate"].set_index("at")
+    assert noted.loc[hour(34), ["version", "statistic"]].tolist() == [1, 1.0]
+    assert noted["threshold"].tolist() == pytest.approx([0.4, 0.4, 0.9])
+    held = run.events[run.events["kind"] == "budget"]
+    assert held[["at", "statistic"]].values.tolist() == [[hour(36), 0.5]]
+    # Reference and calibration at 24, six labels at 26, the training at 30, and all that again.
+    fits = run.charges[run.charges["kind"] == "train"]
+    assert fits["amount"].tolist() == [16, 4, 6, 20, 16, 4, 6]
+
+
+def test_rows_of_a_former_version_are_not_estimated() -> None:
     dates = OnDates([str(hour(26))])
     watch = EstimatedDrop("accuracy", window=4, min_rows=4, below=0.7)
-    setup = backtest([0.8] * 4 + [0.6] * 2 + [0.8] * 2 + [0.6] * 4, known_at=[None] * 12)
+    setup = backtest([0.8] * 4 + [0.6] * 2 + [0.8] * 2 + [0.6] * 4)
     run = setup.replay(Strategy(AnyOf(dates, watch), Expanding(), budget=1))
     held = run.events[run.events["kind"] == "budget"]
-    # Version 1 serves from 26 on: .8 .8 .6 .6 .6 .6, the newest four of which expect 5/8 at 31.
+    # Version 1 serves from 26 on: .8 .8 .6 .6 .6, the newest four of which expect 5/8 at 31.
     assert held["at"].tolist() == [hour(31)]
     assert held["statistic"].tolist() == [0.625]
 

@@ -194,9 +194,14 @@ def test_the_reason_names_wealth_and_rows() -> None:
 
 
 def test_a_wealth_between_two_ticks_counts() -> None:
-    # Large losses first, small ones after: wealth has long fallen again at the only tick.
-    losses = RISING[:20] + [-0.5 / k for k in range(1, 41)]
-    assert alarms(backtest(losses, tick="59h"), Martingale(0.1))[0][0] == 63
+    # Large losses first, then small ones among them: wealth has fallen again at the only tick.
+    losses = RISING[:14] + [20.5 if k % 4 == 0 else k / 100 for k in range(1, 41)]
+    setup = backtest(losses, tick="53h")
+    thetas = np.random.default_rng([0, 0]).random(54)
+    bets = plain_jumper(plain_p_values(losses[:-1], thetas))
+    counted = [whole for whole, small, large in bets if small > large]
+    assert counted[-1] < 20 < max(counted)
+    assert alarms(setup, Martingale(0.05)) == [(57, pytest.approx(max(counted)))]
 
 
 def test_falling_losses_are_no_alarm_but_falling_scores_are() -> None:
