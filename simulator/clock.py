@@ -36,19 +36,20 @@ def tick_instants(
 class Clock:
     """Walks through ticks and wake-ups in order; both at one instant come as one.
 
-    >>> clock = Clock(np.array([10, 20, 30]), end=30)
+    >>> clock = Clock(np.array([10, 20, 30]), np.array([2, 7, 8]), end=30)
     >>> seen = []
-    >>> for now, is_tick in clock:
-    ...     seen.append((now, is_tick))
+    >>> for now, past in clock:
+    ...     seen.append((now, past))
     ...     if now == 10:
     ...         clock.wake(13)
     ...         clock.wake(20)
     >>> seen
-    [(10, True), (13, False), (20, True), (30, True)]
+    [(10, 2), (13, None), (20, 7), (30, 8)]
     """
 
-    def __init__(self, ticks: Nanoseconds, end: int) -> None:
+    def __init__(self, ticks: Nanoseconds, rows: NDArray[np.int64], end: int) -> None:
         self._ticks = ticks
+        self._rows = rows
         self._end = end
         self._due: list[int] = []
 
@@ -57,19 +58,20 @@ class Clock:
         if at <= self._end:
             heapq.heappush(self._due, at)
 
-    def __iter__(self) -> Iterator[tuple[int, bool]]:
-        """Yield (instant in nanoseconds, whether it is a tick)."""
+    def __iter__(self) -> Iterator[tuple[int, int | None]]:
+        """Yield (instant in nanoseconds, number of rows before it); None rows: it is no tick."""
         due = self._due
         for lower in range(0, len(self._ticks), _CHUNK):
-            for tick in self._ticks[lower : lower + _CHUNK].tolist():
-                while due and due[0] < tick:
-                    yield self._next_due(), False
-                if due and due[0] == tick:
+            part = slice(lower, lower + _CHUNK)
+            for tick in zip(self._ticks[part].tolist(), self._rows[part].tolist(), strict=True):
+                while due and due[0] < tick[0]:
+                    yield self._next_due(), None
+                if due and due[0] == tick[0]:
                     self._next_due()
-                yield tick, True
+                yield tick
                 # A wake-up for this very instant is served by the caller, in the same instant.
         while due:
-            yield self._next_due(), False
+            yield self._next_due(), None
 
     def _next_due(self) -> int:
         at = heapq.heappop(self._due)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.ledger import KINDS
+from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup, pick
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 _SUPPRESSED = ("cooldown", "budget", "blackout")
+_NAT = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,11 @@ def close(replay: Replay, name: str, wall_seconds: float) -> Run:
     predictions = _predictions(replay)
     steps = _steps(replay)
     _charge_serving(replay, steps)
-    charges = replay.ledger.frame()
-    events = _events(replay)
+    charges = replay.ledger.charged()
     return Run(
         name=name,
         info=_info(replay, wall_seconds),
-        totals=_totals(replay, rows, charges, events, steps),
+        totals=_totals(replay, rows, charges, steps),
         predictions=predictions,
         steps=pd.DataFrame(
             {
@@ -63,8 +64,8 @@ def close(replay: Replay, name: str, wall_seconds: float) -> Run:
         ),
         versions=_versions(replay),
         deployments=_deployments(replay),
-        events=events,
-        charges=charges,
+        events=_events(replay),
+        charges=charges.frame(),
     )
 
 
@@ -179,28 +180,26 @@ def _charge_serving(replay: Replay, steps: Steps) -> None:
 
 def _versions(replay: Replay) -> pd.DataFrame:
     entries = replay.log.versions
-    at = replay.setup.stream.event_time
-    spans = [
-        (np.datetime64("NaT", "ns"), np.datetime64("NaT", "ns"))
-        if entry.span is None
-        else (at[entry.span[0]], at[entry.span[1]])
-        for entry in entries
-    ]
+    names = [entry.name for entry in fields(entries[0])]
+    column = dict(zip(names, zip(*map(attrgetter(*names), entries), strict=True), strict=True))
+    at = np.append(replay.setup.event_at, _NAT)  # a training without rows has no span
+    spans = [(-1, -1) if span is None else span for span in column["span"]]
+    oldest, newest = (at[list(side)].view("datetime64[ns]") for side in zip(*spans, strict=True))
     return pd.DataFrame(
         {
-            "version": np.array([e.version for e in entries], dtype=np.int64),
-            "parent": pd.array([e.parent for e in entries], dtype="Int64"),
-            "update": pd.Series([repr(replay.strategy.update)] * len(entries), dtype="str"),
-            "reason": pd.Series([e.reason for e in entries], dtype="str"),
-            "decided_at": _times(e.decided_at for e in entries),
-            "ready_at": _times(e.ready_at for e in entries),
-            "outcome": pd.Series([e.outcome for e in entries], dtype="str"),
-            "window_start": np.array([span[0] for span in spans], dtype="datetime64[ns]"),
-            "window_end": np.array([span[1] for span in spans], dtype="datetime64[ns]"),
-            "rows": np.array([e.rows for e in entries], dtype=np.int64),
-            "fit_seconds": np.array([e.fit_seconds for e in entries], dtype=np.float64),
-            "fit": pd.Series([e.fit for e in entries], dtype="str"),
-            "shared": np.array([e.shared for e in entries], dtype=bool),
+            "version": np.array(column["version"], dtype=np.int64),
+            "parent": _numbers(column["parent"]),
+            "update": words([repr(replay.strategy.update)]).take([0] * len(entries)),
+            "reason": pd.array(column["reason"], dtype="str"),
+            "decided_at": _times(column["decided_at"]),
+            "ready_at": _times(column["ready_at"]),
+            "outcome": words(column["outcome"]),
+            "window_start": oldest,
+            "window_end": newest,
+            "rows": np.array(column["rows"], dtype=np.int64),
+            "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
+            "fit": pd.array(column["fit"], dtype="str"),
+            "shared": np.array(column["shared"], dtype=bool),
         }
     )
 
@@ -238,8 +237,8 @@ def _events(replay: Replay) -> pd.DataFrame:
     events = pd.DataFrame(
         {
             "at": np.array(at, dtype="datetime64[ns]"),
-            "kind": pd.Series(list(kind), dtype="str"),
-            "version": pd.array(list(number), dtype="Int64"),
+            "kind": words(kind),
+            "version": _numbers(number),
             "reason": pd.Series(list(reason), dtype="str"),
             "statistic": np.array(statistic, dtype=np.float64),
             "threshold": np.array(threshold, dtype=np.float64),
@@ -278,9 +277,15 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
     )
 
 
+def _numbers(values: Sequence[int | None]) -> Any:
+    """A column of whole numbers, some of which may be missing."""
+    missing = np.array([value is None for value in values], dtype=bool)
+    known = [0 if value is None else value for value in values]
+    return pd.arrays.IntegerArray(np.array(known, dtype=np.int64), missing)
+
+
 def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
-    nat = np.iinfo(np.int64).min
-    return np.array([nat if value is None else value for value in values], dtype=np.int64).view(
+    return np.array([_NAT if value is None else value for value in values], dtype=np.int64).view(
         "datetime64[ns]"
     )
 
@@ -288,16 +293,14 @@ def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
 # --- totals and facts ---------------------------------------------------------------------------
 
 
-def _totals(
-    replay: Replay, rows: slice, charges: pd.DataFrame, events: pd.DataFrame, steps: Steps
-) -> dict[str, Any]:
+def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict[str, Any]:
     setup, serving = replay.setup, replay.serving
-    kind_of, amount = charges["kind"].to_numpy(object), charges["amount"].to_numpy()
-    by_kind = {kind: float(amount[kind_of == kind].sum()) for kind in KINDS}
-    kinds = Counter(events["kind"])
+    by_kind = {kind: float(charges.amount[charges.kind == kind].sum()) for kind in KINDS}
+    kinds = Counter(kind for _, kind, *_ in replay.log.events)
     never = np.isnat(setup.stream.label_time[rows])
     scored = ~np.isnan(serving.loss[rows])
-    judged = pick(serving.outcomes(rows), scored)
+    served = serving.outcomes(rows)
+    judged = served if scored.all() else pick(served, scored)
     return {
         "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
         **by_kind,

@@ -42,7 +42,7 @@ class Answers:
         return self.prediction, self.score, self.probability, self.fallback
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Fit:
     """A fitted model and what it was made of.
 
@@ -132,7 +132,9 @@ class FitStore:
                 return found, True
             self._count(computed=1)
             made = make()
-            made = replace(made, cpu_seconds=self._prices.setdefault(name, made.cpu_seconds))
+            price = self._prices.setdefault(name, made.cpu_seconds)
+            if price != made.cpu_seconds:
+                made = replace(made, cpu_seconds=price)
             size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
             self._recent.put(name, made, self._weight(made.model) if size is None else size)
         return made, False
@@ -148,7 +150,7 @@ class FitStore:
         if found is not None:
             return found
         shelf = self._shelf if lasting else None
-        name = "-".join(map(str, key))
+        name = key[0] if shelf is None else "-".join(map(str, key))
         with self._turn(name, shelf):
             found = self._recent.get(key)
             if found is None:
@@ -178,7 +180,7 @@ class FitStore:
 
     # --- disk ---------------------------------------------------------------------------------
 
-    def _turn(self, name: str, shelf: Shelf | None) -> AbstractContextManager[None]:
+    def _turn(self, name: str, shelf: Shelf | None) -> AbstractContextManager[Any]:
         """Be the only thread, and with a shelf the only process, to work on this name."""
         return self._turns.take(name) if shelf is None else shelf.turn(name)
 
@@ -231,9 +233,10 @@ class FitStore:
             self._shelf.clear()
 
     def _weight(self, model: Any) -> int:
-        """About the bytes of a model; looked at now and then, since to look costs a small fit."""
+        """About the bytes of a model; looked at ever more rarely: to look costs a small fit."""
         kind = type(model)
-        if self.computed < 4 or self.computed % 32 == 0 or kind not in self._weights:
+        count = self.computed
+        if count & (count - 1) == 0 or kind not in self._weights:  # at 1, 2, 4, 8, ...
             self._weights[kind] = weigh(model)
         return self._weights[kind]
 

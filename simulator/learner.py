@@ -17,8 +17,9 @@ from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
 from backtrain.simulator.origin import environment, origin_of
-from backtrain.simulator.protocols import Rows, Selection, Update, needs_parent
+from backtrain.simulator.protocols import Rows, Selection, Update, keeps_parameters, needs_parent
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.vouching import Vouching
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
 FIRST_BLOCK, LAST_BLOCK = 128, 65_536
@@ -55,6 +56,8 @@ class Learner:
         )
         self._lasting = origin.lasting
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
+        self._vouching = Vouching(setup, flat=not self._nested)
+        self._good: set[bytes] = set()  # updates whose parameters have passed the estimator's check
         self._updates: dict[int, tuple[Update, tuple[bytes, bytes, bool]]] = {}
 
     # --- fitting ------------------------------------------------------------------------------
@@ -97,6 +100,8 @@ class Learner:
         lasting: bool,
     ) -> Fit:
         blank = self._blank(seed)
+        named = self._named(update)[0]
+        good = named in self._good and keeps_parameters(update)
         y = self.setup.stream.y[selection.rows]
         if parent is None:
             self._refuse_one_class(selection)
@@ -104,10 +109,12 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
-            model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
+            with self._vouching.fitting(weights, good):
+                model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
+        self._good.add(named)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if not hasattr(model, needed):
                 raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
@@ -254,6 +261,10 @@ class Learner:
             self._bisect(model, X, places[half:], failed)
 
     def _ask(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        with self._vouching.asking():
+            return self._asked(model, X)
+
+    def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         prediction = np.asarray(model.predict(X))
         if prediction.ndim != 1:
             prediction = prediction.reshape(len(X))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -123,6 +124,44 @@ class Charges(NamedTuple):
     unit_price: float
 
 
+class Charged(NamedTuple):
+    """Charges as they stand in the record; arrays of shape (n,), instants in nanoseconds."""
+
+    when: NDArray[np.int64]
+    kind: NDArray[np.object_]
+    version: NDArray[np.int64]
+    quantity: NDArray[np.float64]
+    unit_price: NDArray[np.float64]
+
+    @property
+    def amount(self) -> NDArray[np.float64]:
+        """What each comes to."""
+        return self.quantity * self.unit_price
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a table; columns as in ``docs/records.md``."""
+        return pd.DataFrame(
+            {
+                "when": self.when.view("datetime64[ns]"),
+                "kind": words(self.kind),
+                "version": pd.arrays.IntegerArray(
+                    self.version, np.zeros(len(self.version), dtype=bool)
+                ),
+                "quantity": self.quantity,
+                "unit_price": self.unit_price,
+                "amount": self.amount,
+            }
+        )
+
+
+def words(values: Sequence[str] | NDArray[np.object_]) -> Any:
+    """A column of text; words that come again and again are turned into text once."""
+    known: dict[str, int] = {}
+    codes = [known.setdefault(value, len(known)) for value in values]
+    distinct = pd.array(list(known), dtype="str")
+    return distinct.take(np.array(codes)) if codes else distinct
+
+
 @dataclass
 class Ledger:
     """Every charge of one replay as it fell due; what costs nothing leaves no row."""
@@ -159,8 +198,8 @@ class Ledger:
         if kind != "initial":
             self.spent += float(entries.quantity.sum() * unit_price)
 
-    def frame(self) -> pd.DataFrame:
-        """The charges sorted by time; columns as in ``docs/records.md``."""
+    def charged(self) -> Charged:
+        """All charges sorted by time."""
         at, kind, number, amount, unit = (
             zip(*self._single, strict=True) if self._single else [()] * 5
         )
@@ -175,13 +214,4 @@ class Ledger:
             np.repeat(np.array([c.kind for c in many], dtype=object), sizes),
         )
         order = np.argsort(when, kind="stable")
-        return pd.DataFrame(
-            {
-                "when": when[order].view("datetime64[ns]"),
-                "kind": pd.Series(kinds[order], dtype="str"),
-                "version": pd.array(version[order], dtype="Int64"),
-                "quantity": quantity[order],
-                "unit_price": price[order],
-                "amount": quantity[order] * price[order],
-            }
-        )
+        return Charged(when[order], kinds[order], version[order], quantity[order], price[order])

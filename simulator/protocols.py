@@ -93,14 +93,16 @@ class Selection:
         return Selection(self.indices()[where], weights)
 
     def digest(self) -> bytes:
-        """Names the content: the borders of its runs of neighbours, and the weights."""
-        sha = hashlib.blake2b(digest_size=16)
+        """Names the content in 16 bytes: the borders of its runs of neighbours, and the weights."""
         if isinstance(self.rows, slice):
-            sha.update(np.array([self.rows.start, self.rows.stop]).tobytes())
+            borders = b"".join(int(e).to_bytes(8, "big") for e in (self.rows.start, self.rows.stop))
+            if self.weights is None:
+                return borders
         else:
             breaks = np.flatnonzero(np.diff(self.rows) != 1) + 1
             first = self.rows[np.concatenate(([0], breaks))] if len(self.rows) else self.rows
-            sha.update(np.concatenate((first, breaks, [len(self.rows)])).tobytes())
+            borders = np.concatenate((first, breaks, [len(self.rows)])).tobytes()
+        sha = hashlib.blake2b(borders, digest_size=16)
         if self.weights is not None:
             sha.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
         return sha.digest()
@@ -268,6 +270,15 @@ def needs_parent(update: Update) -> bool:
     An update that always starts afresh says so with a class attribute ``needs_parent = False``.
     """
     return bool(getattr(update, "needs_parent", True))
+
+
+def keeps_parameters(update: Update) -> bool:
+    """Whether every fit has the very parameters of the model; false unless the update says so.
+
+    Scikit-learn then checks them once in a replay, not at each fit. An update that sets none says
+    so with a class attribute ``keeps_parameters = True``.
+    """
+    return bool(getattr(update, "keeps_parameters", False))
 
 
 class Part:

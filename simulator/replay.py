@@ -33,8 +33,10 @@ from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import Model, View
 
+_NAN = float("nan")
 
-@dataclass(eq=False)
+
+@dataclass(slots=True, eq=False)
 class Job:
     """One decision to train, and what its fits have taken so far."""
 
@@ -44,7 +46,7 @@ class Job:
     cpu_seconds: float = 0.0
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Challenger:
     """A training from its decision until it is deployed or rejected."""
 
@@ -61,7 +63,7 @@ class Challenger:
     reviewed: bool = False
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class VersionEntry:
     """A row of the table of versions."""
 
@@ -88,8 +90,10 @@ class Log:
     def event(self, at: int, kind: str, version: int | None, reason: Reason | str = "") -> None:
         """Write an event down."""
         if isinstance(reason, str):
-            reason = Reason(reason)
-        self.events.append((at, kind, version, reason.sentence, reason.statistic, reason.threshold))
+            self.events.append((at, kind, version, reason, _NAN, _NAN))
+        else:
+            told = (reason.sentence, reason.statistic, reason.threshold)
+            self.events.append((at, kind, version, *told))
 
 
 def replay(
@@ -146,7 +150,7 @@ class Replay:
         self.ledger = Ledger()
         self.log = Log()
         self.view = View(setup, self.serving, self)
-        self.clock = Clock(setup.ticks, setup.end_at.value)
+        self.clock = Clock(setup.ticks, setup.tick_rows, setup.end_at.value)
         self.challenger: Challenger | None = None
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
@@ -164,17 +168,17 @@ class Replay:
         self._train_first()
         fires = trigger.monitor().fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
-        for count, (at, is_tick) in enumerate(self.clock):
-            view._move(at)
+        for count, (at, past) in enumerate(self.clock):
+            view._move(at, past)
             if self.challenger is not None:
-                self._settle(is_tick)
-            if is_tick:
+                self._settle(past is not None)
+            if past is not None:
                 reason = fires(view)
                 if reason is not None:
                     self._consider(reason)
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)
-        self.serving.ensure(self.setup.served.stop)
+        self.serving.judge(self.setup.served.stop)
         return close(self, name, time.perf_counter() - began)
 
     # --- training -----------------------------------------------------------------------------
@@ -484,7 +488,7 @@ class Replay:
         self._put_in_force(challenger.model, challenger.candidate)
 
     def _put_in_force(self, model: Model, candidate: Candidate) -> None:
-        model.in_force_since = self.view.now
+        model.in_force_at = self.view.at
         model.first_row = max(self.view.past, self.setup.served.start)
         self.view._model = model
         self._assign(candidate)

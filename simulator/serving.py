@@ -15,7 +15,7 @@ from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import PartError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Candidate:
     """A fit under its version number, with the first row that its decision did not know."""
 
@@ -24,7 +24,7 @@ class Candidate:
     origin: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Assignment:
     """From row ``row`` (instant ``at``) on: who is in force, and who is on trial."""
 
@@ -59,7 +59,7 @@ class Serving:
         n = len(setup.stream)
         self._learner = learner
         self._stop = setup.served.stop
-        self.filled = setup.served.start
+        self.filled = self.judged = setup.served.start
         self.stretches: list[Stretch] = []
         self._current: Assignment | None = None
         self.unable: dict[int, Fit] = {}  # versions that could not score a row
@@ -81,6 +81,7 @@ class Serving:
         if self._current is not None:
             self.ensure(assignment.row)
         self.filled = min(self.filled, assignment.row)
+        self.judged = min(self.judged, assignment.row)
         self._current = assignment
         challenger = assignment.challenger
         self.stretches.append(
@@ -104,38 +105,47 @@ class Serving:
         while self.filled < stop:
             self._fill(self.current)
 
+    def judge(self, stop: int) -> None:
+        """Have the loss of every row before ``stop``."""
+        self.ensure(stop)
+        if self.judged < stop:
+            rows = slice(self.judged, self.filled)
+            self.loss[rows] = self._learner.setup.losses(self.outcomes(rows))
+            self.judged = self.filled
+
     def _fill(self, now: Assignment) -> None:
         """Answer one more block, or what one block of each of two models has in common."""
         lower = self.filled
-        upper, answers = self._answers(now.champion, lower, self._stop)
-        if now.challenger is None or now.share == 0:
-            self._write(slice(lower, upper), answers, now.champion)
-        else:
-            upper, others = self._answers(now.challenger, lower, upper)
-            self._write(slice(lower, upper), answers, now.champion)
+        start, upper, answers = self._block(now.champion, lower, self._stop)
+        if now.challenger is not None and now.share > 0:
+            other_start, upper, others = self._block(now.challenger, lower, upper)
+        self._write(slice(lower, upper), answers, slice(lower - start, upper - start), now.champion)
+        if now.challenger is not None and now.share > 0:
             mine = lower + np.flatnonzero(self._on_trial(now, lower, upper))
-            self._write(mine, _part(others, mine - lower), now.challenger)
-        rows = slice(lower, upper)
-        self.loss[rows] = self._learner.setup.losses(self.outcomes(rows))
+            self._write(mine, others, mine - other_start, now.challenger)
         self.filled = upper
 
-    def _answers(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, Answers]:
+    def _block(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, int, Answers]:
         start, upper, answers = self._learner.block(candidate.fit, candidate.origin, lower)
-        upper = min(upper, stop)
-        return upper, _part(answers, slice(lower - start, None))
+        return start, min(upper, stop), answers
 
     def _write(
-        self, rows: slice | NDArray[np.int64], answers: Answers, candidate: Candidate
+        self,
+        rows: slice | NDArray[np.int64],
+        answers: Answers,
+        where: slice | NDArray[np.int64],
+        candidate: Candidate,
     ) -> None:
-        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         self.version[rows] = candidate.version
-        self.prediction[rows] = answers.prediction[:n]
+        self.prediction[rows] = answers.prediction[where]
         if self.score is not None and answers.score is not None:
-            self.score[rows] = answers.score[:n]
+            self.score[rows] = answers.score[where]
         if self.probability is not None and answers.probability is not None:
-            self.probability[rows] = answers.probability[:n]
-        self.fallback[rows] = False if answers.fallback is None else answers.fallback[:n]
-        if answers.fallback is not None:
+            self.probability[rows] = answers.probability[where]
+        if answers.fallback is None:
+            self.fallback[rows] = False
+        else:
+            self.fallback[rows] = answers.fallback[where]
             self.unable.setdefault(candidate.version, candidate.fit)
 
     def _on_trial(self, now: Assignment, lower: int, upper: int) -> NDArray[np.bool_]:
@@ -165,12 +175,3 @@ class Serving:
 def hashed_share(group: NDArray[np.generic]) -> NDArray[np.float64]:
     """Place of each group in [0, 1), the same in every process; shape (n,)."""
     return np.asarray(pd.util.hash_array(np.asarray(group).astype(str).astype(object)) / 2.0**64)
-
-
-def _part(answers: Answers, where: slice | NDArray[np.int64]) -> Answers:
-    return Answers(
-        answers.prediction[where],
-        None if answers.score is None else answers.score[where],
-        None if answers.probability is None else answers.probability[where],
-        None if answers.fallback is None else answers.fallback[where],
-    )

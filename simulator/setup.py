@@ -124,6 +124,11 @@ class Setup:
         return tick_instants(self.stream, self.tick, self.start_at, last)
 
     @cached_property
+    def tick_rows(self) -> NDArray[np.int64]:
+        """How many rows lie before each tick."""
+        return np.asarray(self.event_at.searchsorted(self.ticks))
+
+    @cached_property
     def event_at(self) -> Nanoseconds:
         """Event times in nanoseconds, shape (n,)."""
         return self.stream.event_time.view(np.int64)
@@ -134,6 +139,20 @@ class Setup:
         at = self.stream.label_time.view(np.int64)
         never = np.isnat(self.stream.label_time)
         return np.where(never, np.iinfo(np.int64).max, at) if never.any() else at
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether all features, and all labels that ever arrive, are numbers in single precision.
+
+        Trees hold features in that, and refuse what does not fit.
+        """
+        X, y = self.stream.X, self.stream.y
+        if not isinstance(X, np.ndarray) or not X.size:
+            return False
+        largest = float(np.finfo(np.float32).max)
+        arrives = ~np.isnat(self.stream.label_time)
+        known = y.dtype.kind != "f" or bool(np.isfinite(y[arrives]).all())
+        return known and -largest < X.min() and X.max() < largest  # false for what is no number
 
     @cached_property
     def labels_in_order(self) -> bool:

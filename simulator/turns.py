@@ -6,9 +6,10 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from filelock import lock_descriptor, unlock_descriptor
 
@@ -35,16 +36,18 @@ class Turns:
         self._stripes = [_Stripe() for _ in range(STRIPES)]
         _EVERY.add(self)
 
-    @contextmanager
-    def take(self, name: str) -> Iterator[None]:
+    def take(self, name: str) -> AbstractContextManager[Any]:
         """Be the only one to work on a name; raises OSError when the folder cannot be used."""
+        if self._folder is None:
+            return self._stripes[hash(name) % STRIPES].threads
+        return self._among_processes(name, self._folder)
+
+    @contextmanager
+    def _among_processes(self, name: str, folder: Path) -> Iterator[None]:
         place = blake2b(name.encode(), digest_size=1).digest()[0] % STRIPES
         stripe = self._stripes[place]
         with stripe.threads:
-            if self._folder is None:
-                yield
-                return
-            stripe.lock(self._folder / f"{place:02d}")
+            stripe.lock(folder / f"{place:02d}")
             try:
                 yield
             finally:

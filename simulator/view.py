@@ -71,12 +71,13 @@ class View:
         self.spent = 0.0
         self.trainings: list[int] = []
         self.at = 0
+        self._first = int(setup.served.start)
         self._past: int | None = None
         self._arrivals: int | None = None
+        self._known: int | None = None
 
-    def _move(self, at: int) -> None:
-        self.at = at
-        self._past = self._arrivals = None
+    def _move(self, at: int, past: int | None = None) -> None:
+        self.at, self._past, self._arrivals, self._known = at, past, None, None
 
     # --- the present --------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class View:
     @property
     def answered_so_far(self) -> int:
         """How many rows have been served."""
-        return max(0, self.past - int(self._setup.served.start))
+        return max(0, self.past - self._first)
 
     # --- rows ---------------------------------------------------------------------------------
 
@@ -246,12 +247,21 @@ class View:
         if newest >= self.past:
             when = self._known_at(known_at, newest)
             raise FutureLeak(f"label of row {newest} asked at {self.now}; known at: {when}")
+        if self._setup.labels_in_order and newest < self._prefix():
+            return
         arrival = known_at[rows]
         if len(arrival) and arrival.max() > self.at:
             place = int(np.argmax(arrival > self.at))
             row = rows.start + place if isinstance(rows, slice) else int(rows[place])
             when = self._known_at(known_at, row)
             raise FutureLeak(f"label of row {row} asked at {self.now}; known at: {when}")
+
+    def _prefix(self) -> int:
+        """How many labels are known, where they become known in event order."""
+        if self._known is None:
+            known = int(self._setup.label_at.searchsorted(self.at, side="right"))
+            self._known = min(known, self.past)
+        return self._known
 
     @staticmethod
     def _known_at(times: NDArray[np.int64], row: int) -> str:
@@ -384,8 +394,7 @@ class Labelled:
         return slice(lower, upper) if known.all() else lower + np.flatnonzero(known)
 
     def _in_order(self) -> int:
-        known = int(self.view._setup.label_at.searchsorted(self.view.at, side="right"))
-        return min(known, self.view.past)
+        return self.view._prefix()
 
 
 @dataclass(frozen=True, eq=False)
@@ -446,7 +455,9 @@ class Arrived:
     def loss(self) -> NDArray[np.float64]:
         """Loss of the served predictions."""
         self.view._services.buy(self.rows)
-        return _sealed(self._serving().loss[self.rows])
+        serving = self.view._serving
+        serving.judge(self.view.past)
+        return _sealed(serving.loss[self.rows])
 
     @property
     def label_time(self) -> NDArray[np.datetime64]:
@@ -485,10 +496,20 @@ class Model:
         lineage = needs_parent(view._services.update)
         self._learnt_before = parent if lineage else None
         self.version = version
-        self.decided_at = pd.Timestamp(decided_at)
-        self.in_force_since: pd.Timestamp | None = None
+        self._decided_at = decided_at
+        self.in_force_at: int | None = None  # in nanoseconds
         self.first_row = 0  # the first row that it answers, once it is in force
         self.selection = fit.selection if selection is None else selection
+
+    @property
+    def decided_at(self) -> pd.Timestamp:
+        """When its training was decided on."""
+        return pd.Timestamp(self._decided_at)
+
+    @property
+    def in_force_since(self) -> pd.Timestamp | None:
+        """Since when it is in force; None where it never was."""
+        return None if self.in_force_at is None else pd.Timestamp(self.in_force_at)
 
     @property
     def estimator(self) -> Any:
@@ -547,7 +568,7 @@ class Model:
             fit = services.fit(services.update, older, self._parent, self.version)
         except FitError:
             return None
-        twin = Model(self._view, fit, self.version, self.decided_at.value)
+        twin = Model(self._view, fit, self.version, self._decided_at)
         outcomes = twin.outcomes(newest.rows)
         return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
 

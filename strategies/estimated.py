@@ -179,7 +179,7 @@ class _EstimatedMonitor(Detector):
         if view.past <= first:
             return False
         self._seen = view.past
-        own = served.version[first - served.rows.start :] == view.model.version
+        own = served.version[first - view.past :] == view.model.version
         rows = first + np.flatnonzero(own)
         self._newest = np.concatenate((self._newest, rows))[-self._spec.window :]
         self._unrecorded += len(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from backtrain.simulator.metrics import Metric
+from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.protocols import PartError
 from backtrain.simulator.view import View
 
@@ -52,9 +52,12 @@ def limit_of(spec: Floored, view: View, metric: Metric) -> Limit | None:
     if spec.below is not None:
         return Limit(spec.below, "the floor")
     reference = view.model.reference
-    if reference is None:
-        return None
-    usual = metric(reference.outcomes)
+    return None if reference is None else limit_under(spec, metric, reference.outcomes)
+
+
+def limit_under(spec: Floored, metric: Metric, reference: Outcomes) -> Limit:
+    """The metric of reference rows, less the margin."""
+    usual = metric(reference)
     margin, relative = spec.margin
     gap = margin * abs(usual) if relative else margin
     floor = usual - gap if metric.greater_is_better else usual + gap

@@ -12,6 +12,8 @@ from backtrain.simulator.view import View
 
 __all__ = ["BeatsChampion", "Immediate"]
 
+_AT_ONCE = Verdict.deploy(reviewed=False)
+
 
 @dataclass(frozen=True, repr=False)
 class Immediate(Part):
@@ -35,7 +37,7 @@ class Immediate(Part):
 
     def review(self, view: View) -> Verdict:
         """Deploy without a look."""
-        return Verdict.deploy(reviewed=False)
+        return _AT_ONCE
 
 
 @dataclass(frozen=True, repr=False)

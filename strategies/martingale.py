@@ -142,14 +142,14 @@ class _MartingaleMonitor(Detector):
     def _scores(self, view: View) -> Floats:
         served, first = view.served, self._next
         self._next = view.past
-        own = served.version[first - served.rows.start :] == view.model.version
-        return np.asarray(served.score[first - served.rows.start :][own])
+        own = served.version[first - view.past :] == view.model.version
+        return np.asarray(served.score[first - view.past :][own])
 
     def _losses(self, view: View) -> Floats:
         """Losses of the rows up to the first one that still waits for its label."""
         first, past = self._next, view.past
         served = view.served
-        own = served.version[first - served.rows.start :] == view.model.version
+        own = served.version[first - view.past :] == view.model.version
         event = view.event_time(slice(first, past)).astype(np.int64)
         taken, out = self._sorted_out(view, first, event)
         waiting = np.flatnonzero(own & ~taken & ~out)

@@ -35,6 +35,7 @@ class Refit(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
+    keeps_parameters: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""

@@ -76,11 +76,24 @@ class SlowVersion:
         since = max(at for version, at in self.replay.truth.deployments if version == self.version)
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
+    @property
+    def estimator(self) -> Any:
+        return self.model
+
     def answer(self, row: int) -> Any:
-        return self.model.predict(self.replay.X[row : row + 1])[0]
+        return self.model.predict(self.replay.features([row]))[0]
 
     def row_loss(self, row: int) -> float:
         return self.replay.loss_of(row, self.answer(row))
+
+    def score(self, row: int) -> float | None:
+        """Probability of the positive class, or of the predicted one where there is none."""
+        if not hasattr(self.model, "predict_proba"):
+            return None
+        probability = self.model.predict_proba(self.replay.features([row]))[0].tolist()
+        told = dict(zip(self.model.classes_.tolist(), probability, strict=True))
+        positive = self.replay.positive
+        return told.get(self.answer(row) if positive is None else positive, 0.0)
 
     def predict(self, rows: Any) -> np.ndarray:
         return np.array([self.answer(row) for row in listed(rows)])
@@ -91,20 +104,9 @@ class SlowVersion:
 
     def outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
-        answers = [self.answer(row) for row in listed(rows)]
-        return self.replay.outcomes(listed(rows), answers, [self.chances(r) for r in listed(rows)])
-
-    @property
-    def estimator(self) -> Any:
-        return self.model
-
-    def chances(self, row: int) -> np.ndarray | None:
-        """Probability of every class of the target; None where the model gives none."""
-        if not (self.replay.classify and hasattr(self.model, "predict_proba")):
-            return None
-        told = self.model.predict_proba(self.replay.X[row : row + 1])[0]
-        known = dict(zip(self.model.classes_, told, strict=True))
-        return np.array([known.get(name, 0.0) for name in self.replay.classes])
+        rows = listed(rows)
+        predictions, scores = [self.answer(row) for row in rows], [self.score(row) for row in rows]
+        return self.replay.outcomes(rows, predictions, scores)
 
     @property
     def reference(self) -> Any:
@@ -154,7 +156,7 @@ class Truth:
 
     served_by: dict[int, int] = field(default_factory=dict)
     prediction: dict[int, Any] = field(default_factory=dict)
-    chances: dict[int, np.ndarray | None] = field(default_factory=dict)
+    score: dict[int, float | None] = field(default_factory=dict)
     loss: dict[int, float] = field(default_factory=dict)
     versions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[tuple[int, int]] = field(default_factory=list)
@@ -185,6 +187,10 @@ class SlowReplay:
         self.row_loss = LOSSES[backtest.loss or default]
         arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
         self.classes = sorted(set(arriving)) if self.classify else None
+        before = [i for i, at in enumerate(self.event) if at < self.start]
+        known = [i for i in before if self.label[i] is not None and self.label[i] <= self.start]
+        seen = sorted({self.y[i] for i in known})
+        self.positive = seen[1] if self.classify and len(seen) == 2 else None
         self.ticks = self._ticks(backtest.tick)
         self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
         self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
@@ -250,7 +256,7 @@ class SlowReplay:
                 elif training.share == 0:
                     self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
             truth.served_by[row] = by.version
-            truth.prediction[row], truth.chances[row] = by.answer(row), by.chances(row)
+            truth.prediction[row], truth.score[row] = by.answer(row), by.score(row)
             self.charge("predict", by.version, 1e-3, "per_1k_predictions")
             if self.label[row] is not None:
                 truth.loss[row] = self.loss_of(row, truth.prediction[row])
@@ -263,19 +269,21 @@ class SlowReplay:
     def loss_of(self, row: int, prediction: Any) -> float:
         return float(self.row_loss(self.y[row], prediction))
 
+    def features(self, rows: list[int]) -> Any:
+        return self.backtest.stream.take(np.array(rows, dtype=np.int64))
+
     def outcomes(
-        self, rows: list[int], predictions: list[Any], chances: list[Any] | None = None
+        self, rows: list[int], predictions: list[Any], scores: list[float | None]
     ) -> Outcomes:
         weight = None
         if self.backtest.stream.weight is not None:
             weight = np.array([self.weight[i] for i in rows])
         if not self.classify:
             return Outcomes(self.y[rows], np.array(predictions), weight=weight)
-        scored = chances and chances[0] is not None
         return Outcomes(
             np.array([self.classes.index(self.y[i]) for i in rows]),
             np.array([self.classes.index(p) for p in predictions]),
-            score=np.array([told[1] for told in chances]) if scored else None,
+            None if None in scores else np.array(scores),
             classes=np.array(self.classes),
             weight=weight,
         )
@@ -319,8 +327,8 @@ class SlowReplay:
         try:
             if isinstance(update, Refit):
                 extra = {} if weights is None else {"sample_weight": weights}
-                return blank.fit(self.X[rows], self.y[rows], **extra)
-            return update.fit(blank, self.X[rows], self.y[rows], weights, parent, 0)
+                return blank.fit(self.features(rows), self.y[rows], **extra)
+            return update.fit(blank, self.features(rows), self.y[rows], weights, parent, 0)
         except Exception as error:
             raise CannotFitError(str(error)) from error
 
@@ -551,17 +559,11 @@ class SlowView:
         return SlowArrived(self._replay, listed(rows), self.arrivals)
 
     def answers(self, rows: Any) -> Outcomes:
-        replay, rows = self._replay, listed(rows)
+        truth, rows = self._replay.truth, listed(rows)
         assert all(row < self.past for row in rows)
-        served, chances = (
-            [of[i] for i in rows] for of in (replay.truth.prediction, replay.truth.chances)
-        )
-        told = replay.outcomes(rows, served, chances)
-        return replace(told, label=np.full(len(rows), -1 if replay.classify else np.nan))
-
-    def event_time(self, rows: Any) -> np.ndarray:
-        assert all(row < self.past for row in listed(rows))
-        return np.array([self._replay.event[i] for i in listed(rows)], dtype="datetime64[ns]")
+        served, scores = [truth.prediction[i] for i in rows], [truth.score[i] for i in rows]
+        told = self._replay.outcomes(rows, served, scores)
+        return replace(told, label=np.full(len(rows), -1 if self._replay.classify else np.nan))
 
     def fit(self, update: Any, selection: Selection) -> SlowVersion:
         replay, rows = self._replay, listed(selection.indices())
@@ -570,7 +572,7 @@ class SlowView:
             raise FitError("one class only")
         blank = clone(replay.backtest.model)
         try:
-            model = update.fit(blank, replay.X[rows], replay.y[rows], None, None, 0)
+            model = update.fit(blank, self.X(rows), replay.y[rows], None, None, 0)
         except Exception as error:
             raise FitError(str(error)) from error
         replay.charge("train", self.model.version, len(rows) / 1000, "per_1k_rows")
@@ -582,7 +584,11 @@ class SlowView:
 
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
-        return self._replay.X[listed(rows)]
+        return self._replay.features(listed(rows))
+
+    def event_time(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.event[row] for row in listed(rows)], dtype="datetime64[ns]")
 
     def metric(self, name: str) -> Any:
         return find_metric(name)
@@ -592,25 +598,28 @@ class SlowView:
         self.spent = self._replay.spent
 
 
-class SlowServed(list):
-    """Past rows that were served, as a list, and what the view says of them."""
+@dataclass
+class SlowServed:
+    """Rows that have been answered, and what was answered."""
 
-    def __init__(self, replay: SlowReplay, rows: list[int]) -> None:
-        super().__init__(rows)
-        self._replay = replay
-        self.rows = slice(replay.served[0], replay.served[0] + len(rows))
+    replay: SlowReplay
+    rows: list[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
     def version(self) -> np.ndarray:
-        return np.array([self._replay.truth.served_by[i] for i in self])
+        return np.array([self.replay.truth.served_by[i] for i in self.rows])
+
+    @property
+    def prediction(self) -> np.ndarray:
+        return np.array([self.replay.truth.prediction[i] for i in self.rows])
 
     @property
     def score(self) -> np.ndarray:
-        truth = self._replay.truth
-        told = [
-            truth.prediction[i] if truth.chances[i] is None else truth.chances[i][1] for i in self
-        ]
-        return np.array(told, dtype=float)
+        scores = [self.replay.truth.score[i] for i in self.rows]
+        return self.prediction if None in scores else np.array(scores)
 
 
 class SlowLabelled:
@@ -654,8 +663,8 @@ class SlowArrived:
     def outcomes(self) -> Outcomes:
         self._replay.buy(self._rows)
         served = [self._replay.truth.prediction[i] for i in self._rows]
-        chances = [self._replay.truth.chances[i] for i in self._rows]
-        return self._replay.outcomes(self._rows, served, chances)
+        scores = [self._replay.truth.score[i] for i in self._rows]
+        return self._replay.outcomes(self._rows, served, scores)
 
 
 # --- triggers, once more ------------------------------------------------------------------------
