@@ -16,6 +16,7 @@ from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import (
     PartError,
+    Reason,
     Rows,
     Selection,
     Update,
@@ -47,6 +48,9 @@ class _Bench:
         return fit
 
     def charge_check(self, count: int) -> None:
+        """Do nothing."""
+
+    def note(self, kind: str, reason: Reason) -> None:
         """Do nothing."""
 
     def buy(self, rows: Rows) -> None:

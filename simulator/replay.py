@@ -367,6 +367,10 @@ class Replay:
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, len(places) - before, price)
 
+    def note(self, kind: str, reason: Reason) -> None:
+        """Write down what a part wants on record."""
+        self.log.event(self.view.at, kind, self.view.model.version, reason)
+
     def _close_account(self, job: Job, rows: int, cpu_seconds: float) -> None:
         """Charge what was fitted for a training under way since it had these rows and seconds."""
         self._job = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,9 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.fits import Answers, Fit, FitError
+from backtrain.simulator.fits import Answers, Fit
+from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import PartError, Rows, Selection, Update, needs_parent
+from backtrain.simulator.protocols import (
+    PartError,
+    Reason,
+    Rows,
+    Selection,
+    Update,
+    needs_parent,
+)
 from backtrain.simulator.setup import Setup
 
 if TYPE_CHECKING:
@@ -41,6 +49,9 @@ class Services(Protocol):
 
     def buy(self, rows: Rows) -> None:
         """Charge labels that are used for the first time."""
+
+    def note(self, kind: str, reason: Reason) -> None:
+        """Write an event down."""
 
     @property
     def update(self) -> Update:
@@ -164,9 +175,19 @@ class View:
     def answered(self, rows: NDArray[np.int64]) -> Arrived:
         """Served rows whose labels have arrived, beside what was served."""
         self._fence_labels(rows)
-        if len(rows) and rows.min() < self._setup.served.start:
-            raise PartError(f"row {rows.min()}: before start, so it was never answered")
+        self._refuse_unserved(rows)
         return Arrived(self, rows, self.arrivals)
+
+    def answers(self, rows: Rows) -> Outcomes:
+        """What was served to past rows, as metrics take it; their labels are blank: -1, or NaN."""
+        self._fence(rows, "prediction")
+        self._refuse_unserved(rows)
+        self._serving.ensure(self.past)
+        told = self._serving.outcomes(rows)
+        for values in (told.prediction, told.score, told.probability, told.weight):
+            if values is not None:
+                _sealed(values)
+        return replace(told, label=np.full(len(told), np.nan if told.classes is None else -1))
 
     def X(self, rows: Rows) -> Any:  # noqa: N802 - as every scikit-learn user writes it
         """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
@@ -203,6 +224,10 @@ class View:
         """Tell the ledger that a statistical check was made."""
         self._services.charge_check(count)
 
+    def note(self, kind: str, reason: Reason) -> None:
+        """Put on record, as an event of that kind, what is not a reason to act."""
+        self._services.note(kind, reason)
+
     def metric(self, name: str) -> Metric:
         """Look a metric up by name."""
         return self._setup.metric(name)
@@ -214,6 +239,14 @@ class View:
         if newest >= self.past:
             when = self._known_at(self._setup.event_at, newest)
             raise FutureLeak(f"{what} of row {newest} asked at {self.now}; known after: {when}")
+
+    def _refuse_unserved(self, rows: Rows) -> None:
+        if isinstance(rows, slice):
+            oldest = rows.start
+        else:
+            oldest = int(rows.min()) if len(rows) else self.past
+        if oldest < self._setup.served.start:
+            raise PartError(f"row {oldest}: before start, so it was never answered")
 
     def _fence_labels(self, rows: Rows) -> None:
         newest, known_at = _newest(rows), self._setup.label_at
@@ -488,6 +521,11 @@ class Model:
     def in_force_since(self) -> pd.Timestamp | None:
         """Since when it is in force; None where it never was."""
         return None if self.in_force_at is None else pd.Timestamp(self.in_force_at)
+
+    @property
+    def estimator(self) -> Any:
+        """What the update made: the fitted estimator itself. Others share it: do not change it."""
+        return self._fit.model
 
     @property
     def learnt(self) -> NDArray[np.int64]:

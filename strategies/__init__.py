@@ -6,7 +6,9 @@ A part is exported by standing in the ``__all__`` of its own file.
 from backtrain.strategies import (
     combinations,
     detectors,
+    estimated,
     gates,
+    martingale,
     recorded,
     shifts,
     strategy,
@@ -16,7 +18,9 @@ from backtrain.strategies import (
 )
 from backtrain.strategies.combinations import *
 from backtrain.strategies.detectors import *
+from backtrain.strategies.estimated import *
 from backtrain.strategies.gates import *
+from backtrain.strategies.martingale import *
 from backtrain.strategies.recorded import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
@@ -27,8 +31,10 @@ from backtrain.strategies.windows import *
 __all__: list[str] = []
 __all__ += combinations.__all__
 __all__ += detectors.__all__
+__all__ += estimated.__all__
 __all__ += gates.__all__
 __all__ += recorded.__all__
+__all__ += martingale.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += triggers.__all__

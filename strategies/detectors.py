@@ -18,6 +18,7 @@ from backtrain.simulator.metrics import Metric
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
+from backtrain.strategies.floors import Limit, limit_of, limit_under, margin_of
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
@@ -123,20 +124,7 @@ class PerformanceDrop(Part):
     @cached_property
     def margin(self) -> tuple[float, bool]:
         """The margin of ``drop``, and whether it is relative."""
-        if not isinstance(self.drop, str):
-            if self.drop is not None and self.drop < 0:
-                raise PartError(f"PerformanceDrop(drop={self.drop!r}): a margin is not negative")
-            return (0.0 if self.drop is None else float(self.drop)), False
-        number = self.drop.strip().removesuffix("%")
-        try:
-            value = float(number) / 100
-        except ValueError:
-            value = -1.0
-        if value < 0 or not self.drop.strip().endswith("%"):
-            raise PartError(
-                f"PerformanceDrop(drop={self.drop!r}): a number, or a share such as '20%'"
-            )
-        return value, True
+        return margin_of("PerformanceDrop", self.drop)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give, and groups that are not there."""
@@ -202,33 +190,24 @@ class _PerformanceMonitor(Detector):
         for group, value in self._values.items():
             if group not in self._floors:
                 self._floors[group] = self._floor(view, metric, group)
-            if (against := self._floors[group]) is None:
+            if (limit := self._floors[group]) is None:
                 continue
-            floor, what = against
+            floor, what = limit
             if metric.worse(value, floor) and abs(value - floor) > furthest:
                 whose = "" if self._spec.group is None else f"group {group!r}: "
                 said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
                 found, furthest = Reason(said, value, floor), abs(value - floor)
         return found
 
-    def _floor(self, view: View, metric: Metric, group: Any) -> tuple[float, str] | None:
-        """What a group must not fall below, in words too; None where there is no reference."""
-        if self._spec.below is not None:
-            return self._spec.below, "the floor"
+    def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
+        """What a group must not fall below; None where there is no reference."""
+        if group is None or self._spec.below is not None:
+            return limit_of(self._spec, view, metric)
         reference = view.model.reference
-        if reference is None:
+        mine = None if reference is None else view.group(reference.rows) == group
+        if reference is None or mine is None or mine.sum() < self._spec.min_labels:
             return None
-        outcomes = reference.outcomes
-        if self._spec.group is not None:
-            mine = view.group(reference.rows) == group
-            if mine.sum() < self._spec.min_labels:
-                return None
-            outcomes = pick(outcomes, mine)
-        usual = metric(outcomes)
-        margin, relative = self._spec.margin
-        gap = margin * abs(usual) if relative else margin
-        floor = usual - gap if metric.greater_is_better else usual + gap
-        return floor, f"the reference {usual:.4g} by {self._spec.drop}:"
+        return limit_under(self._spec, metric, pick(reference.outcomes, mine))
 
     def _tested(self, view: View, loss: NDArray[np.float64], level: float) -> Reason | None:
         reference = view.model.reference

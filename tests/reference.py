@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ from sklearn.base import clone, is_classifier
 from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.simulator.setup import pick
+from backtrain.simulator.view import FitError
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -82,13 +83,26 @@ class SlowVersion:
         since = self.in_force_since.value
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
+    @property
+    def estimator(self) -> Any:
+        return self.model
+
     def answer(self, row: int) -> Any:
         if self.replay.told is not None:
             return self.replay.told[row]
-        return self.model.predict(self.replay.X[row : row + 1])[0]
+        return self.model.predict(self.replay.features([row]))[0]
 
     def row_loss(self, row: int) -> float:
         return self.replay.loss_of(row, self.answer(row))
+
+    def score(self, row: int) -> float | None:
+        """Probability of the positive class, or of the predicted one where there is none."""
+        if not hasattr(self.model, "predict_proba"):
+            return None
+        probability = self.model.predict_proba(self.replay.features([row]))[0].tolist()
+        told = dict(zip(self.model.classes_.tolist(), probability, strict=True))
+        positive = self.replay.positive
+        return told.get(self.answer(row) if positive is None else positive, 0.0)
 
     def predict(self, rows: Any) -> np.ndarray:
         return np.array([self.answer(row) for row in listed(rows)])
@@ -99,7 +113,9 @@ class SlowVersion:
 
     def outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
-        return self.replay.outcomes(listed(rows), [self.answer(row) for row in listed(rows)])
+        rows = listed(rows)
+        predictions, scores = [self.answer(row) for row in rows], [self.score(row) for row in rows]
+        return self.replay.outcomes(rows, predictions, scores)
 
     @property
     def reference(self) -> Any:
@@ -149,6 +165,7 @@ class Truth:
 
     served_by: dict[int, int] = field(default_factory=dict)
     prediction: dict[int, Any] = field(default_factory=dict)
+    score: dict[int, float | None] = field(default_factory=dict)
     loss: dict[int, float] = field(default_factory=dict)
     versions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[tuple[int, int]] = field(default_factory=list)
@@ -180,6 +197,10 @@ class SlowReplay:
         self.row_loss = LOSSES[backtest.loss or default]
         arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
         self.classes = sorted(set(arriving)) if self.classify else None
+        before = [i for i, at in enumerate(self.event) if at < self.start]
+        known = [i for i in before if self.label[i] is not None and self.label[i] <= self.start]
+        seen = sorted({self.y[i] for i in known})
+        self.positive = seen[1] if self.classify and len(seen) == 2 else None
         self.ticks = self._ticks(backtest.tick)
         if isinstance(strategy.trigger, Recorded):
             self._take_down(strategy.trigger)
@@ -255,7 +276,7 @@ class SlowReplay:
                 elif training.share == 0:
                     self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
             truth.served_by[row] = by.version
-            truth.prediction[row] = by.answer(row)
+            truth.prediction[row], truth.score[row] = by.answer(row), by.score(row)
             self.charge("predict", by.version, 1e-3, "per_1k_predictions")
             if self.label[row] is not None:
                 truth.loss[row] = self.loss_of(row, truth.prediction[row])
@@ -268,7 +289,12 @@ class SlowReplay:
     def loss_of(self, row: int, prediction: Any) -> float:
         return float(self.row_loss(self.y[row], prediction))
 
-    def outcomes(self, rows: list[int], predictions: list[Any]) -> Outcomes:
+    def features(self, rows: list[int]) -> Any:
+        return self.backtest.stream.take(np.array(rows, dtype=np.int64))
+
+    def outcomes(
+        self, rows: list[int], predictions: list[Any], scores: list[float | None]
+    ) -> Outcomes:
         weight = None
         if self.backtest.stream.weight is not None:
             weight = np.array([self.weight[i] for i in rows])
@@ -277,6 +303,7 @@ class SlowReplay:
         return Outcomes(
             np.array([self.classes.index(self.y[i]) for i in rows]),
             np.array([self.classes.index(p) for p in predictions]),
+            None if None in scores else np.array(scores),
             classes=np.array(self.classes),
             weight=weight,
         )
@@ -322,8 +349,8 @@ class SlowReplay:
         try:
             if isinstance(update, Refit):
                 extra = {} if weights is None else {"sample_weight": weights}
-                return blank.fit(self.X[rows], self.y[rows], **extra)
-            return update.fit(blank, self.X[rows], self.y[rows], weights, parent, 0)
+                return blank.fit(self.features(rows), self.y[rows], **extra)
+            return update.fit(blank, self.features(rows), self.y[rows], weights, parent, 0)
         except Exception as error:
             raise CannotFitError(str(error)) from error
 
@@ -532,8 +559,12 @@ class SlowView:
         return slice(self.past if first is None else first, self.past)
 
     @property
-    def served(self) -> list[int]:
-        return [i for i in self._replay.served if i < self.past]
+    def served(self) -> SlowServed:
+        return SlowServed(self._replay, [i for i in self._replay.served if i < self.past])
+
+    @property
+    def labelled(self) -> SlowLabelled:
+        return SlowLabelled(self._replay)
 
     @property
     def answered_so_far(self) -> int:
@@ -553,9 +584,37 @@ class SlowView:
     def answered(self, rows: Any) -> SlowArrived:
         return SlowArrived(self._replay, listed(rows), self.arrivals)
 
+    def answers(self, rows: Any) -> Outcomes:
+        truth, rows = self._replay.truth, listed(rows)
+        assert all(row < self.past for row in rows)
+        served, scores = [truth.prediction[i] for i in rows], [truth.score[i] for i in rows]
+        told = self._replay.outcomes(rows, served, scores)
+        return replace(told, label=np.full(len(rows), -1 if self._replay.classify else np.nan))
+
+    def fit(self, update: Any, selection: Selection) -> SlowVersion:
+        replay, rows = self._replay, listed(selection.indices())
+        assert set(rows) <= set(replay.known)
+        if replay.classify and len({replay.y[i] for i in rows}) == 1:
+            raise FitError("one class only")
+        blank = clone(replay.backtest.model)
+        try:
+            model = update.fit(blank, self.X(rows), replay.y[rows], None, None, 0)
+        except Exception as error:
+            raise FitError(str(error)) from error
+        replay.charge("train", self.model.version, len(rows) / 1000, "per_1k_rows")
+        self.spent = replay.spent
+        return SlowVersion(replay, -1, model, rows, replay.now, None)
+
+    def note(self, kind: str, reason: Reason) -> None:
+        self._replay.event_(kind, self.model.version)
+
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
-        return self._replay.X[listed(rows)]
+        return self._replay.features(listed(rows))
+
+    def event_time(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.event[row] for row in listed(rows)], dtype="datetime64[ns]")
 
     def group(self, rows: Any) -> Any:
         assert all(row < self.past for row in listed(rows))
@@ -567,6 +626,41 @@ class SlowView:
     def checked(self, count: int = 1) -> None:
         self._replay.charge("check", self.model.version, count, "check")
         self.spent = self._replay.spent
+
+
+@dataclass
+class SlowServed:
+    """Rows that have been answered, and what was answered."""
+
+    replay: SlowReplay
+    rows: list[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def version(self) -> np.ndarray:
+        return np.array([self.replay.truth.served_by[i] for i in self.rows])
+
+    @property
+    def prediction(self) -> np.ndarray:
+        return np.array([self.replay.truth.prediction[i] for i in self.rows])
+
+    @property
+    def score(self) -> np.ndarray:
+        scores = [self.replay.truth.score[i] for i in self.rows]
+        return self.prediction if None in scores else np.array(scores)
+
+
+class SlowLabelled:
+    """Past rows whose label has arrived."""
+
+    def __init__(self, replay: SlowReplay) -> None:
+        self._replay = replay
+
+    def since(self, when: Any) -> np.ndarray:
+        at = pd.Timestamp(when).value
+        return np.array([i for i in self._replay.labelled() if self._replay.event[i] >= at], int)
 
 
 class SlowArrived:
@@ -591,6 +685,10 @@ class SlowArrived:
         return np.array([self._replay.backtest.stream.group[i] for i in self._rows])
 
     @property
+    def label_time(self) -> np.ndarray:
+        return np.array([self._replay.label[i] for i in self._rows], dtype="datetime64[ns]")
+
+    @property
     def loss(self) -> np.ndarray:
         self._replay.buy(self._rows)
         return np.array([self._replay.truth.loss[i] for i in self._rows])
@@ -599,7 +697,8 @@ class SlowArrived:
     def outcomes(self) -> Outcomes:
         self._replay.buy(self._rows)
         served = [self._replay.truth.prediction[i] for i in self._rows]
-        return self._replay.outcomes(self._rows, served)
+        scores = [self._replay.truth.score[i] for i in self._rows]
+        return self._replay.outcomes(self._rows, served, scores)
 
 
 # --- triggers, once more ------------------------------------------------------------------------
