@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.fits import Answers, Fit, FitError
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import PartError, Rows, Selection, Update, needs_parent
+from backtrain.simulator.protocols import (
+    PartError,
+    Rows,
+    Selection,
+    Update,
+    Window,
+    needs_parent,
+)
 from backtrain.simulator.setup import Setup
 
 if TYPE_CHECKING:
@@ -41,6 +48,10 @@ class Services(Protocol):
 
     def buy(self, rows: Rows) -> None:
         """Charge labels that are used for the first time."""
+
+    @property
+    def window(self) -> Window:
+        """The strategy's own window."""
 
     @property
     def update(self) -> Update:
@@ -184,6 +195,19 @@ class View:
         self._fence(rows, "event times")
         return _sealed(self._setup.stream.event_time[rows])
 
+    def label_time(self, rows: Rows) -> NDArray[np.datetime64]:
+        """When the labels of rows arrived, shape (n,); labels that have not arrived are refused."""
+        self._fence_labels(rows)
+        return _sealed(self._setup.stream.label_time[rows])
+
+    def weight(self, rows: Rows) -> NDArray[np.float64]:
+        """Weights of past rows, 1 where the stream has none, shape (n,)."""
+        self._fence(rows, "weights")
+        weight = self._setup.stream.weight
+        if weight is not None:
+            return _sealed(weight[rows])
+        return np.ones(rows.stop - rows.start if isinstance(rows, slice) else len(rows))
+
     # --- work ---------------------------------------------------------------------------------
 
     def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
@@ -191,6 +215,24 @@ class View:
         self._fence_labels(selection.rows)
         fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
         return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
+
+    def candidate(self, when: pd.Timestamp) -> Model | None:
+        """What the strategy would have trained as its first model at an instant up to ``start``.
+
+        Its own window, which sees what was known then, and its own update, without a parent; named,
+        stored and charged. None where there was nothing to learn from, or the fit raises.
+        """
+        if when > min(self.now, self.start):
+            raise FutureLeak(f"a candidate of {when} asked at {self.now}, with start {self.start}")
+        earlier = View(self._setup, self._serving, self._services)
+        earlier._move(when.value)
+        try:
+            selection = self._services.window.select(earlier)
+            earlier._fence_labels(selection.rows)
+            fit = self._services.fit(self._services.update, selection, None, None)
+        except FitError:
+            return None
+        return Model(self, fit, version=-1, decided_at=when.value)
 
     def checked(self, count: int = 1) -> None:
         """Tell the ledger that a statistical check was made."""

@@ -5,7 +5,9 @@ A part is exported by standing in the ``__all__`` of its own file.
 
 from backtrain.strategies import (
     combinations,
+    costs,
     detectors,
+    forecasts,
     gates,
     shifts,
     strategy,
@@ -14,7 +16,9 @@ from backtrain.strategies import (
     windows,
 )
 from backtrain.strategies.combinations import *
+from backtrain.strategies.costs import *
 from backtrain.strategies.detectors import *
+from backtrain.strategies.forecasts import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
@@ -24,7 +28,9 @@ from backtrain.strategies.windows import *
 
 __all__: list[str] = []
 __all__ += combinations.__all__
+__all__ += costs.__all__
 __all__ += detectors.__all__
+__all__ += forecasts.__all__
 __all__ += gates.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
