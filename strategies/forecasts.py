@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
+from sklearn.preprocessing import StandardScaler
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
@@ -198,13 +199,12 @@ def _classifier(inputs: Floats, gains: Floats) -> tuple[float, ...]:
     stakes, train = np.abs(gains), gains > 0
     if not train.any() or not stakes[~train].any():
         return (1.0 if train.any() else -1.0, *[0.0] * inputs.shape[1])
-    middle = inputs.mean(axis=0)
-    scale = _scale(inputs - middle)
+    scaler = StandardScaler().fit(inputs)
     model = LogisticRegression().fit(
-        (inputs - middle) / scale, train, sample_weight=stakes / stakes.mean()
+        scaler.transform(inputs), train, sample_weight=stakes / stakes.mean()
     )
-    slopes = model.coef_[0] / scale
-    return (float(model.intercept_[0] - slopes @ middle), *slopes.tolist())
+    slopes = model.coef_[0] / scaler.scale_
+    return (float(model.intercept_[0] - slopes @ scaler.mean_), *slopes.tolist())
 
 
 def _scale(values: Floats) -> NDArray[np.float64]:

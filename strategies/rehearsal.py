@@ -153,12 +153,13 @@ class Rehearsal:
     def cheapest(self, statistic: Floats) -> float | None:
         """The threshold with which the walk costs least; of equals the highest.
 
-        A walk changes only where the threshold passes a value of the statistic, so these values, at
-        least 0, are all that need be tried. None where there is no value.
+        A walk changes only where the threshold passes a value of the statistic, so 0 and the values
+        above it are all that need be tried. None where there is no value.
         """
-        grid = np.unique(np.maximum(statistic[~np.isnan(statistic)], 0.0))
-        if len(grid) == 0:
+        known = statistic[~np.isnan(statistic)]
+        if len(known) == 0:
             return None
+        grid = np.unique(np.append(known[known > 0], 0.0))
         costs = np.array([self.cost(statistic, threshold) for threshold in grid.tolist()])
         best = costs <= costs.min() + 1e-9 * abs(costs.min())  # equal but for rounding
         return float(grid[best][-1])
@@ -179,21 +180,22 @@ class Rehearsal:
 
 
 def rehearse(view: View, points: int, trigger: Trigger) -> Rehearsal:
-    """Train at ``points`` instants in the second half of the history, and score what follows.
+    """Train at ``points`` instants of the history, and score each model on what follows.
 
-    Models are those that the strategy would have trained on what was known then. The stretches
-    between the instants hold about equally many rows.
+    Models are those that the strategy would have trained on what was known then. The instants lie
+    in the second half of the rows that are labelled by ``start``, with equally many of them between
+    two.
     """
-    past = view.past
-    places = past - past // 2 + (past // 2) * np.arange(points) // points
-    event = view.event_time(slice(0, past)).view(np.int64)
+    rows = np.arange(view.past)[view.labelled.all()]
+    event = view.event_time(rows).view(np.int64)
+    first = len(rows) - len(rows) // 2
+    places = first + (len(rows) - first) * np.arange(points if len(rows) else 0) // points
     models = [(at, view.candidate(pd.Timestamp(at))) for at in np.unique(event[places]).tolist()]
     made = [(at, model) for at, model in models if model is not None]
     if not made:
         raise PartError(f"{trigger!r}: cannot be tuned, nothing can be trained before {view.start}")
-    rows = np.arange(past)[view.labelled.all()]
     at = np.array([at for at, _ in made] + [view.at])
-    answered = [_answers(view, model, rows[event[rows] >= when]) for when, model in made]
+    answered = [_answers(view, model, rows[event >= when]) for when, model in made]
     loss = np.array(
         [
             [rows.between(*stretch).loss.sum() for stretch in pairwise(at.tolist())]
