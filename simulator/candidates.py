@@ -53,6 +53,9 @@ class _Bench:
     def buy(self, rows: Rows) -> None:
         """Do nothing: label prices do not enter a matrix."""
 
+    def predicted(self, count: int, version: int) -> None:
+        """Do nothing: what a window asks is part of training."""
+
 
 def loss_matrix(
     setup: Setup,

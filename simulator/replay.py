@@ -380,6 +380,13 @@ class Replay:
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, len(places) - before, price)
 
+    def predicted(self, count: int, version: int) -> None:
+        """Charge rows that a monitor has scored anew; else it is part of tuning or training."""
+        if self._job is None:
+            owner = self.view.model.version if version < 0 else version
+            price = self.setup.prices.per_1k_predictions
+            self._spend(self.view.at, "predict", owner, count / 1000, price)
+
     def _close_account(self, job: Job, rows: int, cpu_seconds: float) -> None:
         """Charge what was fitted for a training under way since it had these rows and seconds."""
         self._job = None

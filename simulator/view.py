@@ -49,6 +49,9 @@ class Services(Protocol):
     def buy(self, rows: Rows) -> None:
         """Charge labels that are used for the first time."""
 
+    def predicted(self, count: int, version: int) -> None:
+        """Charge rows that a monitor has a model score anew."""
+
     @property
     def window(self) -> Window:
         """The strategy's own window."""
@@ -511,12 +514,17 @@ class Model:
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """What this model says to past rows, shape (n,): floats, or class labels."""
+        self._charge(rows)
         values = self._answers(rows).prediction
         classes = self._view._setup.classes
         return values if classes is None else classes[values]
 
     def outcomes(self, rows: Rows) -> Outcomes:
         """Known labels of rows beside what this model says to them."""
+        self._charge(rows)
+        return self._outcomes(rows)
+
+    def _outcomes(self, rows: Rows) -> Outcomes:
         self._view._fence_labels(rows)
         self._view._services.buy(rows)
         answers, setup = self._answers(rows), self._view._setup
@@ -552,8 +560,12 @@ class Model:
         except FitError:
             return None
         twin = Model(self._view, fit, self.version, self.decided_at.value)
-        outcomes = twin.outcomes(newest.rows)
+        outcomes = twin._outcomes(newest.rows)
         return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
+
+    def _charge(self, rows: Rows) -> None:
+        count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        self._view._services.predicted(count, self.version)
 
     def _answers(self, rows: Rows) -> Answers:
         self._view._fence(rows, "features")

@@ -67,9 +67,9 @@ class StalenessCost(Part):
 
     ``prices.error * (mean loss of the newest labels - mean loss of the reference)``, means by
     weight, over rows that this version served and whose label has arrived. Without a threshold it
-    is tuned on the history before ``start``: the one with which that would have cost least. CARA's
-    threshold strategy (Mahadevan & Mathioudakis, 2024, arXiv 2310.04216), without their weights by
-    likeness to the rows to come.
+    is tuned on the history before ``start``: the one with which that would have cost least. After
+    CARA's threshold strategy (Mahadevan & Mathioudakis, "Cost-aware retraining for machine
+    learning", Knowledge-Based Systems 293, 2024, arXiv 2310.04216), simplified to served losses.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class CumulativeStaleness(Part):
     The sum of ``prices.error * weight * (loss - mean loss of the reference)`` over the rows that it
     served and whose label has arrived; rows on which it does better count against it. The sum
     starts anew with each version, and with each decision to train. Without a threshold it is tuned
-    as for `StalenessCost`. CARA's cumulative threshold, arXiv 2310.04216.
+    as for `StalenessCost`. After CARA's cumulative threshold, arXiv 2310.04216.
 
     Parameters
     ----------
@@ -178,8 +178,8 @@ class BreakEven(Part):
     ``retrain + per_1k_rows * rows / 1000 + release``, for the rows that the version in force was
     trained on. Nothing is tuned. At factor 1, as in ski rental, trainings and excess losses come to
     at most twice those of the best schedule in hindsight, up to what is lost between two looks, if
-    an older model never answers a row better than a newer one and labels come at once. Continuum
-    (Tian et al., SoCC 2018) retrains by the same rule.
+    an older model never answers a row better than a newer one and labels come at once. Of the kind
+    of Continuum's cost-aware policy (Tian et al., SoCC 2018), whose cost is the wait of new data.
 
     Parameters
     ----------

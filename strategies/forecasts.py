@@ -125,7 +125,8 @@ class Learned(Part):
     weights[1] * staleness + weights[2] * accumulated + weights[3] * days > 0``: a logistic
     regression. Its lessons are all pairs of an instant and a model trained earlier: whether the
     cheapest schedule in hindsight trains there, and the money that this gains, which is the weight
-    of the lesson. After ``start`` nothing is learnt. After Yang & Mathioudakis (ECML PKDD 2026).
+    of the lesson. After ``start`` nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD
+    2026).
 
     Parameters
     ----------

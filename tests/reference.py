@@ -82,13 +82,19 @@ class SlowVersion:
         return self.replay.loss_of(row, self.answer(row))
 
     def predict(self, rows: Any) -> np.ndarray:
+        self.replay.rescored(self.version, len(listed(rows)))
         return np.array([self.answer(row) for row in listed(rows)])
 
     def loss(self, rows: Any) -> np.ndarray:
+        self.replay.rescored(self.version, len(listed(rows)))
         self.replay.buy(listed(rows))
         return np.array([self.row_loss(row) for row in listed(rows)])
 
     def outcomes(self, rows: Any) -> Outcomes:
+        self.replay.rescored(self.version, len(listed(rows)))
+        return self.known_outcomes(rows)
+
+    def known_outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
         return self.replay.outcomes(listed(rows), [self.answer(row) for row in listed(rows)])
 
@@ -114,7 +120,7 @@ class SlowVersion:
         twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
         return SimpleNamespace(
             rows=newest,
-            outcomes=twin.outcomes(newest),
+            outcomes=twin.known_outcomes(newest),
             loss=np.array([twin.row_loss(row) for row in newest]),
         )
 
@@ -181,6 +187,7 @@ class SlowReplay:
         self.training: Training | None = None
         self.noted: tuple[Reason, str] | None = None
         self.model: SlowVersion | None = None
+        self.watching = False
         self.truth = Truth()
 
     def _ticks(self, tick: Any) -> set[int]:
@@ -204,7 +211,9 @@ class SlowReplay:
             self.learn_of_labels()
             self.settle(self.now in self.ticks)
             if self.now in self.ticks:
+                self.watching = True
                 reason = monitor.fires(SlowView(self))
+                self.watching = False
                 if reason is not None:
                     self.consider(reason)
             self.serve()
@@ -281,6 +290,13 @@ class SlowReplay:
                 self.bought.add(row)
                 before = self.event[row] < self.start
                 self.charge("initial" if before else "label", version, 1, "label")
+
+    def rescored(self, version: int, count: int) -> None:
+        """A monitor pays for rows that it has scored anew."""
+        if self.watching:
+            owner = self.model.version if version < 0 else version
+            self.charge("predict", owner, count / 1000, "per_1k_predictions")
+            self.spent += count / 1000 * self.prices.per_1k_predictions
 
     # --- training -------------------------------------------------------------------------------
 

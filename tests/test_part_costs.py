@@ -10,10 +10,21 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference import SlowReplay
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from backtrain import Backtest, Delays, FutureLeak, PartError, Prices, Strategy, Stream
+from backtrain import (
+    Backtest,
+    Delays,
+    FutureLeak,
+    PartError,
+    Prices,
+    Reason,
+    Strategy,
+    Stream,
+    Verdict,
+)
 from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.strategies import (
     BeatsChampion,
@@ -198,8 +209,6 @@ class Rejects:
         return selection, None
 
     def review(self, view: Any) -> Any:
-        from backtrain import Verdict
-
         return Verdict.reject()
 
 
@@ -293,6 +302,13 @@ def test_labels_arrive_in_a_rehearsal_as_they_did() -> None:
     assert past.loss[0].tolist() == [0, 20, 20, 20]
     # The model of 15 has learnt rows 9 to 13, and says 6.
     assert past.loss[3].tolist() == [0, 0, 0, 8]
+    # Where only row 9 is late, by six hours, its label is the newest at 15, after that of row 14.
+    stream = history(TURN)
+    label = stream.label_time.copy()
+    label[9] += np.timedelta64(6, "h")
+    past = rehearsal_of(replace(stream, label_time=label), 18)
+    assert past.levels(window=1, min_labels=1)[0, 3] == 0
+    assert past.levels(window=2, min_labels=1)[0, 3] == 5
 
 
 @pytest.mark.parametrize(
@@ -412,6 +428,52 @@ def test_a_forecast_compares_quantiles_over_the_rows_of_its_horizon() -> None:
     assert run((7, 0.4, 0)) == []  # 5 * 0.4 * 2 is 4, no more
     assert run((7, 0.4, 0), "6h") == [(13, 6 * (7 + 0.8), 4 + 6 * 7)]
     assert run((0, 0, 24 * 0.2))[0][0] == 15  # 5 * 0.2 * 4 hours is 4, no more
+
+
+# --- who pays -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoresAnew:
+    """Has the model in force, and the first one, score the newest two rows at every tick."""
+
+    def monitor(self) -> Any:
+        first: list[Any] = []
+
+        class Monitor:
+            def fires(self, view: Any) -> Any:
+                first.append(view.model)
+                newest = slice(view.past - 2, view.past)
+                first[0].predict(newest)
+                view.model.loss(newest)
+                _ = view.model.reference
+                return Reason("always")
+
+        return Monitor()
+
+
+def test_a_monitor_that_has_rows_scored_anew_pays_for_them() -> None:
+    # Served hours 10 to 13; ticks 11, 12, 13, at the first of which the second model comes.
+    prices = Prices(retrain=0, error=0, per_1k_predictions=1000)
+    setup = backtest(history(JUMP[:14]), 10, prices=prices)
+    strategy = Strategy(ScoresAnew(), Expanding(), budget=1)
+    run = setup.replay(strategy)
+    charges = run.charges[run.charges["kind"] == "predict"]
+    # Version 0 serves row 10, and scores 2 + 2 rows at 11, then 2 and 2; version 1 serves rows 11,
+    # 12 and 13, and scores 2 at 12 and at 13. References are part of training.
+    assert charges.groupby("version")["amount"].sum().to_dict() == {0: 1 + 8, 1: 3 + 4}
+    truth = SlowReplay(setup, strategy).run()
+    slow = dict.fromkeys((0, 1), 0.0)
+    for (_, kind, version), amount in truth.charges.items():
+        slow[version] += amount if kind == "predict" else 0
+    assert slow == pytest.approx({0: 9, 1: 7})
+    # A gate's questions are part of training, as is what a trigger asks to be tuned.
+    gated = Strategy(
+        CumulativeStaleness(0, points=4), Expanding(), gate=BeatsChampion(2, min_rows=1)
+    )
+    assert setup.replay(gated).totals["predict"] == pytest.approx(4)
+    tuned_ = Strategy(CumulativeStaleness(points=4), Expanding(), budget=0)
+    assert setup.replay(tuned_).totals["predict"] == pytest.approx(4)
 
 
 # --- what cannot be tuned -----------------------------------------------------------------------
