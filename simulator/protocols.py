@@ -253,8 +253,8 @@ class Tuned(Protocol):
     def prepare(self, history: View) -> Trigger:
         """Return the tuned trigger, from what was known at ``start`` only.
 
-        Nothing is in force yet: ``history.candidate`` gives what would have been trained earlier. All
-        that this takes is charged as ``initial``; the tuned trigger is noted as an event ``tuned``.
+        Nothing is in force yet: ``history.candidate`` gives what would have been trained earlier.
+        All that this takes is charged as ``initial``; the tuned trigger is noted as an event.
         """
 
 

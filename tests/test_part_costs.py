@@ -195,6 +195,19 @@ def test_break_even_comes_when_staleness_has_cost_a_retrain(prices: Prices, at: 
     assert first[1] >= at[2] / 2 > first[1] - prices.error * 2
 
 
+@pytest.mark.parametrize("retrain", [3, 10, 40, 150])
+def test_break_even_spends_at_most_twice_the_best(retrain: float) -> None:
+    # Every label is one above the one before, so a model of the last five that is A hours old loses
+    # A + 0.5 more than usual (3 + A against 2.5): an older one is never better.
+    setup = backtest(history(np.arange(300.0)), 20, prices=Prices(retrain=retrain))
+    run = setup.replay(Strategy(BreakEven(), Sliding(5)))
+    usual = 2.5 * run.totals["rows"]
+    spent, best = run.totals["total"] - usual, setup.loss_matrix(Sliding(5)).oracle().cost - usual
+    over = sum(max(lost - price, 0) for _, lost, price in fired(run))
+    assert len(fired(run)) > 0
+    assert best <= spent <= 2 * best + over
+
+
 @dataclass(frozen=True)
 class Rejects:
     """Lets nothing pass."""
@@ -524,6 +537,11 @@ def test_a_candidate_knows_what_was_known_then() -> None:
         def prepare(self, view: Any) -> Never:
             with pytest.raises(FutureLeak, match="a candidate of 2024-01-01 10:00:01"):
                 view.candidate(view.now + pd.Timedelta("1s"))
+            with pytest.raises(FutureLeak, match="label of row 9"):  # known at 11
+                view.label_time(slice(0, 10))
+            with pytest.raises(FutureLeak, match="weights of row 10"):
+                view.weight(slice(0, 11))
+            assert len(view.label_time(slice(0, 9))) == len(view.weight(np.arange(9))) == 9
             for h in (1, 2, 3, 10):
                 model = view.candidate(hour(h))
                 found.append(None if model is None else model.selection.indices().tolist())
