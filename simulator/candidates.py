@@ -32,8 +32,9 @@ from backtrain.simulator.view import View
 class _Bench:
     """Lets a window search while candidates are made; charges nothing, but counts fits."""
 
-    def __init__(self, learner: Learner, update: Update) -> None:
+    def __init__(self, learner: Learner, window: Window, update: Update) -> None:
         self._learner = learner
+        self.window = window
         self.update = update
         self.rows = 0
         self.cpu_seconds = 0.0
@@ -55,6 +56,9 @@ class _Bench:
 
     def buy(self, rows: Rows) -> None:
         """Do nothing: label prices do not enter a matrix."""
+
+    def predicted(self, count: int, version: int) -> None:
+        """Do nothing: what a window asks is part of training."""
 
 
 def loss_matrix(
@@ -115,7 +119,7 @@ def _score(
 ) -> list[_Scored]:
     """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
     learner = Learner(setup, store)
-    bench = _Bench(learner, update)
+    bench = _Bench(learner, window, update)
     serving = Serving(learner)
     view = View(setup, serving, bench)
     out: list[_Scored] = []
@@ -250,7 +254,7 @@ def _fresh(
     setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, edges: Integers
 ) -> tuple[Floats, Integers]:
     learner = Learner(setup, store)
-    bench = _Bench(learner, update)
+    bench = _Bench(learner, window, update)
     view = View(setup, Serving(learner), bench)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight

@@ -253,7 +253,11 @@ class Tuned(Protocol):
     """A trigger that must be tuned before it is used."""
 
     def prepare(self, history: View) -> Trigger:
-        """Return the tuned trigger, from what was known at ``start`` only."""
+        """Return the tuned trigger, from what was known at ``start`` only.
+
+        Nothing is in force yet: ``history.candidate`` gives what would have been trained earlier.
+        All that this takes is charged as ``initial``; the tuned trigger is noted as an event.
+        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,11 @@ from backtrain.simulator.protocols import (
     Rows,
     Selection,
     Trial,
+    Trigger,
     Tuned,
     Update,
     Verdict,
+    Window,
 )
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
@@ -167,10 +169,9 @@ class Replay:
     def run(self, name: str, progress: Callable[[float], None] | None = None) -> Run:
         """Play the history from ``start`` to ``end`` and close the books."""
         began = time.perf_counter()
-        view, trigger = self.view, self.strategy.trigger
+        view = self.view
         view._move(self.setup.start_at.value)
-        if isinstance(trigger, Tuned):
-            trigger = trigger.prepare(view)
+        trigger = self._tuned(self.strategy.trigger)
         self._train_first()
         fires = trigger.monitor().fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
@@ -188,6 +189,18 @@ class Replay:
         return close(self, name, time.perf_counter() - began)
 
     # --- training -----------------------------------------------------------------------------
+
+    def _tuned(self, trigger: Trigger) -> Trigger:
+        """The trigger as it is tuned at ``start``; what that takes is charged as ``initial``."""
+        if not isinstance(trigger, Tuned):
+            return trigger
+        job = self._job = Job(0, "initial")
+        tuned = trigger.prepare(self.view)
+        self._job = None
+        self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
+        if repr(tuned) != repr(trigger):
+            self.log.event(self.view.at, "tuned", None, repr(tuned))
+        return tuned
 
     def _train_first(self) -> None:
         """Train the first model, in force at ``start`` without gate and delays."""
@@ -328,6 +341,11 @@ class Replay:
     # --- services for the view ----------------------------------------------------------------
 
     @property
+    def window(self) -> Window:
+        """The strategy's own window."""
+        return self.strategy.window
+
+    @property
     def update(self) -> Update:
         """The strategy's own update."""
         return self.strategy.update
@@ -343,14 +361,19 @@ class Replay:
             job.cpu_seconds += fit.cpu_seconds
             return fit
         fit, _ = self.learner.fit(update, selection, parent)
+        if job is not None and job.kind == "initial":  # a reference, asked for while tuning
+            job.rows += len(selection)
+            job.cpu_seconds += fit.cpu_seconds
+            return fit
         owner = self.view.model.version if version is None else version
         self._charge_fitting("train", owner, len(selection), fit.cpu_seconds)
         return fit
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks to the version in force."""
-        price = self.setup.prices.check
-        self._spend(self.view.at, "check", self.view.model.version, count, price)
+        price, first = self.setup.prices.check, self.view._model is None
+        kind, version = ("initial", 0) if first else ("check", self.view.model.version)
+        self._spend(self.view.at, kind, version, count, price)
 
     def buy(self, rows: Rows) -> None:
         """Charge the labels among ``rows`` that nobody has used yet."""
@@ -370,6 +393,13 @@ class Replay:
     def note(self, kind: str, reason: Reason) -> None:
         """Write down what a part wants on record."""
         self.log.event(self.view.at, kind, self.view.model.version, reason)
+
+    def predicted(self, count: int, version: int) -> None:
+        """Charge rows that a monitor has scored anew; else it is part of tuning or training."""
+        if self._job is None:
+            owner = self.view.model.version if version < 0 else version
+            price = self.setup.prices.per_1k_predictions
+            self._spend(self.view.at, "predict", owner, count / 1000, price)
 
     def _close_account(self, job: Job, rows: int, cpu_seconds: float) -> None:
         """Charge what was fitted for a training under way since it had these rows and seconds."""

@@ -20,6 +20,7 @@ from backtrain.simulator.protocols import (
     Rows,
     Selection,
     Update,
+    Window,
     needs_parent,
 )
 from backtrain.simulator.setup import Setup
@@ -52,6 +53,13 @@ class Services(Protocol):
 
     def note(self, kind: str, reason: Reason) -> None:
         """Write an event down."""
+
+    def predicted(self, count: int, version: int) -> None:
+        """Charge rows that a monitor has a model score anew."""
+
+    @property
+    def window(self) -> Window:
+        """The strategy's own window."""
 
     @property
     def update(self) -> Update:
@@ -212,6 +220,19 @@ class View:
         self._fence(rows, "groups")
         return _sealed(groups[rows])
 
+    def label_time(self, rows: Rows) -> NDArray[np.datetime64]:
+        """When the labels of rows arrived, shape (n,); labels that have not arrived are refused."""
+        self._fence_labels(rows)
+        return _sealed(self._setup.stream.label_time[rows])
+
+    def weight(self, rows: Rows) -> NDArray[np.float64]:
+        """Weights of past rows, 1 where the stream has none, shape (n,)."""
+        self._fence(rows, "weights")
+        weight = self._setup.stream.weight
+        if weight is not None:
+            return _sealed(weight[rows])
+        return np.ones(rows.stop - rows.start if isinstance(rows, slice) else len(rows))
+
     # --- work ---------------------------------------------------------------------------------
 
     def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
@@ -219,6 +240,24 @@ class View:
         self._fence_labels(selection.rows)
         fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
         return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
+
+    def candidate(self, when: pd.Timestamp) -> Model | None:
+        """What the strategy would have trained as its first model at an instant up to ``start``.
+
+        Its own window, which sees what was known then, and its own update, without a parent; named,
+        stored and charged. None where there was nothing to learn from, or the fit raises.
+        """
+        if when > min(self.now, self.start):
+            raise FutureLeak(f"a candidate of {when} asked at {self.now}, with start {self.start}")
+        earlier = View(self._setup, self._serving, self._services)
+        earlier._move(when.value)
+        try:
+            selection = self._services.window.select(earlier)
+            earlier._fence_labels(selection.rows)
+            fit = self._services.fit(self._services.update, selection, None, None)
+        except FitError:
+            return None
+        return Model(self, fit, version=-1, decided_at=when.value)
 
     def checked(self, count: int = 1) -> None:
         """Tell the ledger that a statistical check was made."""
@@ -539,12 +578,17 @@ class Model:
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """What this model says to past rows, shape (n,): floats, or class labels."""
+        self._charge(rows)
         values = self._answers(rows).prediction
         classes = self._view._setup.classes
         return values if classes is None else classes[values]
 
     def outcomes(self, rows: Rows) -> Outcomes:
         """Known labels of rows beside what this model says to them."""
+        self._charge(rows)
+        return self._outcomes(rows)
+
+    def _outcomes(self, rows: Rows) -> Outcomes:
         self._view._fence_labels(rows)
         self._view._services.buy(rows)
         answers, setup = self._answers(rows), self._view._setup
@@ -580,8 +624,12 @@ class Model:
         except FitError:
             return None
         twin = Model(self._view, fit, self.version, self._decided_at)
-        outcomes = twin.outcomes(newest.rows)
+        outcomes = twin._outcomes(newest.rows)
         return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
+
+    def _charge(self, rows: Rows) -> None:
+        count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        self._view._services.predicted(count, self.version)
 
     def _answers(self, rows: Rows) -> Answers:
         self._view._fence(rows, "features")

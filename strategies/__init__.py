@@ -5,8 +5,10 @@ A part is exported by standing in the ``__all__`` of its own file.
 
 from backtrain.strategies import (
     combinations,
+    costs,
     detectors,
     estimated,
+    forecasts,
     gates,
     martingale,
     recorded,
@@ -17,8 +19,10 @@ from backtrain.strategies import (
     windows,
 )
 from backtrain.strategies.combinations import *
+from backtrain.strategies.costs import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.estimated import *
+from backtrain.strategies.forecasts import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.martingale import *
 from backtrain.strategies.recorded import *
@@ -30,8 +34,10 @@ from backtrain.strategies.windows import *
 
 __all__: list[str] = []
 __all__ += combinations.__all__
+__all__ += costs.__all__
 __all__ += detectors.__all__
 __all__ += estimated.__all__
+__all__ += forecasts.__all__
 __all__ += gates.__all__
 __all__ += recorded.__all__
 __all__ += martingale.__all__

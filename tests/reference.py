@@ -105,13 +105,19 @@ class SlowVersion:
         return told.get(self.answer(row) if positive is None else positive, 0.0)
 
     def predict(self, rows: Any) -> np.ndarray:
+        self.replay.rescored(self.version, len(listed(rows)))
         return np.array([self.answer(row) for row in listed(rows)])
 
     def loss(self, rows: Any) -> np.ndarray:
+        self.replay.rescored(self.version, len(listed(rows)))
         self.replay.buy(listed(rows))
         return np.array([self.row_loss(row) for row in listed(rows)])
 
     def outcomes(self, rows: Any) -> Outcomes:
+        self.replay.rescored(self.version, len(listed(rows)))
+        return self.known_outcomes(rows)
+
+    def known_outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
         rows = listed(rows)
         predictions, scores = [self.answer(row) for row in rows], [self.score(row) for row in rows]
@@ -134,11 +140,12 @@ class SlowVersion:
             model = self.replay.fitted(older, parent, self.decided)
         except CannotFitError:
             return None
-        self.replay.charge("train", self.version, len(older) / 1000, "per_1k_rows")
+        kind, owner = ("initial", 0) if self.replay.model is None else ("train", self.version)
+        self.replay.charge(kind, owner, len(older) / 1000, "per_1k_rows")
         twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
         return SimpleNamespace(
             rows=newest,
-            outcomes=twin.outcomes(newest),
+            outcomes=twin.known_outcomes(newest),
             loss=np.array([twin.row_loss(row) for row in newest]),
         )
 
@@ -212,6 +219,8 @@ class SlowReplay:
         self.trainings: list[int] = []
         self.training: Training | None = None
         self.noted: tuple[Reason, str] | None = None
+        self.model: SlowVersion | None = None
+        self.watching = False
         self.truth = Truth()
 
     def _ticks(self, tick: Any) -> set[int]:
@@ -234,15 +243,18 @@ class SlowReplay:
 
     def run(self) -> Truth:
         self.learn_of_labels()
+        trigger = self.tuned()
         self.first_model()
-        monitor = monitor_of(self.strategy.trigger)
+        monitor = monitor_of(trigger)
         while self.agenda:
             self.now = min(self.agenda)
             self.agenda.remove(self.now)
             self.learn_of_labels()
             self.settle(self.now in self.ticks)
             if self.now in self.ticks:
+                self.watching = True
                 reason = monitor.fires(SlowView(self))
+                self.watching = False
                 if reason is not None:
                     self.consider(reason)
             self.serve()
@@ -318,12 +330,20 @@ class SlowReplay:
                 self.spent += amount
 
     def buy(self, rows: list[int], version: int | None = None) -> None:
-        version = self.model.version if version is None else version
+        if version is None:
+            version = 0 if self.model is None else self.model.version
         for row in rows:
             if row not in self.bought:
                 self.bought.add(row)
                 before = self.event[row] < self.start
                 self.charge("initial" if before else "label", version, 1, "label")
+
+    def rescored(self, version: int, count: int) -> None:
+        """A monitor pays for rows that it has scored anew."""
+        if self.watching:
+            owner = self.model.version if version < 0 else version
+            self.charge("predict", owner, count / 1000, "per_1k_predictions")
+            self.spent += count / 1000 * self.prices.per_1k_predictions
 
     # --- training -------------------------------------------------------------------------------
 
@@ -354,15 +374,39 @@ class SlowReplay:
         except Exception as error:
             raise CannotFitError(str(error)) from error
 
-    def window(self) -> list[int]:
-        spec, rows = self.strategy.window, self.labelled()
+    def tuned(self) -> Any:
+        trigger = self.strategy.trigger
+        if not hasattr(trigger, "prepare"):
+            return trigger
+        tuned = trigger.prepare(SlowView(self))
+        if repr(tuned) != repr(trigger):
+            self.event_("tuned", None)
+        return tuned
+
+    def candidate(self, when: int) -> SlowVersion | None:
+        known = [
+            i
+            for i, at in enumerate(self.event)
+            if at < when and self.label[i] is not None and self.label[i] <= when
+        ]
+        rows = self.window(known, when)
+        self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
+        try:
+            model = self.fitted(rows, None, when)
+        except CannotFitError:
+            return None
+        return SlowVersion(self, -1, model, rows, when, None)
+
+    def window(self, known: list[int] | None = None, now: int | None = None) -> list[int]:
+        spec, rows = self.strategy.window, self.labelled() if known is None else known
         spec = spec.window if isinstance(spec, Decay) else spec
         if isinstance(spec, Expanding):
             return rows
         assert isinstance(spec, Sliding)
         if isinstance(spec.length, int):
             return rows[-spec.length :]
-        since = pd.Timestamp(self.now) - pd.tseries.frequencies.to_offset(spec.length)
+        now = pd.Timestamp(self.now if now is None else now)
+        since = now - pd.tseries.frequencies.to_offset(spec.length)
         return [i for i in rows if self.event[i] >= since.value]
 
     def rows_to_learn(self) -> list[int]:
@@ -620,6 +664,17 @@ class SlowView:
         assert all(row < self.past for row in listed(rows))
         return np.array([self._replay.backtest.stream.group[row] for row in listed(rows)])
 
+    def label_time(self, rows: Any) -> np.ndarray:
+        assert all(row in self._replay.known for row in listed(rows))
+        return self._replay.backtest.stream.label_time[listed(rows)]
+
+    def weight(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.weight[row] for row in listed(rows)])
+
+    def candidate(self, when: pd.Timestamp) -> SlowVersion | None:
+        return self._replay.candidate(when.value)
+
     def metric(self, name: str) -> Any:
         return find_metric(name)
 
@@ -657,6 +712,9 @@ class SlowLabelled:
 
     def __init__(self, replay: SlowReplay) -> None:
         self._replay = replay
+
+    def all(self) -> np.ndarray:
+        return np.array(self._replay.labelled(), dtype=np.int64)
 
     def since(self, when: Any) -> np.ndarray:
         at = pd.Timestamp(when).value
