@@ -18,6 +18,7 @@ from backtrain.datasets.stream import Stream
 from backtrain.simulator.clock import Nanoseconds, tick_instants
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
+from backtrain.simulator.protocols import PartError
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -152,6 +153,15 @@ class Setup:
             return self.served.start, at[:arriving]
         order = np.argsort(at, kind="stable")[:arriving]
         return self.served.start + order, at[order]
+
+    @property
+    def groups(self) -> NDArray[Any]:
+        """Group of each row, shape (n,). Raises `PartError` where the stream has none."""
+        if self.stream.group is None:
+            raise PartError(
+                f"stream {self.stream.name!r} has no groups; name its column: group='...'"
+            )
+        return self.stream.group
 
     # --- target -------------------------------------------------------------------------------
 

@@ -184,6 +184,12 @@ class View:
         self._fence(rows, "event times")
         return _sealed(self._setup.stream.event_time[rows])
 
+    def group(self, rows: Rows) -> NDArray[Any]:
+        """Groups of past rows, shape (n,); known with their features. `PartError` without any."""
+        groups = self._setup.groups
+        self._fence(rows, "groups")
+        return _sealed(groups[rows])
+
     # --- work ---------------------------------------------------------------------------------
 
     def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
@@ -419,6 +425,11 @@ class Arrived:
     def label_time(self) -> NDArray[np.datetime64]:
         """When each label arrived."""
         return _sealed(self.view._setup.stream.label_time[self.rows])
+
+    @property
+    def group(self) -> NDArray[Any]:
+        """Groups of the rows."""
+        return self.view.group(self.rows)
 
     def _serving(self) -> Serving:
         self.view._serving.ensure(self.view.past)

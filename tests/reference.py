@@ -531,6 +531,10 @@ class SlowView:
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
 
+    def group(self, rows: Any) -> Any:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.backtest.stream.group[row] for row in listed(rows)])
+
     def metric(self, name: str) -> Any:
         return find_metric(name)
 
@@ -555,6 +559,10 @@ class SlowArrived:
     def by(self, version: int) -> SlowArrived:
         mine = [i for i in self._rows if self._replay.truth.served_by[i] == version]
         return SlowArrived(self._replay, mine, self.cursor)
+
+    @property
+    def group(self) -> np.ndarray:
+        return np.array([self._replay.backtest.stream.group[i] for i in self._rows])
 
     @property
     def loss(self) -> np.ndarray:
