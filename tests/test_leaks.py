@@ -70,7 +70,7 @@ def history(rng, n, task="regression"):
     label[:10] = event[:10]
     if task == "regression":
         y[np.isnat(label)] = np.nan
-    return Stream(X, y, event, label)
+    return Stream(X, y, event, label, group=np.arange(n) // 2 % 5)
 
 
 def spoilt(stream, t, rng, labels=None):
@@ -92,7 +92,10 @@ def spoilt(stream, t, rng, labels=None):
         drawn = rng.choice(np.unique(stream.y) if labels is None else labels, size=len(event))
         y = np.where(hidden, drawn, stream.y)
     X = _spoilt_features(stream.X, future, rng)
-    return replace(stream, X=X, y=y, event_time=event, label_time=label)
+    group = stream.group
+    if group is not None:
+        group = np.where(future, rng.permutation(group), group)
+    return replace(stream, X=X, y=y, event_time=event, label_time=label, group=group)
 
 
 def _spoilt_features(X, future, rng):
@@ -114,7 +117,11 @@ def shuffled(stream, t, rng):
     order = np.append(np.arange(first), first + rng.permutation(len(stream) - first))
     gap = stream.label_time - stream.event_time
     return replace(
-        stream, X=stream.take(order), y=stream.y[order], label_time=stream.event_time + gap[order]
+        stream,
+        X=stream.take(order),
+        y=stream.y[order],
+        label_time=stream.event_time + gap[order],
+        group=None if stream.group is None else stream.group[order],
     )
 
 
@@ -127,6 +134,7 @@ def cut(stream, t, rng):
         y=stream.y[known],
         event_time=stream.event_time[known],
         label_time=stream.label_time[known],
+        group=None if stream.group is None else stream.group[known],
     )
 
 
@@ -138,7 +146,8 @@ def before(run, t):
     rows = run.predictions[run.predictions["event_time"] < t]
     known = rows[rows["label_time"] < t]
     events = run.events[(run.events["at"] < t) & (run.events["kind"] != "fallback")]
-    over = events["version"][events["kind"].isin(["deployed", "rejected", "rolled back", "failed"])]
+    ends = ["deployed", "rejected", "rolled back", "superseded", "failed"]
+    over = events["version"][events["kind"].isin(ends)]
     versions = run.versions[run.versions["decided_at"] < t]
     closed = versions[versions["version"].isin(over.tolist())]
     deployments = run.deployments[run.deployments["from"] < t].copy()
