@@ -134,10 +134,10 @@ def test_an_idle_challenger_scores_nothing_and_stands_in_no_deployment():
 
 
 def test_the_rows_of_a_trial_count_from_where_it_takes_part():
-    gate = Gate((wait(8, watch=False), wait(12, share=0.5), deploy))
+    gate = Gate((wait(9, watch=False), wait(13, share=0.5), deploy))
     run = run_of(gate, stream=history(range(16)))
-    # Idle at 6 and 7. Row 8 is the trial's row 0, and every second one is the challenger's.
-    assert versions_of(run) == "00" + "00" + "0101" + "1111"
+    # Idle from 6 to 8. Row 9 is the trial's row 0, and every second one is the challenger's.
+    assert versions_of(run) == "00" + "000" + "0101" + "111"
 
 
 def test_an_idle_challenger_gives_its_rows_back():
@@ -439,6 +439,20 @@ def test_a_guard_takes_no_row_before_the_window_and_none_that_a_model_has_learnt
     assert "on 1 rows" in run.events.iloc[-1]["reason"]
     run = guarded(setup, NoGroupWorse(0, 2, holdout=2), Sliding(6))
     assert "no group has 2 rows" in run.events["reason"].tolist()[-2]
+
+
+def test_a_guard_takes_no_row_that_the_champion_has_learnt():
+    # At 10 the rows 6 to 9 are held out; the model in force has learnt 6 and 7.
+    setup = grouped(LABELS, GROUPS)
+    run = guarded(setup, NoGroupWorse(9, 1, holdout=4), decided=(10,))
+    assert "on 1 rows" in run.events["reason"].tolist()[-2]
+
+
+def test_as_good_is_not_worse():
+    setup = grouped([0, 1] * 12, GROUPS)
+    run = guarded(setup, NoGroupWorse(0, 1, holdout=4))
+    assert outcomes(run) == ["deployed"]
+    assert "loss 0 against the champion's 0" in run.events["reason"].tolist()[-2]
 
 
 def test_labels_that_came_while_it_was_trained_count_too():
