@@ -65,6 +65,7 @@ def _counts(run: Run) -> dict[str, int]:
         "deployed": int(run.totals["deployed"]),
         "rejected": int(run.totals["rejected"]),
         "rolled back": int(outcomes.get("rolled back", 0)),
+        "superseded": int(outcomes.get("superseded", 0)),
         "failed": int(run.totals["failed"]),
         "refused": of("refused"),
         "pending": int(outcomes.get("pending", 0)),

@@ -26,6 +26,7 @@ MARKS = {
     "pending": ("soft", 0.36),
     "rejected": ("baseline", 0.2),
     "rolled back": ("bad", 0.36),
+    "superseded": ("baseline", 0.2),
     "failed": ("bad", 0.2),
 }
 
@@ -46,7 +47,8 @@ def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawin
     calendar(lower)
     caption = (
         f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
-        "long marks were deployed, short orange ones rejected, red ones failed or rolled back."
+        "long marks were deployed, short orange ones rejected or superseded, red ones failed or "
+        "rolled back."
     )
     return Drawing("time-line", caption, figure, titles)
 

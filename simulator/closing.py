@@ -28,6 +28,7 @@ _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 _MOST_GROUPS = 100
 _SUPPRESSED = ("cooldown", "budget", "blackout")
 _NAT = np.iinfo(np.int64).min
+_TURNED_DOWN = ("rejected", "rolled back", "superseded")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +174,12 @@ def _charge_serving(replay: Replay, steps: Steps) -> None:
     stretches = replay.serving.stretches
     stops = [*(stretch.row for stretch in stretches[1:]), replay.setup.served.stop]
     for now, stop in zip(stretches, stops, strict=True):
-        if now.challenger is not None and now.share == 0:
-            watched = (stop - now.row) / 1000
-            ledger.charge(now.at, "predict", now.challenger, watched, prices.per_1k_predictions)
+        if now.challenger is None or not now.watch:
+            continue
+        answered_by = replay.serving.version[now.row : stop]
+        for number in (now.champion, now.challenger):
+            watched = np.count_nonzero(answered_by != number) / 1000
+            ledger.charge(now.at, "predict", number, watched, prices.per_1k_predictions)
 
 
 # --- versions, deployments, events --------------------------------------------------------------
@@ -309,7 +313,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         **by_kind,
         "retrains": len(replay.view.trainings),
         "deployed": int(kinds.get("deployed", 0)),
-        "rejected": int(kinds.get("rejected", 0)) + int(kinds.get("rolled back", 0)),
+        "rejected": sum(int(kinds.get(kind, 0)) for kind in _TURNED_DOWN),
         "failed": int(kinds.get("failed", 0)),
         "refused": int(kinds.get("refused", 0)),
         "busy": int(kinds.get("busy", 0)),

@@ -120,6 +120,9 @@ class Verdict:
     sticky: bool = False
     selection: Selection | None = None
     reviewed: bool = True
+    watch: bool = False
+    ticks: bool = False
+    supersede: bool = False
 
     @classmethod
     def deploy(cls, reason: str = "", reviewed: bool = True, **numbers: float) -> Verdict:
@@ -138,6 +141,9 @@ class Verdict:
         share: float = 0.0,
         reason: str = "",
         sticky: bool = False,
+        watch: bool | None = None,
+        ticks: bool = False,
+        supersede: bool = False,
         **numbers: float,
     ) -> Verdict:
         """Ask again at ``until``; the challenger answers ``share`` of the rows until then.
@@ -145,11 +151,31 @@ class Verdict:
         ``until=None`` is the next tick, a share of 0 a shadow. With share s the trial's row p,
         counted from 0, is the challenger's iff ``floor((p + 1) * s) > floor(p * s)``; with
         ``sticky``, iff the hash of its group is below s.
+
+        Parameters
+        ----------
+        watch : bool, optional
+            Whether the one that does not answer a row scores it too, which is charged; by default
+            with a share of 0 only. With neither a share nor a watch the challenger lies idle.
+        ticks : bool
+            Ask at every tick before ``until``, too.
+        supersede : bool
+            A trigger that fires while it waits may start a training that takes its place.
         """
         if not 0 <= share <= 1:
             raise PartError(f"Verdict.wait(share={share!r}): a share lies between 0 and 1")
         when = None if until is None else pd.Timestamp(until)
-        return cls("wait", reason, numbers, until=when, share=float(share), sticky=sticky)
+        return cls(
+            "wait",
+            reason,
+            numbers,
+            until=when,
+            share=float(share),
+            sticky=sticky,
+            watch=share == 0 if watch is None else watch,
+            ticks=ticks or when is None,
+            supersede=supersede,
+        )
 
     @classmethod
     def refit(cls, selection: Selection, reason: str = "", **numbers: float) -> Verdict:

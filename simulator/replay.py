@@ -65,6 +65,21 @@ class Challenger:
     trial_row: int | None = None
     answered: bool = False  # whether it has been given rows to answer
     reviewed: bool = False
+    waits: Verdict | None = None  # on which terms it waits, or has last waited
+    waiting: Candidate | None = None  # who has last waited on them
+
+    @property
+    def terms(self) -> Verdict | None:
+        """The verdict on which it waits now."""
+        return self.waits if self.stage == "waiting" else None
+
+    def changes(self, verdict: Verdict) -> bool:
+        """Whether another model, or another part of the rows, is on trial under this verdict."""
+        old = self.waits
+        if old is None or self.waiting is not self.candidate:
+            return True
+        now, before = ((v.share, v.sticky, v.watch) for v in (verdict, old))
+        return now != before
 
 
 @dataclass(slots=True, eq=False)
@@ -236,7 +251,8 @@ class Replay:
 
     def _consider(self, reason: Reason) -> None:
         """A trigger has fired: train, or note why not."""
-        if self.challenger is not None:
+        terms = self.challenger.terms if self.challenger is not None else None
+        if self.challenger is not None and not (terms is not None and terms.supersede):
             kind, sentence = "busy", f"version {self.challenger.job.version} is still under way"
         else:
             obstacle = self.strategy.obstacle(self.view)
@@ -264,6 +280,8 @@ class Replay:
                 self.log.event(at, "refused", None, refusal)
                 self._charge_fitting("train", parent.version, job.rows, job.cpu_seconds)
                 return
+            if self.challenger is not None:
+                self._supersede(self.challenger, job)
             view.trainings.append(at)
             self.log.event(at, "trained", job.version, reason)
             self.log.versions.append(entry)
@@ -426,7 +444,8 @@ class Replay:
         challenger = self.challenger
         assert challenger is not None
         due = challenger.due
-        if (due is None and not is_tick) or (due is not None and due > self.view.at):
+        asked_now = is_tick and challenger.terms is not None and challenger.terms.ticks
+        if (due is None or due > self.view.at) and not asked_now:
             return
         if challenger.stage == "deploying":
             self._deploy(challenger)
@@ -469,6 +488,12 @@ class Replay:
         self.log.event(self.view.at, outcome, challenger.job.version, _told(verdict))
         self._end_trial()
 
+    def _supersede(self, challenger: Challenger, by: Job) -> None:
+        self.log.versions[challenger.job.version].outcome = "superseded"
+        said = f"version {by.version} takes its place"
+        self.log.event(self.view.at, "superseded", challenger.job.version, said)
+        self._end_trial()
+
     def _end_trial(self) -> None:
         """Let the champion answer alone again."""
         if self.serving.current.challenger is not None:
@@ -479,14 +504,20 @@ class Replay:
         view = self.view
         if verdict.until is not None and verdict.until.value <= view.at:
             raise PartError(f"Verdict.wait(until={verdict.until}): not after now, {view.now}")
-        if challenger.trial_row is None:
+        takes_part = verdict.share > 0 or verdict.watch
+        if challenger.trial_row is None and takes_part:
             challenger.trial_row = view.past
-        challenger.stage = "waiting"
+        changed = challenger.changes(verdict)
+        challenger.stage, challenger.waits = "waiting", verdict
+        challenger.waiting = challenger.candidate
         challenger.answered = challenger.answered or verdict.share > 0
         challenger.due = None if verdict.until is None else verdict.until.value
-        current = self.serving.current
-        if current.challenger is not challenger.candidate or current.share != verdict.share:
-            self._assign(current.champion, challenger, verdict)
+        if changed:
+            current = self.serving.current
+            if takes_part:
+                self._assign(current.champion, challenger, verdict)
+            elif current.challenger is not None:
+                self._assign(current.champion)
             self.log.event(view.at, "waiting", challenger.job.version, _told(verdict))
         self._wake()
 
@@ -548,6 +579,7 @@ class Replay:
                 challenger.candidate,
                 verdict.share,
                 verdict.sticky,
+                verdict.watch,
                 first,
             )
         )

@@ -34,6 +34,7 @@ class Assignment:
     challenger: Candidate | None = None
     share: float = 0.0
     sticky: bool = False
+    watch: bool = False
     trial_row: int = 0
 
 
@@ -45,6 +46,7 @@ class Stretch(NamedTuple):
     champion: int
     challenger: int | None
     share: float
+    watch: bool
 
 
 class Serving:
@@ -91,6 +93,7 @@ class Serving:
                 assignment.champion.version,
                 None if challenger is None else challenger.version,
                 assignment.share,
+                assignment.watch,
             )
         )
 

@@ -131,7 +131,7 @@ class View:
 
     @property
     def trial_rows(self) -> slice:
-        """Past rows since the challenger's first review."""
+        """Past rows since the challenger began to answer or watch."""
         return slice(min(self._trial_row, self.past), self.past)
 
     @property
@@ -422,6 +422,12 @@ class Labelled:
                 )
             reach *= 2
 
+    def among(self, rows: slice) -> Rows:
+        """Those among past rows that are neighbours."""
+        self.view._fence(rows, "label times")
+        known = self.view._setup.label_at[rows] <= self.view.at
+        return rows if known.all() else rows.start + np.flatnonzero(known)
+
     def arrived_after(self, when: pd.Timestamp, rows: Rows) -> NDArray[np.int64]:
         """Places in ``rows`` of those that were not known at ``when``, in the order of arrival."""
         at, setup = when.value, self.view._setup
@@ -457,16 +463,16 @@ class Arrived:
         return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
 
     def by(self, version: int) -> Arrived:
-        """Only those answered by one version."""
-        mine = self.version == version
-        if mine.all():
-            return self
+        """Only those answered by one version; by the one in force, since it is: not on trial."""
+        mine, model = self.version == version, self.view.model
         rows = (
             np.arange(self.rows.start, self.rows.stop)
             if isinstance(self.rows, slice)
             else self.rows
         )
-        return Arrived(self.view, rows[mine], self.cursor)
+        if version == model.version:
+            mine &= rows >= model.first_row
+        return self if mine.all() else Arrived(self.view, rows[mine], self.cursor)
 
     @property
     def version(self) -> NDArray[np.int32]:

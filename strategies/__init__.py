@@ -4,6 +4,9 @@ A part is exported by standing in the ``__all__`` of its own file.
 """
 
 from backtrain.strategies import (
+    abtest,
+    approval,
+    chain,
     combinations,
     costs,
     detectors,
@@ -14,10 +17,14 @@ from backtrain.strategies import (
     recorded,
     shifts,
     strategy,
+    trials,
     triggers,
     updates,
     windows,
 )
+from backtrain.strategies.abtest import *
+from backtrain.strategies.approval import *
+from backtrain.strategies.chain import *
 from backtrain.strategies.combinations import *
 from backtrain.strategies.costs import *
 from backtrain.strategies.detectors import *
@@ -28,11 +35,15 @@ from backtrain.strategies.martingale import *
 from backtrain.strategies.recorded import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
+from backtrain.strategies.trials import *
 from backtrain.strategies.triggers import *
 from backtrain.strategies.updates import *
 from backtrain.strategies.windows import *
 
 __all__: list[str] = []
+__all__ += abtest.__all__
+__all__ += approval.__all__
+__all__ += chain.__all__
 __all__ += combinations.__all__
 __all__ += costs.__all__
 __all__ += detectors.__all__
@@ -43,6 +54,7 @@ __all__ += recorded.__all__
 __all__ += martingale.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
+__all__ += trials.__all__
 __all__ += triggers.__all__
 __all__ += updates.__all__
 __all__ += windows.__all__

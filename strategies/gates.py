@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backtrain.simulator.protocols import Part, PartError, Reason, Selection, Verdict
+from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
-__all__ = ["BeatsChampion", "Immediate"]
+__all__ = ["BeatsChampion", "Immediate", "NoGroupWorse"]
+
+
+class Comparison(NamedTuple):
+    """Challenger against champion on the same rows; ``gain`` is positive where it is better."""
+
+    challenger: float
+    champion: float
+    gain: float
+    said: str
+
 
 _AT_ONCE = Verdict.deploy(reviewed=False)
 
@@ -72,12 +84,7 @@ class BeatsChampion(Part):
     min_rows: int = 10
 
     def __post_init__(self) -> None:
-        share = isinstance(self.holdout, float)
-        if (share and not 0 < self.holdout < 1) or (not share and self.holdout < 1):
-            raise PartError(
-                f"BeatsChampion(holdout={self.holdout!r}): a share between 0 and 1, or a number "
-                "of rows"
-            )
+        _refuse_holdout("BeatsChampion", self.holdout)
         if self.margin < 0:
             raise PartError(
                 f"BeatsChampion(margin={self.margin!r}): not negative; by how much to win"
@@ -106,20 +113,9 @@ class _Match:
         return None
 
     def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        size, holdout = len(selection), self._gate.holdout
-        held = int(size * holdout) if isinstance(holdout, float) else min(holdout, size - 1)
-        newest = np.argsort(selection.indices(), kind="stable")[max(0, size - held) :]
-        if isinstance(selection.rows, slice):
-            split = (
-                selection.take(slice(0, size - held)),
-                selection.take(slice(size - held, None)),
-            )
-        else:
-            kept = np.ones(size, dtype=bool)
-            kept[newest] = False
-            split = (selection.take(np.flatnonzero(kept)), selection.take(np.sort(newest)))
-        self._all, self._held = selection, split[1]
-        return split
+        self._all = selection
+        train, self._held = split_newest(selection, self._gate.holdout)
+        return train, self._held
 
     def review(self, view: View) -> Verdict:
         if self._won is not None:
@@ -139,15 +135,130 @@ class _Match:
         return verdict
 
     def _compare(self, view: View, rows: np.ndarray) -> Verdict:
-        name = self._gate.metric
-        if name is None:
-            what, sign = "loss", -1.0
-            new, old = (float(np.mean(model.loss(rows))) for model in (view.challenger, view.model))
-        else:
-            metric = view.metric(name)
-            what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
-            new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
-        told = f"{what} {new:.4g} against the champion's {old:.4g} on {len(rows)} rows"
-        better = sign * (new - old) > self._gate.margin
-        judge = Verdict.deploy if better else Verdict.reject
-        return judge(told, challenger=new, champion=old)
+        found = compare(view, rows, self._gate.metric)
+        judge = Verdict.deploy if found.gain > self._gate.margin else Verdict.reject
+        return judge(found.said, challenger=found.challenger, champion=found.champion)
+
+
+@dataclass(frozen=True, repr=False)
+class NoGroupWorse(Part):
+    """Refuse a challenger that is worse than the model in force in any group with enough rows.
+
+    A mean over all rows hides a loss in a small group. Groups are those of the stream; they are
+    compared on the labelled rows, from the oldest of the window on, that neither model has learnt:
+    those held out, and those whose labels came since. Where no group has enough, nothing is
+    refused. With many groups one is worse by chance: give a ``margin``, or more ``min_rows``.
+
+    Parameters
+    ----------
+    margin : float
+        How much worse a group may become, in units of the metric or loss.
+    min_rows : int
+        Groups with fewer rows to compare on are not judged.
+    holdout : float, int or None
+        Share, or number, of the window's newest rows that are held out of the training; None where
+        another gate of a `Chain` holds rows out or waits.
+    metric : str, optional
+        What to compare; default the backtest's own loss, averaged.
+
+    >>> NoGroupWorse(margin=0.05)
+    NoGroupWorse(margin=0.05)
+    """
+
+    margin: float = 0.0
+    min_rows: int = 30
+    holdout: float | int | None = 0.2
+    metric: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.holdout is not None:
+            _refuse_holdout("NoGroupWorse", self.holdout)
+        if self.margin < 0:
+            raise PartError(
+                f"NoGroupWorse(margin={self.margin!r}): not negative; by how much to lose at most"
+            )
+        if self.min_rows < 1:
+            raise PartError(f"NoGroupWorse(min_rows={self.min_rows!r}): give 1 or more")
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a stream without groups, and a metric that this model and target cannot give."""
+        _ = setup.groups
+        if self.metric is not None:
+            setup.metric(self.metric)
+
+    def open(self) -> _Guard:
+        """A guard for one challenger."""
+        return _Guard(self)
+
+
+class _Guard:
+    def __init__(self, gate: NoGroupWorse) -> None:
+        self._gate = gate
+        self._oldest = 0
+
+    def check(self, selection: Selection, view: View) -> Reason | None:
+        return None
+
+    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
+        span, holdout = selection.span(), self._gate.holdout
+        self._oldest = 0 if span is None else span[0]
+        return (selection, None) if holdout is None else split_newest(selection, holdout)
+
+    def review(self, view: View) -> Verdict:
+        rows = self._unlearnt(view)
+        group = view.group(rows)
+        names, counts = np.unique(group, return_counts=True)
+        judged = names[counts >= self._gate.min_rows]
+        if len(judged) == 0:
+            return Verdict.deploy(f"no group has {self._gate.min_rows} rows to compare on")
+        found = {
+            name: compare(view, rows[group == name], self._gate.metric) for name in judged.tolist()
+        }
+        # A metric that a group cannot give (NaN) says nothing about it.
+        name = min(found, key=lambda name: np.nan_to_num(found[name].gain, nan=np.inf))
+        worst = found[name]
+        judge = Verdict.reject if worst.gain < -self._gate.margin else Verdict.deploy
+        said = f"group {name!r} of {len(judged)}: {worst.said}"
+        return judge(said, challenger=worst.challenger, champion=worst.champion)
+
+    def _unlearnt(self, view: View) -> NDArray[np.int64]:
+        """Labelled rows, from the oldest of the window on, that neither model was trained on."""
+        known = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
+        learnt = np.union1d(view.model.learnt, view.challenger.learnt)
+        return np.setdiff1d(known, learnt, assume_unique=True)
+
+
+# --- what gates share ---------------------------------------------------------------------------
+
+
+def compare(view: View, rows: Rows, name: str | None) -> Comparison:
+    """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss."""
+    if name is None:
+        what, sign = "loss", -1.0
+        new, old = (float(np.mean(model.loss(rows))) for model in (view.challenger, view.model))
+    else:
+        metric = view.metric(name)
+        what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
+        new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
+    said = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
+    return Comparison(new, old, sign * (new - old), said)
+
+
+def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:
+    """The selection without its newest rows, and these: a share, or a number that leaves one."""
+    size = len(selection)
+    held = int(size * holdout) if isinstance(holdout, float) else min(holdout, size - 1)
+    if isinstance(selection.rows, slice):
+        return selection.take(slice(0, size - held)), selection.take(slice(size - held, None))
+    newest = np.argsort(selection.indices(), kind="stable")[max(0, size - held) :]
+    kept = np.ones(size, dtype=bool)
+    kept[newest] = False
+    return selection.take(np.flatnonzero(kept)), selection.take(np.sort(newest))
+
+
+def _refuse_holdout(gate: str, holdout: float | int) -> None:
+    share = isinstance(holdout, float)
+    if (share and not 0 < holdout < 1) or (not share and holdout < 1):
+        raise PartError(
+            f"{gate}(holdout={holdout!r}): a share between 0 and 1, or a number of rows"
+        )

@@ -79,6 +79,12 @@ class SlowVersion:
         return pd.Timestamp(max(at for version, at in deployments if version == self.version))
 
     @property
+    def learnt(self) -> np.ndarray:
+        afresh = isinstance(self.replay.strategy.update, Refit)
+        before = [] if afresh or self.parent is None else self.parent.learnt.tolist()
+        return np.unique([*self.rows, *before]).astype(np.int64)
+
+    @property
     def first_row(self) -> int:
         since = self.in_force_since.value
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
@@ -160,10 +166,13 @@ class Training:
     fitted_rows: int
     stage: str = "training"
     trial_row: int | None = None
-    share: float | None = None
-    sticky: bool = False
+    terms: Any = None  # the verdict under which it waits, or has last waited
+    on_trial: SlowVersion | None = None  # who has last waited on them
     answered: bool = False
     reviewed: bool = False
+
+    def waits(self) -> bool:
+        return self.stage == "waiting"
 
 
 @dataclass
@@ -214,6 +223,7 @@ class SlowReplay:
         self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
         self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
         self.now, self.spent = self.start, 0.0
+        self.account: int | None = None  # who pays for labels, where it is not the model in force
         self.known: list[int] = []
         self.bought: set[int] = set()
         self.trainings: list[int] = []
@@ -282,11 +292,11 @@ class SlowReplay:
         for row in [i for i in self.served if self.event[i] == self.now]:
             by = self.model
             training = self.training
-            if training is not None and training.share is not None:
-                if self.is_for_challenger(training, row):
-                    by = training.challenger
-                elif training.share == 0:
-                    self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
+            if training is not None and training.terms is not None:
+                pair = [self.model, training.on_trial]
+                by = pair.pop(self.is_for_challenger(training, row))
+                if training.terms.watch:
+                    self.charge("predict", pair[0].version, 1e-3, "per_1k_predictions")
             truth.served_by[row] = by.version
             truth.prediction[row], truth.score[row] = by.answer(row), by.score(row)
             self.charge("predict", by.version, 1e-3, "per_1k_predictions")
@@ -295,7 +305,13 @@ class SlowReplay:
                 self.charge("error", by.version, truth.loss[row] * self.weight[row], "error")
 
     def is_for_challenger(self, training: Training, row: int) -> bool:
-        place, share = row - training.trial_row, training.share
+        share = training.terms.share
+        if training.trial_row is None:
+            return False
+        if training.terms.sticky:
+            group = np.array([str(self.backtest.stream.group[row])], dtype=object)
+            return bool(pd.util.hash_array(group)[0] / 2.0**64 < share)
+        place = row - training.trial_row
         return math.floor((place + 1) * share) > math.floor(place * share)
 
     def loss_of(self, row: int, prediction: Any) -> float:
@@ -331,7 +347,8 @@ class SlowReplay:
 
     def buy(self, rows: list[int], version: int | None = None) -> None:
         if version is None:
-            version = 0 if self.model is None else self.model.version
+            in_force = 0 if self.model is None else self.model.version
+            version = in_force if self.account is None else self.account
         for row in rows:
             if row not in self.bought:
                 self.bought.add(row)
@@ -430,7 +447,9 @@ class SlowReplay:
         self.truth.deployments.append((0, self.start))
 
     def consider(self, reason: Reason) -> None:
-        kind = "busy" if self.training is not None else self.obstacle()
+        training = self.training
+        busy = training is not None and not (training.waits() and training.terms.supersede)
+        kind = "busy" if busy else self.obstacle()
         if kind is None:
             self.decide()
         elif (reason, kind) != self.noted:  # an alarm that stays on is noted once an obstacle
@@ -458,6 +477,10 @@ class SlowReplay:
         if trial.check(Selection(np.array(rows, dtype=np.int64)), SlowView(self)) is not None:
             self.event_("refused", None)
             return
+        if self.training is not None:
+            old, self.training = self.training.challenger.version, None
+            self.truth.versions[old]["outcome"] = "superseded"
+            self.event_("superseded", old)
         self.trainings.append(self.now)
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
@@ -494,9 +517,8 @@ class SlowReplay:
 
     def settle(self, is_tick: bool) -> None:
         while (training := self.training) is not None:
-            if training.due is None and not is_tick:
-                return
-            if training.due is not None and training.due > self.now:
+            is_due = training.due is not None and training.due <= self.now
+            if not is_due and not (is_tick and training.waits() and training.terms.ticks):
                 return
             is_tick = False
             if training.stage == "deploying":
@@ -505,8 +527,9 @@ class SlowReplay:
                 self.review(training)
 
     def review(self, training: Training) -> None:
+        version = self.account = training.challenger.version
         verdict = training.trial.review(SlowView(self, training))
-        version = training.challenger.version
+        self.account = None
         if verdict.reviewed and not training.reviewed:
             training.reviewed = True
             self.charge("deploy", version, 1, "review")
@@ -525,11 +548,17 @@ class SlowReplay:
             self.fit_again(training, listed(verdict.selection.indices()))
 
     def wait(self, training: Training, verdict: Any) -> None:
-        if training.trial_row is None:
+        if training.trial_row is None and (verdict.share > 0 or verdict.watch):
             training.trial_row = len(self.past())
-        if training.share != verdict.share:
+        old, new = training.terms, training.on_trial is not training.challenger
+        if new or (old.share, old.sticky, old.watch) != (
+            verdict.share,
+            verdict.sticky,
+            verdict.watch,
+        ):
             self.event_("waiting", training.challenger.version)
-        training.share, training.sticky = verdict.share, verdict.sticky
+        training.stage, training.terms = "waiting", verdict
+        training.on_trial = training.challenger
         training.answered = training.answered or verdict.share > 0
         training.due = None if verdict.until is None else verdict.until.value
         if training.due is not None:
@@ -716,6 +745,9 @@ class SlowLabelled:
     def all(self) -> np.ndarray:
         return np.array(self._replay.labelled(), dtype=np.int64)
 
+    def among(self, rows: Any) -> np.ndarray:
+        return np.array([i for i in listed(rows) if i in self._replay.known], dtype=np.int64)
+
     def since(self, when: Any) -> np.ndarray:
         at = pd.Timestamp(when).value
         return np.array([i for i in self._replay.labelled() if self._replay.event[i] >= at], int)
@@ -735,7 +767,9 @@ class SlowArrived:
         return np.array(self._rows, dtype=np.int64)
 
     def by(self, version: int) -> SlowArrived:
-        mine = [i for i in self._rows if self._replay.truth.served_by[i] == version]
+        served_by, model = self._replay.truth.served_by, self._replay.model
+        first = model.first_row if version == model.version else 0
+        mine = [i for i in self._rows if served_by[i] == version and i >= first]
         return SlowArrived(self._replay, mine, self.cursor)
 
     @property
@@ -745,6 +779,10 @@ class SlowArrived:
     @property
     def label_time(self) -> np.ndarray:
         return np.array([self._replay.label[i] for i in self._rows], dtype="datetime64[ns]")
+
+    @property
+    def version(self) -> np.ndarray:
+        return np.array([self._replay.truth.served_by[i] for i in self._rows], dtype=np.int64)
 
     @property
     def loss(self) -> np.ndarray:

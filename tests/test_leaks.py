@@ -144,7 +144,8 @@ def before(run, t):
     rows = run.predictions[run.predictions["event_time"] < t]
     known = rows[rows["label_time"] < t]
     events = run.events[(run.events["at"] < t) & (run.events["kind"] != "fallback")]
-    over = events["version"][events["kind"].isin(["deployed", "rejected", "rolled back", "failed"])]
+    ends = ["deployed", "rejected", "rolled back", "superseded", "failed"]
+    over = events["version"][events["kind"].isin(ends)]
     versions = run.versions[run.versions["decided_at"] < t]
     closed = versions[versions["version"].isin(over.tolist())]
     deployments = run.deployments[run.deployments["from"] < t].copy()

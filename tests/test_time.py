@@ -557,6 +557,30 @@ def test_late_losses_of_a_retired_model_are_not_seen_by_the_monitor_of_its_succe
     assert more
 
 
+@pytest.mark.parametrize("late", [0, 3])
+def test_what_a_version_answered_on_trial_is_not_seen_by_its_monitor(late):
+    # Version 1 answers all rows from 6 on, and is in force from 9 on.
+    gate = Gate((wait(9, share=1.0), deploy))
+    seen = {}
+
+    def see(view):
+        seen[view.now] = view.arrived().by(view.model.version).rows
+        return view.now == hour(6)
+
+    @dataclass(frozen=True, eq=False)
+    class Watch:
+        def monitor(self):
+            return self
+
+        def fires(self, view):
+            return Reason("it is time") if see(view) else None
+
+    stream = history(label=[i + late for i in range(13)])
+    backtest(stream).replay(Strategy(Watch(), Expanding(), gate=gate))
+    assert Selection(seen[hour(8)]).indices().tolist() == [4, 5]
+    assert Selection(seen[hour(12)]).indices().tolist() == ([9, 10, 11] if late == 0 else [9])
+
+
 def test_a_monitor_sees_every_row_that_the_version_in_force_has_answered():
     # The feature jumps at start. Four rows later, at the first tick, that can be seen.
     X = np.where(np.arange(24) < 12, np.arange(24) / 100, 50.0)[:, None]

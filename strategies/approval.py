@@ -1,0 +1,128 @@
+"""A gate at which a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from backtrain.datasets.offsets import parse_offset, to_timestamp
+from backtrain.simulator.protocols import Part, PartError, Reason, Selection, Verdict
+from backtrain.simulator.view import View
+
+__all__ = ["Approval"]
+
+_DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True, repr=False)
+class Approval(Part):
+    """Wait for a person, who takes ``delay`` and then agrees; deploy at that instant.
+
+    With ``business_hours`` only time within them counts, from Monday to Friday and not on
+    ``holidays``: "8h" from Friday 16:00 on, with hours from 9 to 17, is Monday 16:00. The
+    challenger scores nothing meanwhile. A review is charged.
+
+    Parameters
+    ----------
+    delay : str
+        A time offset of fixed length; with business hours "1D" is 24 hours of work.
+    business_hours : (str, str), optional
+        When work begins and ends, on the clock of the stream (UTC).
+    holidays : sequence of str
+        Dates without work.
+    supersede : bool
+        Whether a new training may take the place of a challenger that waits; else a trigger that
+        fires meanwhile is noted as busy.
+
+    >>> Approval("4h", business_hours=("09:00", "17:00"), holidays=["2024-12-25"])
+    Approval('4h', business_hours=('09:00', '17:00'), holidays=('2024-12-25',))
+    """
+
+    delay: str
+    business_hours: Sequence[str] | None = None
+    holidays: Sequence[str] = ()
+    supersede: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.holidays, str):
+            raise PartError(f"Approval(holidays={self.holidays!r}): give a list")
+        object.__setattr__(self, "holidays", tuple(self.holidays))
+        if self.business_hours is not None:
+            object.__setattr__(self, "business_hours", tuple(self.business_hours))
+        elif self.holidays:
+            raise PartError("Approval: holidays= count with business_hours= only; give both")
+        _ = (self._delay, self._hours, self._closed)
+
+    def open(self) -> _Desk:
+        """The desk on which one challenger lies."""
+        return _Desk(self)
+
+    def due(self, when: pd.Timestamp) -> pd.Timestamp:
+        """The instant of the approval of what is handed in at ``when``.
+
+        >>> Approval("8h", ("09:00", "17:00")).due(pd.Timestamp("2024-03-01 16:00"))
+        Timestamp('2024-03-04 16:00:00')
+        """
+        left = self._delay
+        if self._hours is None:
+            return (when + left).as_unit("ns")
+        opens, closes = self._hours
+        day = when.normalize()
+        while True:
+            begin, end = max(when, day + opens), day + closes
+            if begin <= end and np.is_busday(day.date(), holidays=self._closed):
+                if left <= end - begin:
+                    return (begin + left).as_unit("ns")
+                left -= end - begin
+            day += _DAY
+
+    @cached_property
+    def _delay(self) -> pd.Timedelta:
+        offset = parse_offset(self.delay, "Approval(delay)")
+        if not isinstance(offset, pd.Timedelta):
+            raise PartError(f"Approval(delay={self.delay!r}): not of fixed length; give hours")
+        return offset
+
+    @cached_property
+    def _hours(self) -> tuple[pd.Timedelta, pd.Timedelta] | None:
+        if self.business_hours is None:
+            return None
+        try:
+            opens, closes = (pd.Timedelta(f"{clock}:00") for clock in self.business_hours)
+        except ValueError:
+            opens = closes = pd.Timedelta(0)
+        if not pd.Timedelta(0) <= opens < closes <= _DAY:
+            raise PartError(
+                f"Approval(business_hours={self.business_hours!r}): give when work begins and ends "
+                "on a day, such as ('09:00', '17:00')"
+            )
+        return opens, closes
+
+    @cached_property
+    def _closed(self) -> list[np.datetime64]:
+        days = [to_timestamp(day, "Approval(holidays)") for day in self.holidays]
+        return [day.to_datetime64().astype("datetime64[D]") for day in days]
+
+
+class _Desk:
+    def __init__(self, gate: Approval) -> None:
+        self._gate = gate
+        self._due: pd.Timestamp | None = None
+
+    def check(self, selection: Selection, view: View) -> Reason | None:
+        return None
+
+    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
+        return selection, None
+
+    def review(self, view: View) -> Verdict:
+        if self._due is None:
+            self._due = self._gate.due(view.now)
+        if view.now >= self._due:
+            return Verdict.deploy("approved")
+        said = f"for an approval at {self._due}"
+        return Verdict.wait(self._due, reason=said, watch=False, supersede=self._gate.supersede)
