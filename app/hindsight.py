@@ -9,7 +9,7 @@ from typing import Any
 from backtrain.simulator.candidates import loss_matrix
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.lossmatrix import LossMatrix
-from backtrain.simulator.protocols import needs_parent
+from backtrain.simulator.protocols import needs_parent, path_dependent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.gates import Immediate
@@ -32,7 +32,8 @@ def with_hindsight(
     found: dict[str, Run] = {}
     for name, run in runs.items():
         strategy = strategies[name]
-        if not isinstance(strategy.gate, Immediate) or needs_parent(strategy.update):
+        tied = needs_parent(strategy.update) or path_dependent(strategy.window)
+        if tied or not isinstance(strategy.gate, Immediate):
             found[name] = run
             continue
         key = repr((strategy.window, strategy.update))

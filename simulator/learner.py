@@ -17,7 +17,7 @@ from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
 from backtrain.simulator.origin import environment, origin_of
-from backtrain.simulator.protocols import Rows, Selection, Update, needs_parent
+from backtrain.simulator.protocols import Rows, Selection, Update, needs_labels, needs_parent
 from backtrain.simulator.setup import Setup
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
@@ -97,8 +97,9 @@ class Learner:
         lasting: bool,
     ) -> Fit:
         blank = self._blank(seed)
-        y = self.setup.stream.y[selection.rows]
-        if parent is None:
+        labels = needs_labels(update)
+        y: Any = self.setup.stream.y[selection.rows] if labels else None
+        if parent is None and labels:
             self._refuse_one_class(selection)
         weights = self._weights(selection)
         began = time.process_time()
@@ -109,7 +110,7 @@ class Learner:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
-            if not hasattr(model, needed):
+            if labels and not hasattr(model, needed):
                 raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
         return Fit(name, model, _NO_ROWS, took, seed, lasting)
 

@@ -26,6 +26,7 @@ from backtrain.simulator.protocols import (
     Tuned,
     Update,
     Verdict,
+    rows_fitted,
 )
 from backtrain.simulator.record import Run
 from backtrain.simulator.serving import Assignment, Candidate, Serving
@@ -231,7 +232,7 @@ class Replay:
         view, at = self.view, self.view.at
         job = self._job = Job(len(self.log.versions), "train")
         trial = self.strategy.gate.open()
-        parent = view.model
+        parent, view._reason = view.model, reason
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
         selection = None
         try:
@@ -251,7 +252,7 @@ class Replay:
             self._fail(job, entry, reason, error, selection)
             return
         finally:
-            self._job = None
+            self._job = view._reason = None
         entry.ready_at = at + self.setup.delays.training(job.rows)
         candidate = Candidate(job.version, model._fit, view.past)
         self.challenger = Challenger(
@@ -326,15 +327,15 @@ class Replay:
         self, update: Update, selection: Selection, parent: Fit | None, version: int | None
     ) -> Fit:
         """Fit, and charge it to the decision under way, or else to a version on its own."""
-        job = self._job
+        job, rows = self._job, rows_fitted(update, len(selection))
         if job is not None and version is None:
-            job.rows += len(selection)
+            job.rows += rows
             fit, _ = self.learner.fit(update, selection, parent)
             job.cpu_seconds += fit.cpu_seconds
             return fit
         fit, _ = self.learner.fit(update, selection, parent)
         owner = self.view.model.version if version is None else version
-        self._charge_fitting("train", owner, len(selection), fit.cpu_seconds)
+        self._charge_fitting("train", owner, rows, fit.cpu_seconds)
         return fit
 
     def charge_check(self, count: int) -> None:

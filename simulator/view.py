@@ -11,9 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.fits import Answers, Fit, FitError
+from backtrain.simulator.fits import Answers, Fit
+from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import PartError, Rows, Selection, Update, needs_parent
+from backtrain.simulator.protocols import (
+    PartError,
+    Reason,
+    Rows,
+    Selection,
+    Update,
+    needs_labels,
+    needs_parent,
+)
 from backtrain.simulator.setup import Setup
 
 if TYPE_CHECKING:
@@ -56,6 +65,7 @@ class View:
         self._services = services
         self._model: Model | None = None
         self._challenger: Model | None = None
+        self._reason: Reason | None = None
         self._trial_row = 0
         self.spent = 0.0
         self.trainings: list[int] = []
@@ -101,6 +111,16 @@ class View:
         """The version in force."""
         assert self._model is not None
         return self._model
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the training is wanted that is being prepared; None for the first one."""
+        return self._reason
+
+    @property
+    def update(self) -> Update:
+        """The strategy's own update."""
+        return self._services.update
 
     @property
     def challenger(self) -> Model:
@@ -187,8 +207,15 @@ class View:
     # --- work ---------------------------------------------------------------------------------
 
     def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
-        """Fit on rows that are known now; named, stored and charged. Raises `FitError`."""
-        self._fence_labels(selection.rows)
+        """Fit on rows that are known now; named, stored and charged. Raises `FitError`.
+
+        The labels are bought, unless the update looks at features alone.
+        """
+        if needs_labels(update):
+            self._fence_labels(selection.rows)
+            self._services.buy(selection.rows)
+        else:
+            self._fence(selection.rows, "features")
         fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
         return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
 
@@ -456,6 +483,11 @@ class Model:
         self.in_force_since: pd.Timestamp | None = None
         self.first_row = 0  # the first row that it answers, once it is in force
         self.selection = fit.selection if selection is None else selection
+
+    @property
+    def estimator(self) -> Any:
+        """What the update made: the fitted estimator itself. Others share it: do not change it."""
+        return self._fit.model
 
     @property
     def learnt(self) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ from backtrain.strategies import (
     combinations,
     detectors,
     gates,
+    retuning,
+    samples,
     shifts,
     strategy,
     triggers,
@@ -16,6 +18,8 @@ from backtrain.strategies import (
 from backtrain.strategies.combinations import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.gates import *
+from backtrain.strategies.retuning import *
+from backtrain.strategies.samples import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *
@@ -26,6 +30,8 @@ __all__: list[str] = []
 __all__ += combinations.__all__
 __all__ += detectors.__all__
 __all__ += gates.__all__
+__all__ += retuning.__all__
+__all__ += samples.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += triggers.__all__

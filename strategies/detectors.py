@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
 from scipy.stats import ttest_ind
 
 from backtrain.simulator.metrics import Metric
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
@@ -52,6 +53,11 @@ class Detector:
     def alarm(self, view: View) -> Reason | None:
         """Take in what is new, and say what is wrong now. Called at every tick."""
         raise NotImplementedError
+
+
+def when(view: View, row: int) -> pd.Timestamp:
+    """Event time of a past row."""
+    return pd.Timestamp(view.event_time(slice(row, row + 1))[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,9 +169,11 @@ class _PerformanceMonitor(Detector):
             return None
         window = view.answered(np.fromiter(self._rows, dtype=np.int64, count=len(self._rows)))
         if self._spec.test is not None:
-            return self._tested(view, window.loss, self._spec.test)
-        metric = view.metric(self._spec.metric)
-        return self._compared(view, metric, metric(window.outcomes))
+            found = self._tested(view, window.loss, self._spec.test)
+        else:
+            metric = view.metric(self._spec.metric)
+            found = self._compared(view, metric, metric(window.outcomes))
+        return found and replace(found, since=when(view, self._rows[0]))
 
     def _compared(self, view: View, metric: Metric, value: float) -> Reason | None:
         if self._spec.below is not None:
@@ -290,7 +298,12 @@ class _ErrorMonitor(Detector):
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 found = self._risen() or found
-        return found
+        return found and replace(found, since=self._began(view))
+
+    def _began(self, view: View) -> pd.Timestamp:
+        """Event time of the oldest loss since the change: what ADWIN keeps, else the newest 30."""
+        rows = Selection(view.arrived().by(view.model.version).rows).indices()
+        return when(view, rows[-int(getattr(self._detector, "width", _NEWEST)) :][0])
 
     def _remember(self, loss: float) -> None:
         if len(self._newest) == _NEWEST:

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
+from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Reason, Selection
+from backtrain.simulator.fits import FitError
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.strategies import (
     AllOf,
@@ -37,6 +39,7 @@ from backtrain.strategies import (
     PerformanceDrop,
     Random,
     Refit,
+    Retune,
     Sliding,
 )
 
@@ -75,6 +78,10 @@ class SlowVersion:
         since = max(at for version, at in self.replay.truth.deployments if version == self.version)
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
+    @property
+    def estimator(self) -> Any:
+        return self.model
+
     def answer(self, row: int) -> Any:
         return self.model.predict(self.replay.X[row : row + 1])[0]
 
@@ -109,7 +116,8 @@ class SlowVersion:
             model = self.replay.fitted(older, parent, self.decided)
         except CannotFitError:
             return None
-        self.replay.charge("train", self.version, len(older) / 1000, "per_1k_rows")
+        passed = rows_passed(self.replay.strategy.update, len(older))
+        self.replay.charge("train", self.version, passed / 1000, "per_1k_rows")
         twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
         return SimpleNamespace(
             rows=newest,
@@ -178,6 +186,11 @@ class SlowReplay:
         self.bought: set[int] = set()
         self.trainings: list[int] = []
         self.training: Training | None = None
+        self.model: SlowVersion | None = None
+        self.reason: Reason | None = None
+        self.job: int | None = None  # the version that is being prepared
+        self.passed = 0  # rows of all fits of one training
+        self.given: dict[int, dict[int, float]] = {}  # weights of rows, by instant of the decision
         self.noted: tuple[Reason, str] | None = None
         self.truth = Truth()
 
@@ -271,7 +284,8 @@ class SlowReplay:
                 self.spent += amount
 
     def buy(self, rows: list[int], version: int | None = None) -> None:
-        version = self.model.version if version is None else version
+        if version is None:
+            version = self.model.version if self.job is None else self.job
         for row in rows:
             if row not in self.bought:
                 self.bought.add(row)
@@ -282,6 +296,9 @@ class SlowReplay:
 
     def weights_of(self, rows: list[int], decided: int) -> np.ndarray | None:
         spec, own = self.strategy.window, self.backtest.stream.weight
+        if decided in self.given:
+            weights = np.array([self.given[decided][i] for i in rows])
+            return weights if own is None else own[rows] * weights
         if not isinstance(spec, Decay):
             return None if own is None else own[rows]
         age = np.array([decided - self.event[i] for i in rows])
@@ -289,13 +306,15 @@ class SlowReplay:
         return weights if own is None else own[rows] * weights
 
     def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
-        update = self.strategy.update
+        self.passed += rows_passed(self.strategy.update, len(rows))
+        return self.fit(self.strategy.update, rows, self.weights_of(rows, decided), parent)
+
+    def fit(self, update: Any, rows: list[int], weights: Any, parent: Any) -> Any:
         if not rows:
             raise CannotFitError("no rows")
-        afresh = parent is None or isinstance(update, Refit)
+        afresh = parent is None or isinstance(update, (Refit, Retune))
         if afresh and is_classifier(self.backtest.model) and len({self.y[i] for i in rows}) == 1:
             raise CannotFitError("one class only")
-        weights = self.weights_of(rows, decided)
         blank = clone(self.backtest.model)
         try:
             if isinstance(update, Refit):
@@ -305,33 +324,66 @@ class SlowReplay:
         except Exception as error:
             raise CannotFitError(str(error)) from error
 
+    def fit_for_part(self, update: Any, rows: list[int], weights: Any) -> SlowVersion:
+        """What a window has fitted beside; ``weights`` are its own."""
+        own, blind = self.backtest.stream.weight, getattr(update, "needs_labels", True) is False
+        if own is not None:
+            weights = own[rows] if weights is None else own[rows] * weights
+        self.passed += rows_passed(update, len(rows))
+        if blind:
+            blank = clone(self.backtest.model)
+            model = update.fit(blank, self.X[rows], None, weights, None, 0)
+        else:
+            self.buy(rows)
+            model = self.fit(update, rows, weights, None)
+        return SlowVersion(self, -1, model, rows, self.now, None)
+
     def window(self) -> list[int]:
         spec, rows = self.strategy.window, self.labelled()
-        spec = spec.window if isinstance(spec, Decay) else spec
+        spec = spec.window if type(spec) is Decay else spec
         if isinstance(spec, Expanding):
             return rows
-        assert isinstance(spec, Sliding)
+        if not isinstance(spec, Sliding):  # the part itself, on a slow view
+            return self.remembered(self.strategy.window.select(SlowView(self)))
         if isinstance(spec.length, int):
             return rows[-spec.length :]
         since = pd.Timestamp(self.now) - pd.tseries.frequencies.to_offset(spec.length)
         return [i for i in rows if self.event[i] >= since.value]
 
+    def remembered(self, selection: Selection) -> list[int]:
+        """The rows of a selection, whose weights are kept for the fits of this decision."""
+        rows = listed(selection.indices())
+        if selection.weights is not None:
+            self.given[self.now] = dict(zip(rows, selection.weights.tolist(), strict=True))
+        return rows
+
     def rows_to_learn(self) -> list[int]:
-        rows = self.window()
-        if not isinstance(self.strategy.update, PartialFit):
+        rows, update = self.window(), self.strategy.update
+        if not isinstance(update, PartialFit):
             return rows
         decided = self.model.decided
         unknown = [i for i in rows if self.label[i] > decided or self.event[i] >= decided]
-        return sorted(unknown, key=lambda i: (self.label[i], i))
+        if self.classify and {self.y[i] for i in unknown} - set(self.model.model.classes_):
+            self.buy(unknown, len(self.truth.versions))
+            return rows
+        drawn = []
+        if round(update.replay * len(unknown)):
+            old = [place for place, i in enumerate(rows) if i not in unknown]
+            count = min(round(update.replay * len(unknown)), len(old))
+            random = np.random.default_rng([update.seed, self.now])
+            drawn = [rows[place] for place in sorted(random.choice(old, count, replace=False))]
+        return drawn + sorted(unknown, key=lambda i: (self.label[i], i))
 
     def first_model(self) -> None:
+        self.job = 0
         rows = self.window()
         self.model = SlowVersion(
             self, 0, self.fitted(rows, None, self.start), rows, self.start, None
         )
         self.charge("initial", 0, 1, "retrain")
-        self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
+        self.charge("initial", 0, self.passed / 1000, "per_1k_rows")
         self.buy(rows)
+        self.job = None
         self.add_version(0, rows, self.start, "initial")
         self.event_("initial", 0)
         self.truth.deployments.append((0, self.start))
@@ -339,7 +391,10 @@ class SlowReplay:
     def consider(self, reason: Reason) -> None:
         kind = "busy" if self.training is not None else self.obstacle()
         if kind is None:
+            self.job, self.passed, self.reason = len(self.truth.versions), 0, reason
             self.decide()
+            self.job = self.reason = None
+            self.settle(False)
         elif (reason, kind) != self.noted:  # an alarm that stays on is noted once an obstacle
             self.noted = reason, kind
             self.event_(kind, None)
@@ -369,20 +424,21 @@ class SlowReplay:
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
-        if train:
-            self.charge("train", number, 1, "retrain")
-            self.charge("train", number, len(train) / 1000, "per_1k_rows")
-            self.buy(rows, number)
         try:
             model = self.fitted(train, self.model.model, self.now)
         except CannotFitError:
+            model = None
+        if self.passed:
+            self.charge("train", number, 1, "retrain")
+            self.charge("train", number, self.passed / 1000, "per_1k_rows")
+            self.buy(rows, number)
+        if model is None:
             self.truth.versions[number]["outcome"] = "failed"
             self.event_("failed", number)
             return
         challenger = SlowVersion(self, number, model, train, self.now, self.model)
         self.training = Training(challenger, trial, None, len(train))
-        self.ready_in("train", len(train))
-        self.settle(False)
+        self.ready_in("train", self.passed)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
         delays = self.backtest.delays
@@ -443,15 +499,15 @@ class SlowReplay:
             self.remember(training.due)
 
     def fit_again(self, training: Training, rows: list[int]) -> None:
-        old, number = training.challenger, training.challenger.version
+        old, number, self.passed = training.challenger, training.challenger.version, 0
         model = self.fitted(rows, old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
         self.truth.versions[number]["rows"] = rows
-        self.charge("train", number, len(rows) / 1000, "per_1k_rows")
+        self.charge("train", number, self.passed / 1000, "per_1k_rows")
         self.buy(rows, number)
         self.event_("refit", number)
         training.stage = "training"
-        self.ready_in(None, len(rows))
+        self.ready_in(None, self.passed)
 
     def put_in_force(self, training: Training) -> None:
         version = training.challenger.version
@@ -479,6 +535,16 @@ class SlowReplay:
         )
 
 
+def rows_passed(update: Any, rows: int) -> int:
+    """Rows of all fits of an update that is given so many."""
+    if not isinstance(update, Retune) or rows <= update.splits:
+        return rows
+    folds = TimeSeriesSplit(update.splits).split(range(rows))
+    tried = len(ParameterGrid(update.grid))
+    tried = tried if update.search == "grid" else min(tried, update.iterations)
+    return tried * sum(len(older) for older, _ in folds) + rows
+
+
 def listed(rows: Any) -> list[int]:
     """Positions as a list."""
     return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [int(i) for i in rows]
@@ -497,8 +563,9 @@ class SlowView:
         self.start, self.prices = pd.Timestamp(replay.start), replay.prices
         self.spent, self.trainings = replay.spent, replay.trainings
         self.columns = replay.backtest.stream.columns
-        self.model = replay.model
+        self.model, self.reason, self.update = replay.model, replay.reason, replay.strategy.update
         self.past = len(replay.past())
+        self.labelled = SlowLabelled(replay)
 
     @property
     def challenger(self) -> SlowVersion:
@@ -531,12 +598,48 @@ class SlowView:
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
 
+    def event_time(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return self._replay.backtest.stream.event_time[listed(rows)]
+
+    def fit(self, update: Any, selection: Selection) -> SlowVersion:
+        try:
+            rows = listed(selection.indices())
+            return self._replay.fit_for_part(update, rows, selection.weights)
+        except CannotFitError as error:
+            raise FitError(str(error)) from error
+
     def metric(self, name: str) -> Any:
         return find_metric(name)
 
     def checked(self, count: int = 1) -> None:
         self._replay.charge("check", self.model.version, count, "check")
         self.spent = self._replay.spent
+
+
+class SlowLabelled:
+    """Past rows whose label has arrived."""
+
+    def __init__(self, replay: SlowReplay) -> None:
+        self._replay = replay
+
+    def all(self) -> np.ndarray:
+        return np.array(self._replay.labelled(), dtype=np.int64)
+
+    def since(self, when: Any) -> np.ndarray:
+        at = pd.Timestamp(when).value
+        return np.array([i for i in self.all() if self._replay.event[i] >= at], dtype=np.int64)
+
+    def within(self, length: Any) -> np.ndarray:
+        return self.since(pd.Timestamp(self._replay.now) - length)
+
+    def newest(self, n: int) -> np.ndarray:
+        return self.all()[-n:]
+
+    def arrived_after(self, when: pd.Timestamp, rows: Any) -> np.ndarray:
+        label, event, rows = self._replay.label, self._replay.event, listed(rows)
+        late = [p for p, i in enumerate(rows) if label[i] > when.value or event[i] >= when.value]
+        return np.array(sorted(late, key=lambda p: label[rows[p]]), dtype=np.int64)
 
 
 class SlowArrived:
@@ -649,7 +752,8 @@ class _SeveralTwin:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
         if len(fired) < self._need:
             return None
-        return fired[0] if len(fired) == 1 else Reason("several")
+        dated = [reason.since for reason in fired if reason.since is not None]
+        return fired[0] if len(fired) == 1 else Reason("several", since=(dated or [None])[0])
 
 
 class _CooldownTwin:
@@ -713,7 +817,8 @@ class _DropTwin:
         if floor is None:
             return None
         worse = value < floor if metric.greater_is_better else value > floor
-        return Reason("worse", value, floor) if worse else None
+        since = pd.Timestamp(view.event_time(rows[-self._spec.window :][:1])[0])
+        return Reason("worse", value, floor, since) if worse else None
 
     def _margin(self, view: SlowView, metric: Any) -> float | None:
         if view.model.reference is None:
