@@ -301,9 +301,15 @@ class _ErrorMonitor(Detector):
         return found and replace(found, since=self._began(view))
 
     def _began(self, view: View) -> pd.Timestamp:
-        """Event time of the oldest loss since the change: what ADWIN keeps, else the newest 30."""
-        rows = Selection(view.arrived().by(view.model.version).rows).indices()
-        return when(view, rows[-int(getattr(self._detector, "width", _NEWEST)) :][0])
+        """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.
+
+        Hinkley (1971), Biometrika 58, 509-523. What ADWIN still keeps at its first alarm reaches
+        far back.
+        """
+        seen = view.arrived().by(view.model.version)
+        lowest = int(np.argmin(np.cumsum(seen.loss - seen.loss.mean())))
+        rows = Selection(seen.rows).indices()
+        return when(view, rows[min(lowest + 1, len(rows) - 1)])
 
     def _remember(self, loss: float) -> None:
         if len(self._newest) == _NEWEST:

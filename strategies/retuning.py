@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import (
@@ -105,7 +106,7 @@ class Retune(Part):
 
     def rows_fitted(self, rows: int) -> int:
         """Rows of all fits: each candidate on the first 1, 2, ... stretches, the best on all."""
-        stretch = rows // (self.splits + 1)
+        stretch = self._stretch(rows)
         if stretch == 0:  # too few to split: the training fails before it fits anything
             return rows
         once = sum(rows - stretch * k for k in range(1, self.splits + 1))
@@ -128,7 +129,15 @@ class Retune(Part):
             count = self._candidates()
             search = RandomizedSearchCV(model, grid, n_iter=count, random_state=self.seed, **more)
         extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
-        return search.fit(X, y, **extra).best_estimator_
+        search.fit(X, y, **extra)
+        if np.isnan(search.best_score_):
+            raise ValueError(
+                f"no candidate has a score on stretches of {self._stretch(len(y))} rows"
+            )
+        return search.best_estimator_
+
+    def _stretch(self, rows: int) -> int:
+        return rows // (self.splits + 1)
 
     def _candidates(self) -> int:
         every = len(ParameterGrid(dict(self.grid)))

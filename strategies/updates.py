@@ -22,6 +22,12 @@ Weights = NDArray[np.float64] | None
 
 #: What estimators call the number of rounds that a warm start adds to.
 _ROUNDS = ("max_iter", "n_estimators")
+#: Parameters with which estimators refuse ``partial_fit`` only when it is called, or worse, do not.
+_NO_PARTIAL_FIT = (
+    ("early_stopping", True, False),
+    ("class_weight", "balanced", None),
+    ("solver", "lbfgs", "adam"),
+)
 _ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 
 
@@ -161,16 +167,12 @@ class PartialFit(Part):
                 f"PartialFit: {type(last).__name__} has no partial_fit; use Refit(), or a model "
                 "such as SGDRegressor, SGDClassifier or MLPRegressor"
             )
-        if getattr(last, "early_stopping", False):
-            raise PartError(
-                f"PartialFit: {type(last).__name__}(early_stopping=True) has no partial_fit; "
-                "set early_stopping=False"
-            )
-        if getattr(last, "class_weight", None) == "balanced":
-            raise PartError(
-                f"PartialFit: {type(last).__name__}(class_weight='balanced') has no partial_fit; "
-                "set class_weight=None, or the weights of the classes"
-            )
+        for name, value, instead in _NO_PARTIAL_FIT:
+            if getattr(last, name, None) == value:
+                raise PartError(
+                    f"PartialFit: {type(last).__name__}({name}={value!r}) has no partial_fit; "
+                    f"set {name}={instead!r}"
+                )
         refuse_weights(setup)
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
@@ -197,7 +199,7 @@ class PartialFit(Part):
             return fit_weighted(model, X, y, weights)
         if _strange(y, parent):
             if len(np.unique(y)) == 1:
-                raise ValueError(f"the window holds one class only: {y[0]!r}")
+                raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
             return fit_weighted(model, X, y, weights)
         grown = copy.deepcopy(parent)
         last = grown

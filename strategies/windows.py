@@ -115,9 +115,9 @@ class Decay(Part):
 class SinceDrift(Part):
     """Rows since the change that raised the alarm, as the detector that fired dates it.
 
-    `ErrorDrift` with ADWIN dates a change by the losses that ADWIN keeps, other detectors by the
-    first row of the stretch that they tested. The labelled rows with an event time from there on
-    are trained on.
+    `ErrorDrift` dates a rise by the lowest point of the cumulated losses less their mean, other
+    detectors by the first row of the stretch that they tested. The labelled rows with an event time
+    from there on are trained on.
 
     Parameters
     ----------

@@ -747,13 +747,17 @@ class _SeveralTwin:
     def __init__(self, spec: AnyOf | AllOf) -> None:
         self._monitors = [monitor_of(trigger) for trigger in spec.triggers]
         self._need = 1 if isinstance(spec, AnyOf) else len(self._monitors)
+        self._before: list[Reason] = []  # several that stay on are one reason, as one alarm is
+        self._told: Reason | None = None
 
     def fires(self, view: SlowView) -> Reason | None:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
         if len(fired) < self._need:
             return None
-        dated = [reason.since for reason in fired if reason.since is not None]
-        return fired[0] if len(fired) == 1 else Reason("several", since=(dated or [None])[0])
+        if self._told is None or fired != self._before:
+            dated = [reason.since for reason in fired if reason.since is not None]
+            self._before, self._told = fired, Reason("several", since=(dated or [None])[0])
+        return fired[0] if len(fired) == 1 else self._told
 
 
 class _CooldownTwin:
