@@ -6,7 +6,7 @@ told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,7 +129,3 @@ def spent(run: Any, kind: str) -> dict[float, float]:
 
 def parents(run: Any) -> list[int | None]:
     return [None if pd.isna(p) else int(p) for p in run.versions["parent"]]
-
-
-def classes_of(model: Iterable[Any]) -> list[Any]:
-    return [value.item() for value in np.asarray(model)]

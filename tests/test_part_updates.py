@@ -10,7 +10,7 @@ import pytest
 from hourly import At, Judge, Look, Spy, history, hourly, parents, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     BaggingRegressor,
@@ -64,7 +64,7 @@ PARTS = [
 NONSENSE = [
     (lambda: PartialFit(replay=-0.1), "old rows per new one, 0 or more"),
     (lambda: PartialFit(seed=-1), "0 or more"),
-    (lambda: Retune({}), r"give such as \{'alpha'"),
+    (lambda: Retune({}), r"such as \{'alpha'"),
     (lambda: Retune({"alpha": 1.0}), "alpha=1.0: give a list of values"),
     (lambda: Retune({"alpha": []}), "give a list of values"),
     (lambda: Retune({"alpha": [1]}, search="halving"), "not one of 'grid', 'random'"),
@@ -477,23 +477,6 @@ def test_a_training_takes_the_time_of_all_its_fits() -> None:
 
 
 # --- refused when configured ----------------------------------------------------------------------
-
-
-class NoWeights(RegressorMixin, BaseEstimator):
-    def fit(self, X: Any, y: Any) -> NoWeights:
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return np.zeros(len(X))
-
-
-class Plain(ClassifierMixin, BaseEstimator):
-    def fit(self, X: Any, y: Any) -> Plain:
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return np.full(len(X), self.classes_[0])
 
 
 TWO = classified([0, 1] * 7)

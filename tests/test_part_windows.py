@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,16 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 
-from backtrain import Backtest, PartError, Prices, Reason, SetupError, Strategy
+from backtrain import (
+    Backtest,
+    FutureLeak,
+    PartError,
+    Prices,
+    Reason,
+    Selection,
+    SetupError,
+    Strategy,
+)
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.simulator.candidates import loss_matrix
@@ -137,12 +148,12 @@ def selected(window, *hours, since=None, gate=None, late=None, start=4, **more):
 
 def test_rows_since_the_change_whose_labels_have_arrived():
     # The change is dated to 5; at 9 the rows 5 to 8 are past, and the label of row 6 comes at 20.
-    rows, _ = selected(SinceDrift(2), 9, since=5, late={6: 20})
+    rows, _ = selected(SinceDrift(3), 9, since=5, late={6: 20})
     assert rows == {4: [0, 1, 2, 3], 9: [5, 7, 8]}
 
 
 def test_too_few_rows_since_the_change_are_left_to_the_other_window():
-    rows, _ = selected(SinceDrift(5, Sliding(3)), 9, since=5)
+    rows, _ = selected(SinceDrift(5, Sliding(3)), 9, since=5)  # there are four
     assert rows == {4: [1, 2, 3], 9: [6, 7, 8]}
 
 
@@ -251,8 +262,8 @@ def test_rows_of_a_rejected_training_are_offered_again():
 
 
 def test_with_too_few_new_rows_the_other_window_is_asked():
-    rows, _ = selected(SinceLastTraining(3, Sliding(4)), 6, 10)
-    assert rows == {4: [0, 1, 2, 3], 6: [2, 3, 4, 5], 10: [6, 7, 8, 9]}
+    rows, _ = selected(SinceLastTraining(3, Sliding(4)), 6, 9)
+    assert rows == {4: [0, 1, 2, 3], 6: [2, 3, 4, 5], 9: [6, 7, 8]}
 
 
 @settings(max_examples=30, deadline=None)
@@ -302,13 +313,19 @@ def test_every_fit_of_the_search_is_charged():
 
 
 def test_labels_of_losing_candidates_are_bought():
-    # Row 3 arrives at 20 and is never known. The winner trains on 4 to 7; the loser saw 0, 1, 2.
-    prices = Prices(retrain=0, label=1)
-    spy = Spy(Dynamic([Sliding(4), Expanding()], holdout=2))
-    run = hourly(history(late={3: 20}), prices=prices).replay(Strategy(At((8,)), spy))
+    # The first model buys rows 2 and 3. At 8 the winner trains on 4 to 7; the loser was fitted on
+    # 0 to 5. Labels from before start are charged as initial, whenever they are used.
+    tried = Dynamic([Sliding(4), Expanding()], holdout=2)
+
+    class Later:
+        def select(self, view):
+            return (Sliding(2) if view.reason is None else tried).select(view)
+
+    spy = Spy(Later())
+    run = hourly(prices=Prices(retrain=0, label=1)).replay(Strategy(At((8,)), spy))
     assert spy.rows[8] == [4, 5, 6, 7]
     assert spent(run, "label") == {8: 4}
-    assert spent(run, "initial") == {4: 3}
+    assert spent(run, "initial") == {4: 2, 8: 2}
 
 
 def test_a_metric_that_should_be_large_is_turned_round():
@@ -395,6 +412,38 @@ def test_categories_and_gaps_are_weighted_too():
     hourly(stream, start=300, tick="10h").replay(Strategy(At((500,)), spy))
     weights = spy.seen[500].weights
     assert weights[kind[:400] == "a"].mean() > 5 * weights[kind[:400] == "b"].mean()
+
+
+@dataclass(frozen=True)
+class Blind:
+    """An update that looks at features alone, and says what it was handed."""
+
+    needs_parent: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+
+    def fit(self, model, X, y, weights, parent, seed):
+        return X[:, 0].tolist(), y
+
+
+def test_a_fit_on_features_alone_takes_unlabelled_rows_and_gets_no_label():
+    made = []
+
+    class Asking:
+        def select(self, view):
+            made.append(view.fit(Blind(), Selection(slice(2, view.past))).estimator)
+            return Expanding().select(view)
+
+    hourly(history(late={3: 20})).replay(Strategy(At(()), Asking()))
+    assert made == [([2, 3], None)]
+
+
+def test_a_fit_on_features_alone_does_not_reach_into_the_future():
+    class Asking:
+        def select(self, view):
+            return view.fit(Blind(), Selection(slice(2, view.past + 1))).selection
+
+    with pytest.raises(FutureLeak, match="features of row 4"):
+        hourly().replay(Strategy(At(()), Asking()))
 
 
 # --- a sample of everything -----------------------------------------------------------------------
