@@ -9,7 +9,7 @@ from typing import Any
 from backtrain.simulator.candidates import loss_matrix
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.lossmatrix import LossMatrix
-from backtrain.simulator.protocols import Recording, needs_parent
+from backtrain.simulator.protocols import Recording, needs_parent, path_dependent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.gates import Immediate
@@ -32,9 +32,10 @@ def with_hindsight(
     found: dict[str, Run] = {}
     for name, run in runs.items():
         strategy = strategies[name]
-        covered = isinstance(strategy.gate, Immediate) and not needs_parent(strategy.update)
+        tied = needs_parent(strategy.update) or path_dependent(strategy.window)
         # What was recorded comes from models that no matrix holds.
-        if not covered or isinstance(strategy.trigger, Recording):
+        tied = tied or isinstance(strategy.trigger, Recording)
+        if tied or not isinstance(strategy.gate, Immediate):
             found[name] = run
             continue
         key = repr((strategy.window, strategy.update))

@@ -22,6 +22,8 @@ from backtrain.simulator.protocols import (
     Update,
     Window,
     needs_parent,
+    path_dependent,
+    rows_fitted,
 )
 from backtrain.simulator.serving import Serving
 from backtrain.simulator.setup import Setup
@@ -44,7 +46,7 @@ class _Bench:
     ) -> Fit:
         """Fit, and count it."""
         fit, _ = self._learner.fit(update, selection, parent)
-        self.rows += len(selection)
+        self.rows += rows_fitted(update, len(selection))
         self.cpu_seconds += fit.cpu_seconds
         return fit
 
@@ -77,7 +79,8 @@ def loss_matrix(
     setup : Setup
         History, model, delays and loss.
     window, update : Window, Update
-        What candidates are trained on, and how; the update may not need a parent.
+        What candidates are trained on, and how; the update may not need a parent, nor the window
+        look at what was trained before.
     store : FitStore, optional
         Where fits are shared.
     every : int
@@ -89,6 +92,11 @@ def loss_matrix(
     """
     if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
+    if path_dependent(window):
+        raise PartError(
+            f"loss_matrix(window={window!r}): selects by what was trained before, which a matrix "
+            "of models for every schedule does not know; it takes Sliding or Expanding"
+        )
     store = FitStore() if store is None else store
     at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
     chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))

@@ -17,7 +17,14 @@ from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
 from backtrain.simulator.origin import environment, origin_of
-from backtrain.simulator.protocols import Rows, Selection, Update, keeps_parameters, needs_parent
+from backtrain.simulator.protocols import (
+    Rows,
+    Selection,
+    Update,
+    keeps_parameters,
+    needs_labels,
+    needs_parent,
+)
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.vouching import Vouching
 
@@ -102,8 +109,9 @@ class Learner:
         blank = self._blank(seed)
         named = self._named(update)[0]
         good = named in self._good and keeps_parameters(update)
-        y = self.setup.stream.y[selection.rows]
-        if parent is None:
+        labels = needs_labels(update)
+        y: Any = self.setup.stream.y[selection.rows] if labels else None
+        if parent is None and labels:
             self._refuse_one_class(selection)
         weights = self._weights(selection)
         began = time.process_time()
@@ -116,7 +124,7 @@ class Learner:
         took = time.process_time() - began
         self._good.add(named)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
-            if not hasattr(model, needed):
+            if labels and not hasattr(model, needed):
                 raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
         return Fit(name, model, _NO_ROWS, took, seed, lasting)
 

@@ -7,7 +7,7 @@ lives in the `Monitor` or `Trial` that a spec opens for it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,11 +29,15 @@ class PartError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Reason:
-    """Why a trigger fired, or a gate refused: one sentence and, where there are, two numbers."""
+    """Why a trigger fired, or a gate refused: one sentence and, where there are, two numbers.
+
+    ``since`` is when the change is thought to have begun, from a detector that can tell.
+    """
 
     sentence: str
     statistic: float = float("nan")
     threshold: float = float("nan")
+    since: pd.Timestamp | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,6 +348,39 @@ def keeps_parameters(update: Update) -> bool:
     so with a class attribute ``keeps_parameters = True``.
     """
     return bool(getattr(update, "keeps_parameters", False))
+
+
+def needs_labels(update: Update) -> bool:
+    """Whether a fit looks at labels; true unless the update denies it.
+
+    An update that learns from features alone says so with a class attribute
+    ``needs_labels = False``: it may be given any past rows, and gets None for ``y``.
+    """
+    return bool(getattr(update, "needs_labels", True))
+
+
+def rows_fitted(update: Update, rows: int) -> int:
+    """Rows passed to all fits of a training on ``rows`` rows, as they are charged.
+
+    An update that fits more than once, such as a search, says how many by a method
+    ``rows_fitted(rows)``.
+    """
+    count = getattr(update, "rows_fitted", None)
+    return rows if count is None else int(count(rows))
+
+
+def path_dependent(window: Any) -> bool:
+    """Whether a selection depends on what was trained before, and not on the instant alone.
+
+    A window that looks at ``view.reason``, ``view.trainings`` or ``view.model`` says so with a
+    class attribute ``path_dependent = True``; one that holds such a window is one, too.
+    """
+    if isinstance(window, (list, tuple)):
+        return any(map(path_dependent, window))
+    if getattr(window, "path_dependent", False):
+        return True
+    inside = fields(window) if is_dataclass(window) else ()
+    return any(path_dependent(getattr(window, spec.name)) for spec in inside)
 
 
 class Part:

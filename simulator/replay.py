@@ -29,6 +29,7 @@ from backtrain.simulator.protocols import (
     Update,
     Verdict,
     Window,
+    rows_fitted,
 )
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
@@ -270,7 +271,7 @@ class Replay:
         view, at = self.view, self.view.at
         job = self._job = Job(len(self.log.versions), "train")
         trial = self.strategy.gate.open()
-        parent = view.model
+        parent, view._reason = view.model, reason
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
         selection = None
         try:
@@ -292,7 +293,7 @@ class Replay:
             self._fail(job, entry, reason, error, selection)
             return
         finally:
-            self._job = None
+            self._job = view._reason = None
         entry.ready_at = at + self.delays.training(job.rows)
         candidate = Candidate(job.version, model._fit, view.past)
         self.challenger = Challenger(
@@ -372,19 +373,19 @@ class Replay:
         self, update: Update, selection: Selection, parent: Fit | None, version: int | None
     ) -> Fit:
         """Fit, and charge it to the decision under way, or else to a version on its own."""
-        job = self._job
+        job, rows = self._job, rows_fitted(update, len(selection))
         if job is not None and version is None:
-            job.rows += len(selection)
+            job.rows += rows
             fit, _ = self.learner.fit(update, selection, parent)
             job.cpu_seconds += fit.cpu_seconds
             return fit
         fit, _ = self.learner.fit(update, selection, parent)
         if job is not None and job.kind == "initial":  # a reference, asked for while tuning
-            job.rows += len(selection)
+            job.rows += rows
             job.cpu_seconds += fit.cpu_seconds
             return fit
         owner = self.view.model.version if version is None else version
-        self._charge_fitting("train", owner, len(selection), fit.cpu_seconds)
+        self._charge_fitting("train", owner, rows, fit.cpu_seconds)
         return fit
 
     def charge_check(self, count: int) -> None:

@@ -21,6 +21,7 @@ from backtrain.simulator.protocols import (
     Selection,
     Update,
     Window,
+    needs_labels,
     needs_parent,
 )
 from backtrain.simulator.setup import Setup
@@ -75,6 +76,7 @@ class View:
         self._services = services
         self._model: Model | None = None
         self._challenger: Model | None = None
+        self._reason: Reason | None = None
         self._trial_row = 0
         self.spent = 0.0
         self.trainings: list[int] = []
@@ -121,6 +123,16 @@ class View:
         """The version in force."""
         assert self._model is not None
         return self._model
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the training is wanted that is being prepared; None for the first one."""
+        return self._reason
+
+    @property
+    def update(self) -> Update:
+        """The strategy's own update."""
+        return self._services.update
 
     @property
     def challenger(self) -> Model:
@@ -236,8 +248,15 @@ class View:
     # --- work ---------------------------------------------------------------------------------
 
     def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
-        """Fit on rows that are known now; named, stored and charged. Raises `FitError`."""
-        self._fence_labels(selection.rows)
+        """Fit on rows that are known now; named, stored and charged. Raises `FitError`.
+
+        The labels are bought, unless the update looks at features alone.
+        """
+        if needs_labels(update):
+            self._fence_labels(selection.rows)
+            self._services.buy(selection.rows)
+        else:
+            self._fence(selection.rows, "features")
         fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
         return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
 
@@ -254,6 +273,7 @@ class View:
         try:
             selection = self._services.window.select(earlier)
             earlier._fence_labels(selection.rows)
+            self._services.buy(selection.rows)
             fit = self._services.fit(self._services.update, selection, None, None)
         except FitError:
             return None

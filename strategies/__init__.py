@@ -15,6 +15,8 @@ from backtrain.strategies import (
     gates,
     martingale,
     recorded,
+    retuning,
+    samples,
     shifts,
     strategy,
     trials,
@@ -33,6 +35,8 @@ from backtrain.strategies.forecasts import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.martingale import *
 from backtrain.strategies.recorded import *
+from backtrain.strategies.retuning import *
+from backtrain.strategies.samples import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.trials import *
@@ -52,6 +56,8 @@ __all__ += forecasts.__all__
 __all__ += gates.__all__
 __all__ += recorded.__all__
 __all__ += martingale.__all__
+__all__ += retuning.__all__
+__all__ += samples.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += trials.__all__

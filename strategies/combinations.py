@@ -136,7 +136,8 @@ class _Several:
             return None
         if self._whole is None or fired != self._parts:  # alarms that stay on are one reason
             said = "; ".join(reason.sentence for reason in fired)
-            self._whole = Reason(said, fired[0].statistic, fired[0].threshold)
+            since = next((reason.since for reason in fired if reason.since is not None), None)
+            self._whole = Reason(said, fired[0].statistic, fired[0].threshold, since)
             self._parts = fired
         return fired[0] if len(fired) == 1 else self._whole
 

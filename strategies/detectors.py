@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
 from scipy.stats import ttest_ind
 
 from backtrain.simulator.metrics import Metric
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.floors import Limit, limit_of, limit_under, margin_of
@@ -53,6 +54,11 @@ class Detector:
     def alarm(self, view: View) -> Reason | None:
         """Take in what is new, and say what is wrong now. Called at every tick."""
         raise NotImplementedError
+
+
+def when(view: View, row: int) -> pd.Timestamp:
+    """Event time of a past row."""
+    return pd.Timestamp(view.event_time(slice(row, row + 1))[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,7 +174,8 @@ class _PerformanceMonitor(Detector):
                 continue
             window = view.answered(np.fromiter(rows, dtype=np.int64, count=len(rows)))
             if self._spec.test is not None:
-                return self._tested(view, window.loss, self._spec.test)
+                found = self._tested(view, window.loss, self._spec.test)
+                return found and replace(found, since=when(view, rows[0]))
             self._values[group] = metric(window.outcomes)
         return self._worst(view, metric)
 
@@ -196,7 +203,8 @@ class _PerformanceMonitor(Detector):
             if metric.worse(value, floor) and abs(value - floor) > furthest:
                 whose = "" if self._spec.group is None else f"group {group!r}: "
                 said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-                found, furthest = Reason(said, value, floor), abs(value - floor)
+                since = when(view, self._windows[group][0])
+                found, furthest = Reason(said, value, floor, since), abs(value - floor)
         return found
 
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
@@ -315,7 +323,18 @@ class _ErrorMonitor(Detector):
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 found = self._risen() or found
-        return found
+        return found and replace(found, since=self._began(view))
+
+    def _began(self, view: View) -> pd.Timestamp:
+        """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.
+
+        Hinkley (1971), Biometrika 58, 509-523. What ADWIN still keeps at its first alarm reaches
+        far back.
+        """
+        seen = view.arrived().by(view.model.version)
+        lowest = int(np.argmin(np.cumsum(seen.loss - seen.loss.mean())))
+        rows = Selection(seen.rows).indices()
+        return when(view, rows[min(lowest + 1, len(rows) - 1)])
 
     def _remember(self, loss: float) -> None:
         if len(self._newest) == _NEWEST:

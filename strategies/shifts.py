@@ -12,7 +12,7 @@ import pandas as pd
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.detectors import Detector
+from backtrain.strategies.detectors import Detector, when
 from backtrain.strategies.drift import Reference, benjamini_hochberg, p_values
 
 __all__ = ["FeatureDrift"]
@@ -109,7 +109,8 @@ class _FeatureMonitor(Detector):
         self._seen = past
         if self._references is None:
             self._references = self._remember(view)
-        X = view.X(slice(max(self._since, past - spec.window), past))
+        newest = slice(max(self._since, past - spec.window), past)
+        X = view.X(newest)
         columns = [column_of(X, place) for _, place, _ in self._references]
         found = p_values([reference for _, _, reference in self._references], columns)
         view.checked()
@@ -119,7 +120,7 @@ class _FeatureMonitor(Detector):
         worst = int(np.argmin(found))
         names = [name for (name, _, _), hit in zip(self._references, drifted, strict=True) if hit]
         said = f"{len(names)} of {len(found)} features drifted: {', '.join(names[:5])}"
-        return Reason(said, float(found[worst]), spec.alpha)
+        return Reason(said, float(found[worst]), spec.alpha, when(view, newest.start))
 
     def _remember(self, view: View) -> list[tuple[str, int, Reference]]:
         rows: Rows = view.model.selection.rows

@@ -16,12 +16,18 @@ from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
-__all__ = ["PartialFit", "Refit", "WarmStart"]
+__all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
 
 Weights = NDArray[np.float64] | None
 
 #: What estimators call the number of rounds that a warm start adds to.
 _ROUNDS = ("max_iter", "n_estimators")
+#: Parameters with which estimators refuse ``partial_fit`` only when it is called, or worse, do not.
+_NO_PARTIAL_FIT = (
+    ("early_stopping", True, False),
+    ("class_weight", "balanced", None),
+    ("solver", "lbfgs", "adam"),
+)
 _ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 
 
@@ -86,6 +92,11 @@ class WarmStart(Part):
                 f"WarmStart: {type(last).__name__} goes on correctly only on the very same rows, "
                 "since it bins new ones anew; use Refit(), or GradientBoosting or RandomForest"
             )
+        if "Bagging" in type(last).__name__ and last.oob_score:
+            raise PartError(
+                f"WarmStart: {type(last).__name__}(oob_score=True) cannot go on; "
+                "set oob_score=False"
+            )
         refuse_weights(setup)
 
     def fit(
@@ -114,25 +125,40 @@ class PartialFit(Part):
     first model is fitted in full. The rows of a rejected model are offered again. In a pipeline
     only the last step learns: its transformers stay as they were fitted first.
 
+    A classifier knows the classes of the rows that its first model learnt from. No other class can
+    be added to it: when the label of one arrives, the training starts afresh on the whole window.
+
     Parameters
     ----------
     epochs : int
         Passes over the rows.
     batch_rows : int, optional
         Rows of one ``partial_fit`` call; None passes all at once.
+    replay : float
+        Older rows of the window that are learnt once more, per new row, against forgetting: 0.5
+        draws one old row at random for every two new ones. They come before the new ones.
+    seed : int
+        Seed of that draw.
 
-    >>> PartialFit(epochs=3)
-    PartialFit(epochs=3)
+    >>> PartialFit(epochs=3), PartialFit(replay=0.5)
+    (PartialFit(epochs=3), PartialFit(replay=0.5))
     """
 
     epochs: int = 1
     batch_rows: int | None = None
+    replay: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise PartError(f"PartialFit(epochs={self.epochs!r}): give 1 or more")
         if self.batch_rows is not None and self.batch_rows < 1:
             raise PartError(f"PartialFit(batch_rows={self.batch_rows!r}): give 1 or more, or None")
+        if not 0 <= self.replay < float("inf"):
+            raise PartError(
+                f"PartialFit(replay={self.replay!r}): old rows per new one, 0 or more, such as 0.5"
+            )
+        refuse_seed("PartialFit", self.seed)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``partial_fit``."""
@@ -142,16 +168,29 @@ class PartialFit(Part):
                 f"PartialFit: {type(last).__name__} has no partial_fit; use Refit(), or a model "
                 "such as SGDRegressor, SGDClassifier or MLPRegressor"
             )
-        if getattr(last, "early_stopping", False):
-            raise PartError(
-                f"PartialFit: {type(last).__name__}(early_stopping=True) has no partial_fit; "
-                "set early_stopping=False"
-            )
+        for name, value, instead in _NO_PARTIAL_FIT:
+            if getattr(last, name, None) == value:
+                raise PartError(
+                    f"PartialFit: {type(last).__name__}({name}={value!r}) has no partial_fit; "
+                    f"set {name}={instead!r}"
+                )
         refuse_weights(setup)
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
         """The rows that the model in force was not offered, in the order of their arrival."""
-        return selection.take(view.labelled.arrived_after(view.model.decided_at, selection.rows))
+        decided_at = view.model.decided_at
+        fresh = view.labelled.arrived_after(decided_at, selection.rows)
+        if len(fresh) == 0:
+            return selection.take(fresh)
+        if _strange(view.y(selection.take(fresh).rows), view.model.estimator):
+            return selection
+        count = round(self.replay * len(fresh))
+        if count:
+            old = np.setdiff1d(np.arange(len(selection)), fresh, assume_unique=True)
+            random = np.random.default_rng([self.seed, view.at])
+            drawn = random.choice(old, min(count, len(old)), replace=False)
+            fresh = np.concatenate((np.sort(drawn), fresh))
+        return selection.take(fresh)
 
     def fit(
         self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
@@ -159,10 +198,15 @@ class PartialFit(Part):
         """Fit a copy of ``parent`` on the new rows; the first model is fitted in full."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
+        if _strange(y, parent):
+            if len(np.unique(y)) == 1:
+                raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
+            return fit_weighted(model, X, y, weights)
         grown = copy.deepcopy(parent)
-        last = last_step(grown)
-        if isinstance(grown, Pipeline):
-            X = grown[:-1].transform(X) if len(grown) > 1 else X
+        last = grown
+        while isinstance(last, Pipeline):
+            X = last[:-1].transform(X) if len(last) > 1 else X
+            last = last.steps[-1][1]
         size = len(y) if self.batch_rows is None else self.batch_rows
         for _ in range(self.epochs):
             for start in range(0, len(y), size):
@@ -172,6 +216,39 @@ class PartialFit(Part):
         return grown
 
 
+@dataclass(frozen=True, repr=False)
+class Transfer(Part):
+    """Keep the transformers of the model in force as they are; fit the last step anew.
+
+    For pipelines whose features are dear to learn and change little. The first model is fitted in
+    full. What the transformers cannot take, such as a category that is new to an encoder, fails
+    the training.
+
+    >>> Transfer()
+    Transfer()
+    """
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse models without transformers to keep."""
+        model = setup.model
+        if not isinstance(model, Pipeline) or len(model) < 2:
+            raise PartError(
+                f"Transfer: {type(model).__name__} has no transformers to keep; use Refit(), or a "
+                "pipeline such as make_pipeline(StandardScaler(), Ridge())"
+            )
+        refuse_weights(setup)
+
+    def fit(
+        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
+    ) -> Any:
+        """Fit the last step of ``model`` behind the transformers of ``parent``."""
+        if parent is None:
+            return fit_weighted(model, X, y, weights)
+        kept, (name, last) = parent[:-1], model.steps[-1]
+        model.steps = [*kept.steps, (name, fit_weighted(last, kept.transform(X), y, weights))]
+        return model
+
+
 def last_step(model: Any) -> Any:
     """The estimator that learns the target: the last step of a pipeline, or the model itself."""
     while isinstance(model, Pipeline):
@@ -179,16 +256,19 @@ def last_step(model: Any) -> Any:
     return model
 
 
+def last_prefix(model: Any) -> str:
+    """What the names of the last step's parameters begin with: nothing where it stands alone."""
+    prefix = ""
+    while isinstance(model, Pipeline):
+        name, model = model.steps[-1]
+        prefix += f"{name}__"
+    return prefix
+
+
 def fit_weighted(model: Any, X: Any, y: NDArray[Any], weights: Weights) -> Any:
     """Fit, with the weights given to the step that learns the target."""
-    if weights is None:
-        return model.fit(X, y)
-    name = "sample_weight"
-    step = model
-    while isinstance(step, Pipeline):
-        name = f"{step.steps[-1][0]}__{name}" if step is model else name
-        step = step.steps[-1][1]
-    return model.fit(X, y, **{name: weights})
+    extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
+    return model.fit(X, y, **extra)
 
 
 def takes_weights(model: Any) -> bool:
@@ -207,6 +287,18 @@ def refuse_weights(setup: Setup) -> None:
             f"the stream has weights, but {type(last_step(setup.model)).__name__} takes no "
             "sample_weight; use another model, or build the stream without `weight`"
         )
+
+
+def refuse_seed(where: str, seed: object) -> None:
+    """Raise `PartError` for what is no seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise PartError(f"{where}(seed={seed!r}): a whole number, 0 or more")
+
+
+def _strange(y: NDArray[Any], model: Any) -> bool:
+    """Whether there are classes among the labels that a fitted model does not know."""
+    known = getattr(model, "classes_", None)
+    return known is not None and not bool(np.isin(y, known).all())
 
 
 def _rounds_of(estimator: Any, name: str) -> int:

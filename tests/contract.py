@@ -5,9 +5,10 @@ A file ``test_part_*.py`` may have, at its top level,
 - ``PARTS``: a list of parts, at least one for each new class;
 - ``NONSENSE``: a list of ``(lambda, regular expression)``, what is refused and what is then said;
 - ``GIVEN``: ``{(group, preset): [overrides]}``, what a preset leaves to the user;
-- ``REGRESSION``, ``CLASSIFICATION``, ``INCREMENTAL``, ``LONG``: ``{name: Strategy}``, set for
-  histories of 40 to 80 rows (``LONG``: 120 to 240) over a few days, in which the part acts. They
-  are replayed row by row, and with the future spoilt.
+- ``REGRESSION``, ``CLASSIFICATION``, ``INCREMENTAL``, ``PIPELINES``, ``LONG``:
+  ``{name: Strategy}``, set for histories of 40 to 80 rows (``LONG``: 120 to 240) over a few days,
+  in which the part acts. They are replayed row by row, and with the future spoilt. Models of
+  ``INCREMENTAL`` go on by SGD, those of ``PIPELINES`` are a scaler and a ridge.
 """
 
 import dataclasses

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier
+from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
@@ -40,6 +41,7 @@ from backtrain.strategies import (
     Random,
     Recorded,
     Refit,
+    Retune,
     Sliding,
 )
 
@@ -147,7 +149,8 @@ class SlowVersion:
         except CannotFitError:
             return None
         kind, owner = ("initial", 0) if self.replay.model is None else ("train", self.version)
-        self.replay.charge(kind, owner, len(older) / 1000, "per_1k_rows")
+        passed = rows_passed(self.replay.strategy.update, len(older))
+        self.replay.charge(kind, owner, passed / 1000, "per_1k_rows")
         twin = SlowVersion(self.replay, self.version, model, older, self.decided, self.parent)
         return SimpleNamespace(
             rows=newest,
@@ -228,8 +231,12 @@ class SlowReplay:
         self.bought: set[int] = set()
         self.trainings: list[int] = []
         self.training: Training | None = None
-        self.noted: tuple[Reason, str] | None = None
         self.model: SlowVersion | None = None
+        self.reason: Reason | None = None
+        self.job: int | None = None  # the version that is being prepared
+        self.passed = 0  # rows of all fits of one training
+        self.given: dict[int, dict[int, float]] = {}  # weights of rows, by instant of the decision
+        self.noted: tuple[Reason, str] | None = None
         self.watching = False
         self.truth = Truth()
 
@@ -347,8 +354,9 @@ class SlowReplay:
 
     def buy(self, rows: list[int], version: int | None = None) -> None:
         if version is None:
+            paying = self.job if self.account is None else self.account
             in_force = 0 if self.model is None else self.model.version
-            version = in_force if self.account is None else self.account
+            version = in_force if paying is None else paying
         for row in rows:
             if row not in self.bought:
                 self.bought.add(row)
@@ -366,6 +374,9 @@ class SlowReplay:
 
     def weights_of(self, rows: list[int], decided: int) -> np.ndarray | None:
         spec, own = self.strategy.window, self.backtest.stream.weight
+        if decided in self.given:
+            weights = np.array([self.given[decided][i] for i in rows])
+            return weights if own is None else own[rows] * weights
         if not isinstance(spec, Decay):
             return None if own is None else own[rows]
         age = np.array([decided - self.event[i] for i in rows])
@@ -373,15 +384,17 @@ class SlowReplay:
         return weights if own is None else own[rows] * weights
 
     def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
-        update = self.strategy.update
         if self.told is not None:
             return None
+        self.passed += rows_passed(self.strategy.update, len(rows))
+        return self.fit(self.strategy.update, rows, self.weights_of(rows, decided), parent)
+
+    def fit(self, update: Any, rows: list[int], weights: Any, parent: Any) -> Any:
         if not rows:
             raise CannotFitError("no rows")
-        afresh = parent is None or isinstance(update, Refit)
+        afresh = parent is None or isinstance(update, (Refit, Retune))
         if afresh and is_classifier(self.backtest.model) and len({self.y[i] for i in rows}) == 1:
             raise CannotFitError("one class only")
-        weights = self.weights_of(rows, decided)
         blank = clone(self.backtest.model)
         try:
             if isinstance(update, Refit):
@@ -407,6 +420,7 @@ class SlowReplay:
             if at < when and self.label[i] is not None and self.label[i] <= when
         ]
         rows = self.window(known, when)
+        self.buy(rows)
         self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
         try:
             model = self.fitted(rows, None, when)
@@ -414,34 +428,67 @@ class SlowReplay:
             return None
         return SlowVersion(self, -1, model, rows, when, None)
 
+    def fit_for_part(self, update: Any, rows: list[int], weights: Any) -> SlowVersion:
+        """What a window has fitted beside; ``weights`` are its own."""
+        own, blind = self.backtest.stream.weight, getattr(update, "needs_labels", True) is False
+        if own is not None:
+            weights = own[rows] if weights is None else own[rows] * weights
+        self.passed += rows_passed(update, len(rows))
+        if blind:
+            blank = clone(self.backtest.model)
+            model = update.fit(blank, self.X[rows], None, weights, None, 0)
+        else:
+            self.buy(rows)
+            model = self.fit(update, rows, weights, None)
+        return SlowVersion(self, -1, model, rows, self.now, None)
+
     def window(self, known: list[int] | None = None, now: int | None = None) -> list[int]:
         spec, rows = self.strategy.window, self.labelled() if known is None else known
-        spec = spec.window if isinstance(spec, Decay) else spec
+        spec = spec.window if type(spec) is Decay else spec
         if isinstance(spec, Expanding):
             return rows
-        assert isinstance(spec, Sliding)
+        if not isinstance(spec, Sliding):  # the part itself, on a slow view
+            return self.remembered(self.strategy.window.select(SlowView(self)))
         if isinstance(spec.length, int):
             return rows[-spec.length :]
         now = pd.Timestamp(self.now if now is None else now)
         since = now - pd.tseries.frequencies.to_offset(spec.length)
         return [i for i in rows if self.event[i] >= since.value]
 
+    def remembered(self, selection: Selection) -> list[int]:
+        """The rows of a selection, whose weights are kept for the fits of this decision."""
+        rows = listed(selection.indices())
+        if selection.weights is not None:
+            self.given[self.now] = dict(zip(rows, selection.weights.tolist(), strict=True))
+        return rows
+
     def rows_to_learn(self) -> list[int]:
-        rows = self.window()
-        if not isinstance(self.strategy.update, PartialFit):
+        rows, update = self.window(), self.strategy.update
+        if not isinstance(update, PartialFit):
             return rows
         decided = self.model.decided
         unknown = [i for i in rows if self.label[i] > decided or self.event[i] >= decided]
-        return sorted(unknown, key=lambda i: (self.label[i], i))
+        if self.classify and {self.y[i] for i in unknown} - set(self.model.model.classes_):
+            self.buy(unknown, len(self.truth.versions))
+            return rows
+        drawn = []
+        if round(update.replay * len(unknown)):
+            old = [place for place, i in enumerate(rows) if i not in unknown]
+            count = min(round(update.replay * len(unknown)), len(old))
+            random = np.random.default_rng([update.seed, self.now])
+            drawn = [rows[place] for place in sorted(random.choice(old, count, replace=False))]
+        return drawn + sorted(unknown, key=lambda i: (self.label[i], i))
 
     def first_model(self) -> None:
+        self.job = 0
         rows = self.window()
         self.model = SlowVersion(
             self, 0, self.fitted(rows, None, self.start), rows, self.start, None
         )
         self.charge("initial", 0, 1, "retrain")
-        self.charge("initial", 0, len(rows) / 1000, "per_1k_rows")
+        self.charge("initial", 0, self.passed / 1000, "per_1k_rows")
         self.buy(rows)
+        self.job = None
         self.add_version(0, rows, self.start, "initial")
         self.event_("initial", 0)
         self.truth.deployments.append((0, self.start))
@@ -451,7 +498,10 @@ class SlowReplay:
         busy = training is not None and not (training.waits() and training.terms.supersede)
         kind = "busy" if busy else self.obstacle()
         if kind is None:
+            self.job, self.passed, self.reason = len(self.truth.versions), 0, reason
             self.decide()
+            self.job = self.reason = None
+            self.settle(False)
         elif (reason, kind) != self.noted:  # an alarm that stays on is noted once an obstacle
             self.noted = reason, kind
             self.event_(kind, None)
@@ -485,20 +535,21 @@ class SlowReplay:
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
-        if train or self.told is not None:
-            self.charge("train", number, 1, "retrain")
-            self.charge("train", number, len(train) / 1000, "per_1k_rows")
-            self.buy(rows, number)
         try:
             model = self.fitted(train, self.model.model, self.now)
         except CannotFitError:
+            model = None
+        if self.passed:
+            self.charge("train", number, 1, "retrain")
+            self.charge("train", number, self.passed / 1000, "per_1k_rows")
+            self.buy(rows, number)
+        if model is None:
             self.truth.versions[number]["outcome"] = "failed"
             self.event_("failed", number)
             return
         challenger = SlowVersion(self, number, model, train, self.now, self.model)
         self.training = Training(challenger, trial, None, len(train))
-        self.ready_in("train", len(train))
-        self.settle(False)
+        self.ready_in("train", self.passed)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
         delays = self.delays
@@ -565,15 +616,15 @@ class SlowReplay:
             self.remember(training.due)
 
     def fit_again(self, training: Training, rows: list[int]) -> None:
-        old, number = training.challenger, training.challenger.version
+        old, number, self.passed = training.challenger, training.challenger.version, 0
         model = self.fitted(rows, old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
         self.truth.versions[number]["rows"] = rows
-        self.charge("train", number, len(rows) / 1000, "per_1k_rows")
+        self.charge("train", number, self.passed / 1000, "per_1k_rows")
         self.buy(rows, number)
         self.event_("refit", number)
         training.stage = "training"
-        self.ready_in(None, len(rows))
+        self.ready_in(None, self.passed)
 
     def put_in_force(self, training: Training) -> None:
         version = training.challenger.version
@@ -601,6 +652,16 @@ class SlowReplay:
         )
 
 
+def rows_passed(update: Any, rows: int) -> int:
+    """Rows of all fits of an update that is given so many."""
+    if not isinstance(update, Retune) or rows <= update.splits:
+        return rows
+    folds = TimeSeriesSplit(update.splits).split(range(rows))
+    tried = len(ParameterGrid(update.grid))
+    tried = tried if update.search == "grid" else min(tried, update.iterations)
+    return tried * sum(len(older) for older, _ in folds) + rows
+
+
 def listed(rows: Any) -> list[int]:
     """Positions as a list."""
     return list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [int(i) for i in rows]
@@ -619,8 +680,9 @@ class SlowView:
         self.start, self.prices = pd.Timestamp(replay.start), replay.prices
         self.spent, self.trainings = replay.spent, replay.trainings
         self.columns = replay.backtest.stream.columns
-        self.model = replay.model
+        self.model, self.reason, self.update = replay.model, replay.reason, replay.strategy.update
         self.past = len(replay.past())
+        self.labelled = SlowLabelled(replay)
 
     @property
     def challenger(self) -> SlowVersion:
@@ -666,12 +728,20 @@ class SlowView:
 
     def fit(self, update: Any, selection: Selection) -> SlowVersion:
         replay, rows = self._replay, listed(selection.indices())
-        assert set(rows) <= set(replay.known)
-        if replay.classify and len({replay.y[i] for i in rows}) == 1:
+        blind = getattr(update, "needs_labels", True) is False
+        assert blind or set(rows) <= set(replay.known)
+        if replay.job is not None:
+            try:
+                return replay.fit_for_part(update, rows, selection.weights)
+            except CannotFitError as error:
+                raise FitError(str(error)) from error
+        if not blind and replay.classify and len({replay.y[i] for i in rows}) == 1:
             raise FitError("one class only")
-        blank = clone(replay.backtest.model)
+        blank, y = clone(replay.backtest.model), None if blind else replay.y[rows]
+        if not blind:
+            replay.buy(rows)
         try:
-            model = update.fit(blank, self.X(rows), replay.y[rows], None, None, 0)
+            model = update.fit(blank, self.X(rows), y, None, None, 0)
         except Exception as error:
             raise FitError(str(error)) from error
         replay.charge("train", self.model.version, len(rows) / 1000, "per_1k_rows")
@@ -745,12 +815,23 @@ class SlowLabelled:
     def all(self) -> np.ndarray:
         return np.array(self._replay.labelled(), dtype=np.int64)
 
-    def among(self, rows: Any) -> np.ndarray:
-        return np.array([i for i in listed(rows) if i in self._replay.known], dtype=np.int64)
-
     def since(self, when: Any) -> np.ndarray:
         at = pd.Timestamp(when).value
-        return np.array([i for i in self._replay.labelled() if self._replay.event[i] >= at], int)
+        return np.array([i for i in self.all() if self._replay.event[i] >= at], dtype=np.int64)
+
+    def within(self, length: Any) -> np.ndarray:
+        return self.since(pd.Timestamp(self._replay.now) - length)
+
+    def newest(self, n: int) -> np.ndarray:
+        return self.all()[-n:]
+
+    def arrived_after(self, when: pd.Timestamp, rows: Any) -> np.ndarray:
+        label, event, rows = self._replay.label, self._replay.event, listed(rows)
+        late = [p for p, i in enumerate(rows) if label[i] > when.value or event[i] >= when.value]
+        return np.array(sorted(late, key=lambda p: label[rows[p]]), dtype=np.int64)
+
+    def among(self, rows: Any) -> np.ndarray:
+        return np.array([i for i in listed(rows) if i in self._replay.known], dtype=np.int64)
 
 
 class SlowArrived:
@@ -882,8 +963,9 @@ class _SeveralTwin:
         if len(fired) == 1:
             return fired[0]
         # The same alarms are the same reason. They are kept, so that no other gets their id.
-        whole = tuple(map(id, fired))
-        return self._said.setdefault(whole, (Reason("several"), fired))[0]
+        dated = [reason.since for reason in fired if reason.since is not None]
+        whole = Reason("several", since=(dated or [None])[0])
+        return self._said.setdefault(tuple(map(id, fired)), (whole, fired))[0]
 
 
 class _CooldownTwin:
@@ -954,11 +1036,11 @@ class _DropTwin:
             if floor is None:
                 floor = self._margin(view, metric, group)
             if floor is not None and sign * value < sign * floor:
-                beyond.append((abs(value - floor), value, floor))
+                beyond.append((abs(value - floor), value, floor, rows[-self._spec.window :][0]))
         if not beyond:
             return None
-        _, value, floor = max(beyond, key=lambda found: found[0])
-        return Reason("worse", value, floor)
+        _, value, floor, row = max(beyond, key=lambda found: found[0])
+        return Reason("worse", value, floor, pd.Timestamp(view.event_time([row])[0]))
 
     def _group(self, view: SlowView, row: int) -> Any:
         return view.group([row])[0] if self._spec.group else None

@@ -153,6 +153,7 @@ INCREMENTAL = gathered("INCREMENTAL") | {
     "warm start": Strategy(EveryRows(9), Sliding(30), WarmStart()),
     "warm start on alarm": Strategy(DROP, Sliding(20), WarmStart(), BeatsChampion(0.3, min_rows=2)),
 }
+PIPELINES = gathered("PIPELINES")
 ACCURACY = PerformanceDrop("accuracy", window=12, min_labels=4, drop="10%")
 CLASSIFICATION = gathered("CLASSIFICATION") | {
     "every": Strategy(Every("9h"), Sliding(20)),
@@ -186,6 +187,6 @@ def everything() -> list[Strategy]:
     """All of them."""
     return [
         strategy
-        for table in (REGRESSION, INCREMENTAL, CLASSIFICATION, LONG, ZERO_ONE)
+        for table in (REGRESSION, INCREMENTAL, PIPELINES, CLASSIFICATION, LONG, ZERO_ONE)
         for strategy in table.values()
     ]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from shipped import CLASSIFICATION, INCREMENTAL, LONG, REGRESSION, ZERO_ONE
+from shipped import CLASSIFICATION, INCREMENTAL, LONG, PIPELINES, REGRESSION, ZERO_ONE
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingRegressor,
@@ -239,6 +239,14 @@ def test_drift_of_errors_is_blind(name, seed, spoil):
 def test_going_on_from_the_model_in_force_is_blind(name, seed, spoil):
     models = [SGDRegressor(max_iter=5, tol=None)]
     assert_blind_on(seed, INCREMENTAL[name], models, "regression", 80, spoil)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@slowly
+@given(seed=seeds, spoil=SPOIL)
+def test_pipelines_are_blind(name, seed, spoil):
+    models = [make_pipeline(StandardScaler(), Ridge())]
+    assert_blind_on(seed, PIPELINES[name], models, "regression", 80, spoil)
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)

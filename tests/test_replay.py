@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from reference import SlowReplay
-from shipped import CLASSIFICATION, DROP, INCREMENTAL, LONG, REGRESSION, ZERO_ONE
+from shipped import CLASSIFICATION, DROP, INCREMENTAL, LONG, PIPELINES, REGRESSION, ZERO_ONE
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from backtrain import Backtest, Delays, Prices, SetupError, Strategy, Stream
@@ -216,6 +218,13 @@ def test_drift_of_mistakes(name, backtest):
 @given(backtest=backtests([SGDRegressor(random_state=0, max_iter=20, tol=None)]))
 def test_going_on_from_the_model_in_force(name, backtest):
     assert_same(backtest, INCREMENTAL[name], exact=False)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@slowly
+@given(backtest=backtests([make_pipeline(StandardScaler(), Ridge())]))
+def test_pipelines(name, backtest):
+    assert_same(backtest, PIPELINES[name], exact=False)
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
