@@ -5,6 +5,7 @@ A part is exported by standing in the ``__all__`` of its own file.
 
 from backtrain.strategies import (
     combinations,
+    datacheck,
     detectors,
     gates,
     shifts,
@@ -14,6 +15,7 @@ from backtrain.strategies import (
     windows,
 )
 from backtrain.strategies.combinations import *
+from backtrain.strategies.datacheck import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.shifts import *
@@ -24,6 +26,7 @@ from backtrain.strategies.windows import *
 
 __all__: list[str] = []
 __all__ += combinations.__all__
+__all__ += datacheck.__all__
 __all__ += detectors.__all__
 __all__ += gates.__all__
 __all__ += shifts.__all__

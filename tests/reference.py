@@ -21,6 +21,7 @@ from sklearn.base import clone, is_classifier
 
 from backtrain import Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.protocols import needs_parent
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -69,6 +70,15 @@ class SlowVersion:
     @property
     def selection(self) -> Selection:
         return Selection(np.array(self.rows, dtype=np.int64))
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """Its rows, and those of its parents where it goes on from them."""
+        rows, version = set(self.rows), self.parent
+        while version is not None and needs_parent(self.replay.strategy.update):
+            rows |= set(version.rows)
+            version = version.parent
+        return np.array(sorted(rows), dtype=np.int64)
 
     @property
     def first_row(self) -> int:
@@ -497,6 +507,8 @@ class SlowView:
         self.start, self.prices = pd.Timestamp(replay.start), replay.prices
         self.spent, self.trainings = replay.spent, replay.trainings
         self.columns = replay.backtest.stream.columns
+        self.target = replay.backtest.stream.target
+        self.task = "classification" if replay.classify else "regression"
         self.model = replay.model
         self.past = len(replay.past())
 
@@ -530,6 +542,12 @@ class SlowView:
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
         return self._replay.X[listed(rows)]
+
+    def y(self, rows: Any) -> Any:
+        assert set(listed(rows)) <= set(self._replay.known)
+        self._replay.buy(listed(rows))
+        self.spent = self._replay.spent
+        return self._replay.y[listed(rows)]
 
     def metric(self, name: str) -> Any:
         return find_metric(name)
