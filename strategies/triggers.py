@@ -130,6 +130,11 @@ class _SinceTraining:
 class EveryRows(Part):
     """Whenever so many rows more have been served, counted from ``start``.
 
+    Parameters
+    ----------
+    rows : int
+        How many.
+
     >>> EveryRows(500)
     EveryRows(500)
     """
@@ -162,6 +167,11 @@ class _RowCounter:
 @dataclass(frozen=True, repr=False)
 class OnDates(Part):
     """On given dates: planned releases, or retraining on demand.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        Dates or instants; it fires at the first tick at or after each.
 
     >>> OnDates(["2012-01-02", "2012-07-02"])
     OnDates(['2012-01-02', '2012-07-02'])
