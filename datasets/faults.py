@@ -29,8 +29,15 @@ Instant = str | float | pd.Timestamp
 class Fault(Protocol):
     """Spoils a stretch of a stream."""
 
-    start: Instant
-    stop: Instant
+    @property
+    def start(self) -> Instant:
+        """The first instant."""
+        ...
+
+    @property
+    def stop(self) -> Instant:
+        """The first instant after it."""
+        ...
 
     def name(self, stream: Stream) -> str:
         """Say in a few words what reports call it."""
@@ -113,7 +120,7 @@ class UnitChange(_Lasting):
             y[rows] = self._converted(y[rows])
             return replace(stream, y=y, truth=stream.y if stream.truth is None else stream.truth)
         if not _is_numeric(stream, _place(self, stream, column, or_target=True)):
-            raise ValueError(_not_a_number(self, column, stream.X[column]))
+            raise ValueError(_not_a_number(self, column, pd.DataFrame(stream.X)[column]))
         return _changed(stream, column, rows, self._converted)
 
     def _converted(self, values: Any) -> Any:
@@ -141,8 +148,8 @@ class MissingSpike(_Lasting):
         columns = stream.columns if self.column is None else (self.column,)
         for column in columns:
             place = _place(self, stream, column)
-            draws = _generator(self.seed, place).random(rows.stop - rows.start)
-            stream = _changed(stream, column, rows, lambda old, d=draws: old.where(d >= self.share))
+            lost = _generator(self.seed, place).random(rows.stop - rows.start) < self.share
+            stream = _changed(stream, column, rows, _without(lost))
         return stream
 
 
@@ -159,7 +166,7 @@ class DroppedColumn(_Lasting):
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Take all values away."""
         _place(self, stream, self.column)
-        return _changed(stream, self.column, rows, lambda old: old.where(_nowhere(old)))
+        return _changed(stream, self.column, rows, _without(_all(rows)))
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ class StuckSensor(_Lasting):
         before = rows.start - 1
         X = stream.X
         last = X.iloc[before, place] if isinstance(X, pd.DataFrame) else X[before, place]
-        return _changed(stream, self.column, rows, lambda old: old.where(_nowhere(old), last))
+        return _changed(stream, self.column, rows, _without(_all(rows), last))
 
 
 @dataclass(frozen=True)
@@ -334,8 +341,13 @@ def _changed(
     return replace(stream, X=X)
 
 
-def _nowhere(values: pd.Series) -> npt.NDArray[np.bool_]:
-    return np.zeros(len(values), dtype=bool)
+def _all(rows: slice) -> npt.NDArray[np.bool_]:
+    return np.ones(rows.stop - rows.start, dtype=bool)
+
+
+def _without(lost: npt.NDArray[np.bool_], instead: Any = None) -> Callable[[pd.Series], pd.Series]:
+    """What makes some values of a column missing, or another value."""
+    return lambda values: values.where(~lost, np.nan if instead is None else instead)
 
 
 def _not_a_number(fault: Fault, column: str, values: Array | pd.Series) -> str:
