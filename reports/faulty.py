@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.cells import Cell, Column, Row, Table
-from backtrain.reports.numbers import MISSING, Money, count, number, significant
+from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
@@ -23,7 +23,7 @@ FIRED = ("trained", "refused", "busy", "cooldown", "budget", "blackout")
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that was injected, from ``start`` up to but without ``stop``."""
+    """What was injected from ``start`` up to but without ``stop``."""
 
     name: str
     start: pd.Timestamp
@@ -49,14 +49,18 @@ class Section:
 
 
 def faults_of(comparison: Comparison) -> list[Fault]:
-    """The faults of the history that reach into what was served."""
+    """The faults of the history that reach into what was served; those of one period as one."""
     info = comparison.info
-    found = [
-        Fault(fault["name"], pd.Timestamp(fault["start"]), pd.Timestamp(fault["stop"]))
-        for fault in info.get("faults") or []
-    ]
+    names: dict[tuple[pd.Timestamp, pd.Timestamp], list[str]] = {}
+    for fault in info.get("faults") or []:
+        period = pd.Timestamp(fault["start"]), pd.Timestamp(fault["stop"])
+        names.setdefault(period, []).append(fault["name"])
     start, end = pd.Timestamp(info["start"]), pd.Timestamp(info["end"])
-    return [fault for fault in found if fault.stop > start and fault.start <= end]
+    return [
+        Fault(listing(names[period]), *period)
+        for period in sorted(names)
+        if period[1] > start and period[0] <= end
+    ]
 
 
 def sections(comparison: Comparison, baseline: str) -> list[Section]:

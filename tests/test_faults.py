@@ -314,6 +314,15 @@ def test_rows_are_scored_against_what_labels_really_were_and_parts_see_what_was_
     assert seen.events.loc[1, "at"] == pd.Timestamp("2024-01-07")
 
 
+def test_a_loss_matrix_is_scored_alike():
+    setup = Backtest(
+        ten_days([CENTS]), DummyRegressor(), start="2024-01-03", prices=Prices(error=1)
+    )
+    run = setup.replay(Strategy(Every("2D"), Expanding()))
+    cost = setup.loss_matrix().every(2).cost(setup.prices)[0]
+    assert cost == pytest.approx(run.totals["total"])
+
+
 def test_classes_are_scored_against_what_they_really_were():
     event = np.datetime64("2024-01-01T12", "ns") + np.arange(10) * 24 * HOUR
     stream = Stream(np.zeros((10, 1)), np.array([0, 1, 0, 1, 1, 1, 1, 1, 1, 1]), event)
@@ -445,3 +454,21 @@ def test_a_history_without_faults_has_no_such_section(tmp_path):
 def test_a_run_of_an_older_record_has_no_faults():
     info = {"start": "2024-01-01", "end": "2024-02-01"}
     assert faults_of(SimpleNamespace(info=info)) == []
+
+
+def test_faults_of_one_period_are_told_together_and_those_that_were_never_served_not_at_all():
+    def of(name, start, stop):
+        return {"name": name, "start": f"2024-{start}", "stop": f"2024-{stop}"}
+
+    faults = [
+        of("late", "01-15", "01-16"),
+        of("cents", "01-10", "01-12"),
+        of("missing", "01-10", "01-12"),
+        of("before", "01-01", "01-03"),
+        of("after", "02-02", "02-03"),
+    ]
+    info = {"start": "2024-01-05", "end": "2024-02-01", "faults": faults}
+    assert [fault.title for fault in faults_of(SimpleNamespace(info=info))] == [
+        "cents and missing, 2024-01-10 to 2024-01-12",
+        "late, 2024-01-15 to 2024-01-16",
+    ]
