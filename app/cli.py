@@ -239,7 +239,7 @@ def _list(parsed: argparse.Namespace) -> None:
         width = max(map(len, choices))
         print(f"{group}=")
         for choice in choices:
-            usual = " (default)" if choice == _defaults().get(group) else ""
+            usual = " (default)" if choice in _defaults().get(group, []) else ""
             print(f"  {choice:{width}}  {describe(group, choice)}{usual}")
 
 
@@ -255,10 +255,14 @@ def describe(group: str, choice: str) -> str:
     return next(line[2:] for line in lines if line[:1] == "#" and "@package" not in line)
 
 
-def _defaults() -> dict[str, str]:
+def _defaults() -> dict[str, list[str]]:
     entries = OmegaConf.create((files(PACKAGE) / "run.yaml").read_text(encoding="utf-8")).defaults
     groups = (entry for entry in entries if OmegaConf.is_dict(entry))
-    return {str(group): str(choice) for entry in groups for group, choice in entry.items()}
+    return {
+        str(group): [str(name) for name in choice] if OmegaConf.is_list(choice) else [str(choice)]
+        for entry in groups
+        for group, choice in entry.items()
+    }
 
 
 # --- cache ----------------------------------------------------------------------------------------

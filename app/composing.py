@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,18 @@ def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
 
 def _no_such_choice(error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
-    options = [option for option in error.options or () if not option.startswith("_")]
+    # Of a choice in a list, such as faults=[cents], Hydra does not tell the options.
+    options = error.options or _presets(group)
+    options = [option for option in options if not option.startswith("_")]
     if not options:
         return str(error)
     return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
+
+
+def _presets(group: str) -> list[str]:
+    folder = files(PACKAGE) / group
+    names = [entry.name for entry in folder.iterdir()] if group and folder.is_dir() else []
+    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
 
 
 def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:

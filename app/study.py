@@ -16,6 +16,7 @@ from backtrain.backtest import Backtest
 from backtrain.checks import check
 from backtrain.configs import ConfigError, build
 from backtrain.datasets.columns import nearest
+from backtrain.datasets.faults import inject
 from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
@@ -89,6 +90,7 @@ def keys(
     baseline: str | None,
     comparison: Mapping[str, Any],
     strategy: Any = None,
+    faults: Mapping[str, Any] | None = None,
 ) -> None:
     """Nothing: its parameters are the keys of a run's config.
 
@@ -126,8 +128,9 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
 def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, Any], Backtest]:
     """Read the data of a checked config; its values, the task settled, and what they set up."""
     plain = checked(config, schema)
-    stream = apply(build(plain["dataset"]), build(plain["latency"]))
-    task: Task = usual_task(stream) if plain["task"] == "auto" else plain["task"]
+    whole = apply(build(plain["dataset"]), build(plain["latency"]))
+    task: Task = usual_task(whole) if plain["task"] == "auto" else plain["task"]
+    stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
     plain = checked(OmegaConf.merge(config, {"task": task}), schema)  # type: ignore[arg-type]
     model = build(plain["model"])
     backtest = Backtest(

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,14 @@ from backtrain.datasets.offsets import Times, to_timestamp
 from backtrain.datasets.times import read_both_times
 
 
+class FaultPeriod(NamedTuple):
+    """A fault that was injected into a stream: rows with start <= event_time < stop have it."""
+
+    name: str
+    start: pd.Timestamp
+    stop: pd.Timestamp
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Stream:
     """n rows in event-time order: features known at `event_time`, labels at `label_time`.
@@ -44,6 +52,9 @@ class Stream:
         group: (n,) keys of what belongs together (a user, a machine), or None.
         name: what reports call the stream.    target: what they call y.
         drift: the instants of true drift, where they are known (synthetic data).
+        faults: what was injected by `backtrain.datasets.faults`, and from when to when.
+        truth: (n,) what labels really were, where a fault has spoilt y; None = they are y. Rows are
+            scored against it; no strategy and no model ever sees it.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
     copied only when their type must change, so leave the originals alone. Raises `ValueError`
@@ -68,6 +79,8 @@ class Stream:
     name: str = "stream"
     target: str = "y"
     drift: tuple[pd.Timestamp, ...] = ()
+    faults: tuple[FaultPeriod, ...] = ()
+    truth: Array | None = None
 
     def __post_init__(self) -> None:
         event_time, label_time = read_both_times(self.event_time, self.label_time)
@@ -82,7 +95,12 @@ class Stream:
         group = None if self.group is None else read_groups(self.group)
         drift = tuple(to_timestamp(when, "drift") for when in self.drift)
         self._set(X=X, y=y, event_time=event_time, label_time=label_time, columns=columns)
-        self._set(weight=weight, group=group, drift=drift)
+        faults = tuple(
+            FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
+            for name, start, stop in self.faults
+        )
+        truth = None if self.truth is None else read_labels(self.truth, self.target)
+        self._set(weight=weight, group=group, drift=drift, faults=faults, truth=truth)
         self._check(missing)
 
     @classmethod
@@ -165,13 +183,14 @@ class Stream:
     def fingerprint(self) -> str:
         """64 hex digits that name the content: features, labels, times, weights and groups.
 
-        Equal content gives equal digits in every process; `name`, `target` and `drift` are not
-        content.
+        Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
+        are not content.
         """
         digest = hashlib.sha256(repr(self.columns).encode())
         frame = self.X if isinstance(self.X, pd.DataFrame) else None
         features = [self.X] if frame is None else [frame[column] for column in self.columns]
-        rest = (self.y, self.event_time, self.label_time, self.weight, self.group)
+        rest = [self.y, self.event_time, self.label_time, self.weight, self.group]
+        rest += [] if self.truth is None else [self.truth]
         for part in (*features, *rest):
             for piece in (b"none",) if part is None else content(part):
                 digest.update(piece)
@@ -213,7 +232,7 @@ class Stream:
             object.__setattr__(self, name, value)
 
     def _check(self, missing: npt.NDArray[np.bool_]) -> None:
-        for field in ("X", "y", "label_time", "weight", "group"):
+        for field in ("X", "y", "label_time", "weight", "group", "truth"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self):
                 raise ValueError(f"{field}: {len(value)} rows, but event_time has {len(self)}")

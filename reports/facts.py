@@ -120,10 +120,14 @@ def setup(comparison: Comparison) -> Pairs:
     """Data, model, prices, delays and environment of the replay."""
     info = comparison.info
     stream, libraries = info["stream"], info.get("libraries") or {}
+    faults = ", ".join(
+        f"{f['name']} ({f['start']} to {f['stop']})" for f in info.get("faults") or []
+    )
     pairs: Pairs = [
         ("data", f"{stream.get('name')}, {count(int(stream['rows']), 'row')}, target "
                  f"{stream.get('target')}, {stream.get('first')} to {stream.get('last')}"),
         ("data hash", str(stream["fingerprint"])),
+        ("faults put into it", faults or "none"),
         ("served", f"{info['start']} to {info['end']}, tick {info['tick']}"),
         ("model", str(info.get("model"))),
         ("loss", str(info["loss"])),

@@ -16,6 +16,8 @@ from backtrain.simulator.record import Run
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
 
+_REASONS = 4  # told of each kind: numbers make each one different
+
 
 def counts_table(comparison: Comparison, baseline: str) -> Table:
     """Counts of what each strategy did and what was done to it; columns of zeros are left out."""
@@ -49,7 +51,10 @@ def failures(runs: Iterable[Run]) -> list[str]:
     for run in runs:
         for kind in ("failed", "refused"):
             reasons = run.events.loc[run.events["kind"] == kind, "reason"].value_counts(sort=False)
-            lines += [f"{run.name}, {kind} {n} ×: {reason}" for reason, n in reasons.items()]
+            told = reasons.iloc[:_REASONS]
+            lines += [f"{run.name}, {kind} {n} ×: {reason}" for reason, n in told.items()]
+            if rest := int(reasons.iloc[_REASONS:].sum()):
+                lines.append(f"{run.name}, {kind} {rest} × more, for like reasons: see its events")
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports import facts, figures, groups, happened, hindsight, tables
+from backtrain.reports import facts, faulty, figures, groups, happened, hindsight, tables
 from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing
 
@@ -67,6 +67,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "schedule_sentence": schedules.sentence() if schedules else "",
         "intervals": inline(drawings["cost-against-interval"]) if schedules else None,
         "timeline": inline(drawings["time-line"]),
+        "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
         "groups": groups.by_group(comparison, baseline),

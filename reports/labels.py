@@ -109,12 +109,16 @@ def _inside(dots: np.ndarray, box: Bbox) -> np.ndarray:
     return np.asarray((box.x0 <= x) & (x <= box.x1) & (box.y0 <= y) & (y <= box.y1))
 
 
+_MOST_DOTS = 10_000
+
+
 def _dots(axes: Axes) -> np.ndarray:
     """All lines of the axes as dots a few pixels apart, ``(n, 2)``."""
     dots = [np.empty((0, 2))]
     for line in axes.get_lines():
         corners = line.get_transform().transform(line.get_xydata())
         for start, stop in pairwise(corners):
-            n = int(np.hypot(*(stop - start)) / 4) + 2
+            # A steep line may reach far beyond the figure: there no dots are needed.
+            n = min(int(np.hypot(*(stop - start)) / 4) + 2, _MOST_DOTS)
             dots.append(start + np.linspace(0.0, 1.0, n)[:, None] * (stop - start))
     return np.concatenate(dots)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from backtrain.reports.faulty import Fault, faults_of
 from backtrain.reports.labels import shorten
 from backtrain.reports.numbers import duration
 from backtrain.reports.periods import Grid, trainings
@@ -28,6 +29,7 @@ MARKS = {
     "rolled back": ("bad", 0.36),
     "superseded": ("baseline", 0.2),
     "failed": ("bad", 0.2),
+    "refused": ("soft", 0.1),
 }
 
 
@@ -42,14 +44,18 @@ def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawin
     titles = _losses(upper, comparison, names, roles, window)
     titles |= _marks(lower, comparison, names, roles)
     _drifts(upper, lower, comparison.info.get("drift") or [])
+    faults = faults_of(comparison)
+    titles |= _faults(upper, lower, faults)
     ends = pd.to_datetime([comparison.info["start"], comparison.info["end"]])
     lower.set_xlim(*days(ends))
     calendar(lower)
     caption = (
         f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
         "long marks were deployed, short orange ones rejected or superseded, red ones failed or "
-        "rolled back."
+        "rolled back, grey dots were refused before they began."
     )
+    if faults:
+        caption += " Shaded: while the data were wrong."
     return Drawing("time-line", caption, figure, titles)
 
 
@@ -103,8 +109,7 @@ def _marks(
     titles = {}
     for i, name in enumerate(names):
         axes.axhline(i, color=COLOURS["rule"], linewidth=0.7, zorder=0)
-        decided = trainings(comparison.runs[name])
-        for outcome, group in decided.groupby("outcome"):
+        for outcome, group in _decisions(comparison.runs[name]).groupby("outcome"):
             role, height = MARKS.get(str(outcome), ("soft", 0.2))
             gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
             marks = axes.vlines(
@@ -123,6 +128,13 @@ def _marks(
     return titles
 
 
+def _decisions(run: Run) -> pd.DataFrame:
+    """Trainings by when they were decided, those that a gate refused among them."""
+    refused = run.events.loc[run.events["kind"] == "refused", ["at", "kind"]]
+    refused = refused.rename(columns={"at": "decided_at", "kind": "outcome"})
+    return pd.concat([trainings(run)[["decided_at", "outcome"]], refused])
+
+
 def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
     """Dashed lines where the generator says that the world changed."""
     for k, at in enumerate(days(pd.to_datetime(instants))):
@@ -133,6 +145,23 @@ def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
                 "true drift", (at, 1), (4, -2), textcoords="offset points",
                 xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["drift"],
             )  # fmt: skip
+
+
+def _faults(upper: Axes, lower: Axes, faults: list[Fault]) -> dict[str, str]:
+    """Shades of red while the data were wrong."""
+    titles = {}
+    for k, fault in enumerate(faults):
+        start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]))
+        for name, axes in (("upper", upper), ("lower", lower)):
+            axes.axvspan(
+                start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=f"fault-{name}-{k}"
+            )
+            titles[f"fault-{name}-{k}"] = fault.title
+        upper.annotate(
+            shorten(fault.name, 30), (start, 1), (4, -2 - 11 * k), textcoords="offset points",
+            xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["bad"],
+        )  # fmt: skip
+    return titles
 
 
 def days(times: pd.DatetimeIndex) -> np.ndarray:

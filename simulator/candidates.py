@@ -157,7 +157,7 @@ def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
         part = slice(rows.start - start, rows.stop - start)
         weight = setup.stream.weight
         outcomes = Outcomes(
-            setup.truth[rows],
+            setup.outcome[rows],
             answers.prediction[part],
             None if answers.score is None else answers.score[part],
             None if answers.probability is None else answers.probability[part],

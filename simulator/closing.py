@@ -88,10 +88,12 @@ def _predictions(replay: Replay) -> pd.DataFrame:
         "score": _score(replay),
         "label": _plain(stream.y[rows]),
         "label_time": stream.label_time[rows],
-        "loss": serving.loss[rows],
+        "loss": serving.scored_loss(rows),
         "weight": np.ones(rows.stop - rows.start) if stream.weight is None else stream.weight[rows],
         "fallback": serving.fallback[rows],
     }
+    if stream.truth is not None:
+        table["truth"] = _plain(stream.truth[rows])
     if serving.probability is not None and setup.classes is not None:
         for place, label in enumerate(setup.classes):
             table[f"probability {label}"] = serving.probability[rows, place]
@@ -148,7 +150,7 @@ def _sum_up(
         rows = slice(borders[where] - borders[0], borders[where + 1] - borders[0])
         step[rows][version[rows] != champion[where]] = n + extra
     challengers = [stretches[place[where]].challenger for where in shared]
-    loss = serving.loss[setup.served]
+    loss = serving.scored_loss(setup.served)
     known = ~np.isnan(loss)
     weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
     entries = n + len(shared)
@@ -305,8 +307,8 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
     by_kind = {kind: float(charges.amount[charges.kind == kind].sum()) for kind in KINDS}
     kinds = Counter(kind for _, kind, *_ in replay.log.events)
     never = np.isnat(setup.stream.label_time[rows])
-    scored = ~np.isnan(serving.loss[rows])
-    served = serving.outcomes(rows)
+    loss, served = serving.scored_loss(rows), serving.scored(rows)
+    scored = ~np.isnan(loss)
     judged = served if scored.all() else pick(served, scored)
     return {
         "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
@@ -325,7 +327,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         "fallback": int(serving.fallback[rows].sum()),
         "loss": float(steps.loss.sum()),
         "metrics": _metrics(setup, judged),
-        "groups": _groups(setup, served, serving.loss[rows]),
+        "groups": _groups(setup, served, loss),
     }
 
 
@@ -390,6 +392,10 @@ def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
         "greater_is_better": {m.name: m.greater_is_better for m in setup.row_metrics},
         "label_delay_seconds": _label_delay(setup),
         "drift": [when.isoformat() for when in stream.drift],
+        "faults": [
+            {"name": name, "start": start.isoformat(), "stop": stop.isoformat()}
+            for name, start, stop in stream.faults
+        ],
         "seed": setup.seed,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},

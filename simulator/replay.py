@@ -404,7 +404,9 @@ class Replay:
             return
         places = np.arange(rows.start, rows.stop)[fresh] if isinstance(rows, slice) else rows[fresh]
         self._bought[places] = True
-        version = self._job.version if self._job else self.view.model.version
+        job = self._job
+        begun = job is not None and job.version < len(self.log.versions)
+        version = job.version if job is not None and begun else self.view.model.version
         before = int(np.count_nonzero(places < self.setup.served.start))
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, len(places) - before, price)

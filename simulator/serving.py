@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -173,6 +173,15 @@ class Serving:
             weight=None if weight is None else weight[rows],
             positive=-1 if setup.positive is None else setup.positive,
         )
+
+    def scored(self, rows: slice) -> Outcomes:
+        """What really came out beside the served answers: for the record, never for a view."""
+        return replace(self.outcomes(rows), label=self._learner.setup.outcome[rows])
+
+    def scored_loss(self, rows: slice) -> NDArray[np.float64]:
+        """Loss against what really came out; ``loss`` is against the labels as recorded."""
+        setup = self._learner.setup
+        return self.loss[rows] if setup.stream.truth is None else setup.losses(self.scored(rows))
 
 
 def hashed_share(group: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -191,20 +191,33 @@ class Setup:
 
     @cached_property
     def truth(self) -> NDArray[Any]:
-        """Labels for scoring, shape (n,): floats, or positions in ``classes`` (-1: never)."""
+        """Labels as recorded, shape (n,): floats, or positions in ``classes`` (-1: never)."""
         if self.task == "classification":
             return self._classified[1]
-        y = self.stream.y.astype(np.float64, copy=False)
+        return self._arriving(self.stream.y)
+
+    @cached_property
+    def outcome(self) -> NDArray[Any]:
+        """What rows are scored against: ``truth``, but for labels that a fault has spoilt."""
+        if self.stream.truth is None:
+            return self.truth
+        if self.task == "classification":
+            return self._classified[2]
+        return self._arriving(self.stream.truth)
+
+    def _arriving(self, labels: NDArray[Any]) -> NDArray[np.float64]:
+        y = labels.astype(np.float64, copy=False)
         told = np.isnat(self.stream.label_time) & ~np.isnan(y)
         return np.where(told, np.nan, y) if told.any() else y
 
     @cached_property
-    def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        arrives = ~np.isnat(self.stream.label_time)
-        classes, inverse = np.unique(self.stream.y[arrives], return_inverse=True)
-        codes = np.full(len(self.stream), -1, dtype=np.int64)
-        codes[arrives] = inverse
-        return classes, codes
+    def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
+        arrives, true = ~np.isnat(self.stream.label_time), self.stream.truth
+        labels = [self.stream.y[arrives]] + ([] if true is None else [true[arrives]])
+        classes, inverse = np.unique(np.concatenate(labels), return_inverse=True)
+        codes = np.full((2, len(self.stream)), -1, dtype=np.int64)
+        codes[:, arrives] = inverse.reshape(len(labels), -1)
+        return classes, codes[0], codes[1]
 
     @cached_property
     def positive(self) -> int | None:

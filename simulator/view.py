@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -110,6 +110,16 @@ class View:
     def columns(self) -> tuple[str, ...]:
         """Names of the features."""
         return self._setup.stream.columns
+
+    @property
+    def target(self) -> str:
+        """Name of the labels."""
+        return self._setup.stream.target
+
+    @property
+    def task(self) -> Literal["regression", "classification"]:
+        """What the model does."""
+        return self._setup.task
 
     @property
     def past(self) -> int:

@@ -9,6 +9,7 @@ from backtrain.strategies import (
     chain,
     combinations,
     costs,
+    datacheck,
     detectors,
     estimated,
     forecasts,
@@ -29,6 +30,7 @@ from backtrain.strategies.approval import *
 from backtrain.strategies.chain import *
 from backtrain.strategies.combinations import *
 from backtrain.strategies.costs import *
+from backtrain.strategies.datacheck import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.estimated import *
 from backtrain.strategies.forecasts import *
@@ -50,6 +52,7 @@ __all__ += approval.__all__
 __all__ += chain.__all__
 __all__ += combinations.__all__
 __all__ += costs.__all__
+__all__ += datacheck.__all__
 __all__ += detectors.__all__
 __all__ += estimated.__all__
 __all__ += forecasts.__all__

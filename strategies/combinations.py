@@ -64,6 +64,11 @@ class _Combined(Part):
 class AnyOf(_Combined):
     """When any of its triggers fires. All of them see every tick.
 
+    Parameters
+    ----------
+    *triggers : Trigger
+        One or more.
+
     >>> AnyOf(Every("30D"), EveryRows(5_000))
     AnyOf(Every('30D'), EveryRows(5000))
     """
@@ -77,6 +82,11 @@ class AllOf(_Combined):
     """When all of its triggers fire at the same tick. All of them see every tick.
 
     An alarm of a detector stays on until a training starts, a schedule fires at one tick only.
+
+    Parameters
+    ----------
+    *triggers : Trigger
+        One or more.
 
     >>> AllOf(Every("7D"), Random(0.5))
     AllOf(Every('7D'), Random(0.5))
@@ -196,6 +206,13 @@ class _Inverted:
 @dataclass(frozen=True, repr=False)
 class Cooldown(_Wrapped):
     """Silence a trigger for a while after each decision to train, whoever caused it.
+
+    Parameters
+    ----------
+    trigger : Trigger
+        What to silence.
+    offset : str
+        For how long, such as ``"3D"``.
 
     >>> Cooldown(Random(0.2), "3D")
     Cooldown(Random(0.2), '3D')

@@ -131,6 +131,11 @@ class _SinceTraining:
 class EveryRows(Part):
     """Whenever so many rows more have been served, counted from ``start``.
 
+    Parameters
+    ----------
+    rows : int
+        How many.
+
     >>> EveryRows(500)
     EveryRows(500)
     """
@@ -235,6 +240,11 @@ def refuse_no_count(what: str, count: object) -> None:
 @dataclass(frozen=True, repr=False)
 class OnDates(Part):
     """On given dates: planned releases, or retraining on demand.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        Dates or instants; it fires at the first tick at or after each.
 
     >>> OnDates(["2012-01-02", "2012-07-02"])
     OnDates(['2012-01-02', '2012-07-02'])

@@ -22,6 +22,7 @@ from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Delays, Reason, Selection
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.protocols import needs_parent
 from backtrain.simulator.setup import pick
 from backtrain.simulator.view import FitError
 from backtrain.strategies import (
@@ -82,9 +83,12 @@ class SlowVersion:
 
     @property
     def learnt(self) -> np.ndarray:
-        afresh = isinstance(self.replay.strategy.update, Refit)
-        before = [] if afresh or self.parent is None else self.parent.learnt.tolist()
-        return np.unique([*self.rows, *before]).astype(np.int64)
+        """Its rows, and those of its parents where it goes on from them."""
+        rows, version = set(self.rows), self.parent
+        while version is not None and needs_parent(self.replay.strategy.update):
+            rows |= set(version.rows)
+            version = version.parent
+        return np.array(sorted(rows), dtype=np.int64)
 
     @property
     def first_row(self) -> int:
@@ -681,6 +685,8 @@ class SlowView:
         self.spent, self.trainings = replay.spent, replay.trainings
         self.columns = replay.backtest.stream.columns
         self.model, self.reason, self.update = replay.model, replay.reason, replay.strategy.update
+        self.target = replay.backtest.stream.target
+        self.task = "classification" if replay.classify else "regression"
         self.past = len(replay.past())
         self.labelled = SlowLabelled(replay)
 
@@ -773,6 +779,12 @@ class SlowView:
 
     def candidate(self, when: pd.Timestamp) -> SlowVersion | None:
         return self._replay.candidate(when.value)
+
+    def y(self, rows: Any) -> Any:
+        assert set(listed(rows)) <= set(self._replay.known)
+        self._replay.buy(listed(rows))
+        self.spent = self._replay.spent
+        return self._replay.y[listed(rows)]
 
     def metric(self, name: str) -> Any:
         return find_metric(name)

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from backtrain import strategies
 from backtrain.checks import check
+from backtrain.composing import check_all
 from backtrain.configs import ConfigError, build, guess, locate
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
@@ -30,6 +31,7 @@ PRESETS = [
     if entry.name.endswith(".yaml") and not entry.name.startswith("_")
 ]
 PARTS = ("trigger", "window", "update", "gate")
+SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
 
 #: What presets leave to the user.
 GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
@@ -42,6 +44,10 @@ GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
     ("window", "custom"): ["window._target_=backtrain.strategies.Expanding"],
     ("update", "custom"): ["update._target_=backtrain.strategies.Refit"],
     ("gate", "custom"): ["gate._target_=backtrain.strategies.Immediate"],
+    **{
+        ("faults", name): [f"faults.{name}.column=x0"]
+        for name in ("fahrenheit", "dropped_column", "stuck_sensor")
+    },
 }
 #: What needs the network, an optional package, or a file.
 NOT_HERE = [("dataset", "openml"), ("dataset", "flights_full"), ("dataset", "table")]
@@ -74,7 +80,7 @@ def test_every_preset_composes_passes_the_check_and_builds(group: str, choice: s
     config = preset(group, choice)
     if (group, choice) in NOT_HERE:
         return
-    for node in config[group].values() if group == "comparison" else [config[group]]:
+    for node in config[group].values() if group in SEVERAL else [config[group]]:
         built, target = build(node), locate(node["_target_"])
         assert isinstance(built, target if inspect.isclass(target) else Stream)
 
@@ -139,6 +145,25 @@ def test_one_window_serves_all_strategies() -> None:
 def test_a_price_chosen_by_the_user_wins_over_that_of_the_dataset() -> None:
     assert plain("dataset=bike")["prices"]["error"] == 0.05
     assert plain("dataset=bike", "prices=errors_only")["prices"]["error"] == 1.0
+
+
+def test_faults_are_applied_in_their_order_to_what_latency_left() -> None:
+    faults = ["faults=[late_labels,cents]", "faults.cents.column=x1", "faults.late_labels.delay=1h"]
+    study = load(composed(*small("latency=fixed", "latency.offset=2h", *faults)), "every_7d")
+    stream = study.backtest.stream
+    assert [fault.name for fault in stream.faults] == ["labels 1h late", "x1 × 100"]
+    waits = stream.label_time - stream.event_time
+    assert sorted(set(waits.tolist())) == [2 * 3_600 * 10**9, 3 * 3_600 * 10**9]
+
+
+def test_the_task_is_that_of_the_data_without_faults() -> None:
+    faults = ["dataset.task=regression", "faults=cents"]
+    assert load(composed(*small(*faults)), "every_7d").backtest.task == "regression"
+
+
+def test_a_choice_in_a_list_is_named_too() -> None:
+    with pytest.raises(ConfigError, match="faults=cnts: no such choice; did you mean 'cents'"):
+        check_all(["faults=[cnts]"])
 
 
 # --- models -------------------------------------------------------------------------------------

@@ -3,13 +3,20 @@
 import copy
 import dataclasses
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import shipped
 from contract import gathered, parts_of
+from sklearn.linear_model import SGDRegressor
+from sklearn.naive_bayes import GaussianNB
+from test_leaks import PRICES, history
 
 import backtrain.strategies as parts
-from backtrain import PartError
+from backtrain import Backtest, Delays, PartError
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -110,6 +117,53 @@ class TestEveryPart:
 
     def test_says_what_it_is_for(self, part: object) -> None:
         assert type(part).__doc__
+
+
+def one_for_each_part() -> dict[str, tuple[str, Strategy]]:
+    """For every part a strategy that holds it, as few as it takes, and the history to replay."""
+    chosen, missing = {}, {name for name in parts.__all__ if name != "Detector"}
+    for task, table in TABLES.items():
+        for name, strategy in table.items():
+            if new := parts_of(strategy) & missing:
+                chosen[f"{name} ({', '.join(sorted(new))})"] = (task, strategy)
+                missing -= new
+    return chosen
+
+
+TABLES = {
+    "regression": shipped.REGRESSION,
+    "incremental": shipped.INCREMENTAL,
+    "classification": shipped.CLASSIFICATION,
+    "long": shipped.LONG,
+    "zero one": shipped.ZERO_ONE,
+}
+ONE_EACH = one_for_each_part()
+
+
+def files_of(task: str, strategy: Strategy, directory: Path) -> dict[str, bytes]:
+    """What a replay leaves on disk, without what says how it was computed."""
+    classify = task in ("classification", "zero one")
+    stream = history(np.random.default_rng(3), 90, "classification" if classify else "regression")
+    model = GaussianNB() if classify else SGDRegressor(max_iter=5, tol=None)
+    start = pd.Timestamp(stream.event_time[20])
+    delays = Delays(train="2h", deploy="1h")
+    setup = Backtest(stream, model, tick="5h", start=start, prices=PRICES, delays=delays)
+    run = setup.replay(strategy)
+    run.info.pop("wall_seconds")
+    kept = run.versions.drop(columns=["fit_seconds", "fit", "shared"])
+    replace(run, versions=kept).save(directory)
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_twice_the_same_to_the_byte(name: str, tmp_path: Path) -> None:
+    task, strategy = ONE_EACH[name]
+    first = files_of(task, strategy, tmp_path / "first")
+    # Built once more: nothing may hang on the object, or on what its first replay left in it.
+    again = files_of(task, strategy, tmp_path / "again")
+    fresh = files_of(task, copy.deepcopy(strategy), tmp_path / "fresh")
+    assert first == again == fresh
+    assert "events.parquet" in first
 
 
 @pytest.mark.parametrize(

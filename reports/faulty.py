@@ -1,0 +1,167 @@
+"""What each strategy did while a fault lasted, and what it cost: in it, and after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
+from backtrain.reports.periods import trainings
+from backtrain.reports.tables import role_names
+from backtrain.simulator.record import Run
+
+if TYPE_CHECKING:
+    from backtrain.reports.comparison import Comparison
+
+#: What a trigger that fires leads to, by the kind of the event.
+FIRED = ("trained", "refused", "busy", "cooldown", "budget", "blackout")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What was injected from ``start`` up to but without ``stop``."""
+
+    name: str
+    start: pd.Timestamp
+    stop: pd.Timestamp
+
+    @property
+    def title(self) -> str:
+        """Its name and its days."""
+        return f"{self.name}, {self.start:%Y-%m-%d} to {self.stop:%Y-%m-%d}"
+
+    def during(self, times: pd.Series) -> pd.Series:
+        """Which instants lie in it."""
+        return (times >= self.start) & (times < self.stop)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A fault as the report shows it."""
+
+    title: str
+    sentence: str
+    table: Table
+
+
+def faults_of(comparison: Comparison) -> list[Fault]:
+    """The faults of the history that reach into what was served; those of one period as one."""
+    info = comparison.info
+    names: dict[tuple[pd.Timestamp, pd.Timestamp], list[str]] = {}
+    for fault in info.get("faults") or []:
+        period = pd.Timestamp(fault["start"]), pd.Timestamp(fault["stop"])
+        names.setdefault(period, []).append(fault["name"])
+    start, end = pd.Timestamp(info["start"]), pd.Timestamp(info["end"])
+    return [
+        Fault(listing(names[period]), *period)
+        for period in sorted(names)
+        if period[1] > start and period[0] <= end
+    ]
+
+
+def sections(comparison: Comparison, baseline: str) -> list[Section]:
+    """One for each fault."""
+    return [_section(comparison, baseline, fault) for fault in faults_of(comparison)]
+
+
+def counts(run: Run, fault: Fault) -> dict[str, int]:
+    """How often its trigger fired in the fault, what came of it, and what it learnt of it."""
+    kinds = run.events.loc[fault.during(run.events["at"]), "kind"].value_counts()
+    versions = trainings(run)
+    reach = (versions["window_start"] < fault.stop) & (versions["window_end"] >= fault.start)
+    learnt = versions[reach & (versions["outcome"] == "deployed")]
+    served = run.predictions["version"].isin(learnt["version"])
+    return {
+        "fired": int(sum(kinds.get(kind, 0) for kind in FIRED)),
+        "trained": int(kinds.get("trained", 0)),
+        "refused": int(kinds.get("refused", 0)),
+        "rejected": int(kinds.get("rejected", 0)) + int(kinds.get("rolled back", 0)),
+        "failed": int(kinds.get("failed", 0)),
+        "learnt from it": len(learnt),
+        "rows served by these": int(served.sum()),
+    }
+
+
+def costs(run: Run, fault: Fault) -> tuple[float, float]:
+    """Money in the fault and after it, the first model aside; loss by row, charges by instant."""
+    rows, charges = run.predictions, run.charges
+    price = float(run.info["prices"].get("error") or 0.0)
+    error = (rows["loss"] * rows["weight"]).fillna(0.0) * price
+    other = charges[~charges["kind"].isin(["initial", "error"])]
+
+    def of(row_is: pd.Series, charge_is: pd.Series) -> float:
+        return float(error[row_is].sum() + other.loc[charge_is, "amount"].sum())
+
+    inside = of(fault.during(rows["event_time"]), fault.during(other["when"]))
+    return inside, of(rows["event_time"] >= fault.stop, other["when"] >= fault.stop)
+
+
+def losses(run: Run, fault: Fault) -> tuple[float, float]:
+    """Mean loss of the scored rows in the fault, and of all others; NaN where there are none."""
+    rows = run.predictions[run.predictions["loss"].notna()]
+    inside = fault.during(rows["event_time"])
+
+    def mean(part: pd.DataFrame) -> float:
+        weight = float(part["weight"].sum())
+        return float((part["loss"] * part["weight"]).sum()) / weight if weight else np.nan
+
+    return mean(rows[inside]), mean(rows[~inside])
+
+
+def _section(comparison: Comparison, baseline: str, fault: Fault) -> Section:
+    names = list(comparison.table(baseline).index)
+    did = {name: counts(comparison.runs[name], fault) for name in names}
+    paid = {name: costs(comparison.runs[name], fault) for name in names}
+    table = _table(comparison, baseline, fault, did, paid)
+    return Section(fault.title, _sentence(did, paid), table)
+
+
+def _sentence(did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]]) -> str:
+    money = Money.fit(amount for pair in paid.values() for amount in pair)
+    learnt = sum(of["learnt from it"] > 0 for of in did.values())
+    refused = sum(of["refused"] for of in did.values())
+    least = min(paid, key=lambda name: sum(paid[name]))
+    turned = f"; gates refused {count(refused, 'training')} while it lasted" if refused else ""
+    return (
+        f"Of {count(len(did), 'strategy').replace('strategys', 'strategies')}, {learnt} put models "
+        f"in force that had learnt from it{turned}. From its start on {least} cost the least, "
+        f"{money(sum(paid[least]))}."
+    )
+
+
+def _table(
+    comparison: Comparison,
+    baseline: str,
+    fault: Fault,
+    did: dict[str, dict[str, int]],
+    paid: dict[str, tuple[float, float]],
+) -> Table:
+    always = ("fired", "trained", "learnt from it")
+    shown = [k for k in did[baseline] if k in always or any(of[k] for of in did.values())]
+    money = Money.fit(amount for pair in paid.values() for amount in pair)
+    roles, rows = role_names(comparison, baseline), []
+    for name, pair in paid.items():
+        cells = [Cell(number(did[name][kind]), did[name][kind]) for kind in shown]
+        for amount, usual in zip(pair, paid[baseline], strict=True):
+            gap = MISSING if name == baseline else money.signed(amount - usual)
+            cells += [Cell(money(amount), amount), Cell(gap, amount - usual)]
+        cells += [Cell(significant(mean), mean) for mean in losses(comparison.runs[name], fault)]
+        rows.append(Row(name, roles[name], tuple(cells)))
+    titles = {
+        "fired": "how often its trigger fired while the fault lasted",
+        "refused": "by a gate, before anything was trained",
+        "learnt from it": "models put in force, whenever, whose window reaches into the fault",
+        "rows served by these": "at any time",
+    }
+    columns = [Column(kind, title=titles.get(kind, "while the fault lasted")) for kind in shown]
+    for when, meaning in (("in it", "while the fault lasted"), ("after it", "up to the end")):
+        columns += [
+            Column(f"cost {when}", title=f"all cost {meaning}; errors at the time of their row"),
+            Column(f"against {baseline}", title=f"difference of the cost {meaning}"),
+        ]
+    columns += [Column("loss in it", title="mean loss a row"), Column("loss outside it")]
+    return Table(tuple(columns), tuple(rows))
