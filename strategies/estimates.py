@@ -195,7 +195,7 @@ def estimated_and_realised(
     -------
     DataFrame
         A row an estimate: ``at``, ``version``, ``estimated``, ``realised`` (of the rows whose label
-        ever arrived), ``gap`` (estimated minus realised) and ``rows`` (those with a label).
+        ever arrived), ``rows`` (their number) and ``gap`` (estimated minus realised).
     """
     answers = predictions[["prediction", "label"]].to_numpy()[predictions["loss"].notna()]
     classes = None if metric.task == "regression" else np.unique(answers)

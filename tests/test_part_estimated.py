@@ -1,5 +1,6 @@
 """An alarm about estimated performance, by hand, and against every estimate made anew."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, Perceptron
 
-from backtrain import Backtest, PartError, Prices, Strategy, Stream
+from backtrain import Backtest, FutureLeak, PartError, Prices, Reason, Strategy, Stream
 from backtrain.simulator.metrics import find_metric
 from backtrain.strategies import (
     AnyOf,
@@ -249,6 +250,61 @@ def test_errors_of_a_regression_follow_the_features() -> None:
     # number of rows the window gains one of them with every other row.
     assert value == pytest.approx(2.64, abs=0.02)
     assert at == pytest.approx(800 + 32, abs=1)
+
+
+# --- what it asks the view ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asks:
+    """Keeps what ``ask(view)`` gives at hour 24, and never fires."""
+
+    ask: Callable
+    given: list
+
+    def monitor(self):
+        return self
+
+    def fires(self, view):
+        if view.now == hour(24):
+            self.given.append(self.ask(view))
+
+
+def asked(ask):
+    given = []
+    setup = backtest([0.8, 0.2, 0.6, 0.4, 0.6, 0.6], [1] * 6, known_at=range(20, 26))
+    return setup.replay(Strategy(Asks(ask, given), Expanding())), given[0]
+
+
+def test_answers_hold_what_was_served_and_no_label() -> None:
+    _, told = asked(lambda view: view.answers(slice(20, 24)))
+    assert told.score.tolist() == [0.8, 0.2, 0.6, 0.4]
+    assert told.prediction.tolist() == [1, 0, 1, 0]
+    assert told.label.tolist() == [-1] * 4
+    for values in (told.score, told.prediction):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "says", "error"),
+    [
+        (slice(20, 25), "prediction of row 24", FutureLeak),
+        (slice(19, 24), "row 19: before start", PartError),
+        (np.array([21, 19]), "row 19: before start", PartError),
+    ],
+)
+def test_answers_to_other_rows_are_refused(rows: object, says: str, error: type) -> None:
+    with pytest.raises(error, match=says):
+        asked(lambda view: view.answers(rows))
+
+
+def test_a_note_is_an_event_of_the_version_in_force() -> None:
+    run, _ = asked(lambda view: view.note("remark", Reason("so it is", 1.0, 2.0)))
+    noted = run.events[run.events["kind"] == "remark"]
+    assert noted[["at", "version", "reason", "statistic", "threshold"]].values.tolist() == [
+        [hour(24), 0, "so it is", 1.0, 2.0]
+    ]
 
 
 # --- what it cannot estimate ----------------------------------------------------------------------
