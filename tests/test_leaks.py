@@ -70,7 +70,7 @@ def history(rng, n, task="regression"):
     label[:10] = event[:10]
     if task == "regression":
         y[np.isnat(label)] = np.nan
-    return Stream(X, y, event, label, group=np.arange(n) // 2 % 5)
+    return Stream(X, y, event, label, group=np.array(list("aababc"))[np.arange(n) % 6])
 
 
 def spoilt(stream, t, rng, labels=None):
@@ -92,9 +92,7 @@ def spoilt(stream, t, rng, labels=None):
         drawn = rng.choice(np.unique(stream.y) if labels is None else labels, size=len(event))
         y = np.where(hidden, drawn, stream.y)
     X = _spoilt_features(stream.X, future, rng)
-    group = stream.group
-    if group is not None:
-        group = np.where(future, rng.permutation(group), group)
+    group = np.where(future, rng.choice(["a", "b", "z"], size=len(event)), stream.group)
     return replace(stream, X=X, y=y, event_time=event, label_time=label, group=group)
 
 
@@ -121,7 +119,7 @@ def shuffled(stream, t, rng):
         X=stream.take(order),
         y=stream.y[order],
         label_time=stream.event_time + gap[order],
-        group=None if stream.group is None else stream.group[order],
+        group=stream.group[order],
     )
 
 
@@ -134,7 +132,7 @@ def cut(stream, t, rng):
         y=stream.y[known],
         event_time=stream.event_time[known],
         label_time=stream.label_time[known],
-        group=None if stream.group is None else stream.group[known],
+        group=stream.group[known],
     )
 
 

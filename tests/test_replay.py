@@ -84,7 +84,8 @@ def _stream(rng, n, task, weighted, latency):
     if task == "regression" and rng.random() < 0.5:
         y[np.isnat(label)] = np.nan
     weight = rng.uniform(0.5, 2, size=n).round(1) if weighted else None
-    return Stream(X, y, event, label, weight=weight, group=np.arange(n) // 2 % 5)
+    group = rng.choice(["a", "a", "b", "c"], size=n)
+    return Stream(X, y, event, label, weight=weight, group=group)
 
 
 def _label_times(rng, event, latency):
