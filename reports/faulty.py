@@ -127,9 +127,8 @@ def _sentence(did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float
     least = min(paid, key=lambda name: sum(paid[name]))
     turned = f"; gates refused {count(refused, 'training')} while it lasted" if refused else ""
     return (
-        f"Of {count(len(did), 'strategy').replace('strategys', 'strategies')}, {learnt} put models "
-        f"in force that had learnt from it{turned}. From its start on {least} cost the least, "
-        f"{money(sum(paid[least]))}."
+        f"{learnt} of {len(did)} strategies put models in force that had learnt from it{turned}. "
+        f"From its start on {least} cost the least, {money(sum(paid[least]))}."
     )
 
 

@@ -431,7 +431,7 @@ def test_the_report_says_what_the_fault_cost_whom(comparison, tmp_path):
         assert sum(costs(run, fault)) + before == pytest.approx(run.totals["total"])
     assert losses(checked, fault)[0] < losses(weekly, fault)[0]
     (section,) = sections(comparison, "weekly")
-    assert "1 put models in force that had learnt from it" in section.sentence
+    assert "1 of 3 strategies put models in force that had learnt from it" in section.sentence
     assert "gates refused 6 trainings" in section.sentence
     assert "From its start on checked cost the least" in section.sentence
     labels = [column.label for column in section.table.columns]
