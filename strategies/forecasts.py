@@ -123,7 +123,7 @@ class Learned(Part):
     It knows the staleness now (as in `StalenessCost`), the staleness accumulated (as in
     `CumulativeStaleness`) and the age of the version in force, and fires where ``weights[0] +
     weights[1] * staleness + weights[2] * accumulated + weights[3] * days > 0``: a logistic
-    regression. Its lessons are all pairs of an instant and a model trained earlier: whether the
+    regression. Its lessons are all pairs of an instant and a model trained by then: whether the
     cheapest schedule in hindsight trains there, and the money that this gains, which is the weight
     of the lesson. After ``start`` nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD
     2026).
@@ -156,11 +156,13 @@ class Learned(Part):
         if self.weights is not None:
             return self
         past = rehearse(history, self.points, self)
-        levels = past.levels(self.window, self.min_labels)
-        seen = ~np.isnan(levels)
-        if not seen.any():
+        levels, totals = past.levels(self.window, self.min_labels), past.totals()
+        if np.isnan(levels).all():
             raise untunable(self, "weights", history)
-        inputs = np.column_stack([levels[seen], past.totals()[seen], past.ages()[seen]])
+        for known in (levels, totals):
+            np.fill_diagonal(known, 0.0)  # a new model: to train again would gain nothing
+        seen = ~np.isnan(levels)
+        inputs = np.column_stack([levels[seen], totals[seen], past.ages()[seen]])
         return replace(self, weights=_classifier(inputs, past.gains()[seen]))
 
     def monitor(self) -> Monitor:
