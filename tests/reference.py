@@ -76,10 +76,19 @@ class SlowVersion:
         return min(i for i, at in enumerate([*self.replay.event, since]) if at >= since)
 
     def answer(self, row: int) -> Any:
-        return self.model.predict(self.replay.X[row : row + 1])[0]
+        return self.model.predict(self.replay.features([row]))[0]
 
     def row_loss(self, row: int) -> float:
         return self.replay.loss_of(row, self.answer(row))
+
+    def score(self, row: int) -> float | None:
+        """Probability of the positive class, or of the predicted one where there is none."""
+        if not hasattr(self.model, "predict_proba"):
+            return None
+        probability = self.model.predict_proba(self.replay.features([row]))[0].tolist()
+        told = dict(zip(self.model.classes_.tolist(), probability, strict=True))
+        positive = self.replay.positive
+        return told.get(self.answer(row) if positive is None else positive, 0.0)
 
     def predict(self, rows: Any) -> np.ndarray:
         return np.array([self.answer(row) for row in listed(rows)])
@@ -90,7 +99,9 @@ class SlowVersion:
 
     def outcomes(self, rows: Any) -> Outcomes:
         self.replay.buy(listed(rows))
-        return self.replay.outcomes(listed(rows), [self.answer(row) for row in listed(rows)])
+        rows = listed(rows)
+        predictions, scores = [self.answer(row) for row in rows], [self.score(row) for row in rows]
+        return self.replay.outcomes(rows, predictions, scores)
 
     @property
     def reference(self) -> Any:
@@ -140,6 +151,7 @@ class Truth:
 
     served_by: dict[int, int] = field(default_factory=dict)
     prediction: dict[int, Any] = field(default_factory=dict)
+    score: dict[int, float | None] = field(default_factory=dict)
     loss: dict[int, float] = field(default_factory=dict)
     versions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[tuple[int, int]] = field(default_factory=list)
@@ -170,6 +182,10 @@ class SlowReplay:
         self.row_loss = LOSSES[backtest.loss or default]
         arriving = [label for label, at in zip(self.y, self.label, strict=True) if at is not None]
         self.classes = sorted(set(arriving)) if self.classify else None
+        before = [i for i, at in enumerate(self.event) if at < self.start]
+        known = [i for i in before if self.label[i] is not None and self.label[i] <= self.start]
+        seen = sorted({self.y[i] for i in known})
+        self.positive = seen[1] if self.classify and len(seen) == 2 else None
         self.ticks = self._ticks(backtest.tick)
         self.agenda = {self.start, *self.ticks, *(self.event[i] for i in self.served)}
         self.agenda |= {at for at in self.label if at is not None and self.start <= at <= self.end}
@@ -235,7 +251,7 @@ class SlowReplay:
                 elif training.share == 0:
                     self.charge("predict", training.challenger.version, 1e-3, "per_1k_predictions")
             truth.served_by[row] = by.version
-            truth.prediction[row] = by.answer(row)
+            truth.prediction[row], truth.score[row] = by.answer(row), by.score(row)
             self.charge("predict", by.version, 1e-3, "per_1k_predictions")
             if self.label[row] is not None:
                 truth.loss[row] = self.loss_of(row, truth.prediction[row])
@@ -248,7 +264,12 @@ class SlowReplay:
     def loss_of(self, row: int, prediction: Any) -> float:
         return float(self.row_loss(self.y[row], prediction))
 
-    def outcomes(self, rows: list[int], predictions: list[Any]) -> Outcomes:
+    def features(self, rows: list[int]) -> Any:
+        return self.backtest.stream.take(np.array(rows, dtype=np.int64))
+
+    def outcomes(
+        self, rows: list[int], predictions: list[Any], scores: list[float | None]
+    ) -> Outcomes:
         weight = None
         if self.backtest.stream.weight is not None:
             weight = np.array([self.weight[i] for i in rows])
@@ -257,6 +278,7 @@ class SlowReplay:
         return Outcomes(
             np.array([self.classes.index(self.y[i]) for i in rows]),
             np.array([self.classes.index(p) for p in predictions]),
+            None if None in scores else np.array(scores),
             classes=np.array(self.classes),
             weight=weight,
         )
@@ -300,8 +322,8 @@ class SlowReplay:
         try:
             if isinstance(update, Refit):
                 extra = {} if weights is None else {"sample_weight": weights}
-                return blank.fit(self.X[rows], self.y[rows], **extra)
-            return update.fit(blank, self.X[rows], self.y[rows], weights, parent, 0)
+                return blank.fit(self.features(rows), self.y[rows], **extra)
+            return update.fit(blank, self.features(rows), self.y[rows], weights, parent, 0)
         except Exception as error:
             raise CannotFitError(str(error)) from error
 
@@ -510,8 +532,8 @@ class SlowView:
         return slice(self.past if first is None else first, self.past)
 
     @property
-    def served(self) -> list[int]:
-        return [i for i in self._replay.served if i < self.past]
+    def served(self) -> SlowServed:
+        return SlowServed(self._replay, [i for i in self._replay.served if i < self.past])
 
     @property
     def arrivals(self) -> int:
@@ -529,7 +551,11 @@ class SlowView:
 
     def X(self, rows: Any) -> Any:  # noqa: N802  # as the view calls it
         assert all(row < self.past for row in listed(rows))
-        return self._replay.X[listed(rows)]
+        return self._replay.features(listed(rows))
+
+    def event_time(self, rows: Any) -> np.ndarray:
+        assert all(row < self.past for row in listed(rows))
+        return np.array([self._replay.event[row] for row in listed(rows)], dtype="datetime64[ns]")
 
     def metric(self, name: str) -> Any:
         return find_metric(name)
@@ -537,6 +563,30 @@ class SlowView:
     def checked(self, count: int = 1) -> None:
         self._replay.charge("check", self.model.version, count, "check")
         self.spent = self._replay.spent
+
+
+@dataclass
+class SlowServed:
+    """Rows that have been answered, and what was answered."""
+
+    replay: SlowReplay
+    rows: list[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def version(self) -> np.ndarray:
+        return np.array([self.replay.truth.served_by[i] for i in self.rows])
+
+    @property
+    def prediction(self) -> np.ndarray:
+        return np.array([self.replay.truth.prediction[i] for i in self.rows])
+
+    @property
+    def score(self) -> np.ndarray:
+        scores = [self.replay.truth.score[i] for i in self.rows]
+        return self.prediction if None in scores else np.array(scores)
 
 
 class SlowArrived:
@@ -565,7 +615,8 @@ class SlowArrived:
     def outcomes(self) -> Outcomes:
         self._replay.buy(self._rows)
         served = [self._replay.truth.prediction[i] for i in self._rows]
-        return self._replay.outcomes(self._rows, served)
+        scores = [self._replay.truth.score[i] for i in self._rows]
+        return self._replay.outcomes(self._rows, served, scores)
 
 
 # --- triggers, once more ------------------------------------------------------------------------
