@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import rel_entr
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from backtrain.strategies.drift import Cells, Floats, thinned
 from backtrain.strategies.multivariate import DomainClassifier, MeanDiscrepancy, Reconstruction
@@ -16,10 +18,10 @@ Columns = Sequence[Any]
 
 #: Shares of a cell below it count as this much in PSI: the logarithm of 0 is no number.
 SMALLEST_SHARE = 1e-4
-#: A threshold is calibrated on at least, and at most, so many stretches of the reference.
+#: A reference is cut into at least so many stretches, and at most so many are looked at.
 FEWEST_CHUNKS, MOST_CHUNKS = 5, 20
-#: How far above their mean a distance must lie, in their standard deviations.
-SIGMAS = 3.0
+#: Chance of lying above mean plus three standard deviations: 0.00135.
+THREE_SIGMA = float(norm.sf(3.0))
 
 
 class Distance(Protocol):
@@ -162,27 +164,31 @@ class Sample:
     def chunks(self, size: int) -> Iterator[tuple[Columns, Columns]]:
         """Stretches of ``size`` rows that are neighbours, each after the kept rows outside it.
 
-        Cut into at least 5 and at most 20 (evenly spaced) stretches, shorter than ``size`` where
-        the reference is short; none for fewer than 10 rows.
+        At most 20, evenly spaced, that overlap by half at most. They are shorter than ``size``
+        where the reference does not hold five of them side by side; none for fewer than 10 rows.
         """
         size = min(size, self._count // FEWEST_CHUNKS)
         if size < 2:
             return
-        for chunk in thinned(self._count // size, MOST_CHUNKS):
-            first, stop = chunk * size, (chunk + 1) * size
-            outside = (self._places < first) | (self._places >= stop)
+        most = min(MOST_CHUNKS, 2 * (self._count // size) - 1)
+        for first in np.linspace(0, self._count - size, most).astype(np.int64):
+            outside = (self._places < first) | (self._places >= first + size)
             rest = [column[outside] for column in self.columns]
-            yield rest, self._fetch(np.arange(first, stop))
+            yield rest, self._fetch(np.arange(first, first + size))
 
 
 def calibrated(test: str, sample: Sample, size: int) -> Floats:
     """The distances that a stretch of the reference rarely has from the rest of it.
 
     Mean plus three standard deviations over stretches of ``size`` rows; infinite where the
-    reference is too short. The stretches are neighbouring rows, so that what goes up and down
-    within the reference is not taken for drift.
+    reference is too short. Three is for one column and a mean and deviation that are known: the
+    factor grows such that all k columns together pass as seldom (Bonferroni), and by Student's t
+    because both are estimated from a few stretches. These are neighbouring rows, so that what goes
+    up and down within the reference is not taken for drift.
     """
     found = np.array([Distances(test, rest).to(chunk) for rest, chunk in sample.chunks(size)])
     if len(found) == 0:
         return np.array([np.inf])
-    return np.asarray(found.mean(axis=0) + SIGMAS * found.std(axis=0, ddof=1))
+    n, columns = found.shape
+    factor = student_t.isf(THREE_SIGMA / columns, n - 1) * np.sqrt(1 + 1 / n)
+    return np.asarray(found.mean(axis=0) + factor * found.std(axis=0, ddof=1))

@@ -368,15 +368,13 @@ def test_a_threshold_is_calibrated_on_stretches_of_the_reference() -> None:
     values = rng.normal(size=(600, 2)).cumsum(axis=0)
     sample = Sample(lambda places: [values[places, 0], values[places, 1]], 600, 600)
     naive = []
-    for first in range(0, 600, 100):
+    for first in range(0, 501, 50):  # eleven stretches of 100 that overlap by half
         chunk, rest = values[first : first + 100], np.delete(values, range(first, first + 100), 0)
-        naive.append(
-            [
-                stats.wasserstein_distance(rest[:, c], chunk[:, c]) / rest[:, c].std()
-                for c in range(2)
-            ]
-        )
-    expected = np.mean(naive, axis=0) + 3 * np.std(naive, axis=0, ddof=1)
+        pairs = zip(rest.T, chunk.T, strict=True)
+        naive.append([stats.wasserstein_distance(a, b) / a.std() for a, b in pairs])
+    # The bound of a prediction from eleven normal values: for two columns, at half of the chance.
+    factor = stats.t.isf(stats.norm.sf(3) / 2, 10) * np.sqrt(12 / 11)
+    expected = np.mean(naive, axis=0) + factor * np.std(naive, axis=0, ddof=1)
     np.testing.assert_allclose(calibrated("Wasserstein", sample, 100), expected)
 
 
@@ -389,14 +387,14 @@ def test_stretches_are_neighbouring_rows_also_where_the_reference_is_thinned() -
         assert 94 <= len(rest[0]) <= 96
 
 
-def test_a_short_reference_is_cut_into_five_and_a_long_one_into_twenty() -> None:
-    def cut(count: int, size: int) -> list[int]:
+def test_stretches_overlap_by_half_at_most_and_are_at_most_twenty() -> None:
+    def cut(count: int, size: int) -> list[list[float]]:
         sample = Sample(lambda places: [places.astype(float)], count, count)
-        return [len(chunk[0]) for _, chunk in sample.chunks(size)]
+        return [[*chunk[0][[0, -1]]] for _, chunk in sample.chunks(size)]
 
-    assert cut(1_000, 100) == [100] * 10
-    assert cut(1_000, 900) == [200] * 5
-    assert cut(1_000, 10) == [10] * 20
+    assert cut(20, 4) == [[first, first + 3] for first in range(0, 17, 2)]
+    assert cut(20, 19) == cut(20, 4)  # five side by side, at least
+    assert len(cut(1_000, 10)) == 20
     assert cut(9, 5) == []
     short = Sample(lambda places: [places.astype(float)], 9, 9)
     assert calibrated("PSI", short, 5) == np.inf
