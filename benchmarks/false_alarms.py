@@ -84,7 +84,7 @@ def table(references: int, windows: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--references", type=int, default=10)
-    parser.add_argument("--windows", type=int, default=40, help="for each reference")
+    parser.add_argument("--windows", type=int, default=32, help="for each reference")
     given = parser.parse_args()
     began = time.perf_counter()
     with threadpool_limits(1):

@@ -60,7 +60,7 @@ def _encoded(column: Any, learnt: Any) -> Floats:
     if isinstance(column, pd.Series):
         place = np.append(learnt.get_indexer(column.cat.categories), -2)[column.cat.codes]
         place = np.select([place == -1, place == -2], [len(learnt), len(learnt) + 1], place)
-        return np.eye(len(learnt) + 2)[place]
+        return np.asarray(np.eye(len(learnt) + 2)[place])
     mean, sigma = learnt
     return np.where(np.isfinite(column), (column - mean) / sigma, 0.0)
 
