@@ -23,6 +23,8 @@ from backtrain.strategies.drift import CORRECTIONS, Flags, Floats, Reference, p_
 #: Tests that give p-values, and those that compare nothing but numbers.
 TESTED = ("auto", "KS", "chi2")
 NUMERIC = ("KS", "Wasserstein")
+#: Correction and level that parts have by default.
+USUAL = ("Benjamini-Hochberg", 0.05)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,17 +86,13 @@ class Rule:
         refuse_correction(self.part, self.correction, self.alpha)
         if isinstance(self.threshold, str) and self.threshold != "calibrated":
             self._refuse("threshold", "a number, or 'calibrated'")
+        if not isinstance(self.threshold, str) and not self.threshold >= 0:
+            self._refuse("threshold", "a distance is not negative")
         if self.test in TESTED and self.threshold != "calibrated":
             self._refuse("threshold", f"{self.test!r} gives p-values; set alpha instead")
-        usual = type(self).usual()
-        if self.test not in TESTED and (self.correction, self.alpha) != usual:
-            name = "alpha" if self.alpha != usual[1] else "correction"
+        if self.test not in TESTED and (self.correction, self.alpha) != USUAL:
+            name = "alpha" if self.alpha != USUAL[1] else "correction"
             self._refuse(name, f"{self.test!r} gives no p-values; set threshold instead")
-
-    @staticmethod
-    def usual() -> tuple[str, float]:
-        """The correction and the level that parts have by default."""
-        return "Benjamini-Hochberg", 0.05
 
     def _refuse(self, name: str, why: str) -> None:
         raise PartError(f"{self.part}({name}={getattr(self, name)!r}): {why}")

@@ -15,6 +15,7 @@ from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Sele
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.comparisons import (
+    USUAL,
     Comparison,
     Rule,
     by_p_value,
@@ -22,9 +23,15 @@ from backtrain.strategies.comparisons import (
     is_categorical,
     refuse_correction,
 )
-from backtrain.strategies.detectors import Detector
 from backtrain.strategies.distances import AT_ONCE, Sample
 from backtrain.strategies.drift import Floats, matched, two_proportions
+from backtrain.strategies.watches import (
+    Watch,
+    kept,
+    refuse_share,
+    refuse_text,
+    refuse_window,
+)
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -41,10 +48,10 @@ _SEASONS: Mapping[str, Callable[[pd.DatetimeIndex], Any]] = {
 class FeatureDrift(Part):
     """When features are distributed otherwise than in the training rows of the version in force.
 
-    Rows come in time order and resemble their neighbours; p-values take them for independent. On
-    such rows a distance with a calibrated threshold raises fewer false alarms: mean plus three
-    standard deviations of the distances of stretches of the training rows from the rest of them.
-    A look costs one ``check``, whatever the test; docs/drift.md has the formulas and alarm rates.
+    P-values take rows for independent. Where they resemble their neighbours, a distance with a
+    calibrated threshold raises fewer false alarms: it lies above the distances that stretches of
+    the training rows, as long as the window, have from the rest of them. A look costs one
+    ``check``, whatever the test; docs/drift.md has the formulas and alarm rates.
 
     Parameters
     ----------
@@ -95,9 +102,9 @@ class FeatureDrift(Part):
 
     def __post_init__(self) -> None:
         _ = self.rule
-        _refuse_window("FeatureDrift", self.window, self.min_rows)
-        _refuse_share("FeatureDrift", self.min_share)
-        _refuse_text("FeatureDrift", self.exclude)
+        refuse_window("FeatureDrift", self.window, self.min_rows)
+        refuse_share("FeatureDrift", self.min_share)
+        refuse_text("FeatureDrift", self.exclude)
         if self.max_reference < 2:
             raise PartError(f"FeatureDrift(max_reference={self.max_reference!r}): give 2 or more")
         if self.season is not None and self.season not in _SEASONS:
@@ -114,8 +121,8 @@ class FeatureDrift(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have, and tests that can compare none of them."""
-        kept = _kept("FeatureDrift", setup.stream.columns, self.exclude)
-        fit = self.comparable(kept, setup.stream.X)
+        found = kept("FeatureDrift", setup.stream.columns, self.exclude)
+        fit = self.comparable(found, setup.stream.X)
         if not fit or (self.test == "PCA" and len(fit) < 2):
             need = "two columns" if self.test == "PCA" else "a numeric column"
             raise PartError(f"FeatureDrift(test={self.test!r}): needs {need}; use 'auto'")
@@ -165,7 +172,7 @@ class PredictionDrift(Part):
 
     def __post_init__(self) -> None:
         _ = self.rule
-        _refuse_window("PredictionDrift", self.window, self.min_rows)
+        refuse_window("PredictionDrift", self.window, self.min_rows)
         if self.test in AT_ONCE:
             raise PartError(
                 f"PredictionDrift(test={self.test!r}): is for many columns; use 'auto' or 'JS'"
@@ -174,10 +181,7 @@ class PredictionDrift(Part):
     @cached_property
     def rule(self) -> Rule:
         """How scores are compared; there is one column, so nothing to correct."""
-        correction, _ = Rule.usual()
-        return Rule(
-            "PredictionDrift", self.test, correction, self.alpha, self.threshold, self.window
-        )
+        return Rule("PredictionDrift", self.test, USUAL[0], self.alpha, self.threshold, self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse tests of numbers for predicted classes."""
@@ -227,13 +231,13 @@ class MissingDrift(Part):
 
     def __post_init__(self) -> None:
         refuse_correction("MissingDrift", self.correction, self.alpha)
-        _refuse_window("MissingDrift", self.window, self.min_rows)
-        _refuse_share("MissingDrift", self.min_share)
-        _refuse_text("MissingDrift", self.exclude)
+        refuse_window("MissingDrift", self.window, self.min_rows)
+        refuse_share("MissingDrift", self.min_share)
+        refuse_text("MissingDrift", self.exclude)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have."""
-        _kept("MissingDrift", setup.stream.columns, self.exclude)
+        kept("MissingDrift", setup.stream.columns, self.exclude)
 
     def monitor(self) -> Monitor:
         """A watch over missing values."""
@@ -243,35 +247,7 @@ class MissingDrift(Part):
 # --- watches ------------------------------------------------------------------------------------
 
 
-class _Watch(Detector):
-    """Looks at the newest rows since the version in force came, when there are more of them."""
-
-    def __init__(self, window: int, min_rows: int) -> None:
-        super().__init__()
-        self._window, self._min_rows = window, min_rows
-        self._seen = 0
-
-    def restart(self, view: View) -> None:
-        self._since = view.model.first_row
-        self.forget()
-
-    def alarm(self, view: View) -> Reason | None:
-        past = view.past
-        if past - self._since < self._min_rows or past == self._seen:
-            return None
-        self._seen = past
-        return self.look(view, slice(max(self._since, past - self._window), past))
-
-    def forget(self) -> None:
-        """Drop what was kept about the former version."""
-        raise NotImplementedError
-
-    def look(self, view: View, rows: slice) -> Reason | None:
-        """Say what is wrong with the newest rows."""
-        raise NotImplementedError
-
-
-class _FeatureMonitor(_Watch):
+class _FeatureMonitor(Watch):
     def __init__(self, spec: FeatureDrift) -> None:
         super().__init__(spec.window, spec.min_rows)
         self._spec = spec
@@ -287,11 +263,11 @@ class _FeatureMonitor(_Watch):
                 self._comparison = self._against(view, view.model.selection)
             comparison = self._comparison
         else:
-            learnt, kept = self._of_same_season(view, rows)
-            if len(kept) < self._spec.min_rows:
+            learnt, asked = self._of_same_season(view, rows)
+            if len(asked) < self._spec.min_rows:
                 return None
             comparison = self._against(view, view.model.selection.take(learnt))
-            X = X.iloc[kept] if isinstance(X, pd.DataFrame) else X[kept]
+            X = X.iloc[asked] if isinstance(X, pd.DataFrame) else X[asked]
         view.checked()
         return comparison.look(columns_of(X, self._places(view, X))).reason(self._spec.min_share)
 
@@ -317,11 +293,11 @@ class _FeatureMonitor(_Watch):
         return matched(self._seasons, newest, self._spec.max_reference)
 
     def _places(self, view: View, X: Any) -> list[int]:
-        kept = _kept("FeatureDrift", view.columns, self._spec.exclude)
-        return self._spec.comparable(kept, X)
+        found = kept("FeatureDrift", view.columns, self._spec.exclude)
+        return self._spec.comparable(found, X)
 
 
-class _PredictionMonitor(_Watch):
+class _PredictionMonitor(Watch):
     def __init__(self, spec: PredictionDrift) -> None:
         super().__init__(spec.window, spec.min_rows)
         self._rule = spec.rule
@@ -353,7 +329,7 @@ class _PredictionMonitor(_Watch):
         return self._comparison.look([now]).reason()
 
 
-class _MissingMonitor(_Watch):
+class _MissingMonitor(Watch):
     def __init__(self, spec: MissingDrift) -> None:
         super().__init__(spec.window, spec.min_rows)
         self._spec = spec
@@ -363,7 +339,7 @@ class _MissingMonitor(_Watch):
 
     def look(self, view: View, rows: slice) -> Reason | None:
         spec, learnt = self._spec, view.model.selection
-        places = _kept("MissingDrift", view.columns, spec.exclude)
+        places = kept("MissingDrift", view.columns, spec.exclude)
         if self._usual is None:
             self._usual = _missing(view.X(learnt.rows), places)
         now, m = _missing(view.X(rows), places), rows.stop - rows.start
@@ -382,37 +358,3 @@ def _missing(X: Any, places: Sequence[int]) -> Floats:
 
 def _categories(labels: NDArray[Any]) -> Any:
     return pd.Series(pd.Categorical(labels))
-
-
-# --- refusals -----------------------------------------------------------------------------------
-
-
-def _kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
-    """Positions of the columns that are not excluded."""
-    if strange := [name for name in exclude if name not in columns]:
-        raise PartError(
-            f"{part}(exclude={list(exclude)}): no column {strange[0]!r}; "
-            f"the stream has {', '.join(columns)}"
-        )
-    kept = [place for place, name in enumerate(columns) if name not in exclude]
-    if not kept:
-        raise PartError(f"{part}(exclude={list(exclude)}): leaves no column to test")
-    return kept
-
-
-def _refuse_window(part: str, window: int, min_rows: int) -> None:
-    if not 1 <= min_rows <= window:
-        raise PartError(
-            f"{part}(window={window!r}, min_rows={min_rows!r}): "
-            "the window must hold at least min_rows, and these be 1 or more"
-        )
-
-
-def _refuse_share(part: str, share: float) -> None:
-    if not 0 <= share <= 1:
-        raise PartError(f"{part}(min_share={share!r}): a share lies between 0 and 1")
-
-
-def _refuse_text(part: str, exclude: Sequence[str]) -> None:
-    if isinstance(exclude, str):
-        raise PartError(f"{part}(exclude={exclude!r}): give a list, [{exclude!r}]")

@@ -30,7 +30,7 @@ from backtrain.strategies import (
     PredictionDrift,
     Sliding,
 )
-from backtrain.strategies.comparisons import Rule
+from backtrain.strategies.comparisons import USUAL, Rule
 from backtrain.strategies.distances import Sample, calibrated
 
 PARTS = [
@@ -79,6 +79,7 @@ NONSENSE = [
     (lambda: FeatureDrift(correction="BH"), "not one of 'Benjamini-Hochberg'"),
     (lambda: FeatureDrift(threshold=0.2), "'auto' gives p-values; set alpha instead"),
     (lambda: FeatureDrift("PSI", threshold="high"), "a number, or 'calibrated'"),
+    (lambda: FeatureDrift("PSI", threshold=-1), "not negative"),
     (lambda: FeatureDrift("PSI", alpha=0.01), "alpha=0.01.*'PSI' gives no p-values; set threshold"),
     (lambda: FeatureDrift("PSI", correction="none"), "correction='none'.*set threshold"),
     (lambda: FeatureDrift(season="summer"), "not one of 'hour', 'weekday'"),
@@ -194,7 +195,7 @@ def test_a_threshold_is_calibrated_on_a_window_that_is_not_longer_than_the_rows(
     rng = np.random.default_rng(0)
     values = rng.normal(size=4_000)
     sample = Sample(lambda places: [values[places]], 4_000, 4_000)
-    rule = Rule("", "JS", *Rule.usual(), "calibrated", window=400)
+    rule = Rule("", "JS", *USUAL, "calibrated", window=400)
     comparison = rule.against(sample, ["x"])
     for rows, size in ((400, 400), (399, 200), (200, 200), (150, 100)):
         found = comparison.look([rng.normal(size=rows)])
