@@ -306,9 +306,8 @@ class _PredictionMonitor(Watch):
         self._comparison: Comparison | None = None
 
     def look(self, view: View, rows: slice) -> Reason | None:
-        served, first = view.served, view.past - len(view.served)
-        newest = slice(rows.start - first, rows.stop - first)
-        mine = served.version[newest] == view.model.version
+        served = view.served.within(rows)
+        mine = served.version == view.model.version
         if np.count_nonzero(mine) < self._min_rows:
             return None
         reference = view.model.reference
@@ -316,12 +315,12 @@ class _PredictionMonitor(Watch):
             return None
         told = reference.outcomes
         if told.score is not None:
-            before, now = told.score, served.score[newest][mine]
+            before, now = told.score, served.score[mine]
         elif told.classes is None:
-            before, now = told.prediction, served.prediction[newest][mine]
+            before, now = told.prediction, served.prediction[mine]
         else:
             before = _categories(told.classes[told.prediction])
-            now = _categories(served.prediction[newest][mine])
+            now = _categories(served.prediction[mine])
         if self._comparison is None:
             sample = Sample(lambda where: [before[where]], len(before), len(before))
             self._comparison = self._rule.against(sample, ["the prediction"])
