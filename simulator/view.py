@@ -376,6 +376,10 @@ class Served:
     def __len__(self) -> int:
         return int(self.rows.stop - self.rows.start)
 
+    def within(self, rows: slice) -> Served:
+        """A stretch of them, given by positions in the stream."""
+        return Served(self.view, slice(max(rows.start, self.rows.start), rows.stop))
+
     def by(self, version: int) -> Rows:
         """The rows that one version answered."""
         return np.asarray(self.rows.start + np.flatnonzero(self.version == version))

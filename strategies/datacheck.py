@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.shifts import column_of
+from backtrain.strategies.comparisons import columns_of
 
 __all__ = ["DataCheck"]
 
@@ -157,10 +157,10 @@ class DataCheck(Part):
             return
         if len(learnt) > self.max_reference:
             learnt = learnt[np.linspace(0, len(learnt) - 1, self.max_reference).astype(np.int64)]
-        old, new = view.X(learnt), view.X(fresh)
-        for place, name in enumerate(view.columns):
-            if name not in self.exclude:
-                yield from self._compare(name, column_of(old, place), column_of(new, place))
+        places = [p for p, name in enumerate(view.columns) if name not in self.exclude]
+        before, now = (columns_of(view.X(rows), places) for rows in (learnt, fresh))
+        for place, old, new in zip(places, before, now, strict=True):
+            yield from self._compare(view.columns[place], old, new)
         if self.labels:
             yield from self._compare(view.target, _labels(view, learnt), _labels(view, fresh))
 

@@ -1,15 +1,61 @@
-"""Drift statistics: two samples in, numbers out, and no notion of time."""
+"""Drift tests: two samples of a column in, a p-value out, and no notion of time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaincc
+from scipy.special import gammaincc, ndtr
 from scipy.stats import kstwo
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+#: Cells that a numeric column is counted in.
+BINS = 10
+
+
+class Cells:
+    """Where the values of one column are counted, as a reference sample draws the borders.
+
+    A categorical column has a cell for each category, one for all that the reference does not
+    know, and one for missing values. A numeric column of more than ten values has ten cells, cut at
+    the reference's quantiles, of which those that coincide count once; one of at most ten values
+    has a cell for each value and one for each gap between them. Missing numbers are left out.
+
+    Parameters
+    ----------
+    values : ndarray of float, or categorical Series, of shape (n,)
+        The reference sample.
+    """
+
+    def __init__(self, values: Any) -> None:
+        self._categories: pd.Index | None = None
+        if isinstance(values, pd.Series):
+            self._categories = values.cat.categories[np.unique(values.cat.codes[values.notna()])]
+            return
+        known = values[~np.isnan(values)]
+        distinct = np.unique(known)
+        self._by_value = len(distinct) <= BINS
+        inner = np.arange(1, BINS) / BINS
+        self._edges: Floats = distinct if self._by_value else np.unique(np.quantile(known, inner))
+
+    def count(self, values: Any) -> Floats:
+        """How many values lie in each cell."""
+        if self._categories is not None:
+            counts = values.value_counts(dropna=True)
+            known = counts.reindex(self._categories, fill_value=0).to_numpy(np.float64)
+            other = float(counts.sum() - known.sum())
+            return np.append(known, [other, float(values.isna().sum())])
+        values = values[~np.isnan(values)]
+        places = np.searchsorted(self._edges, values, side="right")
+        if self._by_value:
+            places = places + np.searchsorted(self._edges, values, side="left")
+        most = (2 if self._by_value else 1) * len(self._edges) + 1
+        return np.bincount(places, minlength=most).astype(np.float64)
 
 
 class Reference:
@@ -22,15 +68,17 @@ class Reference:
     ----------
     values : ndarray of float, or categorical Series, of shape (n,)
         The reference sample.
+    counted : bool
+        Test numeric columns by chi-squared too, on the counts in `Cells`.
     """
 
-    def __init__(self, values: Any) -> None:
-        self._categories: pd.Index | None = None
-        if isinstance(values, pd.Series):
-            self._categories = values.cat.categories
-            self._counts = _counted(values)
+    def __init__(self, values: Any, counted: bool = False) -> None:
+        self._cells: Cells | None = None
+        if counted or isinstance(values, pd.Series):
+            self._cells = Cells(values)
+            self._counts = self._cells.count(values)
             return
-        self._sorted: NDArray[np.float64] = np.sort(values[~np.isnan(values)])
+        self._sorted: Floats = np.sort(values[~np.isnan(values)])
 
     def p_value(self, values: Any) -> float:
         """Chance of such a difference without drift; 1 where nothing can be compared."""
@@ -38,24 +86,16 @@ class Reference:
 
     def compare(self, values: Any) -> tuple[float, float]:
         """Statistic and effective sample size (NaN: the statistic is a p-value already)."""
-        if self._categories is not None:
-            return chi_squared(self._counts, self._count_like(values)), np.nan
+        if self._cells is not None:
+            return chi_squared(self._counts, self._cells.count(values)), np.nan
         current = np.sort(values[~np.isnan(values)])
         n, m = len(self._sorted), len(current)
         if n == 0 or m == 0:
             return 1.0, np.nan
         return ks_statistic(self._sorted, current), max(1.0, np.round(n * m / (n + m)))
 
-    def _count_like(self, values: pd.Series) -> NDArray[np.float64]:
-        """Counts in the reference's categories, then of others, then of missing ones."""
-        assert self._categories is not None
-        counts = values.value_counts(dropna=True)
-        known = counts.reindex(self._categories, fill_value=0).to_numpy(np.float64)
-        other = float(counts.sum() - known.sum())
-        return np.append(known, [other, float(values.isna().sum())])
 
-
-def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> NDArray[np.float64]:
+def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> Floats:
     """The p-value of each column against its reference, shape (columns,).
 
     Kolmogorov's distribution is asked once for all of them: asking takes longer than the rest.
@@ -68,12 +108,7 @@ def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> NDArray
     return found
 
 
-def _counted(values: pd.Series) -> NDArray[np.float64]:
-    counts = values.value_counts(dropna=True).reindex(values.cat.categories, fill_value=0)
-    return np.append(counts.to_numpy(np.float64), [0.0, float(values.isna().sum())])
-
-
-def ks_statistic(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
+def ks_statistic(reference: Floats, current: Floats) -> float:
     """Largest distance between two empirical distributions; both samples sorted.
 
     The distance can only peak at a value of one of the samples, and between values of the shorter
@@ -106,7 +141,7 @@ def ks_p_value(statistic: Any, effective: Any) -> Any:
     return np.clip(kstwo.sf(statistic, effective), 0.0, 1.0)
 
 
-def chi_squared(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
+def chi_squared(reference: Floats, current: Floats) -> float:
     """p-value of Pearson's test that two rows of counts come from one distribution."""
     table = np.vstack((reference, current))
     table = table[:, table.sum(axis=0) > 0]
@@ -118,7 +153,23 @@ def chi_squared(reference: NDArray[np.float64], current: NDArray[np.float64]) ->
     return float(gammaincc(freedom / 2, statistic / 2))
 
 
-def benjamini_hochberg(p_values: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
+def two_proportions(hits: Floats, n: int, more_hits: Floats, m: int) -> Floats:
+    """Two-sided p-values of the pooled z-test that hits are as frequent in n as in m trials.
+
+    >>> two_proportions(np.array([10.0, 0.0]), 100, np.array([20.0, 0.0]), 100).round(4).tolist()
+    [0.0477, 1.0]
+    """
+    pooled = (hits + more_hits) / (n + m)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    gap = np.abs(hits / n - more_hits / m)
+    z = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
+    return np.asarray(2 * ndtr(-z))
+
+
+# --- many columns -------------------------------------------------------------------------------
+
+
+def benjamini_hochberg(p_values: Floats, rate: float) -> Flags:
     """Which hypotheses to reject so that at most ``rate`` of the rejections are wrong on average.
 
     Benjamini & Hochberg (1995), J. R. Stat. Soc. B 57, 289-300.
@@ -133,3 +184,64 @@ def benjamini_hochberg(p_values: NDArray[np.float64], rate: float) -> NDArray[np
     if below.any():
         rejected[order[: int(np.flatnonzero(below)[-1]) + 1]] = True
     return rejected
+
+
+def bonferroni(p_values: Floats, rate: float) -> Flags:
+    """Which hypotheses to reject so that the chance of any wrong rejection is at most ``rate``.
+
+    >>> bonferroni(np.array([0.01, 0.9, 0.02]), 0.05).tolist()
+    [True, False, False]
+    """
+    return np.asarray(p_values <= rate / len(p_values))
+
+
+def uncorrected(p_values: Floats, rate: float) -> Flags:
+    """Which hypotheses to reject, each wrongly with a chance of ``rate``.
+
+    >>> uncorrected(np.array([0.01, 0.9, 0.02]), 0.05).tolist()
+    [True, False, True]
+    """
+    return np.asarray(p_values <= rate)
+
+
+CORRECTIONS: Mapping[str, Callable[[Floats, float], Flags]] = {
+    "Benjamini-Hochberg": benjamini_hochberg,
+    "Bonferroni": bonferroni,
+    "none": uncorrected,
+}
+
+
+# --- which rows to compare ----------------------------------------------------------------------
+
+
+def matched(
+    reference: NDArray[np.int64], current: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places in two samples, given the group of each row, such that both hold groups alike.
+
+    Of each group come k times as many reference rows as current ones, evenly spaced, with the
+    largest whole k that the scarcest group and ``most`` reference rows allow. A group with fewer
+    reference rows than current ones is left out on both sides.
+
+    >>> reference, current = np.array([0, 0, 0, 0, 1, 1, 2]), np.array([0, 1, 2, 2])
+    >>> [places.tolist() for places in matched(reference, current, most=100)]
+    [[0, 3, 4, 5], [0, 1]]
+    """
+    groups, counts = np.unique(current, return_counts=True)
+    found = [np.flatnonzero(reference == group) for group in groups]
+    enough = [len(places) >= count for places, count in zip(found, counts, strict=True)]
+    wanted = [(p, c) for p, c, is_in in zip(found, counts, enough, strict=True) if is_in]
+    kept = np.flatnonzero(np.isin(current, groups[enough]))
+    if not wanted:
+        return kept, kept
+    times = min(len(places) // count for places, count in wanted)
+    times = max(1, min(times, most // len(kept)))
+    drawn = [places[thinned(len(places), times * count)] for places, count in wanted]
+    return np.sort(np.concatenate(drawn)), kept
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``count`` places, evenly spaced, the first and the last among them."""
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).astype(np.int64)

@@ -804,6 +804,9 @@ class SlowServed:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def within(self, rows: slice) -> SlowServed:
+        return SlowServed(self.replay, [i for i in self.rows if rows.start <= i < rows.stop])
+
     @property
     def version(self) -> np.ndarray:
         return np.array([self.replay.truth.served_by[i] for i in self.rows])
