@@ -8,6 +8,7 @@ from backtrain.strategies import (
     detectors,
     gates,
     recorded,
+    restraints,
     shifts,
     strategy,
     triggers,
@@ -18,6 +19,7 @@ from backtrain.strategies.combinations import *
 from backtrain.strategies.detectors import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.recorded import *
+from backtrain.strategies.restraints import *
 from backtrain.strategies.shifts import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *
@@ -29,6 +31,7 @@ __all__ += combinations.__all__
 __all__ += detectors.__all__
 __all__ += gates.__all__
 __all__ += recorded.__all__
+__all__ += restraints.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += triggers.__all__
