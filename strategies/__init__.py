@@ -16,6 +16,7 @@ from backtrain.strategies import (
     gates,
     martingale,
     recorded,
+    restraints,
     retuning,
     samples,
     shifts,
@@ -37,6 +38,7 @@ from backtrain.strategies.forecasts import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.martingale import *
 from backtrain.strategies.recorded import *
+from backtrain.strategies.restraints import *
 from backtrain.strategies.retuning import *
 from backtrain.strategies.samples import *
 from backtrain.strategies.shifts import *
@@ -61,6 +63,7 @@ __all__ += recorded.__all__
 __all__ += martingale.__all__
 __all__ += retuning.__all__
 __all__ += samples.__all__
+__all__ += restraints.__all__
 __all__ += shifts.__all__
 __all__ += strategy.__all__
 __all__ += trials.__all__
