@@ -205,7 +205,11 @@ class Window(Protocol):
     """What to train on."""
 
     def select(self, view: View) -> Selection:
-        """Choose among the rows known now: sorted positions or a slice, optional weights."""
+        """Choose among the rows known now: sorted positions or a slice, optional weights.
+
+        ``view.reason`` says why; it is None for the first model. What looks at it, or at what was
+        trained before, is `path_dependent`.
+        """
 
 
 class Update(Protocol):
@@ -223,7 +227,8 @@ class Update(Protocol):
         """Return a fitted model.
 
         ``model`` is an unfitted copy that may be fitted in place; ``parent`` the fitted model in
-        force, or None for the first one, and must not be changed.
+        force, or None for the first one, and must not be changed. See also `needs_parent`,
+        `needs_labels` and `rows_fitted`.
         """
 
 

@@ -123,13 +123,15 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert max(map(len, helped)) <= 100
     assert main(["list"]) == 0
     everything = capsys.readouterr().out
-    assert main(["list", "window"]) == 0
+    assert main(["list", "update"]) == 0
     assert capsys.readouterr().out == (
-        "window=\n"
-        "  custom     A class of your own: window=custom window._target_=my_module.MyWindow.\n"
-        "  decay      Older rows count less: half as much every half_life.\n"
-        "  expanding  Everything that is known.\n"
-        "  sliding    The newest stretch: length=90D, or length=2000 labelled rows. (default)\n"
+        "update=\n"
+        "  custom       A class of your own: update=custom update._target_=my_module.MyUpdate.\n"
+        "  partial_fit  Only rows that are new to the model in force, by partial_fit (model=sgd).\n"
+        "  refit        A new model, fitted from scratch. (default)\n"
+        "  retune       A search for parameters at every training: update.grid={alpha:[1,10]}.\n"
+        "  transfer     Keep the fitted transformers of a pipeline, fit its last step anew.\n"
+        "  warm_start   On from the model in force, with the estimator's own warm_start.\n"
     )
     assert "  bike " in everything
     assert "_base" not in everything

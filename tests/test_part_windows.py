@@ -116,6 +116,13 @@ REGRESSION = {
     ),
     "complete days": Strategy(EveryRows(9), CompleteCohorts(Expanding(), "W-TUE", coverage=0.5)),
 }
+CLASSIFICATION = {
+    "the best by accuracy": Strategy(
+        Every("10h"), Dynamic([Sliding(10), Expanding()], holdout=5, metric="accuracy")
+    ),
+    "representative": Strategy(EveryRows(9), Representative(10, max_weight=4.0)),
+    "reservoir": Strategy(Every("9h"), Reservoir(16), gate=BeatsChampion(0.3, min_rows=2)),
+}
 INCREMENTAL = {
     "partial fit since the last training": Strategy(
         Every("6h"), SinceLastTraining(3), PartialFit()
