@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, QuantileRegressor
+from scipy import sparse
+from scipy.optimize import linprog, minimize
+from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
@@ -28,8 +30,9 @@ class Forecast(Part):
     that a model will lose over its reference within the horizon, from its staleness now (as in
     `StalenessCost`) and its age. ``Q = line[0] + line[1] * staleness + line[2] * days`` is a linear
     quantile regression on models trained along the history before ``start``: their staleness, age
-    and later losses as far as known at ``start``; then it is frozen. A new model is taken to start
-    at the reference of the one in force. In the style of UPF (Regol et al., "When to retrain a
+    and later losses as far as known at ``start``; then it is frozen. Its slopes are 0 or more: a
+    staler or older model is never forecast to do better. A new model is taken to start at the
+    reference of the one in force. In the style of UPF (Regol et al., "When to retrain a
     machine learning model", ICML 2025, arXiv 2505.14903).
 
     Parameters
@@ -125,7 +128,8 @@ class Learned(Part):
     weights[1] * staleness + weights[2] * accumulated + weights[3] * days > 0``: a logistic
     regression. Its lessons are all pairs of an instant and a model trained by then: whether the
     cheapest schedule in hindsight trains there, and the money that this gains, which is the weight
-    of the lesson. After ``start`` nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD
+    of the lesson. Its weights of the three are 0 or more: a staler or older model is never less
+    due. After ``start`` nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD
     2026).
 
     Parameters
@@ -187,27 +191,47 @@ class Learned(Part):
 
 
 def _quantile_line(inputs: Floats, target: Floats, quantile: float) -> tuple[float, ...]:
-    """Intercept and slopes of a linear quantile regression."""
+    """Intercept and slopes, 0 or more, of a linear quantile regression.
+
+    Minimal is the sum of ``quantile`` times what lies above the line and ``1 - quantile`` times
+    what lies below it (Koenker & Bassett 1978).
+    """
     scale, unit = _scale(inputs), float(_scale(target))
     # Rounded, so that the last bit of a sum does not decide between lines that are equally good.
-    line = QuantileRegressor(quantile=quantile, alpha=1e-6).fit(
-        np.round(inputs / scale, 9), np.round(target / unit, 9)
-    )
-    slopes = (line.coef_ * unit / scale).tolist()
-    return (float(line.intercept_) * unit, *slopes)
+    X, y = np.round(inputs / scale, 9), np.round(target / unit, 9)
+    n, p = X.shape
+    found = linprog(
+        np.concatenate([[0], np.full(p, 1e-6 * n), np.full(n, quantile), np.full(n, 1 - quantile)]),
+        A_eq=sparse.hstack([np.ones((n, 1)), X, sparse.eye(n), -sparse.eye(n)], format="csc"),
+        b_eq=y,
+        bounds=[(None, None)] + [(0, None)] * (p + 2 * n),
+        method="highs",
+    ).x
+    return (float(found[0]) * unit, *(found[1 : p + 1] * unit / scale).tolist())
 
 
 def _classifier(inputs: Floats, gains: Floats) -> tuple[float, ...]:
-    """Intercept and slopes of a logistic regression that weighs its lessons by their stakes."""
-    stakes, train = np.abs(gains), gains > 0
+    """Intercept and slopes, 0 or more, of a logistic regression with scikit-learn's usual penalty.
+
+    A lesson weighs what is at stake; the weights are 1 on average.
+    """
+    train, stakes = gains > 0, np.abs(gains)
     if not train.any() or not stakes[~train].any():
         return (1.0 if train.any() else -1.0, *[0.0] * inputs.shape[1])
     scaler = StandardScaler().fit(inputs)
-    model = LogisticRegression().fit(
-        scaler.transform(inputs), train, sample_weight=stakes / stakes.mean()
-    )
-    slopes = model.coef_[0] / scaler.scale_
-    return (float(model.intercept_[0] - slopes @ scaler.mean_), *slopes.tolist())
+    X = np.column_stack([np.ones(len(inputs)), scaler.transform(inputs)])
+    signed = X * np.where(train, 1.0, -1.0)[:, None]
+    weight, penalty = stakes / stakes.mean(), np.array([0.0] + [1.0] * inputs.shape[1])
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        margin = signed @ w
+        value = weight @ np.logaddexp(0, -margin) + penalty @ w**2 / 2
+        return float(value), penalty * w - (weight * expit(-margin)) @ signed
+
+    bounds = [(None, None)] + [(0, None)] * inputs.shape[1]
+    found = minimize(loss, np.zeros(X.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    slopes = found[1:] / scaler.scale_
+    return (float(found[0] - slopes @ scaler.mean_), *slopes.tolist())
 
 
 def _scale(values: Floats) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import SlowReplay
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LogisticRegression, QuantileRegressor
+from sklearn.metrics import mean_pinball_loss
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from backtrain import (
@@ -39,6 +42,7 @@ from backtrain.strategies import (
     Sliding,
     StalenessCost,
 )
+from backtrain.strategies.forecasts import _classifier, _quantile_line
 from backtrain.strategies.rehearsal import Rehearsal, rehearse
 
 PARTS = [
@@ -588,6 +592,37 @@ def test_the_clairvoyant_is_the_oracle_of_the_loss_matrix(past: Rehearsal) -> No
             ticks.append(j)
     matrix = as_loss_matrix(past)
     assert matrix.schedule(ticks).cost(matrix.prices)[0] == matrix.oracle().cost
+
+
+@quickly
+@given(seed=st.integers(0, 10_000), quantile=st.sampled_from((0.25, 0.5, 0.9)))
+def test_what_is_learnt_is_what_scikit_learn_says_with_slopes_of_0_or_more(
+    seed: int, quantile: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(40, 3)) * [1, 100, 0.01]
+    score = inputs @ [1, 0.01, 100] + rng.normal(size=40)
+    line = np.array(_quantile_line(inputs, score, quantile))
+    model = QuantileRegressor(quantile=quantile, alpha=0).fit(inputs, score)
+    assert (line[1:] >= 0).all()
+    if (model.coef_ >= 0).all():
+        ours, theirs = (
+            mean_pinball_loss(score, a + inputs @ b, alpha=quantile)
+            for a, b in ((line[0], line[1:]), (model.intercept_, model.coef_))
+        )
+        assert ours == pytest.approx(theirs, rel=1e-3)
+    weights = np.array(_classifier(inputs, score))
+    assert (weights[1:] >= 0).all()
+    scaled, stakes = StandardScaler().fit(inputs), np.abs(score)
+    logistic = LogisticRegression(tol=1e-10).fit(
+        scaled.transform(inputs), score > 0, sample_weight=stakes / stakes.mean()
+    )
+    if (logistic.coef_ >= 0).all():
+        assert weights[1:] * scaled.scale_ == pytest.approx(logistic.coef_[0], rel=1e-2, abs=1e-3)
+    # Where all goes the other way, only the intercept is left.
+    one = inputs[:, :1]
+    assert _quantile_line(one, -one[:, 0], quantile)[1] == 0
+    assert _classifier(one, -one[:, 0])[1] == 0
 
 
 @quickly
