@@ -27,6 +27,11 @@ class Chain(Part):
     Each may refuse before the training. Only one may hold rows out. A share of the rows that the
     challenger has reached at one gate stays with it while a later one waits.
 
+    Parameters
+    ----------
+    *gates : Gate
+        In the order in which they are asked.
+
     >>> Chain(BeatsChampion(), NoGroupWorse(holdout=None), Approval("1D"))
     Chain(BeatsChampion(), NoGroupWorse(holdout=None), Approval('1D'))
     """

@@ -174,6 +174,11 @@ class Wrapped(Part):
 class Not(Wrapped):
     """When a trigger does not fire: made for `AllOf`, alone it fires at most ticks.
 
+    Parameters
+    ----------
+    trigger : Trigger
+        Whose silence is the reason.
+
     >>> AllOf(Every("7D"), Not(FeatureDrift()))
     AllOf(Every('7D'), Not(FeatureDrift()))
     """

@@ -173,6 +173,11 @@ class EveryLabels(Part):
     Late labels count when they arrive, whichever version answered their rows; labels of rows
     before ``start`` do not. To count is not to look: it buys no label.
 
+    Parameters
+    ----------
+    labels : int
+        How many.
+
     >>> EveryLabels(500)
     EveryLabels(500)
     """
