@@ -704,10 +704,6 @@ class SlowView:
         return SlowServed(self._replay, [i for i in self._replay.served if i < self.past])
 
     @property
-    def labelled(self) -> SlowLabelled:
-        return SlowLabelled(self._replay)
-
-    @property
     def answered_so_far(self) -> int:
         return len(self.served)
 
