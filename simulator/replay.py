@@ -49,6 +49,8 @@ class Job:
     kind: Literal["initial", "train"]
     rows: int = 0
     cpu_seconds: float = 0.0
+    begun: bool = True  # false while its window and gate may still refuse it
+    labels: tuple[int, int] = (0, 0)  # bought before that: of rows before start, and after
 
 
 @dataclass(slots=True, eq=False)
@@ -269,7 +271,7 @@ class Replay:
 
     def _start(self, reason: Reason) -> None:
         view, at = self.view, self.view.at
-        job = self._job = Job(len(self.log.versions), "train")
+        job = self._job = Job(len(self.log.versions), "train", begun=False)
         trial = self.strategy.gate.open()
         parent, view._reason = view.model, reason
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
@@ -280,12 +282,11 @@ class Replay:
             if refusal is not None:
                 self.log.event(at, "refused", None, refusal)
                 self._charge_fitting("train", parent.version, job.rows, job.cpu_seconds)
+                self._charge_labels(parent.version, *job.labels)
                 return
             if self.challenger is not None:
                 self._supersede(self.challenger, job)
-            view.trainings.append(at)
-            self.log.event(at, "trained", job.version, reason)
-            self.log.versions.append(entry)
+            self._begin(job, entry, reason)
             train, _ = trial.reserve(selection)
             model = self._learn(entry, train, parent)
             self._charge_training(job, selection)
@@ -321,6 +322,14 @@ class Replay:
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
 
+    def _begin(self, job: Job, entry: VersionEntry, reason: Reason) -> None:
+        """Nothing has refused the training: it counts, and pays for its labels."""
+        job.begun = True
+        self.view.trainings.append(self.view.at)
+        self.log.event(self.view.at, "trained", job.version, reason)
+        self.log.versions.append(entry)
+        self._charge_labels(job.version, *job.labels)
+
     def _fail(
         self,
         job: Job,
@@ -331,11 +340,8 @@ class Replay:
     ) -> None:
         """Write a failed training down; the old model serves on."""
         at = self.view.at
-        if not self.log.versions or self.log.versions[-1] is not entry:
-            # It failed while the window was searched, before anything was trained.
-            self.view.trainings.append(at)
-            self.log.event(at, "trained", job.version, reason)
-            self.log.versions.append(entry)
+        if not job.begun:  # it failed while the window was searched
+            self._begin(job, entry, reason)
         entry.outcome = "failed"
         if job.rows:
             self._charge_training(job, selection)
@@ -404,12 +410,20 @@ class Replay:
             return
         places = np.arange(rows.start, rows.stop)[fresh] if isinstance(rows, slice) else rows[fresh]
         self._bought[places] = True
-        job = self._job
-        begun = job is not None and job.version < len(self.log.versions)
-        version = job.version if job is not None and begun else self.view.model.version
         before = int(np.count_nonzero(places < self.setup.served.start))
+        after, job = len(places) - before, self._job
+        if job is None:
+            self._charge_labels(self.view.model.version, before, after)
+        elif job.begun:
+            self._charge_labels(job.version, before, after)
+        else:  # who pays will turn out: the new version, or the one in force that looked in vain
+            job.labels = job.labels[0] + before, job.labels[1] + after
+
+    def _charge_labels(self, version: int, before: int, after: int) -> None:
+        """Charge so many labels of rows before ``start``, and of rows since."""
+        price = self.setup.prices.label
         self._spend(self.view.at, "initial", version, before, price)
-        self._spend(self.view.at, "label", version, len(places) - before, price)
+        self._spend(self.view.at, "label", version, after, price)
 
     def note(self, kind: str, reason: Reason) -> None:
         """Write down what a part wants on record."""

@@ -238,6 +238,7 @@ class SlowReplay:
         self.model: SlowVersion | None = None
         self.reason: Reason | None = None
         self.job: int | None = None  # the version that is being prepared
+        self.looked_at: list[int] = []
         self.passed = 0  # rows of all fits of one training
         self.given: dict[int, dict[int, float]] = {}  # weights of rows, by instant of the decision
         self.noted: tuple[Reason, str] | None = None
@@ -358,14 +359,26 @@ class SlowReplay:
 
     def buy(self, rows: list[int], version: int | None = None) -> None:
         if version is None:
-            paying = self.job if self.account is None else self.account
             in_force = 0 if self.model is None else self.model.version
-            version = in_force if paying is None else paying
+            version = in_force if self.account is None else self.account
+            if self.job is not None:
+                version = self.job
+                if self.model is not None and self.job == len(self.truth.versions):
+                    self.looked_at += [row for row in rows if row not in self.bought]
+                    self.bought |= set(rows)
+                    return
         for row in rows:
             if row not in self.bought:
                 self.bought.add(row)
                 before = self.event[row] < self.start
                 self.charge("initial" if before else "label", version, 1, "label")
+
+    def pay_for_looks(self, version: int) -> None:
+        """Charge the labels that a window or a gate's check has bought."""
+        for row in self.looked_at:
+            before = self.event[row] < self.start
+            self.charge("initial" if before else "label", version, 1, "label")
+        self.looked_at = []
 
     def rescored(self, version: int, count: int) -> None:
         """A monitor pays for rows that it has scored anew."""
@@ -389,6 +402,7 @@ class SlowReplay:
 
     def fitted(self, rows: list[int], parent: Any, decided: int) -> Any:
         if self.told is not None:
+            self.passed += len(rows)
             return None
         self.passed += rows_passed(self.strategy.update, len(rows))
         return self.fit(self.strategy.update, rows, self.weights_of(rows, decided), parent)
@@ -473,7 +487,7 @@ class SlowReplay:
         decided = self.model.decided
         unknown = [i for i in rows if self.label[i] > decided or self.event[i] >= decided]
         if self.classify and {self.y[i] for i in unknown} - set(self.model.model.classes_):
-            self.buy(unknown, len(self.truth.versions))
+            self.buy(unknown)
             return rows
         drawn = []
         if round(update.replay * len(unknown)):
@@ -484,7 +498,7 @@ class SlowReplay:
         return drawn + sorted(unknown, key=lambda i: (self.label[i], i))
 
     def first_model(self) -> None:
-        self.job = 0
+        self.job = self.passed = 0
         rows = self.window()
         self.model = SlowVersion(
             self, 0, self.fitted(rows, None, self.start), rows, self.start, None
@@ -492,6 +506,7 @@ class SlowReplay:
         self.charge("initial", 0, 1, "retrain")
         self.charge("initial", 0, self.passed / 1000, "per_1k_rows")
         self.buy(rows)
+        self.pay_for_looks(0)
         self.job = None
         self.add_version(0, rows, self.start, "initial")
         self.event_("initial", 0)
@@ -530,6 +545,7 @@ class SlowReplay:
         rows = self.rows_to_learn()
         if trial.check(Selection(np.array(rows, dtype=np.int64)), SlowView(self)) is not None:
             self.event_("refused", None)
+            self.pay_for_looks(self.model.version)
             return
         if self.training is not None:
             old, self.training = self.training.challenger.version, None
@@ -539,15 +555,17 @@ class SlowReplay:
         self.event_("trained", number)
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
+        self.pay_for_looks(number)
+        model, failed = None, False
         try:
             model = self.fitted(train, self.model.model, self.now)
         except CannotFitError:
-            model = None
-        if self.passed:
+            failed = True
+        if self.passed or not failed:
             self.charge("train", number, 1, "retrain")
             self.charge("train", number, self.passed / 1000, "per_1k_rows")
             self.buy(rows, number)
-        if model is None:
+        if failed:
             self.truth.versions[number]["outcome"] = "failed"
             self.event_("failed", number)
             return

@@ -92,7 +92,9 @@ def spoilt(stream, t, rng, labels=None):
         drawn = rng.choice(np.unique(stream.y) if labels is None else labels, size=len(event))
         y = np.where(hidden, drawn, stream.y)
     X = _spoilt_features(stream.X, future, rng)
-    group = np.where(future, rng.choice(["a", "b", "z"], size=len(event)), stream.group)
+    group = stream.group
+    if group is not None:
+        group = np.where(future, rng.choice(["a", "b", "z"], size=len(event)), group)
     return replace(stream, X=X, y=y, event_time=event, label_time=label, group=group)
 
 
@@ -119,7 +121,7 @@ def shuffled(stream, t, rng):
         X=stream.take(order),
         y=stream.y[order],
         label_time=stream.event_time + gap[order],
-        group=stream.group[order],
+        group=None if stream.group is None else stream.group[order],
     )
 
 
@@ -132,7 +134,7 @@ def cut(stream, t, rng):
         y=stream.y[known],
         event_time=stream.event_time[known],
         label_time=stream.label_time[known],
-        group=stream.group[known],
+        group=None if stream.group is None else stream.group[known],
     )
 
 

@@ -447,8 +447,8 @@ def test_a_combination_from_yaml_does_what_was_worked_out_by_hand() -> None:
     assert at[training].tolist() == [32, 35, 41, 62]
     assert run.events["reason"][training].tolist() == [
         "scheduled for 2024-02-02 00:00:00",
-        "1 of 1 features drifted: x0",
-        "1 of 1 features drifted: x0",
+        "x0 drifted",
+        "x0 drifted",
         "scheduled for 2024-03-03 00:00:00",
     ]
 
