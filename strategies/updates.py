@@ -182,8 +182,10 @@ class PartialFit(Part):
         fresh = view.labelled.arrived_after(decided_at, selection.rows)
         if len(fresh) == 0:
             return selection.take(fresh)
-        if _strange(view.y(selection.take(fresh).rows), view.model.estimator):
-            return selection
+        if view.task == "classification":
+            arrived = view.y(selection.take(fresh).rows)
+            if _strange(arrived, view.model.estimator):
+                return selection
         count = round(self.replay * len(fresh))
         if count:
             old = np.setdiff1d(np.arange(len(selection)), fresh, assume_unique=True)

@@ -370,7 +370,9 @@ def test_tuning_is_paid_for_before_start() -> None:
     # Four models of five rows, four references of four, and the first model.
     assert amounts.loc[1000] * 1000 == pytest.approx(4 * 5 + 4 * 4 + 5)
     assert amounts.loc[1] == 1
-    assert amounts.loc[0.01] == 14  # rows 4 to 17: all that models were trained on, and all answered
+    assert (
+        amounts.loc[0.01] == 14
+    )  # rows 4 to 17: all that models were trained on, and all answered
     tuned_before = setup.replay(Strategy(CumulativeStaleness(0.0), Sliding(5)))
     assert run.totals["total"] == tuned_before.totals["total"]
 
