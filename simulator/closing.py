@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.record import Run
+from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
 
 if TYPE_CHECKING:
@@ -42,35 +42,37 @@ class Steps:
     scored: NDArray[np.int64]
     loss: NDArray[np.float64]
 
+    def frame(self) -> pd.DataFrame:
+        """The same as a table."""
+        return pd.DataFrame(
+            {
+                "start": self.start.view("datetime64[ns]"),
+                "end": self.end.view("datetime64[ns]"),
+                "rows": self.rows,
+                "scored": self.scored,
+                "loss": self.loss,
+                "version": self.version,
+            }
+        )
+
 
 def close(replay: Replay, name: str, wall_seconds: float) -> Run:
     """Turn a finished replay into its record."""
     setup = replay.setup
     rows = setup.served
-    predictions = _predictions(replay)
     steps = _steps(replay)
     _charge_serving(replay, steps)
     charges = replay.ledger.charged()
-    return Run(
-        name=name,
-        info=_info(replay, wall_seconds),
-        totals=_totals(replay, rows, charges, steps),
-        predictions=predictions,
-        steps=pd.DataFrame(
-            {
-                "start": steps.start.view("datetime64[ns]"),
-                "end": steps.end.view("datetime64[ns]"),
-                "rows": steps.rows,
-                "scored": steps.scored,
-                "loss": steps.loss,
-                "version": steps.version,
-            }
-        ),
-        versions=_versions(replay),
-        deployments=_deployments(replay),
-        events=_events(replay),
-        charges=charges.frame(),
-    )
+    tables = {
+        "predictions": lambda: _predictions(replay),
+        "steps": steps.frame,
+        "versions": lambda: _versions(replay),
+        "deployments": lambda: _deployments(replay),
+        "events": lambda: _events(replay),
+        "charges": charges.frame,
+    }
+    totals = _totals(replay, rows, charges, steps)
+    return Run(name, _info(replay, wall_seconds), totals, Tables(tables))
 
 
 # --- rows ---------------------------------------------------------------------------------------

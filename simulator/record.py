@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,39 @@ class RecordError(ValueError):
     """A directory does not hold a complete run."""
 
 
+class Tables(Mapping[str, pd.DataFrame]):
+    """A run's tables by name, each made when it is first asked for.
+
+    Whoever replays thousands of schedules for their totals does not pay for tables.
+
+    Parameters
+    ----------
+    makers : mapping of str to callable
+        What makes each table.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
+        self._names = tuple(makers)
+        self._makers = dict(makers)
+        self._made: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+            if len(self._made) == len(self._names):
+                self._makers = {}  # what they were made of is not needed any more
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """One strategy replayed over one stream.
@@ -36,19 +69,45 @@ class Run:
         What was run: status, strategy, setup, stream, library versions, wall seconds.
     totals : dict
         Money by kind, counts and metrics; see ``docs/records.md``.
-    predictions, steps, versions, deployments, events, charges : DataFrame
-        Every column with its unit stands in ``docs/records.md``.
+    tables : mapping of str to DataFrame
+        ``predictions``, ``steps``, ``versions``, ``deployments``, ``events`` and ``charges``, which
+        are attributes too. Every column with its unit stands in ``docs/records.md``.
     """
 
     name: str
     info: dict[str, Any]
     totals: dict[str, Any]
-    predictions: pd.DataFrame
-    steps: pd.DataFrame
-    versions: pd.DataFrame
-    deployments: pd.DataFrame
-    events: pd.DataFrame
-    charges: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """What was answered: a row for each served row."""
+        return self.tables["predictions"]
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """Loss between neighbouring ticks and deployments."""
+        return self.tables["steps"]
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """Every model that was trained, or was to be."""
+        return self.tables["versions"]
+
+    @property
+    def deployments(self) -> pd.DataFrame:
+        """Who answered which share of the rows, from when to when."""
+        return self.tables["deployments"]
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What happened, and why."""
+        return self.tables["events"]
+
+    @property
+    def charges(self) -> pd.DataFrame:
+        """The ledger."""
+        return self.tables["charges"]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -67,7 +126,7 @@ class Run:
         draft.mkdir()
         try:
             for table in TABLES:
-                getattr(self, table).to_parquet(draft / f"{table}.parquet", index=False)
+                self.tables[table].to_parquet(draft / f"{table}.parquet", index=False)
             facts = {"name": self.name, **self.info, "totals": self.totals}
             (draft / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             if target.exists():
@@ -91,4 +150,4 @@ class Run:
             raise RecordError(f"{source}: not a run directory: {', '.join(missing)} not found")
         facts = json.loads((source / "run.json").read_text(encoding="utf-8"))
         tables = {table: pd.read_parquet(source / f"{table}.parquet") for table in TABLES}
-        return cls(name=facts.pop("name"), totals=facts.pop("totals"), info=facts, **tables)
+        return cls(name=facts.pop("name"), totals=facts.pop("totals"), info=facts, tables=tables)

@@ -100,12 +100,14 @@ def assemble(
         name=name,
         info=info,
         totals=totals,
-        predictions=predictions,
-        steps=pd.DataFrame({**step, "version": 0}),
-        versions=versions,
-        deployments=deployments,
-        events=log.sort_values("at", kind="stable", ignore_index=True),
-        charges=charges,
+        tables={
+            "predictions": predictions,
+            "steps": pd.DataFrame({**step, "version": 0}),
+            "versions": versions,
+            "deployments": deployments,
+            "events": log.sort_values("at", kind="stable", ignore_index=True),
+            "charges": charges,
+        },
     )
 
 

@@ -110,7 +110,7 @@ def test_every_string_is_escaped(runs, tmp_path):
     events.loc[events["kind"] == "failed", "reason"] = quoted
     info = {**hostile.info, "strategy": f"Strategy({HOSTILE!r})", "model": HOSTILE}
     info["stream"] = {**info["stream"], "name": HOSTILE}
-    hostile = dataclasses.replace(hostile, events=events, info=info)
+    hostile = dataclasses.replace(hostile, info=info, tables={**hostile.tables, "events": events})
     comparison = Comparison({HOSTILE: hostile, "static": runs["static"]})
     page = comparison.to_html(tmp_path / "r.html", baseline=HOSTILE).read_text(encoding="utf-8")
     assert HOSTILE not in page

@@ -433,11 +433,11 @@ def saved(run, directory):
     """The bytes of a saved run, without the columns and keys that tell how it was computed."""
     run.save(directory)
     again = Run.load(directory)
+    tables = dict(again.tables)
     for table, columns in VOLATILE_COLUMNS.items():
-        again = Run(**{**vars(again), table: getattr(again, table).drop(columns=list(columns))})
+        tables[table] = tables[table].drop(columns=list(columns))
     info = {key: value for key, value in again.info.items() if key not in VOLATILE_KEYS}
-    again = Run(**{**vars(again), "info": info})
-    again.save(directory)
+    Run(again.name, info, again.totals, tables).save(directory)
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 

@@ -151,7 +151,7 @@ def files_of(task: str, strategy: Strategy, directory: Path) -> dict[str, bytes]
     run = setup.replay(strategy)
     run.info.pop("wall_seconds")
     kept = run.versions.drop(columns=["fit_seconds", "fit", "shared"])
-    replace(run, versions=kept).save(directory)
+    replace(run, tables={**run.tables, "versions": kept}).save(directory)
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 

@@ -1,6 +1,8 @@
 """Runs are saved whole, read back equal, and documented to the last column."""
 
 import dataclasses
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,13 @@ from sklearn.tree import DecisionTreeClassifier
 
 from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS, VOLATILE_KEYS, RecordError
+from backtrain.simulator.record import (
+    TABLES,
+    VOLATILE_COLUMNS,
+    VOLATILE_KEYS,
+    RecordError,
+    Tables,
+)
 from backtrain.strategies import BeatsChampion, Every, PerformanceDrop, Sliding
 
 DOCS = (Path(__file__).parent.parent / "docs" / "records.md").read_text()
@@ -91,3 +99,20 @@ def test_a_failed_save_leaves_what_was_there(
 def test_a_directory_that_holds_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"not a run directory: run\.json, predictions\.parquet"):
         Run.load(tmp_path)
+
+
+def test_tables_are_made_when_asked_and_once() -> None:
+    made: list[str] = []
+
+    def maker(name: str) -> Callable[[], pd.DataFrame]:
+        return lambda: (made.append(name), pd.DataFrame({name: [1]}))[1]
+
+    tables = Tables({name: maker(name) for name in ("a", "b")})
+    assert (list(tables), len(tables), made) == (["a", "b"], 2, [])
+    assert tables["b"] is tables["b"]
+    assert made == ["b"]
+    again = pickle.loads(pickle.dumps(tables))
+    assert made == ["b", "a"]
+    assert again["a"].equals(tables["a"])
+    with pytest.raises(KeyError):
+        tables["c"]
