@@ -29,7 +29,7 @@ from backtrain.strategies.windows import (
     refuse_other,
 )
 
-__all__ = ["Dynamic", "Representative", "Reservoir"]
+__all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,6 +217,43 @@ class Reservoir(Part):
             return known
         number = _numbers(self.seed, view.past)[known.rows]
         return known.take(np.sort(np.argpartition(number, self.size)[: self.size]))
+
+
+@dataclass(frozen=True, repr=False)
+class Thinned(Part):
+    """At most so many rows of a window, evenly spaced in it: the same past at a lower price.
+
+    Of n rows, those at the places ``round(i (n - 1) / (rows - 1))`` are kept, the oldest and the
+    newest among them. Weights that the window gives stay as they are.
+
+    Parameters
+    ----------
+    window : Window
+        Which rows to thin out.
+    rows : int
+        How many to keep; all where there are fewer.
+
+    >>> Thinned(Expanding(), 5_000)
+    Thinned(Expanding(), 5000)
+    """
+
+    window: Window
+    rows: int
+
+    def __post_init__(self) -> None:
+        refuse_other("Thinned(window", self.window)
+        refuse_fewer("Thinned(rows", self.rows, 2)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Hold the inner window against the setup."""
+        check(self.window, setup)
+
+    def select(self, view: View) -> Selection:
+        """Evenly spaced rows of ``window``."""
+        inner = self.window.select(view)
+        if len(inner) <= self.rows:
+            return inner
+        return inner.take(np.linspace(0, len(inner) - 1, self.rows).round().astype(np.int64))
 
 
 def _numbers(seed: int, rows: int) -> NDArray[np.float64]:
