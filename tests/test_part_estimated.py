@@ -23,7 +23,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.estimates import estimated_and_realised
+from backtrain.strategies.estimates import Calibrated, ErrorModel, estimated_and_realised
 
 PARTS = [
     EstimatedDrop("accuracy", drop="5%"),
@@ -36,6 +36,10 @@ NONSENSE = [
     (lambda: EstimatedDrop("MAE", drop="lots"), r"EstimatedDrop\(drop='lots'\): .* such as '20%'"),
     (lambda: EstimatedDrop("MAE", drop=-1), "EstimatedDrop.*not negative"),
     (lambda: EstimatedDrop("MAE", drop=1, min_labels=1), "2 or more"),
+    (lambda: EstimatedDrop("MAE", drop=1, min_labels=2.5), "a whole number"),
+    (lambda: EstimatedDrop("MAE", drop=1, window=500.5), "whole numbers"),
+    (lambda: EstimatedDrop("MAE", below=float("nan")), r"below=nan\): a floor is a number"),
+    (lambda: EstimatedDrop("MAE", drop=float("nan")), r"drop=nan\): a margin is a number"),
 ]
 SMALL = {"window": 12, "min_rows": 5, "min_labels": 9}
 REGRESSION = {
@@ -139,6 +143,21 @@ def test_each_calibration_is_a_fit_and_each_estimate_a_check() -> None:
     assert charges["check"].tolist() == [1, 1, 1]  # at 24, 25 and 26, the last row
     assert charges["initial"].sum() == 20 + 20  # rows and labels of the first training
     assert "label" not in charges
+
+
+@pytest.mark.parametrize("kind", [Calibrated, ErrorModel])
+def test_a_row_is_asked_about_once_a_calibration(kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, each = [], kind.each
+    monkeypatch.setattr(
+        kind, "each", lambda self, told, X: asked.append(len(told)) or each(self, told, X)
+    )
+    metric, model = ("accuracy", Said()) if kind is Calibrated else ("MAE", Zero())
+    floor = 0.0 if kind is Calibrated else 9.0
+    trigger = EstimatedDrop(metric, window=4, min_rows=2, below=floor, min_labels=6)
+    setup = backtest([0.2, 0.8] * 5, [0, 1] * 5, known_at=range(21, 31), model=model)
+    setup.replay(Strategy(trigger, Expanding()))
+    # Rows 20 and 21 at 22, then one an hour; with six labels, at 26, anew about the newest four.
+    assert asked == [2, 1, 1, 1, 4, 1, 1, 1]
 
 
 def test_fewer_rows_than_min_rows_say_nothing() -> None:

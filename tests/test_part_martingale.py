@@ -3,6 +3,7 @@
 import importlib.util
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.martingale import Ranks, SimpleJumper
+from backtrain.strategies.martingale import Ranks, SimpleJumper, _MartingaleMonitor
 
 BOLD = Martingale(0.6, max_wait="12h", jump=0.5)
 PARTS = [Martingale(), Martingale(0.05, max_wait="30D", seed=3), Martingale(of="score")]
@@ -313,6 +314,28 @@ def plain_alarm(stream, ticks, trigger, max_wait):
         if new and max(new) >= 1 / trigger.alpha:
             return [((pd.Timestamp(tick) - MIDNIGHT) / pd.Timedelta("1h"), max(new))]
     return []
+
+
+@pytest.mark.parametrize("max_wait", [None, "900h"])
+def test_rows_behind_one_that_waits_are_not_gone_through_again(
+    max_wait: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, sort = [], _MartingaleMonitor._sorted_out
+
+    def spy(self: Any, view: Any, block: slice) -> Any:
+        looked.append(block.stop - block.start)
+        return sort(self, view, block)
+
+    monkeypatch.setattr(_MartingaleMonitor, "_sorted_out", spy)
+    n = 700
+    known = np.array([hour(h).to_datetime64() for h in range(n)])
+    event, known[11] = known.copy(), np.datetime64("NaT")
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    stream = Stream(np.zeros((n, 1)), y, event, known)
+    setup = Backtest(stream, DummyRegressor(), start=hour(10), tick="1h")
+    setup.replay(Strategy(Martingale(max_wait=max_wait), Expanding()))
+    assert len(looked) <= n
+    assert max(looked) <= 256
 
 
 def test_scores_of_a_classifier_that_gives_none_are_refused() -> None:
