@@ -93,8 +93,7 @@ class Calibrated(Estimator):
 
     def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
         """The metric of all classes that the rows may be of."""
-        with np.errstate(invalid="ignore", divide="ignore"):  # no class but one is to be expected
-            return metric(expected(one_against_rest(told), each))
+        return metric(expected(one_against_rest(told), each))
 
 
 def one_against_rest(told: Outcomes) -> Outcomes:
@@ -179,6 +178,8 @@ class ErrorModel(Estimator):
 
     def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
         """The MAE or RMSE of such errors."""
+        if told.weight is not None and not told.weight.any():
+            return float("nan")
         mean = float(np.average(each, weights=told.weight))
         return mean if metric.name == "MAE" else mean**0.5
 

@@ -1,7 +1,7 @@
 """An alarm about estimated performance, by hand, and against every estimate made anew."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def hour(h):
 class Said(ClassifierMixin, BaseEstimator):
     """Learns nothing: its feature is the probability of class 1."""
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         self.classes_ = np.array([0, 1])
         return self
 
@@ -82,7 +82,7 @@ class Said(ClassifierMixin, BaseEstimator):
 
 
 class Zero(RegressorMixin, BaseEstimator):
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         return self
 
     def predict(self, X):
@@ -158,6 +158,17 @@ def test_a_row_is_asked_about_once_a_calibration(kind, monkeypatch: pytest.Monke
     setup.replay(Strategy(trigger, Expanding()))
     # Rows 20 and 21 at 22, then one an hour; with six labels, at 26, anew about the newest four.
     assert asked == [2, 1, 1, 1, 4, 1, 1, 1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("metric", ["accuracy", "ROC AUC", "F1", "MAE", "RMSE"])
+def test_rows_without_weight_let_nothing_be_expected(metric: str) -> None:
+    model = Zero() if metric in ("MAE", "RMSE") else Said()
+    setup = backtest([0.6] * 9, model=model)
+    stream = replace(setup.stream, weight=np.repeat([1.0, 0.0], [20, 9]))
+    trigger = EstimatedDrop(metric, window=4, min_rows=4, drop=0.0)
+    run = replace(setup, stream=stream).replay(Strategy(trigger, Expanding()))
+    assert alarm(run) is None
 
 
 def test_fewer_rows_than_min_rows_say_nothing() -> None:
