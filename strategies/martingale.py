@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 #: Rows that are taken at a time: their values are compared pair by pair.
 _BLOCK = 256
+#: So many of the newest values are kept apart from all before them.
+_MANY = 2_048
 #: The logarithm of the largest float, about.
 _LARGEST = 709.0
 
@@ -189,12 +191,13 @@ class Ranks:
 
     def __init__(self, random: np.random.Generator) -> None:
         self._random = random
-        self._before: Floats = np.empty(0)  # sorted
+        self._older: Floats = np.empty(0)  # sorted, as are the newest; apart, since each value
+        self._newest: Floats = np.empty(0)  # moves all those behind it
 
     @property
     def n(self) -> int:
         """How many values were ranked."""
-        return len(self._before)
+        return len(self._older) + len(self._newest)
 
     def p_values(self, values: Floats) -> Floats:
         """The p-value of each value among all before it and itself, shape (n,)."""
@@ -203,15 +206,22 @@ class Ranks:
 
     def _block(self, values: Floats) -> Floats:
         n, place = self.n, np.arange(len(values))
-        above = n - self._before.searchsorted(values, side="right")
-        equal = n - above - self._before.searchsorted(values, side="left")
+        before = (self._older, self._newest)
+        upto = sum(known.searchsorted(values, side="right") for known in before)
+        above, equal = n - upto, upto - sum(known.searchsorted(values) for known in before)
         earlier = place[:, None] > place
         above += (earlier & (values > values[:, None])).sum(axis=1)
         equal += (earlier & (values == values[:, None])).sum(axis=1) + 1
-        new = np.sort(values)
-        self._before = np.insert(self._before, self._before.searchsorted(new), new)
+        self._newest = _merged(self._newest, np.sort(values))
+        if len(self._newest) >= _MANY:
+            self._older, self._newest = _merged(self._older, self._newest), np.empty(0)
         p: Floats = (above + self._random.random(len(values)) * equal) / (n + place + 1)
         return p
+
+
+def _merged(values: Floats, more: Floats) -> Floats:
+    """Two sorted arrays as one."""
+    return np.insert(values, values.searchsorted(more), more)
 
 
 class SimpleJumper:

@@ -353,6 +353,19 @@ def test_scores_of_a_classifier_that_gives_none_are_refused() -> None:
 
 
 @pytest.mark.parametrize("ties", [False, True])
+def test_ranks_among_thousands_of_values(ties: bool) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 50, 5_000).astype(float) if ties else random.random(5_000)
+    ranks = Ranks(np.random.default_rng(1))
+    found = np.concatenate([ranks.p_values(part) for part in np.split(values, [1, 700, 2_900])])
+    theta = np.random.default_rng(1).random(5_000)
+    for i in (0, 1, 699, 2_047, 2_048, 2_049, 2_900, 4_999):
+        larger, equal = (values[:i] > values[i]).sum(), (values[: i + 1] == values[i]).sum()
+        assert found[i] == pytest.approx((larger + theta[i] * equal) / (i + 1), rel=1e-12)
+    assert ranks.n == 5_000
+
+
+@pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_it_seldom_fires_on_exchangeable_rows(alpha: float, ties: bool) -> None:
     runs, fired = 1_000, 0
