@@ -117,6 +117,18 @@ def shift(times: pd.Timestamp | Times, offset: Offset, k: int = 1) -> pd.Timesta
     return times
 
 
+def due_at(when: pd.Timestamp, offset: Offset) -> int:
+    """Return the instant one offset later than `when`, in ns; past the year 2261 the largest int.
+
+    >>> due_at(pd.Timestamp("2024-04-15"), parse_offset("250YS")) == np.iinfo(np.int64).max
+    True
+    """
+    try:
+        return int(shift(when, offset).value)
+    except (OverflowError, pd.errors.OutOfBoundsDatetime):
+        return _LAST
+
+
 def subtract(when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
     """Return the instant one offset earlier than `when`.
 

@@ -237,8 +237,10 @@ class Metric:
     binary: bool = False
 
     def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows; NaN where it is not defined (no rows, one class for an AUC)."""
-        return float(self.function(outcomes)) if len(outcomes) else float("nan")
+        """Value over the rows; NaN where it is not defined (no weight, one class for an AUC)."""
+        weight = outcomes.weight
+        counts = len(outcomes) > 0 and (weight is None or bool(weight.any()))
+        return float(self.function(outcomes)) if counts else float("nan")
 
     def worse(self, value: float, than: float) -> bool:
         """Whether ``value`` is worse than ``than``, in this metric's own direction."""
@@ -303,7 +305,8 @@ def _roc_auc(o: Outcomes) -> float:
     plus = np.bincount(group, weights=o.weight * positive)
     minus = np.bincount(group, weights=o.weight * ~positive)
     below = np.cumsum(minus) - minus
-    return float((plus * (below + minus / 2)).sum() / (plus.sum() * minus.sum()))
+    pairs = plus.sum() * minus.sum()
+    return float((plus * (below + minus / 2)).sum() / pairs) if pairs > 0 else float("nan")
 
 
 def _average_precision(o: Outcomes) -> float:

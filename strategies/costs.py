@@ -10,6 +10,7 @@ import numpy as np
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.detectors import Detector
+from backtrain.strategies.refusals import is_count, refuse_window
 from backtrain.strategies.rehearsal import level, price_of_training, rehearse, usual_loss
 
 __all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]
@@ -221,13 +222,12 @@ def check_threshold(part: Part, threshold: float | None) -> None:
 
 def check_window(part: Part, window: int, min_labels: int) -> None:
     """Refuse windows that cannot hold the labels they need."""
-    if not 1 <= min_labels <= window:
-        raise PartError(f"{part!r}: the window must hold at least min_labels, and these be 1+")
+    refuse_window(type(part).__name__, window, min_labels, "min_labels")
 
 
 def check_points(part: Part, points: int) -> None:
     """Refuse a rehearsal with nothing to compare."""
-    if points < 2:
+    if not is_count(points, least=2):
         raise PartError(f"{part!r}: points={points!r} compares nothing; give 2 or more, such as 12")
 
 

@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind_from_stats
 
 from backtrain.simulator.metrics import Metric
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.floors import Limit, limit_of, limit_under, margin_of
+from backtrain.strategies.floors import Limit, limit_of, limit_under, margin_of, refuse_no_floor
+from backtrain.strategies.refusals import refuse_window
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
@@ -114,11 +115,8 @@ class PerformanceDrop(Part):
             raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
         if sum(given is not None for given in (self.below, self.drop, self.test)) != 1:
             raise PartError(f"{self!r}: give exactly one of below=, drop= and test=")
-        if self.min_labels < 1 or self.window < self.min_labels:
-            raise PartError(
-                f"PerformanceDrop(window={self.window!r}, min_labels={self.min_labels!r}): "
-                "the window must hold at least min_labels, and these be 1 or more"
-            )
+        refuse_window("PerformanceDrop", self.window, self.min_labels, "min_labels")
+        refuse_no_floor("PerformanceDrop", self.below)
         if self.test is not None and not 0 < self.test < 1:
             raise PartError(f"PerformanceDrop(test={self.test!r}): a level lies between 0 and 1")
         if self.versions not in ("in force", "all"):
@@ -221,7 +219,8 @@ class _PerformanceMonitor(Detector):
         reference = view.model.reference
         if reference is None or len(reference.loss) < 2 or len(loss) < 2:
             return None
-        found = ttest_ind(loss, reference.loss, equal_var=False, alternative="greater")
+        two = [(side.mean(), side.std(ddof=1), len(side)) for side in (loss, reference.loss)]
+        found = ttest_ind_from_stats(*two[0], *two[1], equal_var=False, alternative="greater")
         if not found.pvalue < level:
             return None
         said = f"mean loss {loss.mean():.4g} is above the reference {reference.loss.mean():.4g}"
@@ -275,8 +274,10 @@ class ErrorDrift(Part):
                 f"{', '.join([*_DETECTORS, *_BINARY])}"
             )
         try:
-            self.build()
-        except TypeError as error:
+            detector = self.build()
+            for loss in (True, False) * 50:  # some look at their options only then
+                detector.update(loss)
+        except Exception as error:
             raise PartError(
                 f"ErrorDrift({self.detector!r}, options={dict(self.options)}): {error}"
             ) from None
@@ -323,7 +324,9 @@ class _ErrorMonitor(Detector):
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 found = self._risen() or found
-        return found and replace(found, since=self._began(view))
+        if found is None or self._raised is not None:  # the alarm that is on tells since when
+            return found
+        return replace(found, since=self._began(view))
 
     def _began(self, view: View) -> pd.Timestamp:
         """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.

@@ -14,8 +14,9 @@ from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.detectors import Detector
-from backtrain.strategies.estimates import REGRESSION_METRICS, Calibrated, ErrorModel
-from backtrain.strategies.floors import Limit, limit_of, margin_of
+from backtrain.strategies.estimates import REGRESSION_METRICS, Calibrated, ErrorModel, Estimator
+from backtrain.strategies.floors import Limit, limit_of, margin_of, refuse_no_floor
+from backtrain.strategies.refusals import refuse_no_count, refuse_window
 
 __all__ = ["EstimatedDrop"]
 
@@ -73,13 +74,9 @@ class EstimatedDrop(Part):
     def __post_init__(self) -> None:
         if (self.below is None) == (self.drop is None):
             raise PartError(f"{self!r}: give exactly one of below= and drop=")
-        if not 1 <= self.min_rows <= self.window:
-            raise PartError(
-                f"EstimatedDrop(window={self.window!r}, min_rows={self.min_rows!r}): "
-                "the window must hold at least min_rows, and these be 1 or more"
-            )
-        if self.min_labels < 2:
-            raise PartError(f"EstimatedDrop(min_labels={self.min_labels!r}): give 2 or more")
+        refuse_window("EstimatedDrop", self.window, self.min_rows)
+        refuse_no_floor("EstimatedDrop", self.below)
+        refuse_no_count(f"EstimatedDrop(min_labels={self.min_labels!r})", self.min_labels, least=2)
         _ = self.margin
 
     @cached_property
@@ -135,10 +132,11 @@ class _EstimatedMonitor(Detector):
     def restart(self, view: View) -> None:
         self._seen = view.model.first_row
         self._newest: Indices = np.empty(0, dtype=np.int64)
-        self._unrecorded = 0
+        self._unrecorded = self._unasked = 0
         self._labelled: list[Indices] = []
         self._labels, self._due = 0, self._spec.min_labels
-        self._learnt: Calibrated | ErrorModel | None = None
+        self._learnt: Estimator | None = None
+        self._each: Any = None  # what it expects of the newest rows, but for the unasked
         self._referred = False
         self._limit: Limit | None = None
 
@@ -152,8 +150,7 @@ class _EstimatedMonitor(Detector):
         metric = view.metric(self._spec.metric)
         if self._limit is None:
             self._limit = limit_of(self._spec, view, metric)
-        told, X = view.answers(self._newest), view.X(self._newest)
-        value = self._learnt.estimate(metric, told, X)
+        value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
         self._record(view, value)
         if self._limit is None or not metric.worse(value, self._limit.floor):
@@ -181,9 +178,22 @@ class _EstimatedMonitor(Detector):
         self._seen = view.past
         own = served.version[first - view.past :] == view.model.version
         rows = first + np.flatnonzero(own)
+        self._unasked += len(rows)
         self._newest = np.concatenate((self._newest, rows))[-self._spec.window :]
         self._unrecorded += len(rows)
         return len(rows) > 0
+
+    def _expect(self, view: View) -> Any:
+        """What is expected of each of the newest rows; asked once for each, until learnt anew."""
+        assert self._learnt is not None
+        if self._each is None or self._unasked >= len(self._newest):
+            self._each, self._unasked = None, len(self._newest)
+        if self._unasked:
+            rows = self._newest[-self._unasked :]
+            new = self._learnt.each(view.answers(rows), view.X(rows))
+            both = new if self._each is None else np.concatenate((self._each, new))
+            self._each, self._unasked = both[-len(self._newest) :], 0
+        return self._each
 
     def _calibrate(self, view: View) -> None:
         if self._labels >= self._due:
@@ -205,6 +215,7 @@ class _EstimatedMonitor(Detector):
             self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
         except FitError:
             return
+        self._each = None
 
     def _record(self, view: View, value: float) -> None:
         if self._unrecorded < self._spec.window:

@@ -24,10 +24,26 @@ Floats = NDArray[np.float64]
 REGRESSION_METRICS = ("MAE", "RMSE")
 
 
+class Estimator:
+    """What to expect of each row by itself, and of a metric of many: rows need be asked once."""
+
+    def each(self, told: Outcomes, X: Any) -> Floats:
+        """What to expect of each row, shape (n, ...); whatever stands as label."""
+        raise NotImplementedError
+
+    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+        """The metric to expect on rows, given what to expect of each."""
+        raise NotImplementedError
+
+    def estimate(self, metric: Metric, told: Outcomes, X: Any = None) -> float:
+        """The metric to expect on rows whose labels are not known; whatever stands as label."""
+        return self.overall(metric, told, self.each(told, X))
+
+
 # --- classification -----------------------------------------------------------------------------
 
 
-class Calibrated:
+class Calibrated(Estimator):
     """Chance of each class given what a model said, learnt from labelled out-of-sample answers.
 
     Isotonic regression of "is it this class?" on the probability of the class; with more than two
@@ -71,10 +87,13 @@ class Calibrated:
         """The likeliest class of each row, shape (n,)."""
         return np.asarray(self.chances(told).argmax(axis=1))
 
-    def estimate(self, metric: Metric, told: Outcomes, X: Any = None) -> float:
-        """The metric to expect on rows whose labels are not known; whatever stands as label."""
-        with np.errstate(invalid="ignore", divide="ignore"):  # no class but one is to be expected
-            return metric(expected(one_against_rest(told), self.chances(told)))
+    def each(self, told: Outcomes, X: Any = None) -> Floats:
+        """Chance of each class."""
+        return self.chances(told)
+
+    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+        """The metric of all classes that the rows may be of."""
+        return metric(expected(one_against_rest(told), each))
 
 
 def one_against_rest(told: Outcomes) -> Outcomes:
@@ -125,7 +144,7 @@ def _said(told: Outcomes) -> list[Floats]:
 # --- regression ---------------------------------------------------------------------------------
 
 
-class ErrorModel:
+class ErrorModel(Estimator):
     """Error to expect of each answer, learnt from labelled out-of-sample answers.
 
     Gradient boosting of the absolute (for the RMSE: squared) error on the features and the answer.
@@ -153,9 +172,15 @@ class ErrorModel:
         """Error to expect of each row, shape (n,)."""
         return np.asarray(np.maximum(self._boosting.predict(_design(X, told)), 0.0))
 
-    def estimate(self, metric: Metric, told: Outcomes, X: Any) -> float:
-        """The MAE or RMSE to expect on rows whose labels are not known."""
-        mean = float(np.average(self.predict(told, X), weights=told.weight))
+    def each(self, told: Outcomes, X: Any) -> Floats:
+        """Error to expect of each row."""
+        return self.predict(told, X)
+
+    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+        """The MAE or RMSE of such errors."""
+        if told.weight is not None and not told.weight.any():
+            return float("nan")
+        mean = float(np.average(each, weights=told.weight))
         return mean if metric.name == "MAE" else mean**0.5
 
 

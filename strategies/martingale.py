@@ -15,13 +15,16 @@ from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Sele
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.detectors import Detector
+from backtrain.strategies.updates import refuse_seed
 
 __all__ = ["Martingale"]
 
 Floats = NDArray[np.float64]
 
-#: Values that are compared pair by pair; longer batches are cut.
+#: Rows that are taken at a time: their values are compared pair by pair.
 _BLOCK = 256
+#: So many of the newest values are kept apart from all before them.
+_MANY = 2_048
 #: The logarithm of the largest float, about.
 _LARGEST = 709.0
 
@@ -80,8 +83,7 @@ class Martingale(Part):
             raise PartError(f"Martingale(of={self.of!r}): not one of 'loss', 'score'")
         if not 0 < self.jump <= 1:
             raise PartError(f"Martingale(jump={self.jump!r}): a share above 0, and at most 1")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise PartError(f"Martingale(seed={self.seed!r}): a whole number, 0 or more")
+        refuse_seed("Martingale", self.seed)
         if self.of == "score" and self.max_wait is not None:
             raise PartError("Martingale(of='score', max_wait=...): scores do not wait for labels")
         _ = self.wait
@@ -147,31 +149,30 @@ class _MartingaleMonitor(Detector):
 
     def _losses(self, view: View) -> Floats:
         """Losses of the rows up to the first one that still waits for its label."""
-        first, past = self._next, view.past
-        served = view.served
-        own = served.version[first - view.past :] == view.model.version
-        event = view.event_time(slice(first, past)).astype(np.int64)
-        taken, out = self._sorted_out(view, first, event)
-        waiting = np.flatnonzero(own & ~taken & ~out)
-        stop = int(waiting[0]) if len(waiting) else past - first
-        self._next = first + stop
-        rows = first + np.flatnonzero((own & taken)[:stop])
-        losses: Floats = view.answered(rows).loss
+        found, waits = [np.empty(0, dtype=np.int64)], False
+        while self._next < view.past and not waits:  # in blocks: many may stand behind it
+            block = slice(self._next, min(self._next + _BLOCK, view.past))
+            taken, out = self._sorted_out(view, block)
+            own = view.served.within(block).version == view.model.version
+            waiting = np.flatnonzero(own & ~taken & ~out)
+            waits = len(waiting) > 0
+            stop = int(waiting[0]) if waits else len(own)
+            found.append(block.start + np.flatnonzero((own & taken)[:stop]))
+            self._next += stop
+        losses: Floats = view.answered(np.concatenate(found)).loss
         return losses
 
-    def _sorted_out(
-        self, view: View, first: int, event: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which rows from ``first`` on have their label in time, and which are too late for it."""
-        labelled = Selection(view.labelled.since(event[0].astype("datetime64[ns]"))).indices()
-        known = labelled[labelled >= first]
-        taken = np.zeros(len(event), dtype=bool)
+    def _sorted_out(self, view: View, block: slice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows of a block have their label in time, and which are too late for it."""
+        known = Selection(view.labelled.among(block)).indices()
+        taken = np.zeros(block.stop - block.start, dtype=bool)
         wait = self._spec.wait
         if wait is None:
-            taken[known - first] = True
-            return taken, np.zeros(len(event), dtype=bool)
-        took = view.answered(known).label_time.astype(np.int64) - event[known - first]
-        taken[known - first] = took <= wait
+            taken[known - block.start] = True
+            return taken, np.zeros_like(taken)
+        event = view.event_time(block).astype(np.int64)
+        took = view.answered(known).label_time.astype(np.int64) - event[known - block.start]
+        taken[known - block.start] = took <= wait
         return taken, ~taken & (event + wait <= view.at)
 
 
@@ -190,12 +191,13 @@ class Ranks:
 
     def __init__(self, random: np.random.Generator) -> None:
         self._random = random
-        self._before: Floats = np.empty(0)  # sorted
+        self._older: Floats = np.empty(0)  # sorted, as are the newest; apart, since each value
+        self._newest: Floats = np.empty(0)  # moves all those behind it
 
     @property
     def n(self) -> int:
         """How many values were ranked."""
-        return len(self._before)
+        return len(self._older) + len(self._newest)
 
     def p_values(self, values: Floats) -> Floats:
         """The p-value of each value among all before it and itself, shape (n,)."""
@@ -204,15 +206,22 @@ class Ranks:
 
     def _block(self, values: Floats) -> Floats:
         n, place = self.n, np.arange(len(values))
-        above = n - self._before.searchsorted(values, side="right")
-        equal = n - above - self._before.searchsorted(values, side="left")
+        before = (self._older, self._newest)
+        upto = sum(known.searchsorted(values, side="right") for known in before)
+        above, equal = n - upto, upto - sum(known.searchsorted(values) for known in before)
         earlier = place[:, None] > place
         above += (earlier & (values > values[:, None])).sum(axis=1)
         equal += (earlier & (values == values[:, None])).sum(axis=1) + 1
-        new = np.sort(values)
-        self._before = np.insert(self._before, self._before.searchsorted(new), new)
+        self._newest = _merged(self._newest, np.sort(values))
+        if len(self._newest) >= _MANY:
+            self._older, self._newest = _merged(self._older, self._newest), np.empty(0)
         p: Floats = (above + self._random.random(len(values)) * equal) / (n + place + 1)
         return p
+
+
+def _merged(values: Floats, more: Floats) -> Floats:
+    """Two sorted arrays as one."""
+    return np.insert(values, values.searchsorted(more), more)
 
 
 class SimpleJumper:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.offsets import due_at, parse_offset
 from backtrain.simulator.protocols import Monitor, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.combinations import Wrapped
-from backtrain.strategies.triggers import refuse_no_count
+from backtrain.strategies.refusals import is_count, refuse_no_count
 
 __all__ = ["Budget", "Cooldown", "WarmUp"]
 
@@ -50,8 +50,8 @@ class _Cooling:
         reason = self._inner.fires(view)
         if reason is None or not view.trainings:
             return reason
-        until = shift(pd.Timestamp(view.trainings[-1]), self._offset)
-        return reason if view.now >= until else None
+        until = due_at(pd.Timestamp(view.trainings[-1]), self._offset)
+        return reason if view.at >= until else None
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,6 +106,7 @@ class _Warming:
         self._inner = spec.trigger.monitor()
         self._version = -1
         self._cursor = self._labels = 0
+        self._offset = None if spec.offset is None else parse_offset(spec.offset)
 
     def fires(self, view: View) -> Reason | None:
         reason = self._inner.fires(view)
@@ -119,7 +120,9 @@ class _Warming:
         """Note what the version, or the first one, began with."""
         if self._version < 0 or self._spec.since == "deployment":
             self._first_row, self._labels = view.model.first_row, 0
-            self._since = view.model.in_force_since
+            since = view.model.in_force_since
+            assert since is not None
+            self._warm_at = 0 if self._offset is None else due_at(since, self._offset)
         self._version = view.model.version
 
     def _count(self, view: View) -> None:
@@ -134,8 +137,7 @@ class _Warming:
     def _is_warm(self, view: View) -> bool:
         spec = self._spec
         if spec.offset is not None:
-            assert self._since is not None
-            return view.now >= shift(self._since, parse_offset(spec.offset))
+            return view.at >= self._warm_at
         if spec.rows is not None:
             return view.past - self._first_row >= spec.rows
         return self._labels >= (spec.labels or 0)
@@ -170,8 +172,10 @@ class Budget(Wrapped):
         super().__post_init__()
         if self.retrains is None and self.money is None:
             raise PartError("Budget: give retrains= or money=")
-        if (self.retrains or 0) < 0 or (self.money or 0) < 0:
-            raise PartError(f"{self!r}: a budget is not negative")
+        if self.retrains is not None and not is_count(self.retrains, least=0):
+            raise PartError(f"{self!r}: a budget is not negative, and a whole number of retrains")
+        if self.money is not None and not self.money >= 0:
+            raise PartError(f"{self!r}: a budget is an amount of money, not negative")
 
     def monitor(self) -> Monitor:
         """A watch over the inner trigger."""

@@ -25,12 +25,12 @@ from backtrain.strategies.comparisons import (
 )
 from backtrain.strategies.distances import AT_ONCE, Sample
 from backtrain.strategies.drift import Floats, matched, two_proportions
+from backtrain.strategies.refusals import refuse_no_count, refuse_window
 from backtrain.strategies.watches import (
     Watch,
     kept,
     refuse_share,
     refuse_text,
-    refuse_window,
 )
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
@@ -105,8 +105,9 @@ class FeatureDrift(Part):
         refuse_window("FeatureDrift", self.window, self.min_rows)
         refuse_share("FeatureDrift", self.min_share)
         refuse_text("FeatureDrift", self.exclude)
-        if self.max_reference < 2:
-            raise PartError(f"FeatureDrift(max_reference={self.max_reference!r}): give 2 or more")
+        refuse_no_count(
+            f"FeatureDrift(max_reference={self.max_reference!r})", self.max_reference, least=2
+        )
         if self.season is not None and self.season not in _SEASONS:
             raise PartError(
                 f"FeatureDrift(season={self.season!r}): not one of {', '.join(map(repr, _SEASONS))}"

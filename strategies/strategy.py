@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, shift, to_timestamp
+from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
 from backtrain.simulator.protocols import (
     Gate,
     Part,
@@ -115,9 +115,9 @@ class Strategy(Part):
         if self.budget is not None and len(view.trainings) >= self.budget:
             return "budget", f"the budget of {self.budget} trainings is used up"
         if self.cooldown is not None and last is not None:
-            until = shift(pd.Timestamp(last), parse_offset(self.cooldown))
-            if view.now < until:
-                return "cooldown", f"cooling down until {until}"
+            until = due_at(pd.Timestamp(last), parse_offset(self.cooldown))
+            if view.at < until:
+                return "cooldown", f"cooling down until {pd.Timestamp(until)}"
         for start, stop in self._closed:
             if start <= view.now < stop:
                 return "blackout", f"no training from {start} to {stop}"

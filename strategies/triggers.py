@@ -9,16 +9,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, shift, to_timestamp
+from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.detectors import Detector
+from backtrain.strategies.refusals import refuse_no_count
+from backtrain.strategies.updates import refuse_seed
 
 __all__ = ["Every", "EveryLabels", "EveryRows", "MaxAge", "Never", "OnDates", "Random"]
 
 _NEVER = np.iinfo(np.int64).max
-#: Later than any instant that a clock can reach, and early enough for one more offset.
-_LAST = pd.Timestamp("2200-01-01")
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,10 +86,10 @@ class Every(Part):
 
     def _instants(self, view: View) -> Iterator[int]:
         every, phase = parse_offset(self.every), parse_offset(self.phase)
-        at = view.start
-        while at <= _LAST:
-            yield shift(at, phase).value
-            at = shift(at, every)
+        at = view.start.value
+        while at < _NEVER:
+            yield due_at(pd.Timestamp(at), phase)
+            at = due_at(pd.Timestamp(at), every)
 
 
 class _Schedule:
@@ -123,7 +123,7 @@ class _SinceTraining:
     def fires(self, view: View) -> Reason | None:
         last = view.trainings[-1] if view.trainings else view.start.value
         if last != self._last:
-            self._last, self._due = last, shift(pd.Timestamp(last), self._offset).value
+            self._last, self._due = last, due_at(pd.Timestamp(last), self._offset)
         return Reason(f"{self._every} since the last training") if view.at >= self._due else None
 
 
@@ -228,18 +228,12 @@ class _Ageing(Detector):
 
     def restart(self, view: View) -> None:
         self._decided = view.model.decided_at
-        self._due = shift(self._decided, self._offset).value
+        self._due = due_at(self._decided, self._offset)
 
     def alarm(self, view: View) -> Reason | None:
         if view.at < self._due:
             return None
         return Reason(f"the model in force is of {self._decided}, {self._said} old or older")
-
-
-def refuse_no_count(what: str, count: object) -> None:
-    """Raise `PartError` for what is not a whole number of at least 1."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise PartError(f"{what}: give 1 or more")
 
 
 @dataclass(frozen=True, repr=False)
@@ -292,6 +286,7 @@ class Random(Part):
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
             raise PartError(f"Random(rate={self.rate!r}): a chance lies between 0 and 1")
+        refuse_seed("Random", self.seed)
 
     def monitor(self) -> Monitor:
         """A coin."""

@@ -58,15 +58,6 @@ def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]
     return places
 
 
-def refuse_window(part: str, window: int, min_rows: int) -> None:
-    """Raise `PartError` for a window that cannot hold ``min_rows``."""
-    if not 1 <= min_rows <= window:
-        raise PartError(
-            f"{part}(window={window!r}, min_rows={min_rows!r}): "
-            "the window must hold at least min_rows, and these be 1 or more"
-        )
-
-
 def refuse_share(part: str, share: float) -> None:
     """Raise `PartError` for what is no share."""
     if not 0 <= share <= 1:

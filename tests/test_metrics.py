@@ -10,6 +10,7 @@ from backtrain.simulator.metrics import (
     LOSSES,
     METRICS,
     CostMatrix,
+    Metric,
     MetricError,
     Outcomes,
     Pinball,
@@ -133,3 +134,23 @@ def test_a_cost_matrix_for_strange_classes_is_refused() -> None:
     outcomes = Outcomes(np.array([0]), np.array([0]), classes=np.array(["no", "yes"]))
     with pytest.raises(MetricError, match="not classes of the target"):
         CostMatrix({"maybe": {"yes": 1.0}}).rows(outcomes)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+@pytest.mark.filterwarnings("error")
+def test_rows_without_weight_have_no_metric(metric: Metric) -> None:
+    if metric.task == "regression":
+        told = Outcomes(np.array([1.0, 2.0]), np.array([1.0, 3.0]), weight=np.zeros(2))
+    else:
+        two, zero = np.array([0, 1]), np.zeros(2)
+        told = Outcomes(two, two[::-1], np.array([0.2, 0.9]), classes=two, weight=zero)
+        several = Outcomes(two, two, classes=two, weight=zero, positive=-1)
+        assert metric.needs_probability or np.isnan(metric(several))
+    assert np.isnan(metric(told))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_area_needs_weight_in_both_classes() -> None:
+    two = np.array([0, 1])
+    told = Outcomes(two, two, np.array([0.2, 0.9]), classes=two, weight=np.array([0.0, 1.0]))
+    assert np.isnan(METRICS["ROC AUC"](told))

@@ -66,6 +66,9 @@ NONSENSE = [
     (lambda: WarmUp(Never(), labels=True), "1 or more"),
     (lambda: WarmUp(Never(), rows=3, since="training"), "'start', 'deployment'"),
     (lambda: Budget(Never(), retrains=-1), "not negative"),
+    (lambda: Budget(Never(), retrains=1.5), "whole number"),  # type: ignore[arg-type]
+    (lambda: Budget(Never(), money=-1), "not negative"),
+    (lambda: Budget(Never(), money=float("nan")), "an amount of money"),
 ]
 REGRESSION = {
     "at least two": Strategy(AtLeast(2, EveryRows(3), DROP, Random(0.5, seed=2)), Sliding(30)),

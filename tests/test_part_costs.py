@@ -63,6 +63,8 @@ NONSENSE = [
     (lambda: StalenessCost(float("nan")), "an amount of money"),
     (lambda: StalenessCost(window=10, min_labels=20), "at least min_labels"),
     (lambda: StalenessCost(points=1), "give 2 or more"),
+    (lambda: StalenessCost(points=2.5), "give 2 or more"),  # type: ignore[arg-type]
+    (lambda: StalenessCost(window=60.5), "whole numbers"),  # type: ignore[arg-type]
     (lambda: CumulativeStaleness(-0.5), "an amount of money"),
     (lambda: CumulativeStaleness(points=0), "give 2 or more"),
     (lambda: BreakEven(0), "more than 0"),

@@ -1,7 +1,7 @@
 """An alarm about estimated performance, by hand, and against every estimate made anew."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.estimates import estimated_and_realised
+from backtrain.strategies.estimates import Calibrated, ErrorModel, estimated_and_realised
 
 PARTS = [
     EstimatedDrop("accuracy", drop="5%"),
@@ -36,6 +36,10 @@ NONSENSE = [
     (lambda: EstimatedDrop("MAE", drop="lots"), r"EstimatedDrop\(drop='lots'\): .* such as '20%'"),
     (lambda: EstimatedDrop("MAE", drop=-1), "EstimatedDrop.*not negative"),
     (lambda: EstimatedDrop("MAE", drop=1, min_labels=1), "2 or more"),
+    (lambda: EstimatedDrop("MAE", drop=1, min_labels=2.5), "a whole number"),
+    (lambda: EstimatedDrop("MAE", drop=1, window=500.5), "whole numbers"),
+    (lambda: EstimatedDrop("MAE", below=float("nan")), r"below=nan\): a floor is a number"),
+    (lambda: EstimatedDrop("MAE", drop=float("nan")), r"drop=nan\): a margin is a number"),
 ]
 SMALL = {"window": 12, "min_rows": 5, "min_labels": 9}
 REGRESSION = {
@@ -66,7 +70,7 @@ def hour(h):
 class Said(ClassifierMixin, BaseEstimator):
     """Learns nothing: its feature is the probability of class 1."""
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         self.classes_ = np.array([0, 1])
         return self
 
@@ -78,7 +82,7 @@ class Said(ClassifierMixin, BaseEstimator):
 
 
 class Zero(RegressorMixin, BaseEstimator):
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         return self
 
     def predict(self, X):
@@ -139,6 +143,32 @@ def test_each_calibration_is_a_fit_and_each_estimate_a_check() -> None:
     assert charges["check"].tolist() == [1, 1, 1]  # at 24, 25 and 26, the last row
     assert charges["initial"].sum() == 20 + 20  # rows and labels of the first training
     assert "label" not in charges
+
+
+@pytest.mark.parametrize("kind", [Calibrated, ErrorModel])
+def test_a_row_is_asked_about_once_a_calibration(kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, each = [], kind.each
+    monkeypatch.setattr(
+        kind, "each", lambda self, told, X: asked.append(len(told)) or each(self, told, X)
+    )
+    metric, model = ("accuracy", Said()) if kind is Calibrated else ("MAE", Zero())
+    floor = 0.0 if kind is Calibrated else 9.0
+    trigger = EstimatedDrop(metric, window=4, min_rows=2, below=floor, min_labels=6)
+    setup = backtest([0.2, 0.8] * 5, [0, 1] * 5, known_at=range(21, 31), model=model)
+    setup.replay(Strategy(trigger, Expanding()))
+    # Rows 20 and 21 at 22, then one an hour; with six labels, at 26, anew about the newest four.
+    assert asked == [2, 1, 1, 1, 4, 1, 1, 1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("metric", ["accuracy", "ROC AUC", "F1", "MAE", "RMSE"])
+def test_rows_without_weight_let_nothing_be_expected(metric: str) -> None:
+    model = Zero() if metric in ("MAE", "RMSE") else Said()
+    setup = backtest([0.6] * 9, model=model)
+    stream = replace(setup.stream, weight=np.repeat([1.0, 0.0], [20, 9]))
+    trigger = EstimatedDrop(metric, window=4, min_rows=4, drop=0.0)
+    run = replace(setup, stream=stream).replay(Strategy(trigger, Expanding()))
+    assert alarm(run) is None
 
 
 def test_fewer_rows_than_min_rows_say_nothing() -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.martingale import Ranks, SimpleJumper
+from backtrain.strategies.martingale import Ranks, SimpleJumper, _MartingaleMonitor
 
 BOLD = Martingale(0.6, max_wait="12h", jump=0.5)
 PARTS = [Martingale(), Martingale(0.05, max_wait="30D", seed=3), Martingale(of="score")]
@@ -315,6 +316,28 @@ def plain_alarm(stream, ticks, trigger, max_wait):
     return []
 
 
+@pytest.mark.parametrize("max_wait", [None, "900h"])
+def test_rows_behind_one_that_waits_are_not_gone_through_again(
+    max_wait: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, sort = [], _MartingaleMonitor._sorted_out
+
+    def spy(self: Any, view: Any, block: slice) -> Any:
+        looked.append(block.stop - block.start)
+        return sort(self, view, block)
+
+    monkeypatch.setattr(_MartingaleMonitor, "_sorted_out", spy)
+    n = 700
+    known = np.array([hour(h).to_datetime64() for h in range(n)])
+    event, known[11] = known.copy(), np.datetime64("NaT")
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    stream = Stream(np.zeros((n, 1)), y, event, known)
+    setup = Backtest(stream, DummyRegressor(), start=hour(10), tick="1h")
+    setup.replay(Strategy(Martingale(max_wait=max_wait), Expanding()))
+    assert len(looked) <= n
+    assert max(looked) <= 256
+
+
 def test_scores_of_a_classifier_that_gives_none_are_refused() -> None:
     setup = backtest([1.0, -1.0] * 5)
     setup = Backtest(
@@ -327,6 +350,19 @@ def test_scores_of_a_classifier_that_gives_none_are_refused() -> None:
 
 
 # --- its level ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_ranks_among_thousands_of_values(ties: bool) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 50, 5_000).astype(float) if ties else random.random(5_000)
+    ranks = Ranks(np.random.default_rng(1))
+    found = np.concatenate([ranks.p_values(part) for part in np.split(values, [1, 700, 2_900])])
+    theta = np.random.default_rng(1).random(5_000)
+    for i in (0, 1, 699, 2_047, 2_048, 2_049, 2_900, 4_999):
+        larger, equal = (values[:i] > values[i]).sum(), (values[: i + 1] == values[i]).sum()
+        assert found[i] == pytest.approx((larger + theta[i] * equal) / (i + 1), rel=1e-12)
+    assert ranks.n == 5_000
 
 
 @pytest.mark.parametrize("ties", [False, True])

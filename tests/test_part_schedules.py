@@ -5,6 +5,8 @@ One row an hour, row i at hour i with the label i; the model answers the mean of
 
 import numpy as np
 import pandas as pd
+import pytest
+from hourly import hourly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
@@ -14,13 +16,16 @@ from backtrain.strategies import (
     AnyOf,
     BeatsChampion,
     Cooldown,
+    Every,
     EveryLabels,
     EveryRows,
     Expanding,
     MaxAge,
     OnDates,
     PerformanceDrop,
+    Random,
     Sliding,
+    WarmUp,
 )
 
 PARTS = [EveryLabels(500), MaxAge("30D"), MaxAge("MS")]
@@ -29,6 +34,8 @@ NONSENSE = [
     (lambda: EveryLabels(2.5), "1 or more"),  # type: ignore[arg-type]
     (lambda: MaxAge("30X"), "not a time offset"),
     (lambda: MaxAge("0D"), "no time at all; did you mean '30D'"),
+    (lambda: Random(0.1, seed=-1), r"Random\(seed=-1\): a whole number, 0 or more"),
+    (lambda: Random(0.1, seed=None), "a whole number"),  # type: ignore[arg-type]
 ]
 REGRESSION = {
     "labels": Strategy(EveryLabels(6), Sliding(20)),
@@ -273,3 +280,24 @@ def test_reasons_hold_the_count_and_what_it_passed() -> None:
 
     replay(Spy(), tick="4h")
     assert [(r.statistic, r.threshold) for r in reasons if r] == [(4, 3), (8, 6)]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "retrains"),
+    [
+        (MaxAge("250YS"), 0),
+        (Every("250YS"), 0),
+        (Every("250YS", since="training"), 0),
+        (WarmUp(EveryRows(1), "250YS"), 0),
+        (Cooldown(EveryRows(1), "250YS"), 1),
+    ],
+)
+def test_what_falls_due_after_all_time_never_comes(trigger, retrains: int) -> None:
+    # From 2024 on it would be due in 2274; timestamps end in 2262.
+    run = hourly().replay(Strategy(trigger, Expanding()))
+    assert run.totals["retrains"] == retrains
+
+
+def test_a_cooldown_beyond_all_time_lets_one_training_pass() -> None:
+    run = hourly().replay(Strategy(EveryRows(1), Expanding(), cooldown="250YS"))
+    assert run.totals["retrains"] == 1

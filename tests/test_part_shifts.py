@@ -85,6 +85,8 @@ NONSENSE = [
     (lambda: FeatureDrift(season="summer"), "not one of 'hour', 'weekday'"),
     (lambda: FeatureDrift(min_share=2), "between 0 and 1"),
     (lambda: FeatureDrift(max_reference=1), "2 or more"),
+    (lambda: FeatureDrift(max_reference=float("nan")), "whole number"),  # type: ignore[arg-type]
+    (lambda: FeatureDrift(window=500.5), "whole numbers"),  # type: ignore[arg-type]
     (lambda: PredictionDrift("PCA"), "for many columns; use 'auto'"),
     (lambda: PredictionDrift(min_rows=2_000), "at least min_rows"),
     (lambda: MissingDrift("BH"), "not one of 'Benjamini-Hochberg'"),
