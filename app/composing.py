@@ -144,6 +144,11 @@ def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
     if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
         return said
     path = found.group(1)
+    if path in schema.__annotations__:
+        return (
+            f"{path}: what is given merges with the preset chosen, which has other keys; choose "
+            f"the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
+        )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
     known = list(parent if above and isinstance(parent, DictConfig) else schema.__annotations__)

@@ -323,6 +323,9 @@ OWN = {  # preset: what it chooses itself
     "champion": ("gate", "BeatsChampion"),
     "checked": ("gate", "DataCheck"),
     "partial_fit": ("update", "PartialFit"),
+    "retune_monthly": ("update", "Retune"),
+    "shadow": ("gate", "Shadow"),
+    "since_drift": ("window", "SinceDrift"),
     "warm_start": ("update", "WarmStart"),
 }
 FOR_THE_RUN = {"window": "decay", "update": "transfer", "gate": "canary"}
@@ -351,3 +354,8 @@ def test_a_preset_s_own_part_can_be_set_and_the_run_s_is_set_where_it_stands() -
     for key in ("strategy.gate.holdout=0.3", "comparison.every_7d.gate.holdout=0.3"):
         with pytest.raises(ConfigError, match=r"takes the run's gate; set gate\.holdout"):
             check_all(["strategy=monthly", key])
+
+
+def test_a_part_given_whole_over_a_preset_with_other_keys_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="choose the preset of this class and set its keys"):
+        check_all(["trigger={_args_:[1]}"])
