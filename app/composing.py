@@ -147,7 +147,7 @@ def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
     if path in schema.__annotations__:
         return (
             f"{path}: what is given merges with the preset chosen, which has other keys; choose "
-            f"the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
+            "the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
         )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
