@@ -27,6 +27,8 @@ from backtrain.configs import ConfigError, guess
 from backtrain.study import checked, keys
 
 PACKAGE = "backtrain.conf"
+#: A key of a part that a preset may leave to the run, as in strategy.window.length.
+_OF_THE_RUN = re.compile(r"(?:strategy|comparison\.[^.]+)\.(trigger|window|update|gate)\.(.+)")
 
 
 def in_order(arguments: list[str]) -> list[str]:
@@ -142,10 +144,18 @@ def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
     if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
         return said
     path = found.group(1)
+    if path in schema.__annotations__:
+        return (
+            f"{path}: what is given merges with the preset chosen, which has other keys; choose "
+            "the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
+        )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
     known = list(parent if above and isinstance(parent, DictConfig) else schema.__annotations__)
     known = [name for name in known if name not in ("return", "_target_")]
+    if not known and (shared := _OF_THE_RUN.fullmatch(path)):
+        part, inner = shared.groups()
+        return f"{path}: this strategy takes the run's {part}; set {part}.{inner}"
     if not known:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
     return f"{path}: no such key; {guess(key, map(str, known))}"

@@ -317,3 +317,45 @@ def test_a_trigger_that_no_strategy_uses_is_not_ignored() -> None:
     with pytest.raises(ConfigError, match="add strategy=parts"):
         load(composed("dataset=sea", "trigger=random"))
     load(composed("dataset=sea", "trigger=random", "strategy=parts"), "parts")
+
+
+OWN = {  # preset: what it chooses itself
+    "champion": ("gate", "BeatsChampion"),
+    "checked": ("gate", "DataCheck"),
+    "partial_fit": ("update", "PartialFit"),
+    "retune_monthly": ("update", "Retune"),
+    "shadow": ("gate", "Shadow"),
+    "since_drift": ("window", "SinceDrift"),
+    "warm_start": ("update", "WarmStart"),
+}
+FOR_THE_RUN = {"window": "decay", "update": "transfer", "gate": "canary"}
+
+
+def made_of(config: DictConfig) -> dict[str, str]:
+    strategy = checked(config)["strategy"]
+    return {part: strategy[part]["_target_"].rpartition(".")[2] for part in FOR_THE_RUN}
+
+
+@pytest.mark.parametrize("preset", [*OWN, "static", "alarm_or_monthly", "monthly"])
+def test_what_a_preset_chooses_replaces_the_run_s_and_the_rest_is_the_run_s(preset: str) -> None:
+    overrides = [f"{part}={choice}" for part, choice in FOR_THE_RUN.items()]
+    config = composed("comparison=one", f"strategy={preset}", *overrides)
+    part, name = OWN.get(preset, ("gate", "Canary"))  # no foreign keys, or `checked` raises
+    assert made_of(config) == {
+        "window": "Decay",
+        "update": "Transfer",
+        "gate": "Canary",
+    } | {part: name}
+
+
+def test_a_preset_s_own_part_can_be_set_and_the_run_s_is_set_where_it_stands() -> None:
+    config = composed("strategy=champion", "gate=shadow", "strategy.gate.holdout=0.3")
+    assert checked(config)["strategy"]["gate"]["holdout"] == 0.3
+    for key in ("strategy.gate.holdout=0.3", "comparison.every_7d.gate.holdout=0.3"):
+        with pytest.raises(ConfigError, match=r"takes the run's gate; set gate\.holdout"):
+            check_all(["strategy=monthly", key])
+
+
+def test_a_part_given_whole_over_a_preset_with_other_keys_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="choose the preset of this class and set its keys"):
+        check_all(["trigger={_args_:[1]}"])

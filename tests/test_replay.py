@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from backtrain import Backtest, Delays, Prices, SetupError, Strategy, Stream
+from backtrain import Backtest, Delays, PartError, Prices, SetupError, Strategy, Stream
 from backtrain.strategies import (
     AnyOf,
     BeatsChampion,
@@ -300,3 +300,24 @@ def test_steps_cut_the_served_rows_into_stretches_of_one_version(backtest, name)
         (run.predictions["loss"] * run.predictions["weight"]).sum()
     )
     assert steps["scored"].sum() == run.totals["scored"] == run.predictions["loss"].notna().sum()
+
+
+class Truthful:
+    """Says true where a reason is asked for."""
+
+    def monitor(self):
+        return self
+
+    def fires(self, view):
+        return True
+
+    def __repr__(self):
+        return "Truthful()"
+
+
+def test_a_trigger_that_gives_no_reason_is_told_what_to_give():
+    stream = Stream(np.ones((9, 1)), np.arange(9.0), pd.date_range("2024-01-01", periods=9))
+    with pytest.raises(PartError, match=r"Truthful\(\): fires\(\) gave True; return Reason"):
+        Backtest(stream, DummyRegressor(), start="2024-01-04").replay(
+            Strategy(Truthful(), Expanding())
+        )
