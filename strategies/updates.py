@@ -42,6 +42,7 @@ class Refit(Part):
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
     keeps_parameters: ClassVar[bool] = True
+    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""
@@ -74,6 +75,8 @@ class WarmStart(Part):
     """
 
     rounds: int = 10
+
+    keeps_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.rounds, int) or self.rounds < 1:
@@ -148,6 +151,8 @@ class PartialFit(Part):
     batch_rows: int | None = None
     replay: float = 0.0
     seed: int = 0
+
+    keeps_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
