@@ -4,7 +4,6 @@ Each fault strikes the rows with start <= event_time < stop and leaves all other
 `start` and `stop` are instants, or shares of the stream's span.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from backtrain.datasets.offsets import (
     to_timestamp,
 )
 from backtrain.datasets.stream import FaultPeriod, Stream
+from backtrain.datasets.values import is_count, is_number, is_share
 
 Instant = str | float | pd.Timestamp
 
@@ -98,7 +98,7 @@ class UnitChange(_Lasting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (math.isfinite(self.factor) and math.isfinite(self.offset)):
+        if not (is_number(self.factor) and is_number(self.offset)):
             raise ValueError(
                 f"{self!r}: factor and offset must be finite numbers, such as 100 and 0"
             )
@@ -138,6 +138,7 @@ class MissingSpike(_Lasting):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_share(self, self.share)
+        _check_seed(self, self.seed)
 
     def name(self, stream: Stream) -> str:
         """Column and share."""
@@ -203,6 +204,7 @@ class DuplicatedRows(_Lasting):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_share(self, self.share)
+        _check_seed(self, self.seed)
 
     def name(self, stream: Stream) -> str:
         """The share."""
@@ -258,6 +260,10 @@ class ReorderedLabels(_Lasting):
     """
 
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_seed(self, self.seed)
 
     def name(self, stream: Stream) -> str:
         """Say that they are out of order."""
@@ -356,8 +362,13 @@ def _not_a_number(fault: Fault, column: str, values: Array | pd.Series) -> str:
 
 
 def _check_share(fault: Fault, share: float) -> None:
-    if not 0 < share <= 1:
+    if not is_share(share) or share == 0:
         raise ValueError(f"{fault!r}: share must be above 0 and at most 1, such as 0.5")
+
+
+def _check_seed(fault: Fault, seed: object) -> None:
+    if not is_count(seed, 0):
+        raise ValueError(f"{fault!r}: seed must be a whole number, 0 or more")
 
 
 def _generator(seed: int, purpose: int) -> np.random.Generator:

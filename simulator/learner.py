@@ -6,6 +6,7 @@ import copy
 import hashlib
 import time
 from functools import cached_property
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import joblib
@@ -22,6 +23,7 @@ from backtrain.simulator.protocols import (
     Selection,
     Update,
     keeps_parameters,
+    keeps_rows,
     needs_labels,
     needs_parent,
 )
@@ -44,14 +46,17 @@ class Learner:
         self.store = store
         self._prototype = clone(setup.model, safe=False)
         params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
-        # A flat estimator is copied by reference to its parameters: fit does not change them.
-        self._nested = not params or any(
-            _has_params(value) or isinstance(value, (list, dict)) for value in params.values()
-        )
+        # A flat estimator is copied by reference to its parameters: nothing can change them.
+        self._nested = not params or not all(map(_is_plain, params.values()))
         self._unseeded = [
             name
             for name, value in params.items()
             if name.split("__")[-1] == "random_state" and value is None
+        ]
+        self._unseeded_inside = [  # a splitter has a seed, but no parameters of scikit-learn's kind
+            name
+            for name, value in params.items()
+            if not _has_params(value) and getattr(value, "random_state", 0) is None
         ]
         origin = origin_of(setup.model)
         identity = (
@@ -109,6 +114,7 @@ class Learner:
         blank = self._blank(seed)
         named = self._named(update)[0]
         good = named in self._good and keeps_parameters(update)
+        as_is = keeps_rows(update)
         labels = needs_labels(update)
         y: Any = self.setup.stream.y[selection.rows] if labels else None
         if parent is None and labels:
@@ -117,7 +123,7 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
-            with self._vouching.fitting(weights, good):
+            with self._vouching.fitting(weights, as_is, good):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
@@ -146,6 +152,8 @@ class Learner:
             model.__dict__.update(self._prototype.__dict__)
         if self._nested:
             model.set_params(**dict.fromkeys(self._unseeded, seed))
+            for name in self._unseeded_inside:
+                model.get_params()[name].random_state = seed
         else:
             model.__dict__.update(dict.fromkeys(self._unseeded, seed))
         return model
@@ -269,7 +277,7 @@ class Learner:
             self._bisect(model, X, places[half:], failed)
 
     def _ask(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-        with self._vouching.asking():
+        with self._vouching.asking(model):
             return self._asked(model, X)
 
     def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
@@ -389,6 +397,14 @@ def _integer(content: bytes, seed: int) -> int:
 
 def _has_params(value: Any) -> bool:
     return hasattr(value, "get_params") and not isinstance(value, type)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether no fit can change it: neither an object with a state, such as a `RandomState`."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    kinds = (bool, int, float, str, np.generic, np.ufunc, FunctionType, BuiltinFunctionType, type)
+    return value is None or isinstance(value, kinds)
 
 
 def _first_line(error: Exception) -> str:

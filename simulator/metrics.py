@@ -368,7 +368,7 @@ def find_metric(name: str, task: str | None = None) -> Metric:
     'ROC AUC'
     """
     plain = {_plain(known): metric for known, metric in METRICS.items()}
-    metric = plain.get(_plain(name))
+    metric = plain.get(_plain(name)) if isinstance(name, str) else None
     if metric is None:
         raise MetricError(f"metric {name!r}: {_nearest(name, METRICS)}")
     if task is not None and metric.task != task:
@@ -384,8 +384,8 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str:
-    near = get_close_matches(name.lower(), [k.lower() for k in known], n=1, cutoff=0.5)
+def _nearest(name: object, known: Mapping[str, object]) -> str:
+    near = get_close_matches(str(name).lower(), [k.lower() for k in known], n=1, cutoff=0.5)
     original = {k.lower(): k for k in known}
     hint = f"did you mean {original[near[0]]!r}? " if near else ""
     return f"not known; {hint}there are {', '.join(known)}"

@@ -350,9 +350,26 @@ def keeps_parameters(update: Update) -> bool:
     """Whether every fit has the very parameters of the model; false unless the update says so.
 
     Scikit-learn then checks them once in a replay, not at each fit. An update that sets none says
-    so with a class attribute ``keeps_parameters = True``.
+    so with a class attribute ``keeps_parameters = True``, beside its ``fit``.
     """
-    return bool(getattr(update, "keeps_parameters", False))
+    return _says_of_fit(update, "keeps_parameters")
+
+
+def keeps_rows(update: Update) -> bool:
+    """Whether the model is given the very rows of a fit; false unless the update says so.
+
+    Scikit-learn then need not look for missing numbers where the stream has none. An update that
+    makes nothing else of features and labels says so with a class attribute ``keeps_rows = True``,
+    beside its ``fit``.
+    """
+    return _says_of_fit(update, "keeps_rows")
+
+
+def _says_of_fit(update: Update, name: str) -> bool:
+    """What a class says of its own ``fit``; it is not handed on to one that has another ``fit``."""
+    owner = next((kind for kind in type(update).__mro__ if "fit" in vars(kind)), None)
+    said = owner is not None and name in vars(owner)
+    return said and bool(getattr(update, name))
 
 
 def needs_labels(update: Update) -> bool:

@@ -19,24 +19,40 @@ class Vouching:
     """Vouches for a stream's numbers and for parameters that were good before.
 
     Only for scikit-learn's own estimators without others inside: these check what they are given,
-    while the steps of a pipeline also check what the steps before made of it.
+    while the steps of a pipeline also check what the steps before made of it, and the regressor in
+    a `TransformedTargetRegressor` what became of the labels.
     """
 
     def __init__(self, setup: Setup, flat: bool) -> None:
-        own = flat and type(setup.model).__module__.startswith("sklearn.")
-        self._finite = own and setup.finite
+        self._kind = type(setup.model)
+        own = flat and self._kind.__module__.startswith("sklearn.")
+        self._finite = own and not _may_hold_another(setup.model) and setup.finite
 
-    def asking(self) -> AbstractContextManager[Any]:
-        """Ask a model about rows of the stream."""
-        return sklearn.config_context(assume_finite=True) if self._finite else nullcontext()
+    def asking(self, model: Any) -> AbstractContextManager[Any]:
+        """Ask a model about rows of the stream, unless an update has made another kind of it."""
+        if not self._finite or type(model) is not self._kind:
+            return nullcontext()
+        context: AbstractContextManager[Any] = sklearn.config_context(assume_finite=True)
+        return context
 
     def fitting(
-        self, weights: NDArray[np.float64] | None, good: bool
+        self, weights: NDArray[np.float64] | None, as_is: bool, good: bool
     ) -> AbstractContextManager[Any]:
-        """Fit on rows of the stream; ``good``: these very parameters have passed the check."""
-        if not self._finite or (weights is not None and not np.isfinite(weights).all()):
+        """Fit on rows of the stream.
+
+        ``as_is``: the model is given these very rows; ``good``: its very parameters have passed
+        the check.
+        """
+        if not as_is or not self._finite:
+            return nullcontext()
+        if weights is not None and not np.isfinite(weights).all():
             return nullcontext()
         context: AbstractContextManager[Any] = sklearn.config_context(
             assume_finite=True, skip_parameter_validation=good
         )
         return context
+
+
+def _may_hold_another(model: Any) -> bool:
+    """Whether it fits another estimator: its default one, where none is given."""
+    return not {"estimator", "regressor"}.isdisjoint(model.get_params(deep=False))

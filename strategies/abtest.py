@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import ttest_ind
 
 from backtrain.datasets.offsets import nanoseconds, parse_offset
+from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import Arrived, View
@@ -68,14 +69,14 @@ class ABTest(Part):
     supersede: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
+        if not (is_number(self.share) and 0 < self.share < 1):
             raise PartError(f"ABTest(share={self.share!r}): between 0 and 1, or one has no rows")
         refuse_alpha("ABTest", self.alpha)
-        if self.looks < 1:
+        if not is_count(self.looks):
             raise PartError(f"ABTest(looks={self.looks!r}): give 1 or more")
         if self.deploy not in ("better", "not worse"):
             raise PartError(f"ABTest(deploy={self.deploy!r}): not one of 'better', 'not worse'")
-        if self.min_labels < 2:
+        if not is_count(self.min_labels, 2):
             raise PartError(f"ABTest(min_labels={self.min_labels!r}): a t-test needs 2 or more")
         refuse_length("ABTest", "max_duration", self.max_duration)
         _ = self._whole

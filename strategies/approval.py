@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,10 +48,10 @@ class Approval(Part):
     supersede: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.holidays, str):
+        if isinstance(self.holidays, str) or not isinstance(self.holidays, Iterable):
             raise PartError(f"Approval(holidays={self.holidays!r}): give a list")
         object.__setattr__(self, "holidays", tuple(self.holidays))
-        if self.business_hours is not None:
+        if isinstance(self.business_hours, Iterable):
             object.__setattr__(self, "business_hours", tuple(self.business_hours))
         elif self.holidays:
             raise PartError("Approval: holidays= count with business_hours= only; give both")
@@ -93,7 +93,7 @@ class Approval(Part):
             return None
         try:
             opens, closes = (pd.Timedelta(f"{clock}:00") for clock in self.business_hours)
-        except ValueError:
+        except (TypeError, ValueError):
             opens = closes = pd.Timedelta(0)
         if not pd.Timedelta(0) <= opens < closes <= _DAY:
             raise PartError(

@@ -55,6 +55,7 @@ class Chain(Part):
                 f"Chain: {holding[0]!r} and {holding[1]!r} both hold rows out of the training; "
                 "one is enough: NoGroupWorse(holdout=None) judges by what another gate holds out"
             )
+        _refuse_taken_rows(gates)
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.gates))})"
@@ -68,6 +69,19 @@ class Chain(Part):
     def open(self) -> _ChainTrial:
         """A trial at every gate."""
         return _ChainTrial([gate.open() for gate in self.gates])
+
+
+def _refuse_taken_rows(gates: tuple[Gate, ...]) -> None:
+    """A test of so many rows against the others, where the challenger answers more already."""
+    for place, gate in enumerate(gates):
+        share = getattr(gate, "share", None)
+        for before in gates[:place]:
+            reached = max(getattr(before, "steps", (0.0,)))
+            if share is not None and reached > share:
+                raise PartError(
+                    f"Chain: {gate!r} after {before!r}, which leaves {reached:g} of the rows to "
+                    "the challenger: too few for the champion; put it first"
+                )
 
 
 class _ChainTrial:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.values import is_count, is_number, is_share
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -90,16 +91,16 @@ class DataCheck(Part):
 
     def __post_init__(self) -> None:
         for name in ("missing", "unseen", "outside"):
-            if not 0 <= getattr(self, name) < 1:
+            if not is_share(getattr(self, name)) or getattr(self, name) == 1:
                 raise PartError(
                     f"DataCheck({name}={getattr(self, name)!r}): a share is at least 0 and below 1"
                 )
-        if not (np.isfinite(self.widen) and self.widen >= 0):
+        if not (is_number(self.widen) and self.widen >= 0):
             raise PartError(f"DataCheck(widen={self.widen!r}): give a number >= 0, such as 1.0")
         for name, least in (("min_rows", 1), ("min_classes", 1), ("max_reference", 2)):
-            if getattr(self, name) < least:
+            if not is_count(getattr(self, name), least):
                 raise PartError(f"DataCheck({name}={getattr(self, name)!r}): give {least} or more")
-        if isinstance(self.exclude, str):
+        if isinstance(self.exclude, str) or not isinstance(self.exclude, Sequence):
             raise PartError(f"DataCheck(exclude={self.exclude!r}): give a list, [{self.exclude!r}]")
         if self.schema is not None and not hasattr(self.schema, "validate"):
             raise PartError(

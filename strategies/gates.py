@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -85,11 +86,11 @@ class BeatsChampion(Part):
 
     def __post_init__(self) -> None:
         _refuse_holdout("BeatsChampion", self.holdout)
-        if self.margin < 0:
+        if not (is_number(self.margin) and self.margin >= 0):
             raise PartError(
                 f"BeatsChampion(margin={self.margin!r}): not negative; by how much to win"
             )
-        if self.min_rows < 1:
+        if not is_count(self.min_rows):
             raise PartError(f"BeatsChampion(min_rows={self.min_rows!r}): give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
@@ -173,11 +174,11 @@ class NoGroupWorse(Part):
     def __post_init__(self) -> None:
         if self.holdout is not None:
             _refuse_holdout("NoGroupWorse", self.holdout)
-        if self.margin < 0:
+        if not (is_number(self.margin) and self.margin >= 0):
             raise PartError(
                 f"NoGroupWorse(margin={self.margin!r}): not negative; by how much to lose at most"
             )
-        if self.min_rows < 1:
+        if not is_count(self.min_rows):
             raise PartError(f"NoGroupWorse(min_rows={self.min_rows!r}): give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
@@ -257,8 +258,7 @@ def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection,
 
 
 def _refuse_holdout(gate: str, holdout: float | int) -> None:
-    share = isinstance(holdout, float)
-    if (share and not 0 < holdout < 1) or (not share and holdout < 1):
+    if not is_count(holdout) and not (isinstance(holdout, float) and 0 < holdout < 1):
         raise PartError(
             f"{gate}(holdout={holdout!r}): a share between 0 and 1, or a number of rows"
         )

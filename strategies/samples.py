@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from backtrain.datasets.values import is_number
 from backtrain.simulator.protocols import Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
@@ -134,7 +135,7 @@ class Representative(Part):
     def __post_init__(self) -> None:
         refuse_fewer("Representative(size", self.size)
         refuse_other("Representative(window", self.window)
-        if not self.max_weight >= 1:
+        if self.max_weight != np.inf and not (is_number(self.max_weight) and self.max_weight >= 1):
             raise PartError(
                 f"Representative(max_weight={self.max_weight!r}): the mean weight is 1; give more"
             )

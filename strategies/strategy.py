@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -83,12 +83,13 @@ class Strategy(Part):
         whole = isinstance(self.budget, int) and not isinstance(self.budget, bool)
         if self.budget is not None and (not whole or self.budget < 0):
             raise PartError(f"Strategy(budget={self.budget!r}): a number of trainings, 0 or more")
-        if isinstance(self.blackout, str):
+        entries: object = self.blackout
+        if isinstance(entries, str) or not isinstance(entries, Iterable):
             raise PartError(
                 f"Strategy(blackout={self.blackout!r}): give a list, such as [{self.blackout!r}]"
             )
         # One form, whether it came from code or from YAML: equal strategies look equal.
-        stretches = tuple(e if isinstance(e, str) else tuple(e) for e in self.blackout)
+        stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
         _ = self._closed
         if isinstance(self.trigger, Recording):
@@ -127,7 +128,7 @@ class Strategy(Part):
     def _closed(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
         stretches = []
         for entry in self.blackout:
-            if isinstance(entry, str):
+            if not isinstance(entry, tuple):
                 day = to_timestamp(entry, "blackout").normalize()
                 stretches.append((day, day + pd.Timedelta(days=1)))
             else:

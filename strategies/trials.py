@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.stats import ttest_1samp
 
 from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -139,7 +140,8 @@ class Canary(Part):
     supersede: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.steps, Sequence) or not self.steps:
+        listed = isinstance(self.steps, Sequence) and not isinstance(self.steps, str)
+        if not listed or not self.steps or not all(map(is_number, self.steps)):
             raise PartError(f"Canary(steps={self.steps!r}): give a list, such as [0.05, 0.25, 1]")
         steps = tuple(float(share) for share in self.steps)
         object.__setattr__(self, "steps", steps)
@@ -319,9 +321,9 @@ def _refuse_end(gate: Any, length: Any, steps: int) -> None:
     name = type(gate).__name__
     if gate.otherwise not in ("deploy", "reject"):
         raise PartError(f"{name}(otherwise={gate.otherwise!r}): not one of 'deploy', 'reject'")
-    if gate.min_labels < 1:
+    if not is_count(gate.min_labels):
         raise PartError(f"{name}(min_labels={gate.min_labels!r}): give 1 or more")
-    if gate.margin < 0:
+    if not (is_number(gate.margin) and gate.margin >= 0):
         raise PartError(f"{name}(margin={gate.margin!r}): not negative")
     if gate.max_duration is None:
         return
@@ -336,5 +338,5 @@ def _refuse_end(gate: Any, length: Any, steps: int) -> None:
 
 def refuse_alpha(gate: str, alpha: float) -> None:
     """What is not a level of a test."""
-    if not 0 < alpha < 1:
+    if not (is_number(alpha) and 0 < alpha < 1):
         raise PartError(f"{gate}(alpha={alpha!r}): a level between 0 and 1, such as 0.05")

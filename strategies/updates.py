@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -42,6 +43,7 @@ class Refit(Part):
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
     keeps_parameters: ClassVar[bool] = True
+    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""
@@ -75,8 +77,10 @@ class WarmStart(Part):
 
     rounds: int = 10
 
+    keeps_rows: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
-        if not isinstance(self.rounds, int) or self.rounds < 1:
+        if not is_count(self.rounds):
             raise PartError(f"WarmStart(rounds={self.rounds!r}): adds nothing; give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
@@ -91,6 +95,11 @@ class WarmStart(Part):
             raise PartError(
                 f"WarmStart: {type(last).__name__} goes on correctly only on the very same rows, "
                 "since it bins new ones anew; use Refit(), or GradientBoosting or RandomForest"
+            )
+        if getattr(last, "solver", None) == "liblinear":
+            raise PartError(
+                f"WarmStart: {type(last).__name__}(solver='liblinear') forgets what it has learnt; "
+                "use Refit(), or solver='lbfgs'"
             )
         if "Bagging" in type(last).__name__ and last.oob_score:
             raise PartError(
@@ -149,12 +158,14 @@ class PartialFit(Part):
     replay: float = 0.0
     seed: int = 0
 
+    keeps_rows: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
-        if self.epochs < 1:
+        if not is_count(self.epochs):
             raise PartError(f"PartialFit(epochs={self.epochs!r}): give 1 or more")
-        if self.batch_rows is not None and self.batch_rows < 1:
+        if self.batch_rows is not None and not is_count(self.batch_rows):
             raise PartError(f"PartialFit(batch_rows={self.batch_rows!r}): give 1 or more, or None")
-        if not 0 <= self.replay < float("inf"):
+        if not (is_number(self.replay) and self.replay >= 0):
             raise PartError(
                 f"PartialFit(replay={self.replay!r}): old rows per new one, 0 or more, such as 0.5"
             )

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
+from backtrain.datasets.values import is_share
 from backtrain.simulator.protocols import Checked, Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -232,7 +233,7 @@ class CompleteCohorts(Part):
         refuse_other("CompleteCohorts(window", self.window)
         if self._period == parse_offset("0D"):
             raise PartError(f"CompleteCohorts(freq={self.freq!r}): no time at all; try '7D'")
-        if not 0 < self.coverage <= 1:
+        if not is_share(self.coverage) or self.coverage == 0:
             raise PartError(
                 f"CompleteCohorts(coverage={self.coverage!r}): a share above 0, at most 1"
             )

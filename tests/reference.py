@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -324,7 +325,8 @@ class SlowReplay:
             group = np.array([str(self.backtest.stream.group[row])], dtype=object)
             return bool(pd.util.hash_array(group)[0] / 2.0**64 < share)
         place = row - training.trial_row
-        return math.floor((place + 1) * share) > math.floor(place * share)
+        exact = Fraction(str(share))  # 90 * 0.7 is less than 63 in floating point
+        return math.floor((place + 1) * exact) > math.floor(place * exact)
 
     def loss_of(self, row: int, prediction: Any) -> float:
         return float(self.row_loss(self.y[row], prediction))

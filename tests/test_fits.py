@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge, SGDRegressor
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LassoCV, LogisticRegression, Ridge, SGDRegressor
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -273,3 +275,36 @@ def test_the_answers_of_one_fit_know_which_class_is_positive() -> None:
         scores.append(one.block(fit, 54, 54)[2].score)
     assert store.computed == 1
     assert not np.array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestRegressor(3, random_state=np.random.RandomState(0)),
+        LassoCV(cv=KFold(3, shuffle=True), max_iter=50),
+        GridSearchCV(Ridge(), {"alpha": [0.1, 1e6]}, cv=KFold(3, shuffle=True)),
+        GridSearchCV(Ridge(), {"alpha": [0.1, 1e6]}, cv=KFold(3, shuffle=True, random_state=1)),
+    ],
+    ids=["generator", "splitter", "splitter of a search", "its seed"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_fit_draws_the_same_whatever_was_fitted_before(model: Any) -> None:
+    """A generator would go on where the last fit left it; a splitter without a seed, anywhere."""
+    random = np.random.default_rng(0)
+    stream = stream_of(x=random.normal(size=60), z=random.normal(size=60), y=random.normal(size=60))
+    fits = []
+    for before in (0, 1, 2):
+        learner = learner_of(model, stream)
+        for k in range(before):
+            learner.fit(Refit(), Selection(slice(k, 30)), None)
+        fits.append(learner.fit(Refit(), Selection(slice(0, 40)), None)[0])
+    assert len({fit.name for fit in fits}) == 1
+    assert len({said(fit.model) for fit in fits}) == 1
+
+
+def said(model: Any) -> bytes:
+    """What the model says, and by how much its candidates differed, where it has tried some."""
+    tried = getattr(model, "cv_results_", {}).get("mean_test_score", np.empty(0))
+    path = getattr(model, "mse_path_", np.empty(0))
+    answers = model.predict(np.linspace(-1, 1, 20).reshape(10, 2))
+    return bytes(answers.tobytes() + tried.tobytes() + path.tobytes())

@@ -30,6 +30,7 @@ from test_time import (
 
 from backtrain import Backtest, Delays, PartError, Prices, Reason, Strategy, Stream, Verdict
 from backtrain.strategies import (
+    ABTest,
     AnyOf,
     Approval,
     BeatsChampion,
@@ -58,6 +59,7 @@ NONSENSE = [
     (lambda: NoGroupWorse(holdout=1.5), "NoGroupWorse.*share between 0 and 1"),
     (lambda: NoGroupWorse(holdout=0), "NoGroupWorse.*number of rows"),
     (lambda: Chain(), "at least one"),
+    (lambda: Chain(Canary(), Approval("1h"), ABTest()), r"leaves 1 of the rows.*put it first"),
     (lambda: Chain(Immediate), r"did you mean Immediate\(\)"),
     (lambda: Chain(Expanding()), "not a gate"),
     (lambda: Chain(BeatsChampion(), NoGroupWorse()), r"both hold rows out.*holdout=None"),

@@ -256,6 +256,17 @@ def test_a_canary_takes_its_steps_and_is_confirmed_after_the_last():
     assert charged(run, "predict") == {0: 2 + 12, 1: 12 + 6}
 
 
+@pytest.mark.parametrize("share", [0.35, 0.7, 0.29])
+def test_a_share_is_exact_also_where_its_product_is_not(share):
+    """90 * 0.7 is 62.99999999999999 in floating point; 180 * 0.35 and 100 * 0.29 likewise."""
+    gate = Canary([share], each="390h", min_labels=1, margin=9_999)
+    run = shared(gate, stream=history(range(410)))
+    answered = run.predictions["version"].to_numpy()[2:392]  # the trial's rows, from hour 6 on
+    hundredths = round(share * 100)
+    so_far = np.arange(391) * hundredths // 100
+    assert answered.tolist() == np.diff(so_far).tolist()
+
+
 def falling(n=24):
     """Labels 0 to 5, then zeros: a challenger that has learnt the 4 and the 5 is worse."""
     return history(range(n), y=np.array([0.0, 1, 2, 3, 4, 5] + [0.0] * (n - 6)))
@@ -364,6 +375,8 @@ def test_a_metric_that_does_not_fit_is_refused_before_anything_starts():
     for gate in (Shadow("3h", metric="accuracy"), Canary(metric="accuracy")):
         with pytest.raises(ValueError, match="accuracy"):
             shared(gate)
+    with pytest.raises(ValueError, match="metric 5: not known"):
+        shared(Shadow("3h", metric=5))
 
 
 # --- A/B test -----------------------------------------------------------------------------------

@@ -487,6 +487,7 @@ REFUSED = [
     (PartialFit(), SGDClassifier(class_weight="balanced"), TWO, "set class_weight=None"),
     (WarmStart(), Ridge(), None, "Ridge has no warm_start"),
     (WarmStart(), HistGradientBoostingRegressor(), None, "GradientBoosting or RandomForest"),
+    (WarmStart(), LogisticRegression(solver="liblinear"), TWO, "solver='lbfgs'"),
     (WarmStart(), BaggingRegressor(oob_score=True), None, "set oob_score=False"),
     (Transfer(), Ridge(), None, "Ridge has no transformers to keep; use Refit"),
     (Transfer(), make_pipeline(Ridge()), None, "no transformers to keep"),

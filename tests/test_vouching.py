@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -126,3 +127,41 @@ class Odd(Expanding):
 def test_weights_are_looked_at():
     with pytest.raises(SetupError, match="NaN"):
         replay(Ridge(), stream(), Strategy(EveryRows(10), Odd()))
+
+
+def test_what_becomes_of_the_labels_is_checked():
+    """By the regressor inside, which is a default and no parameter with parameters of its own."""
+    with np.errstate(all="ignore"):
+        model = TransformedTargetRegressor(func=np.log, inverse_func=np.exp, check_inverse=False)
+        with pytest.raises(SetupError, match="contains NaN"):
+            replay(model, stream())
+
+
+class Logarithm(Refit):
+    """Makes something else of the rows, and inherits what `Refit` says of its own ``fit``."""
+
+    def fit(self, model, X, y, weights, parent, seed):
+        with np.errstate(all="ignore"):
+            return super().fit(model, np.log(X), y, weights, parent, seed)
+
+
+def test_what_an_update_makes_of_the_rows_is_checked():
+    with pytest.raises(SetupError, match="contains NaN"):
+        replay(Ridge(), stream(), Strategy(EveryRows(10), Sliding(20), Logarithm()))
+
+
+def test_another_kind_of_model_checks_what_its_steps_are_given():
+    asked = []
+
+    class Listening(FunctionTransformer):
+        def transform(self, X):
+            asked.append(sklearn.get_config()["assume_finite"])
+            return super().transform(X)
+
+    class Piped(Refit):
+        def fit(self, model, X, y, weights, parent, seed):
+            return make_pipeline(Listening(), Ridge()).fit(X, y)
+
+    replay(Ridge(), stream(), Strategy(EveryRows(10), Sliding(20), Piped()))
+    assert asked
+    assert not any(asked)

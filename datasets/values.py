@@ -1,0 +1,32 @@
+"""What counts as a number where one is asked for: what YAML or a caller may give is anything."""
+
+import math
+import numbers
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number.
+
+    >>> is_number(0.5), is_number(float("nan")), is_number("0.5"), is_number(True)
+    (True, False, False, False)
+    """
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def is_count(value: object, least: int = 1) -> bool:
+    """Whether it is a whole number, and no smaller than the least.
+
+    >>> is_count(3), is_count(3.0), is_count(0), is_count(0, least=0)
+    (True, False, False, True)
+    """
+    return isinstance(value, numbers.Integral) and is_number(value) and int(value) >= least
+
+
+def is_share(value: object) -> bool:
+    """Whether it is a number from 0 to 1.
+
+    >>> is_share(1), is_share(-0.1), is_share(None)
+    (True, False, False)
+    """
+    return is_number(value) and 0 <= value <= 1  # type: ignore[operator]
