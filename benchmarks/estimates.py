@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from backtrain import Backtest, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt, covariate
+from backtrain.reports.estimates import estimated_and_realised
 from backtrain.simulator.metrics import find_metric
 from backtrain.strategies import EstimatedDrop, Expanding
-from backtrain.strategies.estimates import estimated_and_realised
 
 CHUNK, CHUNKS, TRAINED = 5_000, 6, 20_000
 MIDDLE = TRAINED + CHUNK * CHUNKS // 2

@@ -1,14 +1,12 @@
-"""What happened to each strategy: what it trained, what was refused, how late it found a drift."""
+"""What happened to each strategy: what it trained, what was refused, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from backtrain.reports.cells import Cell, Column, Row, Table
-from backtrain.reports.numbers import MISSING, duration, number
+from backtrain.reports.numbers import number
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
@@ -28,21 +26,12 @@ def counts_table(comparison: Comparison, baseline: str) -> Table:
         for kind in counts[baseline]
         if kind in always or any(of[kind] for of in counts.values())
     ]
-    drifts = comparison.info.get("drift") or []
-    columns = [Column(kind) for kind in shown]
-    if drifts:
-        columns.append(
-            Column(
-                "trained after drift", title="median time from a true drift to the next training"
-            )
-        )
+    columns = tuple(Column(kind) for kind in shown)
     rows, roles = [], role_names(comparison, baseline)
     for name in comparison.table(baseline).index:
-        cells = [Cell(number(counts[name][kind]), counts[name][kind]) for kind in shown]
-        if drifts:
-            cells.append(_lag(comparison.runs[name], drifts))
+        cells = (Cell(number(counts[name][kind]), counts[name][kind]) for kind in shown)
         rows.append(Row(name, roles[name], tuple(cells)))
-    return Table(tuple(columns), tuple(rows))
+    return Table(columns, tuple(rows))
 
 
 def failures(runs: Iterable[Run]) -> list[str]:
@@ -74,21 +63,5 @@ def _counts(run: Run) -> dict[str, int]:
         "failed": int(run.totals["failed"]),
         "refused": of("refused"),
         "pending": int(outcomes.get("pending", 0)),
-        "fired while busy": int(run.totals["busy"]),
-        "suppressed": int(run.totals["suppressed"]),
         "fallback rows": int(run.totals["fallback"]),
     }
-
-
-def _lag(run: Run, drifts: Sequence[str]) -> Cell:
-    """Median time from a true drift to the first training decided before the next one."""
-    starts = [pd.Timestamp(drift) for drift in drifts]
-    decided = trainings(run)["decided_at"]
-    lags = []
-    for start, stop in zip(starts, [*starts[1:], pd.Timestamp.max], strict=True):
-        after = decided[(decided >= start) & (decided < stop)]
-        lags += [after.min() - start] if len(after) else []
-    if not lags:
-        return Cell(MISSING)
-    median = pd.Timedelta(pd.Series(lags).median())
-    return Cell(f"{duration(median)}, {len(lags)} of {len(starts)}", median / pd.Timedelta(days=1))

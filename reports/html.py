@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports import facts, faulty, figures, groups, happened, hindsight, tables
+from backtrain.reports import audit, facts, faulty, figures, groups, happened, hindsight, tables
 from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing
 
@@ -72,6 +72,8 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
         "groups": groups.by_group(comparison, baseline),
         "groups_note": groups.NOTE,
+        "audited": audit.triggers(comparison, baseline),
+        "audit_note": audit.NOTE,
         "happened": happened.counts_table(comparison, baseline),
         "failures": happened.failures(comparison.runs.values()),
         "caveats": facts.caveats(comparison),

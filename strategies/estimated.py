@@ -40,7 +40,7 @@ class EstimatedDrop(Part):
     the version served have labels; then on all of those, and again whenever they are twice as
     many. Each calibration is a fit of its rows, and each estimate a check. Once a ``window`` of new
     rows, the estimate is put on record, as an event ``estimate``: ``estimated_and_realised`` in
-    ``backtrain.strategies.estimates`` holds it against what came true.
+    ``backtrain.reports.estimates`` holds it against what came true.
 
     Give one of ``below`` and ``drop``; which way is worse follows from the metric.
 

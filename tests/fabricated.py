@@ -37,6 +37,7 @@ def info_of(parts: dict, start: Any, end: Any, tick: str = "1D", **changes: Any)
         "start": pd.Timestamp(start).isoformat(),
         "end": pd.Timestamp(end).isoformat(),
         "tick": tick,
+        "ticks": 40,
         "model": "HistGradientBoostingRegressor()",
         "task": "regression",
         "prices": dict(PRICES),

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.isotonic import IsotonicRegression
 
+from backtrain.reports.estimates import estimated_and_realised
 from backtrain.simulator.metrics import METRICS, Outcomes, find_metric
 from backtrain.strategies.estimates import (
     Calibrated,
     ErrorModel,
     accuracy_error,
-    estimated_and_realised,
     expected,
 )
 

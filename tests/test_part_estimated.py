@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, Perceptron
 
 from backtrain import Backtest, FutureLeak, PartError, Prices, Reason, Strategy, Stream
+from backtrain.reports.estimates import estimated_and_realised
 from backtrain.simulator.metrics import find_metric
 from backtrain.strategies import (
     AnyOf,
@@ -23,7 +24,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.estimates import Calibrated, ErrorModel, estimated_and_realised
+from backtrain.strategies.estimates import Calibrated, ErrorModel
 
 PARTS = [
     EstimatedDrop("accuracy", drop="5%"),
