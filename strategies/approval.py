@@ -16,6 +16,7 @@ from backtrain.simulator.view import View
 __all__ = ["Approval"]
 
 _DAY = pd.Timedelta(days=1)
+_MOST_DAYS = 10_000  # nobody waits for 38 years of work, and the calendar ends at some time
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +100,11 @@ class Approval(Part):
             raise PartError(
                 f"Approval(business_hours={self.business_hours!r}): give when work begins and ends "
                 "on a day, such as ('09:00', '17:00')"
+            )
+        if self._delay / (closes - opens) > _MOST_DAYS:
+            raise PartError(
+                f"Approval(delay={self.delay!r}): more than {_MOST_DAYS:,} days of "
+                f"{self.business_hours}; give less"
             )
         return opens, closes
 

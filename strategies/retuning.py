@@ -77,6 +77,8 @@ class Retune(Part):
                 f"Retune(grid={self.grid!r}): give values, such as {{'alpha': [1, 10]}}"
             )
         for name, values in self.grid.items():
+            if not isinstance(name, str):
+                raise PartError(f"Retune(grid): {name!r} is no name of a parameter, as 'alpha' is")
             if not isinstance(values, (list, tuple)) or not values:
                 raise PartError(f"Retune(grid): {name}={values!r}: give a list of values to try")
         if self.search not in ("grid", "random"):

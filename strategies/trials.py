@@ -69,6 +69,8 @@ class Shadow(Part):
     def __post_init__(self) -> None:
         if (self.duration is None) == (self.rows is None):
             raise PartError(f"{self!r}: give exactly one of duration= and rows=")
+        if isinstance(self.duration, int) or isinstance(self.rows, str):
+            raise PartError(f"{self!r}: duration= is a time offset, rows= a number; swap them")
         refuse_length("Shadow", "rows" if self.duration is None else "duration", self._length)
         _refuse_end(self, self._length, 1)
 

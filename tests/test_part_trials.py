@@ -44,6 +44,9 @@ PARTS = [
 NONSENSE = [
     (lambda: Shadow(), "exactly one of duration= and rows="),
     (lambda: Shadow("7D", rows=3), "exactly one of duration= and rows="),
+    (lambda: Shadow(7), "swap them"),
+    (lambda: Shadow(rows="7D"), "swap them"),
+    (lambda: Approval("9999D", ("09:00", "17:00")), "more than 10,000 days"),
     (lambda: Shadow("7X"), "'7X': not a time offset"),
     (lambda: Shadow("0D"), "no time at all"),
     (lambda: Shadow(rows=0), "1 or more"),

@@ -18,6 +18,7 @@ from backtrain.strategies import (
     NoGroupWorse,
     PartialFit,
     Representative,
+    Retune,
     Shadow,
     Sliding,
     WarmStart,
@@ -58,6 +59,11 @@ def test_what_is_no_number_is_refused_by_name(part, given, name, value):
         part(**{**given, name: value})
     assert part.__name__ in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_no_name_of_a_parameter_is_refused():
+    with pytest.raises(ValueError, match=r"Retune\(grid\): 5 is no name"):
+        Retune({5: [1]})
 
 
 @pytest.mark.parametrize("value", [None, 5, "2024-01-01", math.nan], ids=repr)
