@@ -29,7 +29,8 @@ def played(name: str, trigger: str, trained: list[int], events=(), **info) -> Ru
     rows = pd.DataFrame([{"at": day(at), "kind": kind} for at, kind in events])
     log = pd.concat([run.events, rows], ignore_index=True)
     busy = int((log["kind"] == "busy").sum())
-    return dataclasses.replace(run, events=log, totals=run.totals | {"busy": busy})
+    tables = {**run.tables, "events": log}
+    return dataclasses.replace(run, tables=tables, totals=run.totals | {"busy": busy})
 
 
 def shown(*runs: Run) -> dict[str, dict[str, str]]:
@@ -87,11 +88,12 @@ def estimating(*estimating: dict) -> Run:
         {"at": [day(2), day(4)], "kind": "estimate", "version": 0, "statistic": [1.0, 5.0]}
     )
     label = np.arange(1.0, len(run.predictions) + 1)
-    return dataclasses.replace(
-        run,
-        events=pd.concat([run.events, noted]),
-        predictions=run.predictions.assign(label=label, loss=label),
-    )
+    tables = {
+        **run.tables,
+        "events": pd.concat([run.events, noted]),
+        "predictions": run.predictions.assign(label=label, loss=label),
+    }
+    return dataclasses.replace(run, tables=tables)
 
 
 def test_estimates_are_held_against_what_came_true() -> None:
