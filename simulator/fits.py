@@ -25,7 +25,7 @@ class FitError(RuntimeError):
     """A training did not yield a model: nothing to learn from, or the estimator raised."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Answers:
     """What a model says to n rows; arrays of shape (n,), ``probability`` (n, k) for k > 2 classes.
 

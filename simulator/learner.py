@@ -7,7 +7,7 @@ import hashlib
 import time
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -36,6 +36,17 @@ FIRST_BLOCK, LAST_BLOCK = 128, 65_536
 #: What a fit in the store learns from. Rows with late labels are an array of positions, millions
 #: long for a long window, and whoever asks for a fit has it anyway.
 _NO_ROWS = Selection(slice(0, 0))
+
+
+class _Facts(NamedTuple):
+    """An update's name, the versions of its code and whether these last; what it says of itself."""
+
+    name: bytes
+    versions: bytes
+    lasting: bool
+    needs_parent: bool
+    keeps_parameters: bool
+    keeps_rows: bool
 
 
 class Learner:
@@ -70,7 +81,7 @@ class Learner:
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
         self._vouching = Vouching(setup, flat=not self._nested)
         self._good: set[bytes] = set()  # updates whose parameters have passed the estimator's check
-        self._updates: dict[int, tuple[Update, tuple[bytes, bytes, bool]]] = {}
+        self._updates: dict[int, tuple[Update, _Facts]] = {}
 
     # --- fitting ------------------------------------------------------------------------------
 
@@ -81,9 +92,9 @@ class Learner:
         """
         if len(selection) == 0:
             raise FitError("no labelled rows to learn from")
-        named, versions, update_lasts = self._named(update)
-        content = selection.digest() + named
-        if not needs_parent(update):
+        facts = self._facts(update)
+        content = selection.digest() + facts.name
+        if not facts.needs_parent:
             parent = None  # else a fit would be another one for every strategy that comes to it
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
         # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
@@ -91,9 +102,9 @@ class Learner:
         seed = _integer(content + lineage, self.setup.seed)
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(content + ancestor + seed.to_bytes(4, "big") + versions)
+        sha.update(content + ancestor + seed.to_bytes(4, "big") + facts.versions)
         name = sha.hexdigest()
-        lasting = self._lasting and update_lasts and (parent is None or parent.lasting)
+        lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
             name,
             lambda: self._make(name, update, selection, parent, seed, lasting),
@@ -112,9 +123,8 @@ class Learner:
         lasting: bool,
     ) -> Fit:
         blank = self._blank(seed)
-        named = self._named(update)[0]
-        good = named in self._good and keeps_parameters(update)
-        as_is = keeps_rows(update)
+        facts = self._facts(update)
+        good = facts.keeps_parameters and facts.name in self._good
         labels = needs_labels(update)
         y: Any = self.setup.stream.y[selection.rows] if labels else None
         if parent is None and labels:
@@ -123,12 +133,12 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
-            with self._vouching.fitting(weights, as_is, good):
+            with self._vouching.fitting(weights, facts.keeps_rows, good):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
-        self._good.add(named)
+        self._good.add(facts.name)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if labels and not hasattr(model, needed):
                 raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
@@ -168,13 +178,20 @@ class Learner:
             else own[selection.rows] * selection.weights
         )
 
-    def _named(self, update: Update) -> tuple[bytes, bytes, bool]:
-        """What names an update, the versions of its code, and whether these last."""
+    def _facts(self, update: Update) -> _Facts:
+        """What there is to know of an update; looked up once."""
         known = self._updates.get(id(update))
         if known is None:
             kind, origin = type(update), origin_of(update)
             text = f"{kind.__module__}.{kind.__qualname__}:{_content(update)}"
-            facts = (text.encode(), repr(origin.versions).encode(), origin.lasting)
+            facts = _Facts(
+                text.encode(),
+                repr(origin.versions).encode(),
+                origin.lasting,
+                needs_parent(update),
+                keeps_parameters(update),
+                keeps_rows(update),
+            )
             # The update is kept beside its name, so that its id is not given to another one.
             known = self._updates[id(update)] = (update, facts)
         return known[1]
@@ -310,10 +327,10 @@ class Learner:
     ) -> Answers:
         if self.setup.classes is None:
             values = prediction.astype(np.float64)
-            broken = np.asarray(~np.isfinite(values))
-            failed = broken if failed is None else failed | broken
-            if not failed.any():
+            fine = np.isfinite(values)
+            if failed is None and fine.all():
                 return Answers(values, None, None, None)
+            failed = np.asarray(~fine if failed is None else ~fine | failed)
             return Answers(np.where(failed, self._prior(fit), values), None, None, failed)
         return self._classified(fit, prediction, probability, failed)
 

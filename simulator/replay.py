@@ -421,6 +421,8 @@ class Replay:
 
     def _charge_labels(self, version: int, before: int, after: int) -> None:
         """Charge so many labels of rows before ``start``, and of rows since."""
+        if not before and not after:
+            return
         price = self.setup.prices.label
         self._spend(self.view.at, "initial", version, before, price)
         self._spend(self.view.at, "label", version, after, price)

@@ -85,6 +85,7 @@ class View:
         self._past: int | None = None
         self._arrivals: int | None = None
         self._known: int | None = None
+        self._labelled = Labelled(self)
 
     def _move(self, at: int, past: int | None = None) -> None:
         self.at, self._past, self._arrivals, self._known = at, past, None, None
@@ -173,7 +174,7 @@ class View:
     @property
     def labelled(self) -> Labelled:
         """Past rows whose label has arrived."""
-        return Labelled(self)
+        return self._labelled
 
     @property
     def arrivals(self) -> int:
