@@ -92,7 +92,7 @@ class Reference:
         n, m = len(self._sorted), len(current)
         if n == 0 or m == 0:
             return 1.0, np.nan
-        return ks_statistic(self._sorted, current), max(1.0, np.round(n * m / (n + m)))
+        return ks_statistic(self._sorted, current), float(max(1, round(n * m / (n + m))))
 
 
 def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> Floats:
@@ -124,12 +124,14 @@ def ks_statistic(reference: Floats, current: Floats) -> float:
     else:
         at = np.searchsorted(shorter, shorter, side="right") / m
         before = np.searchsorted(shorter, shorter, side="left") / m
-    right = np.searchsorted(longer, shorter, side="right")
-    left = right.copy()
+    right = longer.searchsorted(shorter, side="right")
+    left = right
     tied = longer[np.maximum(right, 1) - 1] == shorter
     if tied.any():
-        left[tied] = np.searchsorted(longer, shorter[tied], side="left")
-    return float(max(np.max(at - right / n), np.max(left / n - before), 0.0))
+        left = right.copy()
+        left[tied] = longer.searchsorted(shorter[tied], side="left")
+    above, below = at - right / n, left / n - before
+    return max(float(above.max()), float(below.max()), 0.0)
 
 
 def ks_p_value(statistic: Any, effective: Any) -> Any:
