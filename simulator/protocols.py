@@ -187,6 +187,15 @@ class Verdict:
         return cls("refit", reason, numbers, selection=selection)
 
 
+def meant(reason: object, trigger: object) -> Reason:
+    """What a trigger gave, where that is a reason; raises `PartError` for anything else."""
+    if not isinstance(reason, Reason):
+        raise PartError(
+            f"{trigger!r}: fires() gave {reason!r}; return Reason('why') to retrain, None to wait"
+        )
+    return reason
+
+
 class Monitor(Protocol):
     """Watches one replay for a trigger. It is asked at every tick, also while a training runs."""
 

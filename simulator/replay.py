@@ -29,6 +29,7 @@ from backtrain.simulator.protocols import (
     Update,
     Verdict,
     Window,
+    meant,
     rows_fitted,
 )
 from backtrain.simulator.record import Run
@@ -200,7 +201,7 @@ class Replay:
             if past is not None:
                 reason = fires(view)
                 if reason is not None:
-                    self._consider(_meant(reason, trigger))
+                    self._consider(meant(reason, trigger))
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)
         self.serving.judge(self.setup.served.stop)
@@ -608,11 +609,3 @@ def _told(verdict: Verdict) -> Reason:
     numbers = [float(value) for value in verdict.numbers.values()][:2]
     padded: list[Any] = numbers + [float("nan")] * (2 - len(numbers))
     return Reason(verdict.reason, *padded)
-
-
-def _meant(reason: object, trigger: Trigger) -> Reason:
-    if not isinstance(reason, Reason):
-        raise PartError(
-            f"{trigger!r}: fires() gave {reason!r}; return Reason('why') to retrain, None to wait"
-        )
-    return reason

@@ -14,6 +14,7 @@ from backtrain.simulator.protocols import (
     Recording,
     Trigger,
     Tuned,
+    meant,
 )
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -131,13 +132,14 @@ class AtLeast(_Combined):
 
 class _Several:
     def __init__(self, triggers: tuple[Trigger, ...], need: int) -> None:
-        self._monitors = [trigger.monitor() for trigger in triggers]
+        self._watches = [(trigger, trigger.monitor()) for trigger in triggers]
         self._need = need
         self._parts: list[Reason] = []
         self._whole: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
-        fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
+        answers = [(trigger, monitor.fires(view)) for trigger, monitor in self._watches]
+        fired = [meant(said, trigger) for trigger, said in answers if said is not None]
         if len(fired) < self._need:
             return None
         if self._whole is None or fired != self._parts:  # alarms that stay on are one reason

@@ -315,9 +315,10 @@ class Truthful:
         return "Truthful()"
 
 
-def test_a_trigger_that_gives_no_reason_is_told_what_to_give():
+@pytest.mark.parametrize("trigger", [Truthful(), AnyOf(Truthful())], ids=["alone", "in another"])
+def test_a_trigger_that_gives_no_reason_is_told_what_to_give(trigger):
     stream = Stream(np.ones((9, 1)), np.arange(9.0), pd.date_range("2024-01-01", periods=9))
     with pytest.raises(PartError, match=r"Truthful\(\): fires\(\) gave True; return Reason"):
         Backtest(stream, DummyRegressor(), start="2024-01-04").replay(
-            Strategy(Truthful(), Expanding())
+            Strategy(trigger, Expanding())
         )
