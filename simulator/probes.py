@@ -27,26 +27,48 @@ class ModelError(SetupError):
 
 
 class Probe:
-    """Probes the versions of one replay; those made of trusted classes only are exempt.
+    """Fits, and asks models of classes that are not known to keep their fits apart twice.
 
     Probes change no number and are not charged.
     """
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
+        self._latest: Candidate | None = None
         self._looks_back = False
 
+    def fit(
+        self,
+        update: Update,
+        selection: Selection,
+        parent: Fit | None,
+        origin: int,
+        champion: Candidate | None = None,
+    ) -> Fit:
+        """Fit, as `Learner.fit` does; ``origin`` is the first row that the fit may not know.
+
+        Raises `ModelError` where the fit before this one, or the champion, then answers its first
+        block otherwise than before.
+        """
+        if self._learner.trusts(update):
+            return self._learner.fit(update, selection, parent)[0]
+        try:
+            fit, _ = self._learner.fit(update, selection, parent)
+        finally:
+            for earlier in {id(c): c for c in (champion, self._latest) if c is not None}.values():
+                self._refuse_change(earlier)
+        if type(fit.model) is type(self._learner.setup.model):
+            self._latest = self._asked(Candidate(-1, fit, origin))
+        return fit
+
     def first_block(self, candidate: Candidate, update: Update) -> str | None:
-        """Have a new version answer its first block, and again with other rows beside.
+        """Have a version answer its first block, and again with other rows beside.
 
         Returns a sentence, once, where answers depend on the rows before them in the batch. Raises
         `ModelError` where they depend on the rows after them, or are not the same when asked again.
         """
-        if self._learner.trusts(update) or candidate.origin >= len(self._learner.setup.stream):
+        if self._learner.trusts(update) or self._asked(candidate).first is None:
             return None
-        _, _, candidate.first = self._learner.block(
-            candidate.fit, candidate.origin, candidate.origin
-        )
         row = self._differs(candidate)
         if row is not None:
             raise ModelError(
@@ -54,26 +76,26 @@ class Probe:
                 "so totals would depend on who asks; make predict() a function of its rows alone: "
                 "seed what it draws, and keep no state between calls"
             )
-        return self._batch(candidate.fit, candidate.origin, candidate.first)
+        return self._batch(candidate)
 
-    def repeats(self, champion: Candidate, update: Update) -> None:
-        """Raise `ModelError` unless the champion still gives the first answers that it gave."""
-        if champion.first is None or self._learner.trusts(update):
-            return
-        row = self._differs(champion)
+    def _asked(self, candidate: Candidate) -> Candidate:
+        """The same candidate, with the answers to its first block, if there are rows to answer."""
+        origin = candidate.origin
+        if origin < len(self._learner.setup.stream):
+            _, _, candidate.first = self._learner.block(candidate.fit, origin, origin)
+        return candidate
+
+    def _refuse_change(self, candidate: Candidate) -> None:
+        row = None if candidate.first is None else self._differs(candidate)
         if row is not None:
+            who = "a model" if candidate.version < 0 else f"version {candidate.version}"
             raise ModelError(
-                f"{_name(champion.fit.model)}: after another fit, version {champion.version} gives "
-                f"another answer to row {row} than before. Versions share what a fit has learnt: a "
-                "class attribute, a variable of a module, a file; or an update changed its "
-                "parent. Keep what is learnt in attributes that fit() sets on self, and let an "
-                "update change a copy of the parent"
+                f"{_name(candidate.fit.model)}: after another fit, {who} gives another answer to "
+                f"row {row} than before. Versions share what a fit has learnt: a class attribute, "
+                "a variable of a module, a file; or an update changed its parent. Keep what is "
+                "learnt in attributes that fit() sets on self, and let an update change a copy of "
+                "the parent"
             )
-
-    def batch(self, fit: Fit, origin: int, update: Update) -> None:
-        """Raise `ModelError` where a fit answers rows by those after them in the batch."""
-        if not self._learner.trusts(update) and origin < len(self._learner.setup.stream):
-            self._batch(fit, origin, self._learner.block(fit, origin, origin, keep=False)[2])
 
     def _differs(self, candidate: Candidate) -> int | None:
         """The first row of the first block that is answered otherwise than before, if any."""
@@ -86,8 +108,10 @@ class Probe:
         found = np.flatnonzero(np.any([m & ~b for m, b in zip(moved, both, strict=True)], axis=0))
         return int(rows.start + found[0]) if len(found) else None
 
-    def _batch(self, fit: Fit, origin: int, answers: Answers) -> str | None:
-        rows = np.arange(origin, origin + len(answers.prediction))
+    def _batch(self, candidate: Candidate) -> str | None:
+        fit, answers = candidate.fit, candidate.first
+        assert answers is not None
+        rows = np.arange(candidate.origin, candidate.origin + len(answers.prediction))
         half = len(rows) // 2
         row = self._moved(fit, rows, answers, slice(0, half), slice(half, None))
         if row is not None:

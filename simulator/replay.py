@@ -407,12 +407,9 @@ class Replay:
         return fit
 
     def _fitted(self, update: Update, selection: Selection, parent: Fit | None) -> Fit:
-        """Fit; raises `ModelError` where that changed the champion."""
-        try:
-            return self.learner.fit(update, selection, parent)[0]
-        finally:
-            if self.serving.stretches:
-                self.probe.repeats(self.serving.current.champion, update)
+        serving = self.serving
+        champion = serving.current.champion if serving.stretches else None
+        return self.probe.fit(update, selection, parent, self.view.past, champion)
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks to the version in force."""

@@ -1,6 +1,7 @@
 """A version answers by what it has learnt, whatever is fitted beside it, and whoever wrote it."""
 
 import dataclasses
+import itertools
 import random
 import sys
 import types
@@ -81,7 +82,7 @@ def hand_loop(model, stream, n_start=None):
     first = int(np.searchsorted(at, start))
     said = np.empty(len(at) - first)
     starts = [start + np.timedelta64(7 * k, "D") for k in range(100)]
-    for begin, end in zip(starts, starts[1:], strict=False):
+    for begin, end in itertools.pairwise(starts):
         lower, upper = (int(np.searchsorted(at, when)) for when in (begin, end))
         if lower == upper:
             break
@@ -244,11 +245,6 @@ class TestBatches:
     def test_rows_by_themselves_are_fine(self, model):
         assert not (self.replay(model).events["kind"] == "neighbours").any()
 
-    def test_a_loss_matrix_of_such_models_is_an_error(self):
-        model = make_pipeline(Rolling(center=True), Ridge())
-        with pytest.raises(ModelError, match="depends on rows that come after"):
-            backtest_of(model, features="array").loss_matrix(Sliding("14D"))
-
     def test_probes_change_no_number_and_cost_nothing(self):
         prices = Prices(per_1k_predictions=1, per_1k_rows=1)
         ours = backtest_of(Wrapper(), prices=prices).replay(WEEKLY)
@@ -285,7 +281,7 @@ class TestTrust:
         assert not is_trusted(value)
 
     @pytest.mark.parametrize(
-        "name, kind",
+        ("name", "kind"),
         [
             (name, kind)
             for group in ("regressor", "classifier")
@@ -312,8 +308,7 @@ class TestTrust:
         probe = Probe(learner)
         candidate = Candidate(0, first, 64)
         assert probe.first_block(candidate, Refit()) is None
-        learner.fit(Refit(), Selection(slice(20, 100)), None)
-        probe.repeats(candidate, Refit())
+        probe.fit(Refit(), Selection(slice(20, 100)), None, 100, candidate)
 
 
 class TestHistory:
@@ -439,7 +434,7 @@ class Forced:
             whole[-5:] = 0.0
             if self.then:
                 raise RuntimeError("after that")
-        return "now" and None
+        return None
 
 
 class TestReproducible:
