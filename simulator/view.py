@@ -369,8 +369,9 @@ def _sealed(values: NDArray[Any]) -> NDArray[Any]:
 def _sealed_outcomes(outcomes: Outcomes) -> Outcomes:
     """The same, each array sealed."""
     names = ("label", "prediction", "score", "probability", "weight")
-    arrays: dict[str, Any] = {name: getattr(outcomes, name) for name in names}
-    return replace(outcomes, **{k: _sealed(v) for k, v in arrays.items() if v is not None})
+    arrays = {name: getattr(outcomes, name) for name in names}
+    sealed: dict[str, Any] = {k: _sealed(v) for k, v in arrays.items() if v is not None}
+    return replace(outcomes, **sealed)
 
 
 @dataclass(frozen=True, eq=False)
