@@ -469,7 +469,7 @@ class TestReproducible:
         )
         monkeypatch.setitem(sys.modules, "torch", torch)
         backtest_of(Wrapper()).replay(Strategy(Never(), Sliding("14D")))
-        assert calls == [1, "seeded", "before", 4]
+        assert calls == [1, *["seeded", "before"] * 2, 4]  # its constructor, and its fit
 
 
 class TestThreads:
