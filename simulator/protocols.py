@@ -44,6 +44,8 @@ class Reason:
 class Selection:
     """The rows that a training learns from, in the order in which it learns them.
 
+    Arrays are copied, unless they are read-only: what was learnt does not change afterwards.
+
     Attributes
     ----------
     rows : slice or ndarray of shape (n,)
@@ -65,9 +67,13 @@ class Selection:
             rows = rows.astype(np.int64, copy=False)
             if len(rows) and len(rows) == rows[-1] - rows[0] + 1 and (np.diff(rows) == 1).all():
                 rows = slice(int(rows[0]), int(rows[-1]) + 1)  # type: ignore[assignment]
+            else:
+                rows = _kept(rows)
             object.__setattr__(self, "rows", rows)
-        if self.weights is not None and len(self.weights) != len(self):
-            raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
+        if self.weights is not None:
+            if len(self.weights) != len(self):
+                raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
+            object.__setattr__(self, "weights", _kept(np.asarray(self.weights)))
 
     def __len__(self) -> int:
         if isinstance(self.rows, slice):
@@ -110,6 +116,14 @@ class Selection:
         if self.weights is not None:
             sha.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
         return sha.digest()
+
+
+def _kept(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers, read-only: a copy where somebody else could write to them."""
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
 
 
 @dataclass(frozen=True, eq=False)

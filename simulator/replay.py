@@ -109,6 +109,7 @@ class Log:
 
     events: list[tuple[int, str, int | None, str, float, float]] = field(default_factory=list)
     versions: list[VersionEntry] = field(default_factory=list)
+    trainings: tuple[int, ...] = ()  # when each was decided, the first model left out
 
     def event(self, at: int, kind: str, version: int | None, reason: Reason | str = "") -> None:
         """Write an event down."""
@@ -326,7 +327,8 @@ class Replay:
     def _begin(self, job: Job, entry: VersionEntry, reason: Reason) -> None:
         """Nothing has refused the training: it counts, and pays for its labels."""
         job.begun = True
-        self.view.trainings.append(self.view.at)
+        self.log.trainings += (self.view.at,)
+        self.view._trainings = self.log.trainings
         self.log.event(self.view.at, "trained", job.version, reason)
         self.log.versions.append(entry)
         self._charge_labels(job.version, *job.labels)
@@ -362,7 +364,7 @@ class Replay:
 
     def _spend(self, at: int, kind: str, version: int, quantity: float, price: float) -> None:
         self.ledger.charge(at, kind, version, quantity, price)
-        self.view.spent = self.ledger.spent
+        self.view._spent = self.ledger.spent
 
     # --- services for the view ----------------------------------------------------------------
 
@@ -575,8 +577,7 @@ class Replay:
         self._put_in_force(challenger.model, challenger.candidate)
 
     def _put_in_force(self, model: Model, candidate: Candidate) -> None:
-        model.in_force_at = self.view.at
-        model.first_row = max(self.view.past, self.setup.served.start)
+        model._enter(self.view.at, max(self.view.past, self.setup.served.start))
         self.view._model = model
         self._assign(candidate)
 
