@@ -152,7 +152,10 @@ def judge(drift: str, trigger: str, run: Run, backtest: Backtest, matrix: LossMa
     even = random = np.nan
     saved = 0.0  # without a retrain the same as luck, which has none either
     if len(trained):
-        placebo, cost = matrix.placebo(len(trained)), float(run.totals["error"])
+        decided = trained.to_numpy("datetime64[ns]").view(np.int64)
+        own = matrix.schedule(matrix.thinned(decided))
+        placebo = matrix.placebo(int(own.retrains[0]), int(own.free[0]))
+        cost = float(own.cost(ERRORS)[0])
         even, random = placebo.percentile(cost, ERRORS)
         mean = float(placebo.even.cost(ERRORS).mean())
         saved = (mean - cost) / mean

@@ -7,7 +7,7 @@ lives in the `Monitor` or `Trial` that a spec opens for it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -230,8 +230,8 @@ class Window(Protocol):
     def select(self, view: View) -> Selection:
         """Choose among the rows known now: sorted positions or a slice, optional weights.
 
-        ``view.reason`` says why; it is None for the first model. What looks at it, or at what was
-        trained before, is `path_dependent`.
+        ``view.reason`` says why; it is None for the first model. A window that looks at it, at what
+        was trained before or at what was served has no loss matrix, and so no regret.
         """
 
 
@@ -412,20 +412,6 @@ def rows_fitted(update: Update, rows: int) -> int:
     """
     count = getattr(update, "rows_fitted", None)
     return rows if count is None else int(count(rows))
-
-
-def path_dependent(window: Any) -> bool:
-    """Whether a selection depends on what was trained before, and not on the instant alone.
-
-    A window that looks at ``view.reason``, ``view.trainings`` or ``view.model`` says so with a
-    class attribute ``path_dependent = True``; one that holds such a window is one, too.
-    """
-    if isinstance(window, (list, tuple)):
-        return any(map(path_dependent, window))
-    if getattr(window, "path_dependent", False):
-        return True
-    inside = fields(window) if is_dataclass(window) else ()
-    return any(path_dependent(getattr(window, spec.name)) for spec in inside)
 
 
 class Part:

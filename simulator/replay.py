@@ -11,6 +11,7 @@ import numpy as np
 
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
+from backtrain.simulator.contents import content
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
@@ -218,7 +219,7 @@ class Replay:
         tuned = trigger.prepare(self.view)
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
-        if repr(tuned) != repr(trigger):
+        if tuned is not trigger and content(tuned) != content(trigger):
             self.log.event(self.view.at, "tuned", None, repr(tuned))
         return tuned
 
