@@ -13,6 +13,7 @@ from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.memory import LOOKS, Memory, without_dice
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.protocols import (
     PartError,
@@ -44,11 +45,16 @@ class _Bench:
         self.rows = 0
         self.cpu_seconds = 0.0
         self._followed = ""
+        self._asked = 0
 
     def select(self, view: View) -> Selection:
         """What the window chooses; raises `PathError` where that follows from other trainings."""
+        self._asked += 1
+        window = self.window
         try:
-            return self.window.select(view)
+            if self._asked in LOOKS:
+                return without_dice(window, window.select, view)
+            return window.select(view)
         finally:
             if self._followed:  # also where the window has caught the error
                 raise self.follows(self._followed)
@@ -66,7 +72,9 @@ class _Bench:
         self, update: Update, selection: Selection, parent: Fit | None, version: int | None
     ) -> Fit:
         """Fit, and count it."""
-        self.rows += rows_fitted(update, len(selection))  # also of a fit that raises, as in a replay
+        self.rows += rows_fitted(
+            update, len(selection)
+        )  # also of a fit that raises, as in a replay
         fit, _ = self._learner.fit(update, selection, parent)
         self.cpu_seconds += fit.cpu_seconds
         return fit
@@ -212,6 +220,7 @@ def _score(
     bench = _Bench(learner, window, update)
     serving = Serving(learner)
     view = _Unplayed(setup, serving, bench)
+    memory = Memory(window, update)
     out: list[_Scored] = []
     with one_thread(setup.model):
         for k in chunk.tolist():
@@ -224,6 +233,7 @@ def _score(
                 continue
             loss = _loss_after(learner, fit, view.past, setup.served.stop)
             out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+    memory.check()
     store.flush()
     return out
 

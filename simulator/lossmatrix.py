@@ -24,7 +24,6 @@ from backtrain.simulator.curves import (
 )
 from backtrain.simulator.ledger import Prices
 
-
 #: Times that luck is drawn anew until enough of it is as busy as the schedule held against it.
 _MOST_TOSSES = 20
 
@@ -384,9 +383,7 @@ class LossMatrix:
         nearest = np.argsort(np.concatenate(off), kind="stable")[:draws]
         return np.concatenate(found)[nearest]
 
-    def _toss(
-        self, chance: Floats, draws: int, rng: np.random.Generator
-    ) -> NDArray[np.bool_]:
+    def _toss(self, chance: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Walk forward through `_chances`, shape (draws, K)."""
         wanted = np.zeros((draws, len(self)), dtype=bool)
         left = np.full(draws, chance.shape[1] - 1)
@@ -439,4 +436,4 @@ class LossMatrix:
             fits = at <= ticks
             wanted[np.flatnonzero(fits), at[fits]] = True
             free = np.where(fits, self._next_decision[np.minimum(at, ticks)], len(self))
-        return wanted[wanted.sum(axis=1) == count]
+        return np.asarray(wanted[wanted.sum(axis=1) == count])

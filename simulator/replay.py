@@ -15,6 +15,7 @@ from backtrain.simulator.contents import content
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
+from backtrain.simulator.memory import LOOKS, Memory, without_dice
 from backtrain.simulator.protocols import (
     Checked,
     Incremental,
@@ -192,7 +193,10 @@ class Replay:
         began = time.perf_counter()
         view = self.view
         view._move(self.setup.start_at.value)
-        trigger = self._tuned(self.strategy.trigger)
+        strategy = self.strategy
+        parts = (strategy.trigger, strategy.window, strategy.update, strategy.gate)
+        trigger = self._tuned(strategy.trigger)
+        memory = Memory(parts, trigger)
         self._train_first()
         fires = trigger.monitor().fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
@@ -200,12 +204,16 @@ class Replay:
             view._move(at, past)
             if self.challenger is not None:
                 self._settle(past is not None)
+            look = count + 1 in LOOKS
             if past is not None:
-                reason = fires(view)
+                reason = without_dice(trigger, fires, view) if look else fires(view)
                 if reason is not None:
                     self._consider(meant(reason, trigger))
+            if look:
+                memory.check()
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)
+        memory.check()
         self.serving.judge(self.setup.served.stop)
         return close(self, name, time.perf_counter() - began)
 
@@ -306,7 +314,9 @@ class Replay:
         self._wake()
 
     def _select(self) -> Selection:
-        selection = self.strategy.window.select(self.view)
+        window, view = self.strategy.window, self.view
+        look = len(self.log.versions) in LOOKS
+        selection = without_dice(window, window.select, view) if look else window.select(view)
         self.view._fence_labels(selection.rows)
         update = self._incremental
         if self.view._model is None or update is None:
@@ -482,7 +492,9 @@ class Replay:
         job = self._job = challenger.job
         rows, cpu_seconds = job.rows, job.cpu_seconds
         try:
-            verdict = challenger.trial.review(view)
+            review = challenger.trial.review
+            look = job.version in LOOKS
+            verdict = without_dice(self.strategy.gate, review, view) if look else review(view)
         finally:
             self._close_account(job, rows, cpu_seconds)
         view._challenger = None

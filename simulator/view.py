@@ -650,7 +650,7 @@ class Model:
         self._in_force_at: int | None = None
         self._first_row = 0
         self._selection = fit.selection if selection is None else selection
-        self._reference: Reference | None | Literal["not asked for"] = "not asked for"
+        self._reference: Reference | Literal["not asked for"] | None = "not asked for"
 
     def _enter(self, at: int, first_row: int) -> None:
         """Come into force."""

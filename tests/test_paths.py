@@ -1,4 +1,4 @@
-"""Windows that follow what was trained or served have no loss matrix, and matrices no shared name."""
+"""Windows that follow what was trained have no loss matrix; none is shared by a ``repr``."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def test_a_look_at_the_path_is_seen_whenever_it_comes(name: str, late: int) -> N
     with pytest.raises(PartError, match=says):
         loss_matrix(setup, window, Refit())
     with pytest.raises(PartError, match=says):
-        loss_matrix(setup, Decay("5D", window), Refit(), n_jobs=2 if late and name == "reason" else 1)
+        loss_matrix(
+            setup, Decay("5D", window), Refit(), n_jobs=2 if late and name == "reason" else 1
+        )
     with pytest.raises(PartError, match=says):
         fresh_losses(setup, [Expanding(), window], Refit())
 
