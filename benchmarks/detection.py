@@ -113,7 +113,7 @@ class Outcome:
     retrains: int
     delay: float  # days from the drift to the first retrain after it; NaN: none came
     before: float  # retrains per 100 ticks before the drift, or at all where there is none
-    even: float  # share of evenly spaced schedules that cost at least as much
+    even: float  # share of evenly spaced schedules that cost more, equals by half
     random: float
     saved: float  # errors saved against the mean of the evenly spaced, as a share of these
 

@@ -139,6 +139,19 @@ def test_a_door_that_was_open_is_shut(door: Callable[[Any], Any]) -> None:
     assert run.totals["loss"] == plain.totals["loss"]
 
 
+@pytest.mark.parametrize("name", ["label_at", "event_at", "truth", "outcome", "ticks"])
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_setup_is_read_only_to_the_parts_that_check_it(name: str, task: str) -> None:
+    setup = setting(task)
+    with pytest.raises(AttributeError):
+        setattr(setup, name, None)
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(setup, name).fill(0)
+    for values in setup.arrival_order:
+        with pytest.raises(ValueError, match="read-only"):
+            values.fill(0)  # type: ignore[union-attr]
+
+
 def test_a_budget_counts_what_the_log_holds() -> None:
     setup, seen = setting(), []
     strategy = Strategy(Asks(lambda view: seen.append(view.trainings)), Expanding(), budget=2)

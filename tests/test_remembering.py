@@ -119,10 +119,21 @@ class EverySecond:
         return Verdict.deploy() if self.turn else Verdict.reject()
 
 
+class KeepsItsMonitor:
+    """Opens one monitor for good."""
+
+    def __init__(self) -> None:
+        self.kept = Counts()
+
+    def monitor(self) -> Counts:
+        return self.kept
+
+
 DAILY = Every("1D")
 REMEMBERS = {
     "trigger": (Strategy(Counts(), Sliding("5D")), r"Counts: seen changed.*monitor\(\) return a"),
     "within": (Strategy(AnyOf(Cooldown(Counts(), "1D")), Expanding()), "Counts: seen changed"),
+    "kept": (Strategy(KeepsItsMonitor(), Sliding("5D")), r"KeepsItsMonitor: kept changed"),
     "dice": (Strategy(HoldsDice(), Expanding()), r"Generator: Generator changed.*from a seed"),
     "window": (Strategy(DAILY, RemembersRows()), r"RemembersRows: calls.*let select\(\) work"),
     "update": (Strategy(DAILY, Expanding(), CountsFits()), r"CountsFits: fits.*let fit\(\) keep"),
