@@ -23,9 +23,7 @@ from backtrain.simulator.curves import (
     StalenessCurve,
 )
 from backtrain.simulator.ledger import Prices
-
-#: Times that luck is drawn anew until enough of it is as busy as the schedule held against it.
-_MOST_TOSSES = 20
+from backtrain.simulator.luck import spread, tossed
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,9 +352,9 @@ class LossMatrix:
         ValueError
             When no schedule comes to so many trainings.
         """
-        rng = np.random.default_rng(seed)
-        tossed = self._tossed(retrains, free, draws, rng)
-        return Placebo(self.schedules(self._spread(retrains)), self.schedules(tossed))
+        following, rng = self._next_decision, np.random.default_rng(seed)
+        random = tossed(following, retrains, free, draws, rng)
+        return Placebo(self.schedules(spread(following, retrains)), self.schedules(random))
 
     def thinned(self, decided_at: Integers) -> Integers:
         """The candidates of trainings decided at any instants: the first tick not before each.
@@ -366,74 +364,3 @@ class LossMatrix:
         """
         places = np.unique(np.searchsorted(self.decided_at, decided_at))
         return places[(places > 0) & (places < len(self))]
-
-    def _tossed(
-        self, count: int, free: int | None, draws: int, rng: np.random.Generator
-    ) -> NDArray[np.bool_]:
-        """Schedules of a coin that comes to these numbers, shape (draws, K)."""
-        chance = self._chances(count, free)
-        if free is None:
-            return self._toss(chance, draws, rng)
-        found, off = [], []
-        for _ in range(_MOST_TOSSES):
-            found.append(self._toss(chance, draws, rng))
-            off.append(abs(len(self) - 1 - found[-1] @ self._busy - free))
-            if (np.concatenate(off) == 0).sum() >= draws:
-                break
-        nearest = np.argsort(np.concatenate(off), kind="stable")[:draws]
-        return np.concatenate(found)[nearest]
-
-    def _toss(self, chance: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Walk forward through `_chances`, shape (draws, K)."""
-        wanted = np.zeros((draws, len(self)), dtype=bool)
-        left = np.full(draws, chance.shape[1] - 1)
-        free = np.ones(draws, dtype=np.int64)
-        for k in range(1, len(self)):
-            here = np.flatnonzero((free <= k) & (left > 0))
-            fires = here[rng.random(len(here)) < chance[k, left[here]]]
-            wanted[fires, k] = True
-            left[fires] -= 1
-            free[fires] = self._next_decision[k]
-        return wanted
-
-    def _chances(self, count: int, free: int | None) -> Floats:
-        """The chance that a coin which makes m more trainings makes one at tick k; (K, count + 1).
-
-        ``Z(k, m)``, the chance of m trainings from tick k on, when it is free, is
-        ``(1 - p) Z(k + 1, m) + p Z(next(k), m - 1)``; next(k) is the first free tick after a
-        training at k. Given m, the coin trains at k with the chance
-        ``p Z(next(k), m - 1) / Z(k, m)``. Its rate p cancels out but for trainings that keep the
-        slot for another time than most, such as the last one.
-        """
-        ticks = len(self) - 1
-        if free is None:
-            free = ticks - round(count * self._busy[1:].mean()) if ticks else 0
-        rate = np.clip(count / max(free, 1), 1 / (ticks + 2), 1 - 1 / (ticks + 2))
-        z = np.full((len(self) + 1, count + 1), -np.inf)  # logarithms
-        z[-1, 0] = 0.0
-        chance = np.zeros((len(self), count + 1))
-        for k in range(ticks, 0, -1):
-            trained = np.append(-np.inf, np.log(rate) + z[self._next_decision[k], :-1])
-            z[k] = np.logaddexp(np.log1p(-rate) + z[k + 1], trained)
-            possible = trained > -np.inf
-            chance[k, possible] = np.exp(trained[possible] - z[k, possible])
-        if z[1, count] == -np.inf:
-            raise ValueError(f"retrains={count}: no schedule comes to so many in {ticks} ticks")
-        return chance
-
-    def _spread(self, count: int) -> NDArray[np.bool_]:
-        """Schedules of ``count`` trainings, evenly spaced, at every phase; shape (phases, K)."""
-        ticks = len(self) - 1
-        if count == 0:
-            return np.zeros((1, len(self)), dtype=bool)
-        gap = ticks / count
-        phases = np.arange(0, gap, 1.0)
-        places = np.floor(phases[:, None] + gap * np.arange(count)).astype(np.int64) + 1
-        wanted = np.zeros((len(phases), len(self)), dtype=bool)
-        free = np.ones(len(phases), dtype=np.int64)
-        for turn in range(count):
-            at = np.maximum(places[:, turn], free)
-            fits = at <= ticks
-            wanted[np.flatnonzero(fits), at[fits]] = True
-            free = np.where(fits, self._next_decision[np.minimum(at, ticks)], len(self))
-        return np.asarray(wanted[wanted.sum(axis=1) == count])
