@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from backtrain.simulator.protocols import PartError
+from backtrain.simulator.view import Model, View
 
 #: Looks are taken at the first call of a kind, at the 8th, the 64th, ...: most faults show at once.
 LOOKS = frozenset(8**power for power in range(12))
@@ -137,7 +138,7 @@ def _state(part: object) -> dict[str, bytes | None]:
 
 
 class _Pickler(pickle.Pickler):
-    """Writes down what can change; names classes and functions, which may be local, by identity."""
+    """Writes down what can change; names classes, functions, views and models by identity."""
 
     def persistent_id(self, value: Any) -> str | None:
         """Name a function by its code: the same one is made anew with each object that holds it."""
@@ -145,7 +146,7 @@ class _Pickler(pickle.Pickler):
             return f"{id(value.__code__)}"
         if isinstance(value, BuiltinFunctionType):
             return value.__qualname__
-        return f"{id(value)}" if isinstance(value, (type, ModuleType)) else None
+        return f"{id(value)}" if isinstance(value, (type, ModuleType, View, Model)) else None
 
 
 def _digest(value: object) -> bytes | None:

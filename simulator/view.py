@@ -107,6 +107,10 @@ class View:
         self._known: int | None = None
         self._labelled = Labelled(self)
 
+    def __deepcopy__(self, memo: object) -> View:
+        """Itself: a part that keeps a view is copied without the whole history."""
+        return self
+
     def _move(self, at: int, past: int | None = None) -> None:
         self._at, self._past, self._arrivals, self._known = at, past, None, None
 
@@ -651,6 +655,10 @@ class Model:
         self._first_row = 0
         self._selection = fit.selection if selection is None else selection
         self._reference: Reference | Literal["not asked for"] | None = "not asked for"
+
+    def __deepcopy__(self, memo: object) -> Model:
+        """Itself, as a view."""
+        return self
 
     def _enter(self, at: int, first_row: int) -> None:
         """Come into force."""

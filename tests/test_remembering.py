@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 from dataclasses import dataclass, field, replace
@@ -119,6 +120,19 @@ class EverySecond:
         return Verdict.deploy() if self.turn else Verdict.reject()
 
 
+@dataclass(frozen=True)
+class Looks:
+    """Never fires."""
+
+    look: Any
+
+    def monitor(self) -> Looks:
+        return self
+
+    def fires(self, view: Any) -> None:
+        self.look(view)
+
+
 class KeepsItsMonitor:
     """Opens one monitor for good."""
 
@@ -153,6 +167,22 @@ def test_what_begins_anew_is_not(trigger: Any) -> None:
     first, second = (setting().replay(Strategy(trigger, Sliding("5D"))).totals for _ in range(2))
     assert first == second
     assert first["retrains"] > 3
+
+
+def test_a_part_that_keeps_the_view_is_refused_without_a_copy_of_the_history() -> None:
+    class Keeps(Stateless):
+        """Holds on to what it was handed."""
+
+        def fires(self, view: Any) -> Reason | None:
+            self.view, self.model = view, view.model
+            return super().fires(view)
+
+    backtest = setting()
+    with pytest.raises(PartError, match="Keeps: view, model changed"):
+        backtest.replay(Strategy(Keeps(), Expanding()))
+    seen = []
+    backtest.replay(Strategy(Looks(seen.append), Expanding()))
+    assert copy.deepcopy(seen[0]) is seen[0]
 
 
 def test_it_is_noticed_in_a_matrix_too() -> None:
