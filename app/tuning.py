@@ -17,7 +17,7 @@ from backtrain.simulator.candidates import FreshLosses, fresh_losses, loss_matri
 from backtrain.simulator.closing import describe
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.lossmatrix import LossMatrix
-from backtrain.simulator.protocols import PartError, Update, Window, needs_parent, path_dependent
+from backtrain.simulator.protocols import PartError, Update, Window, needs_parent
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.spacing import label, ladder, rounded, usual_thinning
@@ -60,9 +60,6 @@ class Question:
         if needs_parent(update):
             raise PartError(f"tune: {update!r} needs a parent, whose fits cannot be looked up; "
                             "use Refit()")  # fmt: skip
-        if path_dependent(window):
-            raise PartError(f"tune: {window!r} selects by what was trained before, so its fits "
-                            "cannot be looked up; use Sliding or Expanding")  # fmt: skip
         ticks = len(setup.ticks)
         every = usual_thinning(ticks) if every is None else every
         if isinstance(every, bool) or not 1 <= every <= max(1, ticks // 2):
@@ -143,7 +140,7 @@ def _assembled(question: Question, matrix: LossMatrix, sizes: Fresh, old: Fresh)
     _, low, high = curve.cost(prices)
     oracle = matrix.oracle(prices)
     grids = [_around(price) for price in (prices.retrain, prices.error)]
-    loss, retrains = curve.mean(curve.schedules.loss), curve.mean(curve.schedules.retrains)
+    loss, retrains = curve.mean(curve.schedules.loss), curve.mean(curve.schedules.run)
     costs = matrix.interval_costs(intervals, prices)
     known = prices.retrain * retrains + prices.error * loss
     return Tuning(

@@ -113,7 +113,7 @@ class Outcome:
     retrains: int
     delay: float  # days from the drift to the first retrain after it; NaN: none came
     before: float  # retrains per 100 ticks before the drift, or at all where there is none
-    even: float  # share of evenly spaced schedules that cost at least as much
+    even: float  # share of evenly spaced schedules that cost more, equals by half
     random: float
     saved: float  # errors saved against the mean of the evenly spaced, as a share of these
 
@@ -152,7 +152,10 @@ def judge(drift: str, trigger: str, run: Run, backtest: Backtest, matrix: LossMa
     even = random = np.nan
     saved = 0.0  # without a retrain the same as luck, which has none either
     if len(trained):
-        placebo, cost = matrix.placebo(len(trained)), float(run.totals["error"])
+        decided = trained.to_numpy("datetime64[ns]").view(np.int64)
+        own = matrix.schedule(matrix.thinned(decided))
+        placebo = matrix.placebo(int(own.retrains[0]), int(own.free[0]))
+        cost = float(own.cost(ERRORS)[0])
         even, random = placebo.percentile(cost, ERRORS)
         mean = float(placebo.even.cost(ERRORS).mean())
         saved = (mean - cost) / mean

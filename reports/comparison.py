@@ -104,7 +104,7 @@ class Comparison:
         metric, ``difference`` of the total to the baseline with its simultaneous 95 % interval
         ``low`` to ``high``; these are NaN where fewer than ten blocks are left. Where loss matrices
         were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed interval, and
-        the shares of placebos that cost at least as much, evenly spaced and at random.
+        the shares of as many trainings that cost more, evenly spaced and at random.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -173,5 +173,5 @@ def _row(run: Run) -> dict[str, float]:
     counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
     loss = float(totals["loss"]) / weight if weight else np.nan
     known = hindsight.facts_of(run)
-    luck = {key: float(known[key]) for key in hindsight.COLUMNS} if known else {}
+    luck = {key: hindsight.value(known, key) for key in hindsight.COLUMNS} if known else {}
     return {**money, **counts, "loss": loss, **run.metrics, **luck}

@@ -21,6 +21,11 @@ def facts_of(run: Run) -> dict[str, Any]:
     return dict(run.info.get("hindsight") or {})
 
 
+def value(facts: dict[str, Any], key: str) -> float:
+    """A number of `facts_of`; NaN where there is none."""
+    return float("nan") if facts.get(key) is None else float(facts[key])
+
+
 def any_known(comparison: Comparison) -> bool:
     """Whether at least one run was held against a loss matrix."""
     return any(facts_of(run) for run in comparison.runs.values())
@@ -61,14 +66,28 @@ def luck(comparison: Comparison, baseline: str) -> Table | None:
 
 
 def note(comparison: Comparison) -> str:
-    """How the numbers came about, in words."""
+    """How the numbers came about, and why some have none, in words; "" where nobody asked."""
+    told = [run.info["no_hindsight"] for run in comparison.runs.values() if is_left_out(run)]
+    sentences = [_made(comparison)] if any_known(comparison) else []
+    for why in dict.fromkeys(told):
+        names = [n for n, run in comparison.runs.items() if run.info.get("no_hindsight") == why]
+        sentences.append(f"Without a matrix: {', '.join(names)} ({why}).")
+    return " ".join(sentences)
+
+
+def is_left_out(run: Run) -> bool:
+    """Whether matrices were made, and none covers this run."""
+    return bool(run.info.get("no_hindsight"))
+
+
+def _made(comparison: Comparison) -> str:
     known = next(facts_of(run) for run in comparison.runs.values() if facts_of(run))
     every = "every tick" if known["every"] == 1 else f"every {known['every']}th tick"
     return (
         f"From {number(known['candidates'])} models, one trained at {every} and scored on all that "
-        "follows. Costs are those of errors, trainings and releases. A trigger that does not beat "
-        "even spacing in most phases has shown nothing but its number of retrains. Strategies with "
-        "a gate, or that learn on from their parent, have no matrix."
+        "follows. Costs are those of errors, trainings and releases. Luck makes as many trainings, "
+        "each once the one before is over. A trigger that does not beat even spacing in most "
+        "phases has shown nothing but its number of retrains."
     )
 
 

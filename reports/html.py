@@ -61,7 +61,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "remarks": facts.remarks(comparison, verdict),
         "ranked": tables.ranked(comparison, baseline),
         "luck": hindsight.luck(comparison, baseline),
-        "luck_note": hindsight.note(comparison) if hindsight.any_known(comparison) else "",
+        "luck_note": hindsight.note(comparison),
         "block_note": facts.block_note(comparison, baseline),
         "tradeoff": inline(drawings["cost-against-loss"]),
         "schedule_sentence": schedules.sentence() if schedules else "",

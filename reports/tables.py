@@ -143,9 +143,7 @@ def _footnotes(comparison: Comparison, table: pd.DataFrame, reference: str) -> l
             notes.append(f"{shorten(name, 20)}: {share} rows could not be scored by the model")
     if "regret" in table:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
-        notes.append(
-            "beats luck: share of as many retrains, evenly spaced, that cost at least as much"
-        )
+        notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")
     return ["", *notes]
 
 

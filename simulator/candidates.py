@@ -11,9 +11,12 @@ import numpy as np
 
 from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.history import unchanged
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.memory import LOOKS, Memory, without_dice
 from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
     PartError,
     Reason,
@@ -22,31 +25,62 @@ from backtrain.simulator.protocols import (
     Update,
     Window,
     needs_parent,
-    path_dependent,
     rows_fitted,
 )
-from backtrain.simulator.serving import Serving
+from backtrain.simulator.serving import Candidate, Serving
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.threads import one_thread
-from backtrain.simulator.view import View
+from backtrain.simulator.view import Arrived, Model, Served, View
+
+
+class PathError(PartError):
+    """A window selects by what was trained or served before, which a loss matrix does not know."""
 
 
 class _Bench:
     """Lets a window search while candidates are made; charges nothing, but counts fits."""
 
     def __init__(self, learner: Learner, window: Window, update: Update) -> None:
-        self._learner = learner
+        self.probe = Probe(learner)
         self.window = window
         self.update = update
+        self.begin(0)
+        self._followed = ""
+        self._asked = 0
+
+    def begin(self, past: int) -> None:
+        """Count anew, for a candidate that may know so many rows."""
+        self.past = past
         self.rows = 0
         self.cpu_seconds = 0.0
+
+    def select(self, view: View) -> Selection:
+        """What the window chooses; raises `PathError` where that follows from other trainings."""
+        self._asked += 1
+        window = self.window
+        try:
+            if self._asked in LOOKS:
+                return without_dice(window, window.select, view)
+            return window.select(view)
+        finally:
+            if self._followed:  # also where the window has caught the error
+                raise self.follows(self._followed)
+
+    def follows(self, name: str) -> PathError:
+        """Keep in mind what the window has asked for, and say why that cannot be."""
+        self._followed = name
+        return PathError(
+            f"{self.window!r} reads view.{name}: it selects by what was trained before, which a "
+            "matrix of models for every schedule does not know; use a window that looks at the "
+            "history alone, such as Sliding or Expanding"
+        )
 
     def fit(
         self, update: Update, selection: Selection, parent: Fit | None, version: int | None
     ) -> Fit:
         """Fit, and count it."""
-        fit, _ = self._learner.fit(update, selection, parent)
-        self.rows += rows_fitted(update, len(selection))
+        self.rows += rows_fitted(update, len(selection))  # also where it raises, as in a replay
+        fit = self.probe.fit(update, selection, parent, self.past)
         self.cpu_seconds += fit.cpu_seconds
         return fit
 
@@ -61,6 +95,67 @@ class _Bench:
 
     def predicted(self, count: int, version: int) -> None:
         """Do nothing: what a window asks is part of training."""
+
+
+class _Unplayed(View):
+    """The past without a strategy's own: what was trained, served and wanted is not there.
+
+    How many rows were served, and how many of their labels have arrived, follows from the history
+    alone.
+    """
+
+    __slots__ = ("_bench",)
+
+    def __init__(self, setup: Setup, serving: Serving, services: Any) -> None:
+        super().__init__(setup, serving, services)
+        self._bench: _Bench = services
+
+    @property
+    def reason(self) -> Reason | None:
+        """Raise `PathError`, as all that follows."""
+        raise self._bench.follows("reason")
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """Raise `PathError`."""
+        raise self._bench.follows("trainings")
+
+    @property
+    def spent(self) -> float:
+        """Raise `PathError`."""
+        raise self._bench.follows("spent")
+
+    @property
+    def model(self) -> Model:
+        """Raise `PathError`."""
+        raise self._bench.follows("model")
+
+    @property
+    def challenger(self) -> Model:
+        """Raise `PathError`."""
+        raise self._bench.follows("challenger")
+
+    @property
+    def trial_rows(self) -> slice:
+        """Raise `PathError`."""
+        raise self._bench.follows("trial_rows")
+
+    @property
+    def served(self) -> Served:
+        """Raise `PathError`."""
+        raise self._bench.follows("served")
+
+    def arrived(self, since: int = 0) -> Arrived:
+        """Raise `PathError`."""
+        raise self._bench.follows("arrived()")
+
+    def answered(self, rows: Integers) -> Arrived:
+        """Raise `PathError`."""
+        raise self._bench.follows("answered()")
+
+    def answers(self, rows: Rows) -> Outcomes:
+        """Raise `PathError`."""
+        raise self._bench.follows("answers()")
 
 
 def loss_matrix(
@@ -79,8 +174,7 @@ def loss_matrix(
     setup : Setup
         History, model, delays and loss.
     window, update : Window, Update
-        What candidates are trained on, and how; the update may not need a parent, nor the window
-        look at what was trained before.
+        What candidates are trained on, and how; the update may not need a parent.
     store : FitStore, optional
         Where fits are shared.
     every : int
@@ -89,14 +183,15 @@ def loss_matrix(
         Processes; the result does not depend on it.
     progress : callable, optional
         Told, now and then, how many more candidates are done.
+
+    Raises
+    ------
+    PathError
+        When the window, at any of these instants, looks at what was trained, served or wanted
+        before: these differ from one schedule to another. It is a `PartError`.
     """
     if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
-    if path_dependent(window):
-        raise PartError(
-            f"loss_matrix(window={window!r}): selects by what was trained before, which a matrix "
-            "of models for every schedule does not know; it takes Sliding or Expanding"
-        )
     store = FitStore() if store is None else store
     at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
     chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))
@@ -129,19 +224,22 @@ def _score(
     learner = Learner(setup, store)
     bench = _Bench(learner, window, update)
     serving = Serving(learner)
-    view = View(setup, serving, bench)
+    view = _Unplayed(setup, serving, bench)
+    memory = Memory(window, update)
     out: list[_Scored] = []
-    with one_thread(setup.model):
+    with one_thread(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
             view._move(int(at[k]))
-            bench.rows, bench.cpu_seconds = 0, 0.0
+            bench.begin(view.past)
             try:
-                fit = bench.fit(update, window.select(view), None, None)
+                fit = bench.fit(update, bench.select(view), None, None)
+                bench.probe.first_block(Candidate(k, fit, view.past), update)
             except FitError:
                 out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
                 continue
             loss = _loss_after(learner, fit, view.past, setup.served.stop)
             out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+    memory.check()
     store.flush()
     return out
 
@@ -263,13 +361,14 @@ def _fresh(
 ) -> tuple[Floats, Integers]:
     learner = Learner(setup, store)
     bench = _Bench(learner, window, update)
-    view = View(setup, Serving(learner), bench)
+    view = _Unplayed(setup, Serving(learner), bench)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
-    with one_thread(setup.model):
+    with one_thread(setup.model), unchanged(setup.stream, store):
         for point, now in enumerate(at.tolist()):
             view._move(now)
-            selection = window.select(view)
+            bench.begin(view.past)
+            selection = bench.select(view)
             rows[point] = len(selection)
             try:
                 fit = bench.fit(update, selection, None, None)

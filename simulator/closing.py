@@ -315,7 +315,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
     return {
         "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
         **by_kind,
-        "retrains": len(replay.view.trainings),
+        "retrains": len(replay.log.trainings),
         "deployed": int(kinds.get("deployed", 0)),
         "rejected": sum(int(kinds.get(kind, 0)) for kind in _TURNED_DOWN),
         "failed": int(kinds.get("failed", 0)),

@@ -21,15 +21,20 @@ class Schedules:
     ----------
     loss : ndarray
         Loss times weight, summed over all served rows.
-    retrains, deployed : ndarray
-        Trainings decided, the first model not counted; those that came into force.
+    retrains, run, deployed : ndarray
+        Trainings decided, the first model not counted; those with rows to learn from, which are
+        paid for; those that came into force.
+    free : ndarray
+        Ticks at which no training was under way, those at which one was decided included.
     rows, cpu_seconds : ndarray
         Rows and CPU seconds of these trainings.
     """
 
     loss: Floats
     retrains: Integers
+    run: Integers
     deployed: Integers
+    free: Integers
     rows: Integers
     cpu_seconds: Floats
 
@@ -37,7 +42,7 @@ class Schedules:
         """Money: errors, trainings and releases, shape (S,)."""
         return (
             prices.error * self.loss
-            + prices.retrain * self.retrains
+            + prices.retrain * self.run
             + prices.per_1k_rows * self.rows / 1000
             + prices.cpu_hour * self.cpu_seconds / 3600
             + prices.release * self.deployed
@@ -91,7 +96,7 @@ class IntervalCurve:
         n = len(self.intervals)
         plain = Prices(0, prices.per_1k_rows, prices.cpu_hour, 0, 0, 0, prices.release, 0, 0)
         other, loss = self.mean(self.schedules.cost(plain)), self.mean(self.schedules.loss)
-        trained = self.mean(self.schedules.retrains)
+        trained = self.mean(self.schedules.run)
         cost = (
             other
             + np.multiply.outer(error, loss)[:, None, :]
@@ -125,14 +130,30 @@ class StalenessCurve:
 
 @dataclass(frozen=True, eq=False)
 class Placebo:
-    """What luck comes to with the same number of retrains."""
+    """What luck comes to with the same number of trainings made."""
 
     even: Schedules
     random: Schedules
 
     def percentile(self, cost: float, prices: Prices) -> tuple[float, float]:
-        """Share of even, and of random, schedules that cost at least as much: 1 beats them all."""
-        return (
-            float((self.even.cost(prices) >= cost).mean()),
-            float((self.random.cost(prices) >= cost).mean()),
-        )
+        """Shares of luck, evenly spaced and at random, that a schedule beats; near 1 is good.
+
+        Of n draws, b cost more and e as much: the first share is ``(b + e / 2) / n``, NaN where
+        n = 0. For random draws the schedule counts as one of them, ``(b + (e + 1) / 2) / (n + 1)``:
+        its place among n + 1 schedules that are as likely, if it is luck, so that the mean is one
+        half and the distribution uniform but for ties.
+
+        Parameters
+        ----------
+        cost : float
+            What the schedule comes to in the same matrix, by `LossMatrix.schedule`: equal schedules
+            then cost the same to the last bit.
+        """
+        even, random = self.even.cost(prices), self.random.cost(prices)
+        beaten = _beaten(even, cost) / len(even) if len(even) else float("nan")
+        return beaten, (_beaten(random, cost) + 0.5) / (len(random) + 1)
+
+
+def _beaten(costs: Floats, cost: float) -> float:
+    """How many cost more; of equals, half."""
+    return float((costs > cost).sum() + (costs == cost).sum() / 2)

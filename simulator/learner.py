@@ -10,13 +10,13 @@ from functools import cached_property
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
+from backtrain.simulator.contents import content
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
 from backtrain.simulator.origin import environment, is_trusted, origin_of
 from backtrain.simulator.protocols import (
@@ -80,7 +80,7 @@ class Learner:
         origin = origin_of(setup.model)
         identity = (
             setup.stream.fingerprint,
-            _content(setup.model),
+            content(setup.model),
             setup.features,
             environment(),
             origin.versions,
@@ -101,16 +101,16 @@ class Learner:
         if len(selection) == 0:
             raise FitError("no labelled rows to learn from")
         facts = self._facts(update)
-        content = selection.digest() + facts.name
+        learnt = selection.digest() + facts.name
         if not facts.needs_parent:
             parent = None  # else a fit would be another one for every strategy that comes to it
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
         # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
         # later, nor change with a library.
-        seed = _integer(content + lineage, self.setup.seed)
+        seed = _integer(learnt + lineage, self.setup.seed)
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(content + ancestor + seed.to_bytes(4, "big") + facts.versions)
+        sha.update(learnt + ancestor + seed.to_bytes(4, "big") + facts.versions)
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
@@ -197,7 +197,7 @@ class Learner:
         known = self._updates.get(id(update))
         if known is None:
             kind, origin = type(update), origin_of(update)
-            text = f"{kind.__module__}.{kind.__qualname__}:{_content(update)}"
+            text = f"{kind.__module__}.{kind.__qualname__}:{content(update)}"
             facts = _Facts(
                 text.encode(),
                 repr(origin.versions).encode(),
@@ -411,14 +411,6 @@ def _prototype(model: Any) -> Any:
             f"{_first_line(error)}), and every training needs a model of its own; make what cannot "
             "be copied (a lock, a file, a connection) in fit(), not in __init__()"
         ) from error
-
-
-def _content(value: Any) -> str:
-    """Names what an object holds; what cannot be pickled (a local class) is named by itself."""
-    try:
-        return str(joblib.hash(value))
-    except Exception:
-        return f"only here: {id(value)}"
 
 
 def needs_names(model: Any) -> bool:

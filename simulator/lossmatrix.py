@@ -23,6 +23,7 @@ from backtrain.simulator.curves import (
     StalenessCurve,
 )
 from backtrain.simulator.ledger import Prices
+from backtrain.simulator.luck import spread, tossed
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,8 @@ class LossMatrix:
     rows, cpu_seconds : ndarray of shape (K,)
         What each candidate was trained on, and what that took.
     failed : ndarray of shape (K,)
-        Trainings that yielded no model.
+        Trainings that yielded no model. They are known at once, and cost nothing where there was
+        nothing to learn from: no rows.
     window, update : str
         The parts that made the candidates, as code.
     """
@@ -104,11 +106,21 @@ class LossMatrix:
         return np.asarray((self.in_force_at < self.borders[-1]) & ~self.failed)
 
     @cached_property
+    def _run(self) -> NDArray[np.bool_]:
+        """Trainings for which something was run; others are not paid for."""
+        return np.asarray(~self.failed | (self.rows > 0))
+
+    @cached_property
     def _next_decision(self) -> Integers:
-        """The first tick at which the slot is free again, shape (K,)."""
-        return np.maximum(
-            np.searchsorted(self.decided_at, self.in_force_at), np.arange(len(self)) + 1
-        )
+        """The first tick at which the slot is free again, shape (K,); beyond the last: never."""
+        at_once = np.arange(len(self)) + 1
+        ready = np.maximum(np.searchsorted(self.decided_at, self.in_force_at), at_once)
+        return np.where(self.failed, at_once, np.where(self._serves, ready, len(self)))
+
+    @cached_property
+    def _busy(self) -> Integers:
+        """Ticks that are lost while a training is under way, shape (K,)."""
+        return self._next_decision - np.arange(len(self)) - 1
 
     # --- schedules ----------------------------------------------------------------------------
 
@@ -119,11 +131,14 @@ class LossMatrix:
         """
         n = len(wanted)
         loss, cpu = np.zeros(n), np.zeros(n)
-        retrains, deployed, rows = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        retrains, run, deployed, rows = (np.zeros(n, dtype=np.int64) for _ in range(4))
+        free = np.full(n, len(self) - 1)
         serving, since = (np.zeros(n, dtype=np.int64) for _ in range(2))
         before = self._before
         for k, fires in self._trainings(wanted):
             retrains[fires] += 1
+            run[fires] += self._run[k]
+            free[fires] -= self._busy[k]
             rows[fires] += self.rows[k]
             cpu[fires] += self.cpu_seconds[k]
             if self._serves[k]:
@@ -132,7 +147,7 @@ class LossMatrix:
                 serving[fires], since[fires] = k, stop
                 deployed[fires] += 1
         loss += before[serving, -1] - before[serving, since]
-        return Schedules(loss, retrains, deployed, rows, cpu)
+        return Schedules(loss, retrains, run, deployed, free, rows, cpu)
 
     def _trainings(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, Integers]]:
         """Each candidate that somebody trains, in order, with the schedules that do."""
@@ -141,8 +156,7 @@ class LossMatrix:
             fires = np.flatnonzero(wanted[:, k] & (free <= k))
             if len(fires) == 0:
                 continue
-            if not self.failed[k]:  # else it is known at once, and the slot is free
-                free[fires] = self._next_decision[k] if self._serves[k] else len(self)
+            free[fires] = self._next_decision[k]
             yield k, fires
 
     def period_costs(self, wanted: NDArray[np.bool_], prices: Prices | None = None) -> Floats:
@@ -222,7 +236,7 @@ class LossMatrix:
 
     def _price(self, prices: Prices) -> Floats:
         return (
-            prices.retrain
+            prices.retrain * self._run
             + prices.release
             + prices.per_1k_rows * self.rows / 1000
             + prices.cpu_hour * self.cpu_seconds / 3600
@@ -312,30 +326,41 @@ class LossMatrix:
 
     # --- luck ---------------------------------------------------------------------------------
 
-    def placebo(self, retrains: int, draws: int = 1000, seed: int = 0) -> Placebo:
-        """As many retrains, evenly spaced at every phase, and at random.
+    def placebo(
+        self, retrains: int, free: int | None = None, draws: int = 1000, seed: int = 0
+    ) -> Placebo:
+        """As many trainings really made, evenly spaced at every phase, and at random.
 
-        Under the same rules: a schedule that is busy at a tick does not train there, so random
-        draws may come to fewer trainings when training takes longer than a tick.
+        A tick at which a training is under way is lost, so schedules are drawn on the ticks that
+        are free. Evenly spaced ones wait for the next of these, and phases that come to another
+        number of trainings are left out. The random ones are those of a coin, tossed at each free
+        tick, given what it comes to. Failed trainings count.
+
+        Parameters
+        ----------
+        retrains : int
+            Trainings made.
+        free : int, optional
+            Ticks that were free, as `Schedules` has them. All schedules with both numbers are as
+            likely, whatever the rate of the coin: it has the chance ``p**retrains * (1 - p)**(free
+            - retrains)`` of each. Where too few draws come to it, the nearest are taken.
+        draws : int
+            Random schedules.
+
+        Raises
+        ------
+        ValueError
+            When no schedule comes to so many trainings.
         """
-        ticks = len(self) - 1
-        count = min(retrains, ticks)
-        even = self._spread(count)
-        wanted = np.zeros((draws, len(self)), dtype=bool)
-        if count:
-            order = np.random.default_rng(seed).random((draws, ticks))
-            chosen = np.argpartition(order, count - 1, axis=1)[:, :count] + 1
-            np.put_along_axis(wanted, chosen, True, axis=1)
-        return Placebo(self.schedules(even), self.schedules(wanted))
+        following, rng = self._next_decision, np.random.default_rng(seed)
+        random = tossed(following, retrains, free, draws, rng)
+        return Placebo(self.schedules(spread(following, retrains)), self.schedules(random))
 
-    def _spread(self, count: int) -> NDArray[np.bool_]:
-        """Schedules of ``count`` retrains, evenly spaced, at every phase; shape (phases, K)."""
-        ticks = len(self) - 1
-        if count == 0:
-            return np.zeros((1, len(self)), dtype=bool)
-        gap = ticks / count
-        phases = np.arange(0, gap, 1.0)
-        places = np.floor(phases[:, None] + gap * np.arange(count)).astype(np.int64) + 1
-        wanted = np.zeros((len(phases), len(self)), dtype=bool)
-        np.put_along_axis(wanted, np.minimum(places, ticks), True, axis=1)
-        return wanted
+    def thinned(self, decided_at: Integers) -> Integers:
+        """The candidates of trainings decided at any instants: the first tick not before each.
+
+        Where candidates are fewer than ticks, this is the schedule that can be held against luck;
+        trainings that fall on one candidate are one.
+        """
+        places = np.unique(np.searchsorted(self.decided_at, decided_at))
+        return places[(places > 0) & (places < len(self))]

@@ -7,7 +7,7 @@ lives in the `Monitor` or `Trial` that a spec opens for it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,6 +44,8 @@ class Reason:
 class Selection:
     """The rows that a training learns from, in the order in which it learns them.
 
+    Arrays are copied, unless they are read-only: what was learnt does not change afterwards.
+
     Attributes
     ----------
     rows : slice or ndarray of shape (n,)
@@ -65,9 +67,13 @@ class Selection:
             rows = rows.astype(np.int64, copy=False)
             if len(rows) and len(rows) == rows[-1] - rows[0] + 1 and (np.diff(rows) == 1).all():
                 rows = slice(int(rows[0]), int(rows[-1]) + 1)  # type: ignore[assignment]
+            else:
+                rows = _kept(rows)
             object.__setattr__(self, "rows", rows)
-        if self.weights is not None and len(self.weights) != len(self):
-            raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
+        if self.weights is not None:
+            if len(self.weights) != len(self):
+                raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
+            object.__setattr__(self, "weights", _kept(np.asarray(self.weights)))
 
     def __len__(self) -> int:
         if isinstance(self.rows, slice):
@@ -110,6 +116,14 @@ class Selection:
         if self.weights is not None:
             sha.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
         return sha.digest()
+
+
+def _kept(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers, read-only: a copy where somebody else could write to them."""
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +230,8 @@ class Window(Protocol):
     def select(self, view: View) -> Selection:
         """Choose among the rows known now: sorted positions or a slice, optional weights.
 
-        ``view.reason`` says why; it is None for the first model. What looks at it, or at what was
-        trained before, is `path_dependent`.
+        ``view.reason`` says why; it is None for the first model. A window that looks at it, at what
+        was trained before or at what was served has no loss matrix, and so no regret.
         """
 
 
@@ -398,20 +412,6 @@ def rows_fitted(update: Update, rows: int) -> int:
     """
     count = getattr(update, "rows_fitted", None)
     return rows if count is None else int(count(rows))
-
-
-def path_dependent(window: Any) -> bool:
-    """Whether a selection depends on what was trained before, and not on the instant alone.
-
-    A window that looks at ``view.reason``, ``view.trainings`` or ``view.model`` says so with a
-    class attribute ``path_dependent = True``; one that holds such a window is one, too.
-    """
-    if isinstance(window, (list, tuple)):
-        return any(map(path_dependent, window))
-    if getattr(window, "path_dependent", False):
-        return True
-    inside = fields(window) if is_dataclass(window) else ()
-    return any(path_dependent(getattr(window, spec.name)) for spec in inside)
 
 
 class Part:

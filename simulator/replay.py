@@ -11,10 +11,12 @@ import numpy as np
 
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
+from backtrain.simulator.contents import content
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
+from backtrain.simulator.memory import LOOKS, Memory, without_dice
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
     Checked,
@@ -111,6 +113,7 @@ class Log:
 
     events: list[tuple[int, str, int | None, str, float, float]] = field(default_factory=list)
     versions: list[VersionEntry] = field(default_factory=list)
+    trainings: tuple[int, ...] = ()  # when each was decided, the first model left out
 
     def event(self, at: int, kind: str, version: int | None, reason: Reason | str = "") -> None:
         """Write an event down."""
@@ -193,7 +196,10 @@ class Replay:
         began = time.perf_counter()
         view = self.view
         view._move(self.setup.start_at.value)
-        trigger = self._tuned(self.strategy.trigger)
+        strategy = self.strategy
+        parts = (strategy.trigger, strategy.window, strategy.update, strategy.gate)
+        trigger = self._tuned(strategy.trigger)
+        memory = Memory(parts, trigger)
         self._train_first()
         fires = trigger.monitor().fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
@@ -201,12 +207,16 @@ class Replay:
             view._move(at, past)
             if self.challenger is not None:
                 self._settle(past is not None)
+            look = count + 1 in LOOKS
             if past is not None:
-                reason = fires(view)
+                reason = without_dice(trigger, fires, view) if look else fires(view)
                 if reason is not None:
                     self._consider(meant(reason, trigger))
+            if look:
+                memory.check()
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)
+        memory.check()
         self.serving.judge(self.setup.served.stop)
         return close(self, name, time.perf_counter() - began)
 
@@ -220,7 +230,7 @@ class Replay:
         tuned = trigger.prepare(self.view)
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
-        if repr(tuned) != repr(trigger):
+        if tuned is not trigger and content(tuned) != content(trigger):
             self.log.event(self.view.at, "tuned", None, repr(tuned))
         return tuned
 
@@ -307,7 +317,9 @@ class Replay:
         self._wake()
 
     def _select(self) -> Selection:
-        selection = self.strategy.window.select(self.view)
+        window, view = self.strategy.window, self.view
+        look = len(self.log.versions) in LOOKS
+        selection = without_dice(window, window.select, view) if look else window.select(view)
         self.view._fence_labels(selection.rows)
         update = self._incremental
         if self.view._model is None or update is None:
@@ -337,7 +349,8 @@ class Replay:
     def _begin(self, job: Job, entry: VersionEntry, reason: Reason) -> None:
         """Nothing has refused the training: it counts, and pays for its labels."""
         job.begun = True
-        self.view.trainings.append(self.view.at)
+        self.log.trainings += (self.view.at,)
+        self.view._trainings = self.log.trainings
         self.log.event(self.view.at, "trained", job.version, reason)
         self.log.versions.append(entry)
         self._charge_labels(job.version, *job.labels)
@@ -373,7 +386,7 @@ class Replay:
 
     def _spend(self, at: int, kind: str, version: int, quantity: float, price: float) -> None:
         self.ledger.charge(at, kind, version, quantity, price)
-        self.view.spent = self.ledger.spent
+        self.view._spent = self.ledger.spent
 
     # --- services for the view ----------------------------------------------------------------
 
@@ -495,7 +508,9 @@ class Replay:
         job = self._job = challenger.job
         rows, cpu_seconds = job.rows, job.cpu_seconds
         try:
-            verdict = challenger.trial.review(view)
+            review = challenger.trial.review
+            look = job.version in LOOKS
+            verdict = without_dice(self.strategy.gate, review, view) if look else review(view)
         finally:
             self._close_account(job, rows, cpu_seconds)
         view._challenger = None
@@ -591,8 +606,7 @@ class Replay:
         self._put_in_force(challenger.model, challenger.candidate)
 
     def _put_in_force(self, model: Model, candidate: Candidate) -> None:
-        model.in_force_at = self.view.at
-        model.first_row = max(self.view.past, self.setup.served.start)
+        model._enter(self.view.at, max(self.view.past, self.setup.served.start))
         self.view._model = model
         self._assign(candidate)
 

@@ -122,7 +122,7 @@ class Setup:
     def ticks(self) -> Nanoseconds:
         """Instants at which a strategy may act."""
         last = min(self.end_at, self.stream.span[1])
-        return tick_instants(self.stream, self.tick, self.start_at, last)
+        return _sealed(tick_instants(self.stream, self.tick, self.start_at, last))
 
     @cached_property
     def event_at(self) -> Nanoseconds:
@@ -134,7 +134,7 @@ class Setup:
         """Label times in nanoseconds, shape (n,); never is the largest number."""
         at = self.stream.label_time.view(np.int64)
         never = np.isnat(self.stream.label_time)
-        return np.where(never, np.iinfo(np.int64).max, at) if never.any() else at
+        return _sealed(np.where(never, np.iinfo(np.int64).max, at)) if never.any() else at
 
     @cached_property
     def finite(self) -> bool:
@@ -166,7 +166,7 @@ class Setup:
         if self.labels_in_order:
             return self.served.start, at[:arriving]
         order = np.argsort(at, kind="stable")[:arriving]
-        return self.served.start + order, at[order]
+        return _sealed(self.served.start + order), _sealed(at[order])
 
     @property
     def groups(self) -> NDArray[Any]:
@@ -208,7 +208,7 @@ class Setup:
     def _arriving(self, labels: NDArray[Any]) -> NDArray[np.float64]:
         y = labels.astype(np.float64, copy=False)
         told = np.isnat(self.stream.label_time) & ~np.isnan(y)
-        return np.where(told, np.nan, y) if told.any() else y
+        return _sealed(np.where(told, np.nan, y) if told.any() else y)
 
     @cached_property
     def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
@@ -217,9 +217,8 @@ class Setup:
         classes, inverse = np.unique(np.concatenate(labels), return_inverse=True)
         codes = np.full((2, len(self.stream)), -1, dtype=np.int64)
         codes[:, arrives] = inverse.reshape(len(labels), -1)
-        for shared in (classes, codes):
-            shared.flags.writeable = False
-        return classes, codes[0], codes[1]
+        codes = _sealed(codes)
+        return _sealed(classes), codes[0], codes[1]
 
     @cached_property
     def positive(self) -> int | None:
@@ -328,6 +327,12 @@ class Setup:
                 f"{type(self.model).__name__} has no predict_proba"
             )
         _ = self.row_metrics
+
+
+def _sealed(values: NDArray[Any]) -> NDArray[Any]:
+    """The same array, read-only: parts are handed the setup, too."""
+    values.flags.writeable = False
+    return values
 
 
 def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -68,7 +68,28 @@ class Services(Protocol):
 
 
 class View:
-    """The past as a strategy may see it at ``now``; it moves with the clock and never back."""
+    """The past as a strategy may see it at ``now``; it moves with the clock and never back.
+
+    Nothing of it can be set: it has properties and slots, and what it hands out is read-only.
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_at",
+        "_challenger",
+        "_first",
+        "_known",
+        "_labelled",
+        "_model",
+        "_past",
+        "_reason",
+        "_services",
+        "_serving",
+        "_setup",
+        "_spent",
+        "_trainings",
+        "_trial_row",
+    )
 
     def __init__(self, setup: Setup, serving: Serving, services: Services) -> None:
         self._setup = setup
@@ -78,24 +99,43 @@ class View:
         self._challenger: Model | None = None
         self._reason: Reason | None = None
         self._trial_row = 0
-        self.spent = 0.0
-        self.trainings: list[int] = []
-        self.at = 0
+        self._spent = 0.0
+        self._trainings: tuple[int, ...] = ()
+        self._at = 0
         self._first = int(setup.served.start)
         self._past: int | None = None
         self._arrivals: int | None = None
         self._known: int | None = None
         self._labelled = Labelled(self)
 
+    def __deepcopy__(self, memo: object) -> View:
+        """Itself: a part that keeps a view is copied without the whole history."""
+        return self
+
     def _move(self, at: int, past: int | None = None) -> None:
-        self.at, self._past, self._arrivals, self._known = at, past, None, None
+        self._at, self._past, self._arrivals, self._known = at, past, None, None
 
     # --- the present --------------------------------------------------------------------------
 
     @property
+    def at(self) -> int:
+        """The instant in nanoseconds."""
+        return self._at
+
+    @property
     def now(self) -> pd.Timestamp:
         """The instant; ``at`` is the same in nanoseconds."""
-        return pd.Timestamp(self.at)
+        return pd.Timestamp(self._at)
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """When trainings were decided so far, in nanoseconds; the first model does not count."""
+        return self._trainings
+
+    @property
+    def spent(self) -> float:
+        """Money charged so far, errors left out."""
+        return self._spent
 
     @property
     def start(self) -> pd.Timestamp:
@@ -126,7 +166,7 @@ class View:
     def past(self) -> int:
         """How many rows have an event time before now."""
         if self._past is None:
-            self._past = int(self._setup.event_at.searchsorted(self.at))
+            self._past = int(self._setup.event_at.searchsorted(self._at))
         return self._past
 
     @property
@@ -181,8 +221,8 @@ class View:
         """How many labels of served rows have arrived."""
         if self._arrivals is None:
             order, at = self._setup.arrival_order
-            lower = int(at.searchsorted(self.at, side="left"))
-            upper = int(at.searchsorted(self.at, side="right"))
+            lower = int(at.searchsorted(self._at, side="left"))
+            upper = int(at.searchsorted(self._at, side="right"))
             if upper > lower:
                 # A label that is known at the instant of its own row is not past yet.
                 ties = (
@@ -199,7 +239,9 @@ class View:
         order, _ = self._setup.arrival_order
         upper = max(self.arrivals, since)
         rows: Rows = (
-            slice(order + since, order + upper) if isinstance(order, int) else order[since:upper]
+            slice(order + since, order + upper)
+            if isinstance(order, int)
+            else _sealed(order[since:upper])
         )
         return Arrived(self, rows, upper)
 
@@ -214,9 +256,9 @@ class View:
         self._fence(rows, "prediction")
         self._refuse_unserved(rows)
         self._serving.ensure(self.past)
-        served = self._serving.outcomes(rows)
-        blank = np.full(len(served), np.nan if served.classes is None else -1)
-        return _sealed_outcomes(replace(served, label=blank))
+        told = self._serving.outcomes(rows)
+        blank = np.full(len(told), np.nan if told.classes is None else -1)
+        return _sealed_outcomes(replace(told, label=blank))
 
     def X(self, rows: Rows) -> Any:  # noqa: N802 - as every scikit-learn user writes it
         """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
@@ -267,7 +309,7 @@ class View:
         else:
             self._fence(selection.rows, "features")
         fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
-        return Model(self, fit, version=-1, decided_at=self.at, parent=parent)
+        return Model(self, fit, version=-1, decided_at=self._at, parent=parent)
 
     def candidate(self, when: pd.Timestamp) -> Model | None:
         """What the strategy would have trained as its first model at an instant up to ``start``.
@@ -277,7 +319,7 @@ class View:
         """
         if when > min(self.now, self.start):
             raise FutureLeak(f"a candidate of {when} asked at {self.now}, with start {self.start}")
-        earlier = View(self._setup, self._serving, self._services)
+        earlier = type(self)(self._setup, self._serving, self._services)
         earlier._move(when.value)
         try:
             selection = self._services.window.select(earlier)
@@ -324,8 +366,8 @@ class View:
         if self._setup.labels_in_order and newest < self._prefix():
             return
         arrival = known_at[rows]
-        if len(arrival) and arrival.max() > self.at:
-            place = int(np.argmax(arrival > self.at))
+        if len(arrival) and arrival.max() > self._at:
+            place = int(np.argmax(arrival > self._at))
             row = rows.start + place if isinstance(rows, slice) else int(rows[place])
             when = self._known_at(known_at, row)
             raise FutureLeak(f"label of row {row} asked at {self.now}; known at: {when}")
@@ -333,7 +375,7 @@ class View:
     def _prefix(self) -> int:
         """How many labels are known, where they become known in event order."""
         if self._known is None:
-            known = int(self._setup.label_at.searchsorted(self.at, side="right"))
+            known = int(self._setup.label_at.searchsorted(self._at, side="right"))
             self._known = min(known, self.past)
         return self._known
 
@@ -442,7 +484,7 @@ class Labelled:
     def within(self, length: Offset | str) -> Rows:
         """Those with ``event_time`` in ``[now - length, now)``."""
         if isinstance(length, pd.Timedelta):
-            lower = self.view.at - length.as_unit("ns").value
+            lower = self.view._at - length.as_unit("ns").value
             return self._from(int(self.view._setup.event_at.searchsorted(lower)))
         return self.since(subtract(self.view.now, parse_offset(length)))
 
@@ -467,7 +509,7 @@ class Labelled:
     def among(self, rows: slice) -> Rows:
         """Those among past rows that are neighbours."""
         self.view._fence(rows, "label times")
-        known = self.view._setup.label_at[rows] <= self.view.at
+        known = self.view._setup.label_at[rows] <= self.view._at
         return rows if known.all() else rows.start + np.flatnonzero(known)
 
     def arrived_after(self, when: pd.Timestamp, rows: Rows) -> NDArray[np.int64]:
@@ -483,7 +525,7 @@ class Labelled:
             return slice(min(lower, upper), upper)
         upper = self.view.past
         lower = min(lower, upper)
-        known = self.view._setup.label_at[lower:upper] <= self.view.at
+        known = self.view._setup.label_at[lower:upper] <= self.view._at
         return slice(lower, upper) if known.all() else lower + np.flatnonzero(known)
 
     def _in_order(self) -> int:
@@ -514,7 +556,7 @@ class Arrived:
         )
         if version == model.version:
             mine &= rows >= model.first_row
-        return self if mine.all() else Arrived(self.view, rows[mine], self.cursor)
+        return self if mine.all() else Arrived(self.view, _sealed(rows[mine]), self.cursor)
 
     @property
     def version(self) -> NDArray[np.int32]:
@@ -575,6 +617,19 @@ class Reference:
 class Model:
     """A fitted model, as parts see it: a version, or a fit that a part has ordered."""
 
+    __slots__ = (
+        "_decided_at",
+        "_first_row",
+        "_fit",
+        "_in_force_at",
+        "_learnt_before",
+        "_parent",
+        "_reference",
+        "_selection",
+        "_version",
+        "_view",
+    )
+
     def __init__(
         self,
         view: View,
@@ -589,11 +644,35 @@ class Model:
         self._parent = parent._fit if parent is not None else None
         lineage = needs_parent(view._services.update)
         self._learnt_before = parent if lineage else None
-        self.version = version
+        self._version = version
         self._decided_at = decided_at
-        self.in_force_at: int | None = None  # in nanoseconds
-        self.first_row = 0  # the first row that it answers, once it is in force
-        self.selection = fit.selection if selection is None else selection
+        self._in_force_at: int | None = None
+        self._first_row = 0
+        self._selection = fit.selection if selection is None else selection
+        self._reference: Reference | Literal["not asked for"] | None = "not asked for"
+
+    def __deepcopy__(self, memo: object) -> Model:
+        """Itself, as a view."""
+        return self
+
+    def _enter(self, at: int, first_row: int) -> None:
+        """Come into force."""
+        self._in_force_at, self._first_row = at, first_row
+
+    @property
+    def version(self) -> int:
+        """Its number; -1 for a fit that a part has ordered."""
+        return self._version
+
+    @property
+    def selection(self) -> Selection:
+        """The rows that it was trained on."""
+        return self._selection
+
+    @property
+    def first_row(self) -> int:
+        """The first row that it answers, once it is in force; else 0."""
+        return self._first_row
 
     @property
     def decided_at(self) -> pd.Timestamp:
@@ -601,14 +680,19 @@ class Model:
         return pd.Timestamp(self._decided_at)
 
     @property
+    def in_force_at(self) -> int | None:
+        """Since when it is in force, in nanoseconds; None where it never was."""
+        return self._in_force_at
+
+    @property
     def in_force_since(self) -> pd.Timestamp | None:
         """Since when it is in force; None where it never was."""
-        return None if self.in_force_at is None else pd.Timestamp(self.in_force_at)
+        return None if self._in_force_at is None else pd.Timestamp(self._in_force_at)
 
     @property
     def estimator(self) -> Any:
-        """What the update made: the fitted estimator itself. Others share it: do not change it."""
-        return self._fit.model
+        """What the update made: a copy of the fitted estimator, since versions share the model."""
+        return copy.deepcopy(self._fit.model)
 
     @property
     def learnt(self) -> NDArray[np.int64]:
@@ -618,7 +702,7 @@ class Model:
         while model is not None:
             parts.append(model.selection.indices())
             model = model._learnt_before
-        return np.unique(np.concatenate(parts))
+        return _sealed(np.unique(np.concatenate(parts)))
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """What this model says to past rows, shape (n,): floats, or class labels."""
@@ -636,44 +720,51 @@ class Model:
         self._view._fence_labels(rows)
         self._view._services.buy(rows)
         answers, setup = self._answers(rows), self._view._setup
-        return Outcomes(
-            _sealed(setup.truth[rows]),
-            answers.prediction,
-            answers.score,
-            answers.probability,
-            setup.classes,
-            None if setup.stream.weight is None else _sealed(setup.stream.weight[rows]),
-            -1 if setup.positive is None else setup.positive,
+        return _sealed_outcomes(
+            Outcomes(
+                setup.truth[rows],
+                answers.prediction,
+                answers.score,
+                answers.probability,
+                setup.classes,
+                None if setup.stream.weight is None else setup.stream.weight[rows],
+                -1 if setup.positive is None else setup.positive,
+            )
         )
 
     def loss(self, rows: Rows) -> NDArray[np.float64]:
         """Loss of what this model says to rows whose labels are known, shape (n,)."""
         return self._view._setup.losses(self.outcomes(rows))
 
-    @cached_property
+    @property
     def reference(self) -> Reference | None:
         """Loss and answers on the newest 20 % of its rows, by a fit on the older 80 %.
 
         An in-sample loss is near 0 for trees and would always raise the alarm. Computed and charged
         once, when first asked for; None where the rows do not allow it.
         """
-        held = int(len(self.selection) * _REFERENCE_SHARE)
-        older, newest = self.selection.take(slice(0, len(self.selection) - held)), None
+        if self._reference == "not asked for":
+            self._reference = self._fit_reference()
+        return self._reference
+
+    def _fit_reference(self) -> Reference | None:
+        held = int(len(self._selection) * _REFERENCE_SHARE)
+        older, newest = self._selection.take(slice(0, len(self._selection) - held)), None
         try:
             if held == 0:
                 return None
-            newest = self.selection.take(slice(len(self.selection) - held, None))
+            newest = self._selection.take(slice(len(self._selection) - held, None))
             services = self._view._services
-            fit = services.fit(services.update, older, self._parent, self.version)
+            fit = services.fit(services.update, older, self._parent, self._version)
         except FitError:
             return None
-        twin = Model(self._view, fit, self.version, self._decided_at)
+        twin = Model(self._view, fit, self._version, self._decided_at)
         outcomes = twin._outcomes(newest.rows)
-        return Reference(newest.rows, outcomes, self._view._setup.losses(outcomes))
+        return Reference(newest.rows, outcomes, _sealed(self._view._setup.losses(outcomes)))
 
     def _charge(self, rows: Rows) -> None:
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        self._view._services.predicted(count, self.version)
+        self._view._services.predicted(count, self._version)
 
     def _answers(self, rows: Rows) -> Answers:
         self._view._fence(rows, "features")

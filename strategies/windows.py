@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -134,9 +133,6 @@ class SinceDrift(Part):
     min_rows: int = 100
     otherwise: Window = field(default_factory=Expanding)
 
-    #: It follows from what fired: no matrix of models for every schedule can hold it.
-    path_dependent: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         refuse_fewer("SinceDrift(min_rows", self.min_rows)
         refuse_other("SinceDrift(otherwise", self.otherwise)
@@ -175,9 +171,6 @@ class SinceLastTraining(Part):
 
     min_rows: int = 100
     otherwise: Window = field(default_factory=Expanding)
-
-    #: It follows from the model in force: no matrix of models for every schedule can hold it.
-    path_dependent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         refuse_fewer("SinceLastTraining(min_rows", self.min_rows)

@@ -246,6 +246,17 @@ class TestBatches:
     def test_rows_by_themselves_are_fine(self, model):
         assert not (self.replay(model).events["kind"] == "neighbours").any()
 
+    def test_a_loss_matrix_of_such_models_is_an_error(self):
+        model = make_pipeline(Rolling(center=True), Ridge())
+        with pytest.raises(ModelError, match="depends on rows that come after"):
+            backtest_of(model, features="array").loss_matrix(Sliding("14D"))
+
+    @pytest.mark.parametrize("model", [OnClass(), InModule()])
+    def test_nor_does_one_hold_models_that_share_a_state(self, model):
+        foreign.CACHE.clear()
+        with pytest.raises(ModelError, match="after another fit, a model gives another answer"):
+            backtest_of(model).loss_matrix(Sliding("14D"))
+
     def test_probes_change_no_number_and_cost_nothing(self):
         prices = Prices(per_1k_predictions=1, per_1k_rows=1)
         ours = backtest_of(Wrapper(), prices=prices).replay(WEEKLY)
@@ -331,6 +342,11 @@ class TestHistory:
         backtest_of(Ridge(), stream).replay(Strategy(Grasping(), Sliding("14D")))
         assert Grasping.looked > 10
 
+    def test_a_part_s_estimator_is_its_own(self):
+        plain = backtest_of(Ridge()).replay(WEEKLY)
+        ours = backtest_of(Ridge()).replay(Strategy(Meddling(), Sliding("14D")))
+        assert ours.totals == plain.totals
+
     def test_a_part_s_frame_is_its_own(self):
         stream = stream_of(frame=True)
         before = stream._digest()
@@ -398,6 +414,23 @@ class Grasping:
             assert behind.size <= values.size
             type(self).looked += 1
         return None
+
+
+@dataclass(frozen=True)
+class Meddling:
+    """Fires weekly, and meddles with the coefficients of the model in force."""
+
+    def monitor(self):
+        return Meddler(Every("7D").monitor())
+
+
+class Meddler:
+    def __init__(self, weekly):
+        self.weekly = weekly
+
+    def fires(self, view):
+        view.model.estimator.coef_[:] = 1e6
+        return self.weekly.fires(view)
 
 
 class Smearing(Grasping):

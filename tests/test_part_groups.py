@@ -1,5 +1,7 @@
 """Groups of rows: who may see them when, and the worst of them."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,18 +74,20 @@ def stream(groups: str = "aabbaabbaabb", label: list[int] | None = None) -> Stre
     return Stream(np.zeros((n, 1)), y, times, at, group=np.array(list(groups)))
 
 
+@dataclass(frozen=True)
 class Look:
     """Never fires; keeps what `see` says at one tick."""
 
-    def __init__(self, see, tick):
-        self.see, self.tick, self.said = see, tick, None
+    see: Callable
+    tick: int
+    said: list = field(default_factory=list)
 
     def monitor(self):
         return self
 
     def fires(self, view):
         if view.now == hour(self.tick):
-            self.said = self.see(view)
+            self.said.append(self.see(view))
 
 
 def seen(see, tick=8, history=None):
@@ -92,7 +96,7 @@ def seen(see, tick=8, history=None):
     history = stream() if history is None else history
     backtest = Backtest(history, DummyRegressor(), tick="1h", start=hour(4))
     backtest.replay(Strategy(look, Expanding()))
-    return look.said
+    return look.said[0]
 
 
 # --- who may see them ---------------------------------------------------------------------------
