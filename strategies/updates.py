@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from backtrain.datasets.values import is_count, is_number
+from backtrain.datasets.values import exact_share, is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -197,7 +197,7 @@ class PartialFit(Part):
             arrived = view.y(selection.take(fresh).rows)
             if _strange(arrived, view.model.estimator):
                 return selection
-        count = round(self.replay * len(fresh))
+        count = round(exact_share(self.replay) * len(fresh))
         if count:
             old = np.setdiff1d(np.arange(len(selection)), fresh, assume_unique=True)
             random = np.random.default_rng([self.seed, view.at])
