@@ -27,10 +27,11 @@ class ABTest(Part):
 
     Welch's t-test (Welch 1947), one-sided, on the losses, by weight, of the rows that each has
     answered and whose label has arrived. It takes them as independent; with ``sticky`` the mean
-    loss of a group is one observation, and weighs what its rows weigh on average. With several ``looks``, evenly spaced up to ``max_duration``, each tests at
-    ``alpha / looks`` (Bonferroni), so that looking early does not make a win by chance likelier. A
-    challenger that is significantly better at a look is deployed, one that is significantly worse
-    rejected; at ``max_duration`` ``deploy`` decides. No row is scored twice.
+    loss of a group is one observation, and weighs what its rows weigh on average. With several
+    ``looks``, evenly spaced up to ``max_duration``, each tests at ``alpha / looks`` (Bonferroni),
+    so that looking early does not make a win by chance likelier. A challenger that is significantly
+    better at a look is deployed, one that is significantly worse rejected; at ``max_duration``
+    ``deploy`` decides. No row is scored twice.
 
     Parameters
     ----------

@@ -105,6 +105,12 @@ class SlowVersion:
             return self.replay.told[row]
         return self.model.predict(self.replay.features([row]))[0]
 
+    def told(self, row: int) -> tuple[Any, list[float] | None]:
+        """What it says of a row: answer and probabilities."""
+        chances = getattr(self.model, "predict_proba", None)
+        told = None if chances is None else chances(self.replay.features([row]))[0].tolist()
+        return self.answer(row), told
+
     def row_loss(self, row: int) -> float:
         return self.replay.loss_of(row, self.answer(row))
 
@@ -580,8 +586,16 @@ class SlowReplay:
             self.event_("failed", number)
             return
         challenger = SlowVersion(self, number, model, train, self.now, self.model)
+        self.note_nothing_learnt(challenger)
         self.training = Training(challenger, trial, None, len(train))
         self.ready_in("train", self.passed)
+
+    def note_nothing_learnt(self, child: SlowVersion) -> None:
+        """A model that goes on from its parent and says the same of the newest hundred rows."""
+        newest = self.past()[-100:]
+        alike = (child.told(row) == child.parent.told(row) for row in newest)
+        if needs_parent(self.strategy.update) and self.told is None and all(alike):
+            self.event_("learnt nothing", child.version)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
         delays = self.delays
@@ -651,6 +665,7 @@ class SlowReplay:
         old, number, self.passed = training.challenger, training.challenger.version, 0
         model = self.fitted(rows, old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
+        self.note_nothing_learnt(training.challenger)
         self.truth.versions[number]["rows"] = rows
         self.charge("train", number, self.passed / 1000, "per_1k_rows")
         self.buy(rows, number)
