@@ -221,9 +221,13 @@ def _read_alias(value: str | pd.offsets.BaseOffset) -> Offset | None:
         return pd.Timedelta(days=offset.n).as_unit("ns")
     if isinstance(offset, pd.offsets.Tick):
         return pd.Timedelta(offset).as_unit("ns")
-    if type(offset) is pd.DateOffset and not offset.normalize and {*offset.kwds} <= {*_ADDED[2:]}:
-        return _fixed(offset)
-    return offset
+    return _fixed(offset) if _has_length(offset) else offset
+
+
+def _has_length(offset: pd.offsets.BaseOffset) -> bool:
+    """Whether it is a `DateOffset` that only adds, and nothing longer than weeks."""
+    to_midnight = getattr(offset, "normalize", False)
+    return type(offset) is pd.DateOffset and not to_midnight and {*offset.kwds} <= {*_ADDED[2:]}
 
 
 def _fixed(offset: pd.DateOffset) -> pd.Timedelta:

@@ -346,7 +346,7 @@ class Replay:
                 "learnt nothing",
                 version,
                 f"{update!r}: its answers to the newest {past - rows.start} rows are exactly those "
-                f"of version {parent.version}; let it learn more (a longer window, more epochs), or "
+                f"of version {parent.version}; let it learn more (a longer window, more epochs) or "
                 "use Refit()",
             )
 

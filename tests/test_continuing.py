@@ -390,7 +390,7 @@ def test_a_training_that_changes_no_answer_is_noted(update: Any, gate: Any) -> N
     assert noted["at"].tolist() == trained["decided_at"].tolist()
     told = noted["reason"].iloc[0]
     assert told.startswith(f"{update!r}: its answers to the newest 100 rows are exactly those of ")
-    assert told.endswith("or use Refit()")
+    assert told.endswith("(a longer window, more epochs) or use Refit()")
 
 
 @pytest.mark.filterwarnings("ignore")

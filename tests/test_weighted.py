@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_ind
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TimeSeriesSplit
 from test_time import At, hour
 
-from backtrain import Backtest, Prices, Strategy, Stream
+from backtrain import Backtest, PartError, Prices, Selection, Strategy, Stream
 from backtrain.simulator.metrics import weighted_mean
 from backtrain.strategies import (
     ABTest,
@@ -26,10 +28,12 @@ from backtrain.strategies import (
     Expanding,
     NoGroupWorse,
     PerformanceDrop,
+    Retune,
     Shadow,
     Sliding,
     StalenessCost,
 )
+from backtrain.strategies.gates import split_newest
 from backtrain.strategies.weighted import chance_above, chance_larger, estimate
 
 losses = st.lists(st.floats(0, 9, allow_subnormal=False), min_size=2, max_size=12).map(np.array)
@@ -267,3 +271,61 @@ def test_an_ab_test_takes_losses_by_weight(sticky, most):
     assert told["statistic"] in [
         pytest.approx(chance_larger(*pair)) for pair in (sides, sides[::-1])
     ]
+
+
+def test_a_search_scores_by_weight():
+    """Half the rows say 0 and weigh little, half say 10 and weigh much, in every stretch."""
+    y = np.tile([0.0, 10.0, 0.0], 40)
+    weight = np.where(y > 0, 9.0, 1.0)
+    X = np.zeros((120, 1))
+    grid = {"constant": [0.0, 10.0], "strategy": ["constant"]}
+    for scoring in (None, "neg_mean_absolute_error"):
+        update = Retune(grid, scoring=scoring)
+        plain = update.fit(DummyRegressor(), X, y, None, None, 0)
+        assert plain.constant == 0.0
+        weighed = update.fit(DummyRegressor(), X, y, weight, None, 0)
+        assert weighed.constant == 10.0
+        only = np.where(np.arange(120) < 60, 1.0, 0.0)  # of three stretches the first weighs
+        assert update.fit(DummyRegressor(), X, y, only, None, 0).constant == 0.0
+
+
+@pytest.mark.parametrize("search", ["grid", "random"])
+@pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error", "r2"])
+def test_without_weights_a_search_is_that_of_scikit_learn(search, scoring):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 6))
+    y = X[:, 0] + rng.normal(scale=2, size=90)
+    grid = {"alpha": [0.01, 1.0, 30.0, 100.0], "fit_intercept": [True, False]}
+    found = Retune(grid, search, 5, 4, scoring, seed=2).fit(Ridge(), X, y, None, None, 0)
+    more = {"cv": TimeSeriesSplit(4), "scoring": scoring}
+    if search == "grid":
+        told = GridSearchCV(Ridge(), grid, **more)
+    else:
+        told = RandomizedSearchCV(Ridge(), grid, n_iter=5, random_state=2, **more)
+    told.fit(X, y)
+    assert found.get_params() == told.best_estimator_.get_params()
+    assert found.coef_.tolist() == told.best_estimator_.coef_.tolist()
+
+
+def test_a_score_that_takes_no_weights_is_refused_with_them():
+    setup = Backtest(weighted_drift(), Ridge(), start=0.3)
+    update = Retune({"alpha": [1.0]}, scoring="neg_max_error")
+    with pytest.raises(PartError, match="takes no weights, and the stream has some; use another"):
+        setup.replay(Strategy(Every("1D"), Expanding(), update))
+
+
+# --- shares ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5_000), st.integers(1, 99))
+def test_a_share_of_rows_is_a_fraction(n, percent):
+    _, held = split_newest(Selection(slice(0, n)), percent / 100)
+    assert len(held) == n * percent // 100
+
+
+def test_ninety_rows_at_seven_tenths_hold_out_sixty_three():
+    train, held = split_newest(Selection(slice(0, 90)), 0.7)
+    assert (len(train), len(held)) == (27, 63)
+    rows = Selection(np.arange(90)[::-1].copy())
+    assert len(split_newest(rows, 0.7)[1]) == 63
