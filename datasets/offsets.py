@@ -230,9 +230,10 @@ def _has_length(offset: pd.offsets.BaseOffset) -> bool:
     return type(offset) is pd.DateOffset and not to_midnight and {*offset.kwds} <= {*_ADDED[2:]}
 
 
-def _fixed(offset: pd.DateOffset) -> pd.Timedelta:
+def _fixed(offset: Any) -> pd.Timedelta:
     """The length of a `DateOffset` of weeks and less; in naive time they have one."""
-    return (pd.Timedelta(**(offset.kwds or {"days": 1})) * offset.n).as_unit("ns")
+    one = pd.Timedelta(**(offset.kwds or {"days": 1}))
+    return (one * int(offset.n)).as_unit("ns")
 
 
 def _read_duration(value: str | timedelta | np.timedelta64) -> pd.Timedelta | None:

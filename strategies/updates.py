@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.linear_model import HuberRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
@@ -111,6 +112,11 @@ class WarmStart(Part):
             raise PartError(
                 "WarmStart: GaussianProcessClassifier answers from the rows of its last fit alone "
                 "and forgets what it has learnt; use Refit(), or LogisticRegression"
+            )
+        if isinstance(last, HuberRegressor) and not last.fit_intercept:
+            raise PartError(
+                "WarmStart: HuberRegressor(fit_intercept=False) goes on with an intercept that it "
+                "then leaves out; set fit_intercept=True, or use Refit()"
             )
         if "Bagging" in type(last).__name__ and last.oob_score:
             raise PartError(

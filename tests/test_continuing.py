@@ -24,10 +24,16 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import (
+    ElasticNet,
+    GammaRegressor,
+    HuberRegressor,
+    Lasso,
     LogisticRegression,
+    PoissonRegressor,
     Ridge,
     SGDClassifier,
     SGDRegressor,
+    TweedieRegressor,
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -81,8 +87,11 @@ SETTINGS = {
 }
 
 
-def drifting(kind: str, weighted: bool = False) -> Stream:
-    """360 rows, one an hour: small whole numbers, whose meaning changes after 200 of them."""
+def drifting(kind: str, weighted: bool = False, growing: bool = False) -> Stream:
+    """360 rows, one an hour: small whole numbers, whose meaning changes after 200 of them.
+
+    Where they grow, a scaler that is fitted anew would give another scale.
+    """
     rng = np.random.default_rng(0)
     X = rng.integers(0, 5, size=(360, 3)).astype(float)
     turn = np.where(np.arange(360) > 200, -1.0, 1.0)
@@ -91,6 +100,8 @@ def drifting(kind: str, weighted: bool = False) -> Stream:
         y = (X[:, 0] + turn * X[:, 1] + rng.normal(size=360) > 2 + turn).astype(int)
     time = np.datetime64("2024-01-01", "h") + np.arange(360)
     weight = rng.choice([0.5, 1.0, 3.0], 360) if weighted else None
+    if growing:
+        X = X * (1 + np.arange(360) // 120)[:, None]
     return Stream(X, y, time, weight=weight)
 
 
@@ -163,7 +174,7 @@ def windows_of(run: Any) -> list[tuple[int, int, int]]:
 @pytest.mark.parametrize(("kind", "name", "how"), FAMILIES, ids=lambda value: str(value))
 def test_an_update_goes_on_as_a_loop_written_by_hand(kind, name, how, form):
     cls, update = dict(all_estimators(kind))[name], UPDATES[how]
-    model, stream = built(kind, cls), drifting(kind, weighted="weighted" in form)
+    model, stream = built(kind, cls), drifting(kind, "weighted" in form, "pipeline" in form)
     if "pipeline" in form:
         model = make_pipeline(MinMaxScaler(clip=True), model)
     setup = Backtest(stream, model, tick="24h", start="2024-01-04")
@@ -189,6 +200,48 @@ def test_an_update_goes_on_as_a_loop_written_by_hand(kind, name, how, form):
 def _takes(cls: type, how: str) -> set[str]:
     fit = set(inspect.signature(cls.fit).parameters)
     return fit if how == "warm_start" else fit & set(inspect.signature(cls.partial_fit).parameters)
+
+
+PRECISE = {"tol": 1e-8, "max_iter": 20_000}
+CONVEX = [
+    *(cls(**PRECISE) for cls in (ElasticNet, Lasso, HuberRegressor)),
+    *(cls(**PRECISE) for cls in (PoissonRegressor, GammaRegressor, TweedieRegressor)),
+    *(cls(fit_intercept=False, **PRECISE) for cls in (ElasticNet, Lasso, PoissonRegressor)),
+    Lasso(positive=True, **PRECISE),
+    ElasticNet(selection="random", random_state=0, **PRECISE),
+    TweedieRegressor(power=1.5, solver="newton-cholesky", **PRECISE),
+    *(
+        LogisticRegression(C=0.1, solver=solver, random_state=0, **PRECISE)
+        for solver in ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
+    ),
+    LogisticRegression(C=0.1, fit_intercept=False, **PRECISE),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("model", CONVEX, ids=lambda model: " ".join(repr(model).split()))
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+def test_where_there_is_one_optimum_a_warm_start_finds_it(model: Any, weighted: bool) -> None:
+    """From wherever it starts: that it equals a loop does not yet mean that the loop is right."""
+    rng = np.random.default_rng(0)
+    X, turn = rng.normal(size=(200, 3)), np.where(np.arange(200) < 100, -0.2, 0.6)
+    y = np.exp(0.3 + 0.3 * X[:, 0] + turn * X[:, 1]) + 0.1 * rng.random(200)
+    if isinstance(model, LogisticRegression):
+        y = (y > 1).astype(int) + (y > 1.8)
+    weight = rng.choice([0.2, 1.0, 5.0], 200) if weighted else np.ones(200)
+    old, new = slice(0, 100), slice(100, 200)
+    parent = clone(model).fit(X[old], y[old], weight[old])
+    child = WarmStart().fit(clone(model), X[new], y[new], weight[new], parent, 0)
+    fresh = clone(model).fit(X[new], y[new], weight[new])
+    np.testing.assert_allclose(child.coef_, fresh.coef_, atol=1e-3)
+    np.testing.assert_allclose(child.intercept_, fresh.intercept_, atol=1e-3)
+    assert np.abs(child.coef_ - parent.coef_).max() > 0.02
+
+
+def test_what_misses_the_optimum_is_refused() -> None:
+    setup = Backtest(drifting("regressor"), HuberRegressor(fit_intercept=False), start=0.3)
+    with pytest.raises(PartError, match=r"set fit_intercept=True, or use Refit\(\)"):
+        setup.replay(Strategy(Never(), Expanding(), WarmStart()))
 
 
 # --- perceptrons ----------------------------------------------------------------------------------
