@@ -204,11 +204,12 @@ def _takes(cls: type, how: str) -> set[str]:
 
 PRECISE = {"tol": 1e-8, "max_iter": 20_000}
 CONVEX = [
-    *(cls(**PRECISE) for cls in (ElasticNet, Lasso, HuberRegressor)),
+    *(cls(alpha=0.01, **PRECISE) for cls in (ElasticNet, Lasso, HuberRegressor)),
     *(cls(**PRECISE) for cls in (PoissonRegressor, GammaRegressor, TweedieRegressor)),
-    *(cls(fit_intercept=False, **PRECISE) for cls in (ElasticNet, Lasso, PoissonRegressor)),
-    Lasso(positive=True, **PRECISE),
-    ElasticNet(selection="random", random_state=0, **PRECISE),
+    ElasticNet(alpha=0.01, fit_intercept=False, **PRECISE),
+    PoissonRegressor(fit_intercept=False, **PRECISE),
+    Lasso(alpha=0.01, positive=True, **PRECISE),
+    ElasticNet(alpha=0.01, selection="random", random_state=0, **PRECISE),
     TweedieRegressor(power=1.5, solver="newton-cholesky", **PRECISE),
     *(
         LogisticRegression(C=0.1, solver=solver, random_state=0, **PRECISE)
