@@ -191,7 +191,7 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),
-        "tick": setup.tick,
+        "tick": describe(setup.tick),
         "ticks": len(setup.ticks),
         "every": question.every,
         "candidates": len(matrix),

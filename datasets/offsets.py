@@ -31,6 +31,15 @@ _UNITS = {
     **dict.fromkeys(("quarter", "quarters", "quarterly", "q"), "QS"),
     **dict.fromkeys(("year", "years", "yearly", "annual", "y", "a"), "YS"),
 }
+# What a `DateOffset` adds, from long to short, and what it sets: each within the place before.
+_ADDED = (
+    *("years", "months", "weeks", "days", "hours", "minutes", "seconds"),
+    *("milliseconds", "microseconds", "nanoseconds"),
+)
+_SET = {
+    **{"year": 0, "month": 1, "day": 2, "weekday": 3, "hour": 4, "minute": 5, "second": 6},
+    **{"millisecond": 7, "microsecond": 8, "nanosecond": 9},
+}
 _PROBE = pd.Timestamp("2000-01-12").as_unit("ns")
 _LAST = np.iinfo(np.int64).max
 
@@ -55,7 +64,7 @@ def parse_offset(value: OffsetLike, name: str = "offset") -> Offset:
     try:
         offset = _read(value)
         moved = _PROBE if offset is None else _PROBE + offset
-    except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+    except (OverflowError, ValueError):  # what pandas says of a year that it does not know
         raise ValueError(f"{name}={value!r}: longer than 260 years; use a shorter offset") from None
     if offset is None:
         raise ValueError(f"{name}={value!r}: not a time offset; did you mean {_nearest(value)!r}?")
@@ -66,6 +75,7 @@ def parse_offset(value: OffsetLike, name: str = "offset") -> Offset:
         moved == _PROBE or getattr(offset, "n", 1) == 0
     ):
         raise ValueError(f"{name}={value!r}: a calendar offset of nothing; did you mean '0D'?")
+    _refuse_standing_still(offset, value, name)
     return offset
 
 
@@ -98,34 +108,34 @@ def shift(times: Times, offset: Offset, k: int = 1) -> Times: ...
 def shift(times: pd.Timestamp | Times, offset: Offset, k: int = 1) -> pd.Timestamp | Times:
     """Move one instant, or an array of them (datetime64[ns], `NaT` stays), by k >= 0 offsets.
 
-    A calendar offset is added k times, as pandas does it. Raises `OverflowError` past the year
+    A calendar offset is multiplied and added once: from the 31st of January two months lead to the
+    31st of March, though one leads to the 29th of February. Raises `OverflowError` past the year
     2261.
 
     >>> shift(pd.Timestamp("2024-04-15 05:00"), parse_offset("MS"), k=2)
     Timestamp('2024-06-01 05:00:00')
+    >>> shift(pd.Timestamp("2024-01-31"), parse_offset(pd.DateOffset(months=1)), k=2)
+    Timestamp('2024-03-31 00:00:00')
     """
     if isinstance(times, pd.Timestamp):
-        step = offset * k if isinstance(offset, pd.Timedelta) else offset
-        for _ in range(1 if isinstance(offset, pd.Timedelta) else k):
-            times = times + step
-        return times.as_unit("ns")
+        return (times if k == 0 else times + offset * k).as_unit("ns")
     times = times.astype("datetime64[ns]", copy=False)
+    if k == 0:
+        return times
     if isinstance(offset, pd.Timedelta):
         return _shift_fixed(times, nanoseconds(offset) * k)
-    for _ in range(k):
-        times = _shift_calendar(times, offset)
-    return times
+    return _shift_calendar(times, offset * k)
 
 
-def due_at(when: pd.Timestamp, offset: Offset) -> int:
-    """Return the instant one offset later than `when`, in ns; past the year 2261 the largest int.
+def due_at(when: pd.Timestamp, offset: Offset, k: int = 1) -> int:
+    """Return the instant k offsets later than `when`, in ns; past the year 2261 the largest int.
 
     >>> due_at(pd.Timestamp("2024-04-15"), parse_offset("250YS")) == np.iinfo(np.int64).max
     True
     """
     try:
-        return int(shift(when, offset).value)
-    except (OverflowError, pd.errors.OutOfBoundsDatetime):
+        return int(shift(when, offset, k).value)
+    except (OverflowError, ValueError):  # pandas has an error of its own, Python's years another
         return _LAST
 
 
@@ -141,7 +151,7 @@ def subtract(when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
 def instants(start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
     """List start + k * offset for k = 1, 2, ... up to and including `stop`, as datetime64[ns].
 
-    Equal to adding the offset again and again. Raises `ValueError` for an offset of zero.
+    Each once, in order. Raises `ValueError` for an offset of zero.
 
     >>> start, stop = pd.Timestamp("2024-04-15 05:00"), pd.Timestamp("2024-06-01 05:00")
     >>> print(instants(start, parse_offset("MS"), stop))
@@ -154,12 +164,12 @@ def instants(start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
             raise ValueError("offset='0D': no instants lie zero apart; use a positive offset")
         count = max((stop.value - start.value) // step, 0)
         return (start.value + step * np.arange(1, count + 1)).astype("datetime64[ns]")
-    found: list[int] = []
-    when = shift(start, offset)
-    while when <= stop:
-        found.append(when.value)
-        when = shift(when, offset)
-    return np.array(found, dtype=np.int64).astype("datetime64[ns]")
+    found, k = [start.value], 1
+    while (due := due_at(start, offset, k)) <= stop.value and due != _LAST:
+        if due > found[-1]:  # with a day named in it, two can fall on one
+            found.append(due)
+        k += 1
+    return np.array(found[1:], dtype=np.int64).astype("datetime64[ns]")
 
 
 def nanoseconds(offset: pd.Timedelta) -> int:
@@ -169,6 +179,25 @@ def nanoseconds(offset: pd.Timedelta) -> int:
     1000000000
     """
     return int(offset.as_unit("ns").value)
+
+
+def _refuse_standing_still(offset: Offset, value: object, name: str) -> None:
+    """Raise `ValueError` for a `DateOffset` of which twice as much may not be later.
+
+    It may set what is finer than all that it adds: the day of a month that is added, the hour of a
+    day. What is coarser would hold time at one place.
+    """
+    if type(offset) is not pd.DateOffset:
+        return
+    fields = [*offset.kwds]
+    added = [_ADDED.index(field) for field in fields if field in _ADDED]
+    fixed = [field for field in fields if field in _SET]
+    if fixed and (not added or min(_SET[field] for field in fixed) <= max(added)):
+        raise ValueError(
+            f"{name}={value!r}: sets {', '.join(fixed)} and adds nothing longer, so that many of "
+            f"them lead no further than one; add something longer, as DateOffset(months=1, day=15) "
+            "does"
+        )
 
 
 def _read(value: Any) -> Offset | None:
@@ -192,7 +221,19 @@ def _read_alias(value: str | pd.offsets.BaseOffset) -> Offset | None:
         return pd.Timedelta(days=offset.n).as_unit("ns")
     if isinstance(offset, pd.offsets.Tick):
         return pd.Timedelta(offset).as_unit("ns")
-    return offset
+    return _fixed(offset) if _has_length(offset) else offset
+
+
+def _has_length(offset: pd.offsets.BaseOffset) -> bool:
+    """Whether it is a `DateOffset` that only adds, and nothing longer than weeks."""
+    to_midnight = getattr(offset, "normalize", False)
+    return type(offset) is pd.DateOffset and not to_midnight and {*offset.kwds} <= {*_ADDED[2:]}
+
+
+def _fixed(offset: Any) -> pd.Timedelta:
+    """The length of a `DateOffset` of weeks and less; in naive time they have one."""
+    one = pd.Timedelta(**(offset.kwds or {"days": 1}))
+    return (one * int(offset.n)).as_unit("ns")
 
 
 def _read_duration(value: str | timedelta | np.timedelta64) -> pd.Timedelta | None:

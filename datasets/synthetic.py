@@ -18,6 +18,7 @@ import pandas as pd
 from backtrain.datasets.columns import Floats
 from backtrain.datasets.offsets import Times, nanoseconds, parse_offset, to_timestamp
 from backtrain.datasets.stream import Stream
+from backtrain.datasets.values import exact_share
 
 Task: TypeAlias = Literal["classification", "regression"]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -274,7 +275,7 @@ def _times(n: int, freq: str, start: str) -> Times:
 
 
 def _positions(n: int, at: Sequence[float]) -> Indices:
-    rows = np.array([round(n * share) for share in at], dtype=np.int64)
+    rows = np.array([round(n * exact_share(share)) for share in at], dtype=np.int64)
     if any(not 0 < share < 1 for share in at) or (np.diff(rows) <= 0).any():
         raise ValueError(f"at={list(at)!r}: must be ascending shares of the rows, between 0 and 1")
     return rows

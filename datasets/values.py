@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from fractions import Fraction
 
 
 def is_number(value: object) -> bool:
@@ -30,3 +31,12 @@ def is_share(value: object) -> bool:
     (True, False, False)
     """
     return is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def exact_share(share: float) -> Fraction:
+    """The fraction that a share of rows is meant to be: 0.7 is 7/10, and not a little less.
+
+    >>> int(90 * 0.7), int(90 * exact_share(0.7))
+    (62, 63)
+    """
+    return Fraction(share).limit_denominator(1_000_000)

@@ -166,7 +166,8 @@ def usual_season(span: pd.Timedelta) -> pd.Timedelta:
 
 def fixed_length(tick: str) -> pd.Timedelta | None:
     """The length of a tick such as "7D" or "2h"; None for months and for a number of rows."""
-    if tick.strip().isdigit() or "row" in tick:
+    try:
+        offset = parse_offset(tick, "tick")
+    except ValueError:  # rows, or a pandas object that has no text to be read from
         return None
-    offset = parse_offset(tick, "tick")
     return offset if isinstance(offset, pd.Timedelta) else None

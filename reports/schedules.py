@@ -153,5 +153,9 @@ def _days(run: Run) -> float:
     if interval == NEVER:
         return math.inf
     start = pd.Timestamp(run.info["start"])
-    ahead = shift(start, parse_offset(interval))
-    return float((ahead - start) / pd.Timedelta(days=1))
+    try:
+        length = shift(start, parse_offset(interval)) - start
+    except ValueError:  # a pandas object has no text that it can be read from
+        span = pd.Timestamp(run.info["end"]) - start
+        length = span / max(1, run.totals["retrains"])
+    return float(length / pd.Timedelta(days=1))

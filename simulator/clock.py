@@ -23,13 +23,16 @@ def tick_instants(
 ) -> Nanoseconds:
     """Instants at which a strategy may act: ``start + k * tick``, k = 1, 2, ..., up to ``end``.
 
-    A number of rows n puts tick k at the time of served row ``k * n``; ticks of one instant merge.
-    Returns nanoseconds since the epoch, strictly increasing.
+    A number of rows n puts tick k at the first event time after the instant by which ``k * n`` rows
+    have been served; an instant's rows are never split. Ticks of one instant merge, and where no
+    row follows there is none. Returns nanoseconds since the epoch, strictly increasing.
     """
     if isinstance(tick, int):
         served = stream.event_time[stream.rows(start, None)]
-        at = np.unique(served[tick::tick])
-        return np.asarray(at[at <= end.to_datetime64()].astype("datetime64[ns]").view(np.int64))
+        served = served[: served.searchsorted(end.to_datetime64(), side="right")]
+        following = served.searchsorted(served[tick - 1 :: tick], side="right")
+        at = np.unique(served[following[following < len(served)]])
+        return np.asarray(at.astype("datetime64[ns]").view(np.int64))
     return instants(start, parse_offset(tick, "tick"), end).view(np.int64)  # type: ignore[arg-type]
 
 

@@ -384,7 +384,7 @@ def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),
-        "tick": setup.tick,
+        "tick": describe(setup.tick),
         "ticks": len(setup.ticks),
         "model": " ".join(repr(setup.model).split()),
         "task": setup.task,

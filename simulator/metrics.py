@@ -247,11 +247,16 @@ class Metric:
         return value < than if self.greater_is_better else value > than
 
 
-def _mean(values: NDArray[Any], weight: Floats | None) -> float:
-    if weight is None:
-        return float(values.mean())
-    total = weight.sum()
-    return float(values @ weight / total) if total > 0 else float("nan")
+def weighted_mean(values: NDArray[Any], weight: Floats | None) -> float:
+    """Mean of rows by weight; NaN where there are none, or none that weighs anything.
+
+    Equal weights give the plain mean, to the last bit.
+    """
+    if weight is not None and not weight.any():
+        return float("nan")
+    if weight is None or (weight == weight[0]).all():
+        return float(values.mean()) if len(values) else float("nan")
+    return float(values @ weight / weight.sum())
 
 
 def _confusion(o: Outcomes) -> Floats:
@@ -324,17 +329,17 @@ def _average_precision(o: Outcomes) -> float:
 
 def _brier(o: Outcomes) -> float:
     assert o.score is not None
-    return _mean(np.square(o.score - (o.label == o.positive)), o.weight)
+    return weighted_mean(np.square(o.score - (o.label == o.positive)), o.weight)
 
 
 def _mape(o: Outcomes) -> float:
     size = np.maximum(np.abs(o.label), np.finfo(np.float64).eps)
-    return _mean(np.abs(o.label - o.prediction) / size, o.weight)
+    return weighted_mean(np.abs(o.label - o.prediction) / size, o.weight)
 
 
 def _r2(o: Outcomes) -> float:
-    spread = _mean(np.square(o.label - _mean(o.label, o.weight)), o.weight)
-    error = _mean(_squared(o), o.weight)
+    spread = weighted_mean(np.square(o.label - weighted_mean(o.label, o.weight)), o.weight)
+    error = weighted_mean(_squared(o), o.weight)
     return 1.0 - error / spread if spread > 0 else float("nan")
 
 
@@ -344,7 +349,7 @@ _C, _R = "classification", "regression"
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", _C, True, lambda o: _mean(o.label == o.prediction, o.weight)),
+        Metric("accuracy", _C, True, lambda o: weighted_mean(o.label == o.prediction, o.weight)),
         Metric("balanced accuracy", _C, True, _balanced_accuracy),
         Metric("precision", _C, True, lambda o: _of_positive_or_macro(o, _precision)),
         Metric("recall", _C, True, lambda o: _of_positive_or_macro(o, _recall)),
@@ -352,9 +357,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("ROC AUC", _C, True, _roc_auc, needs_probability=True, binary=True),
         Metric("average precision", _C, True, _average_precision, True, binary=True),
         Metric("Brier", _C, False, _brier, needs_probability=True, binary=True),
-        Metric("log loss", _C, False, lambda o: _mean(_log(o), o.weight), True),
-        Metric("MAE", _R, False, lambda o: _mean(_absolute(o), o.weight)),
-        Metric("RMSE", _R, False, lambda o: _mean(_squared(o), o.weight) ** 0.5),
+        Metric("log loss", _C, False, lambda o: weighted_mean(_log(o), o.weight), True),
+        Metric("MAE", _R, False, lambda o: weighted_mean(_absolute(o), o.weight)),
+        Metric("RMSE", _R, False, lambda o: weighted_mean(_squared(o), o.weight) ** 0.5),
         Metric("MAPE", _R, False, _mape),
         Metric("R2", _R, True, _r2),
     )

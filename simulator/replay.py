@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
@@ -34,6 +36,7 @@ from backtrain.simulator.protocols import (
     Verdict,
     Window,
     meant,
+    needs_parent,
     rows_fitted,
 )
 from backtrain.simulator.record import Run
@@ -44,6 +47,8 @@ from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import Model, View
 
 _NAN = float("nan")
+#: So many rows tell whether a training has changed anything.
+NEWEST = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -336,6 +341,8 @@ class Replay:
         )
         entry.shared = self.learner.store.computed == before
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
+        if parent is not None:
+            self._note_nothing_learnt(entry.version, fit, parent)
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
 
     def _candidate(self, version: int, model: Model) -> Candidate:
@@ -345,6 +352,26 @@ class Replay:
         if remark is not None:
             self.log.event(self.view.at, "neighbours", version, remark)
         return candidate
+
+    def _note_nothing_learnt(self, version: int, fit: Fit, parent: Model) -> None:
+        """Note a model that goes on from its parent and answers the newest rows just as it does.
+
+        That need not be wrong: what it has learnt may show elsewhere. Nobody is charged.
+        """
+        update, past = self.strategy.update, self.view.past
+        if not needs_parent(update) or fit.model is None:  # recorded: nothing can be asked
+            return
+        rows = slice(max(0, past - NEWEST), past)
+        old, new = (self.learner.answers(one, rows) for one in (parent._fit, fit))
+        if all(starmap(_equal, zip(old.arrays(), new.arrays(), strict=True))):
+            self.log.event(
+                self.view.at,
+                "learnt nothing",
+                version,
+                f"{update!r}: its answers to the newest {past - rows.start} rows are exactly those "
+                f"of version {parent.version}; let it learn more (a longer window, more epochs) or "
+                "use Refit()",
+            )
 
     def _begin(self, job: Job, entry: VersionEntry, reason: Reason) -> None:
         """Nothing has refused the training: it counts, and pays for its labels."""
@@ -633,6 +660,11 @@ class Replay:
                 first,
             )
         )
+
+
+def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """Whether two arrays of answers are the same, or neither is there."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
 def _told(verdict: Verdict) -> Reason:

@@ -39,8 +39,8 @@ class Setup:
     model : estimator
         An unfitted scikit-learn estimator or pipeline; it is copied, never fitted itself.
     tick : str or int
-        When a strategy may act: a time offset after ``start`` (``"1D"``, ``"MS"``) or a number of
-        served rows.
+        When a strategy may act: every so often after ``start`` (``"1D"``, ``"MS"``), or at the next
+        event time whenever another such number of rows has been served.
     start : str, Timestamp or float
         Rows from here on are served; a float is a share of the time span.
     end : str, Timestamp or None

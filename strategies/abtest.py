@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import ttest_ind
 
 from backtrain.datasets.offsets import nanoseconds, parse_offset
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Selection, Verdict
+from backtrain.simulator.protocols import Part, PartError, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.trials import Trial, p_value, refuse_alpha, refuse_length
+from backtrain.strategies.trials import Trial, refuse_alpha, refuse_length
+from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 
 __all__ = ["ABTest"]
-
-Losses: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
 class ABTest(Part):
     """Let the challenger answer a share of the rows, and test whose losses are lower.
 
-    Welch's t-test (Welch 1947), one-sided, on the losses of the rows that each has answered and
-    whose label has arrived. It takes them as independent; with ``sticky`` the mean loss of a group
-    is one observation. With several ``looks``, evenly spaced up to ``max_duration``, each tests at
-    ``alpha / looks`` (Bonferroni), so that looking early does not make a win by chance likelier. A
-    challenger that is significantly better at a look is deployed, one that is significantly worse
-    rejected; at ``max_duration`` ``deploy`` decides. No row is scored twice.
+    Welch's t-test (Welch 1947), one-sided, on the losses, by weight, of the rows that each has
+    answered and whose label has arrived. It takes them as independent; with ``sticky`` the mean
+    loss of a group is one observation, and weighs what its rows weigh on average. With several
+    ``looks``, evenly spaced up to ``max_duration``, each tests at ``alpha / looks`` (Bonferroni),
+    so that looking early does not make a win by chance likelier. A challenger that is significantly
+    better at a look is deployed, one that is significantly worse rejected; at ``max_duration``
+    ``deploy`` decides. No row is scored twice.
 
     Parameters
     ----------
@@ -50,6 +49,7 @@ class ABTest(Part):
         At the end: only what is significantly better, or whatever is not significantly worse.
     min_labels : int
         A look with fewer labels for either does not decide; at the end the champion then stays.
+        Labels of rows of weight 0 do not count.
     sticky : bool
         Share out whole groups of the stream, by a hash of the group, in place of rows.
     supersede : bool
@@ -115,7 +115,7 @@ class _Test(Trial):
             self._began, self._row = view.at, view.past
             return self._wait(self._began, f"{gate.share:.4g} of the rows")
         last = self._look == gate.looks
-        rows = Selection(view.labelled.among(slice(self._row, view.past))).indices()
+        rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
         arrived = view.answered(rows)
         mine = arrived.version == view.challenger.version
         labels = int(min(mine.sum(), len(mine) - mine.sum()))
@@ -134,14 +134,11 @@ class _Test(Trial):
         until = pd.Timestamp(began + gate._whole * self._look // gate.looks)
         return Verdict.wait(until, gate.share, said, gate.sticky, supersede=gate.supersede)
 
-    def _judge(self, new: Losses, old: Losses, last: bool) -> Verdict | None:
+    def _judge(self, new: Estimate, old: Estimate, last: bool) -> Verdict | None:
         """The verdict of one look; None where there is none yet."""
         level = self._gate.alpha / self._gate.looks
-        better, worse = (
-            p_value(ttest_ind, new, old, equal_var=False, alternative=side)
-            for side in ("less", "greater")
-        )
-        told = f"mean loss {new.mean():.4g} against the champion's {old.mean():.4g}"
+        better, worse = chance_larger(old, new), chance_larger(new, old)
+        told = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
         if worse < level:
             return Verdict.reject(f"{told}, p = {worse:.2g}", p=worse, level=level)
         if better < level or (last and self._gate.deploy == "not worse"):
@@ -152,12 +149,13 @@ class _Test(Trial):
 
     def _observed(
         self, view: View, arrived: Arrived, mine: NDArray[np.bool_]
-    ) -> tuple[Losses, Losses]:
-        """Losses of the rows that each has answered; where groups are shared out, their means."""
-        loss = arrived.loss
-        if not self._gate.sticky:
-            return loss[mine], loss[~mine]
-        _, group = np.unique(view.group(arrived.rows), return_inverse=True)
-        pair, place = np.unique(2 * group + mine, return_inverse=True)
-        means = np.bincount(place, weights=loss) / np.bincount(place)
-        return means[pair % 2 == 1], means[pair % 2 == 0]
+    ) -> tuple[Estimate, Estimate]:
+        """Mean losses of the rows that each has answered; of groups, where these are shared out."""
+        loss, weight = arrived.loss, view.weight(arrived.rows)
+        if self._gate.sticky:
+            _, group = np.unique(view.group(arrived.rows), return_inverse=True)
+            pair, place, rows = np.unique(2 * group + mine, return_inverse=True, return_counts=True)
+            total = np.bincount(place, weights=weight)
+            loss = np.bincount(place, weights=weight * loss) / total
+            weight, mine = total / rows, pair % 2 == 1
+        return estimate(loss[mine], weight[mine]), estimate(loss[~mine], weight[~mine])

@@ -12,6 +12,7 @@ from backtrain.simulator.view import View
 from backtrain.strategies.detectors import Detector
 from backtrain.strategies.refusals import is_count, refuse_window
 from backtrain.strategies.rehearsal import level, price_of_training, rehearse, usual_loss
+from backtrain.strategies.weighted import weighing
 
 __all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]
 
@@ -46,12 +47,13 @@ class Account(Detector):
         if len(view.trainings) != self._decided:
             # Else a rejected challenger would bring the next one at once.
             self._decided, self.total = len(view.trainings), 0.0
-        if len(new) == 0:
+        rows = weighing(view, new.rows)
+        if len(rows) == 0:
             return None
         if self._usual is None:
             self._usual = usual_loss(view.model)
-        weight = view.weight(new.rows)
-        lost = view.prices.error * weight * (new.loss - self._usual)
+        weight = view.weight(rows)
+        lost = view.prices.error * weight * (view.answered(rows).loss - self._usual)
         self.total += float(lost.sum())
         self._lost = np.append(self._lost, lost)[-self._window :]
         self._weight = np.append(self._weight, weight)[-self._window :]

@@ -13,14 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
-from scipy.stats import ttest_ind_from_stats
 
 from backtrain.simulator.metrics import Metric
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.floors import Limit, limit_of, limit_under, margin_of, refuse_no_floor
 from backtrain.strategies.refusals import refuse_window
+from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
@@ -74,7 +74,7 @@ class PerformanceDrop(Part):
     metric : str
         A metric of the backtest's task.
     window : int
-        Newest arrived labels to compute it on.
+        Newest arrived labels to compute it on, without those of rows of weight 0.
     min_labels : int
         Stay silent with fewer.
     below : float, optional
@@ -83,8 +83,8 @@ class PerformanceDrop(Part):
         Fires when it is worse than the version's reference by this margin, in units of the metric,
         or relative as in ``"20%"``.
     test : float, optional
-        Level of a one-sided Welch test: fires when the row losses in the window are significantly
-        larger than those of the reference.
+        Level of a one-sided Welch test, by weight: fires when the row losses in the window are
+        significantly larger than those of the reference.
     versions : {"in force", "all"}
         Whose rows to watch.
     group : {"worst"}, optional
@@ -163,29 +163,29 @@ class _PerformanceMonitor(Detector):
         self._cursor = new.cursor
         if self._spec.versions == "in force":
             new = new.by(view.model.version)
-        if len(new) == 0:
+        rows = weighing(view, new.rows)
+        if len(rows) == 0:
             return None
         metric = view.metric(self._spec.metric)
-        for group in self._take(new):
-            rows = self._windows[group]
-            if len(rows) < self._spec.min_labels:
+        for group in self._take(view, rows):
+            held = self._windows[group]
+            if len(held) < self._spec.min_labels:
                 continue
-            window = view.answered(np.fromiter(rows, dtype=np.int64, count=len(rows)))
+            window = view.answered(np.fromiter(held, dtype=np.int64, count=len(held)))
             if self._spec.test is not None:
-                found = self._tested(view, window.loss, self._spec.test)
-                return found and replace(found, since=when(view, rows[0]))
+                found = self._tested(view, window, self._spec.test)
+                return found and replace(found, since=when(view, held[0]))
             self._values[group] = metric(window.outcomes)
         return self._worst(view, metric)
 
-    def _take(self, new: Arrived) -> list[Any]:
+    def _take(self, view: View, rows: NDArray[np.int64]) -> list[Any]:
         """Put new rows into their windows; returns the groups that have some."""
-        rows, most = new.rows, self._spec.window
-        listed = range(rows.start, rows.stop) if isinstance(rows, slice) else rows.tolist()
+        most = self._spec.window
         if self._spec.group is None:
-            self._windows.setdefault(None, deque(maxlen=most)).extend(listed)
+            self._windows.setdefault(None, deque(maxlen=most)).extend(rows.tolist())
             return [None]
-        groups = new.group.tolist()
-        for group, row in zip(groups, listed, strict=True):
+        groups = view.group(rows).tolist()
+        for group, row in zip(groups, rows.tolist(), strict=True):
             self._windows.setdefault(group, deque(maxlen=most)).append(row)
         return list(dict.fromkeys(groups))
 
@@ -210,21 +210,24 @@ class _PerformanceMonitor(Detector):
         if group is None or self._spec.below is not None:
             return limit_of(self._spec, view, metric)
         reference = view.model.reference
-        mine = None if reference is None else view.group(reference.rows) == group
-        if reference is None or mine is None or mine.sum() < self._spec.min_labels:
+        if reference is None:
+            return None
+        mine = (view.group(reference.rows) == group) & (view.weight(reference.rows) > 0)
+        if mine.sum() < self._spec.min_labels:
             return None
         return limit_under(self._spec, metric, pick(reference.outcomes, mine))
 
-    def _tested(self, view: View, loss: NDArray[np.float64], level: float) -> Reason | None:
+    def _tested(self, view: View, window: Arrived, level: float) -> Reason | None:
         reference = view.model.reference
-        if reference is None or len(reference.loss) < 2 or len(loss) < 2:
+        if reference is None:
             return None
-        two = [(side.mean(), side.std(ddof=1), len(side)) for side in (loss, reference.loss)]
-        found = ttest_ind_from_stats(*two[0], *two[1], equal_var=False, alternative="greater")
-        if not found.pvalue < level:
+        now = estimate(window.loss, view.weight(window.rows))
+        usual = estimate(reference.loss, reference.outcomes.weight)
+        chance = chance_larger(now, usual)
+        if not chance < level:
             return None
-        said = f"mean loss {loss.mean():.4g} is above the reference {reference.loss.mean():.4g}"
-        return Reason(f"{said} (p = {found.pvalue:.2g})", float(found.pvalue), level)
+        said = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
+        return Reason(f"{said} (p = {chance:.2g})", chance, level)
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -251,7 +254,8 @@ class ErrorDrift(Part):
     """When a drift detector sees the served losses rise, in the order in which labels arrive.
 
     The detectors are river's. Some of them also notice a fall; that is no reason to retrain, so an
-    alarm counts only when the newest 30 losses are on average above those before them.
+    alarm counts only when the newest 30 losses are on average above those before them. A detector
+    takes every loss for one, whatever its row weighs; those of rows of weight 0 are left out.
 
     Parameters
     ----------
@@ -319,7 +323,7 @@ class _ErrorMonitor(Detector):
         new = view.arrived(self._cursor)
         self._cursor = new.cursor
         found = None
-        for loss in new.by(view.model.version).loss.tolist():
+        for loss in self._losses(view, new).tolist():
             self._remember(loss)
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
@@ -334,10 +338,16 @@ class _ErrorMonitor(Detector):
         Hinkley (1971), Biometrika 58, 509-523. What ADWIN still keeps at its first alarm reaches
         far back.
         """
-        seen = view.arrived().by(view.model.version)
-        lowest = int(np.argmin(np.cumsum(seen.loss - seen.loss.mean())))
-        rows = Selection(seen.rows).indices()
+        rows = weighing(view, view.arrived().by(view.model.version).rows)
+        loss = view.answered(rows).loss
+        lowest = int(np.argmin(np.cumsum(loss - loss.mean())))
         return when(view, rows[min(lowest + 1, len(rows) - 1)])
+
+    @staticmethod
+    def _losses(view: View, new: Arrived) -> NDArray[np.float64]:
+        """Those of rows that the version in force answered, and that weigh anything."""
+        rows = weighing(view, new.by(view.model.version).rows)
+        return view.answered(rows).loss
 
     def _remember(self, loss: float) -> None:
         if len(self._newest) == _NEWEST:

@@ -17,6 +17,7 @@ from backtrain.strategies.detectors import Detector
 from backtrain.strategies.estimates import REGRESSION_METRICS, Calibrated, ErrorModel, Estimator
 from backtrain.strategies.floors import Limit, limit_of, margin_of, refuse_no_floor
 from backtrain.strategies.refusals import refuse_no_count, refuse_window
+from backtrain.strategies.weighted import weighing
 
 __all__ = ["EstimatedDrop"]
 
@@ -49,7 +50,7 @@ class EstimatedDrop(Part):
     metric : str
         A metric of the backtest's task; for regression "MAE" or "RMSE".
     window : int
-        Newest rows, served by the version in force, to estimate it on.
+        Newest rows, served by the version in force, to estimate it on; none of weight 0.
     min_rows : int
         Stay silent with fewer.
     below : float, optional
@@ -166,7 +167,7 @@ class _EstimatedMonitor(Detector):
             return
         new = view.arrived(self._cursor)
         self._cursor = new.cursor
-        rows = Selection(new.by(view.model.version).rows).indices()
+        rows = weighing(view, new.by(view.model.version).rows)
         self._labelled.append(rows)
         self._labels += len(rows)
 
@@ -177,7 +178,7 @@ class _EstimatedMonitor(Detector):
             return False
         self._seen = view.past
         own = served.version[first - view.past :] == view.model.version
-        rows = first + np.flatnonzero(own)
+        rows = weighing(view, first + np.flatnonzero(own))
         self._unasked += len(rows)
         self._newest = np.concatenate((self._newest, rows))[-self._spec.window :]
         self._unrecorded += len(rows)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.datasets.values import is_count, is_number
+from backtrain.datasets.values import exact_share, is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
+from backtrain.strategies.weighted import mean_loss, weighing
 
 __all__ = ["BeatsChampion", "Immediate", "NoGroupWorse"]
 
@@ -67,12 +68,12 @@ class BeatsChampion(Part):
     margin : float
         By how much the challenger must be better, in units of the metric or loss.
     metric : str, optional
-        What to compare; default the backtest's own loss, averaged.
+        What to compare; default the backtest's own loss, averaged by weight.
     refit : bool
         Fit a winner once more with the held-out rows, the newest ones; both fits are charged.
         Without it `PartialFit` never learns them: they had arrived before the decision.
     min_rows : int
-        With fewer rows to compare on, the champion stays.
+        With fewer rows to compare on, the champion stays; rows of weight 0 do not count.
 
     >>> BeatsChampion(holdout=0.2, refit=True)
     BeatsChampion(refit=True)
@@ -124,6 +125,7 @@ class _Match:
         assert self._held is not None
         assert self._all is not None
         fair = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
+        fair = weighing(view, fair)
         if len(fair) < self._gate.min_rows:
             return Verdict.reject(
                 f"only {len(fair)} held-out rows are new to the champion; "
@@ -155,12 +157,12 @@ class NoGroupWorse(Part):
     margin : float
         How much worse a group may become, in units of the metric or loss.
     min_rows : int
-        Groups with fewer rows to compare on are not judged.
+        Groups with fewer rows to compare on are not judged; rows of weight 0 do not count.
     holdout : float, int or None
         Share, or number, of the window's newest rows that are held out of the training; None where
         another gate of a `Chain` holds rows out or waits.
     metric : str, optional
-        What to compare; default the backtest's own loss, averaged.
+        What to compare; default the backtest's own loss, averaged by weight.
 
     >>> NoGroupWorse(margin=0.05)
     NoGroupWorse(margin=0.05)
@@ -226,17 +228,20 @@ class _Guard:
         """Labelled rows, from the oldest of the window on, that neither model was trained on."""
         known = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
         learnt = np.union1d(view.model.learnt, view.challenger.learnt)
-        return np.setdiff1d(known, learnt, assume_unique=True)
+        return weighing(view, np.setdiff1d(known, learnt, assume_unique=True))
 
 
 # --- what gates share ---------------------------------------------------------------------------
 
 
 def compare(view: View, rows: Rows, name: str | None) -> Comparison:
-    """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss."""
+    """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss.
+
+    Both take a row by its weight.
+    """
     if name is None:
         what, sign = "loss", -1.0
-        new, old = (float(np.mean(model.loss(rows))) for model in (view.challenger, view.model))
+        new, old = (mean_loss(view, model, rows) for model in (view.challenger, view.model))
     else:
         metric = view.metric(name)
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
@@ -248,7 +253,9 @@ def compare(view: View, rows: Rows, name: str | None) -> Comparison:
 def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:
     """The selection without its newest rows, and these: a share, or a number that leaves one."""
     size = len(selection)
-    held = int(size * holdout) if isinstance(holdout, float) else min(holdout, size - 1)
+    held = min(holdout, size - 1)
+    if isinstance(holdout, float):
+        held = int(size * exact_share(holdout))
     if isinstance(selection.rows, slice):
         return selection.take(slice(0, size - held)), selection.take(slice(size - held, None))
     newest = np.argsort(selection.indices(), kind="stable")[max(0, size - held) :]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.simulator.protocols import PartError, Trigger
+from backtrain.strategies.weighted import weighing
 
 if TYPE_CHECKING:
     from backtrain.simulator.ledger import Prices
@@ -207,6 +208,7 @@ def rehearse(view: View, points: int, trigger: Trigger) -> Rehearsal:
 
 
 def _answers(view: View, model: Model, rows: Integers) -> Answered:
+    rows = weighing(view, rows)
     known = view.label_time(rows).view(np.int64)
     order = np.argsort(known, kind="stable")
     rows = rows[order]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import (
-    GridSearchCV,
-    ParameterGrid,
-    RandomizedSearchCV,
-    TimeSeriesSplit,
-)
+from sklearn.model_selection import ParameterGrid, ParameterSampler, TimeSeriesSplit
+from sklearn.utils import _safe_indexing
 
 from backtrain.datasets.columns import nearest
 from backtrain.simulator.protocols import Part, PartError
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.updates import (
     Weights,
+    fit_weighted,
     last_prefix,
     last_step,
     refuse_seed,
@@ -29,6 +29,8 @@ from backtrain.strategies.updates import (
 
 __all__ = ["Retune"]
 
+Indices = NDArray[np.int64]
+
 
 @dataclass(frozen=True, repr=False)
 class Retune(Part):
@@ -36,8 +38,8 @@ class Retune(Part):
 
     The search is scikit-learn's, over a time-ordered split (`TimeSeriesSplit`): the window is cut
     into ``splits + 1`` stretches, and each but the first validates models of all rows before it.
-    Weights are given to every fit; validation scores are plain. A training is charged the rows of
-    all its fits.
+    Rows count by weight in fits and in scores; of equal means over the stretches the first wins. A
+    training is charged the rows of all its fits.
 
     Parameters
     ----------
@@ -105,7 +107,19 @@ class Retune(Part):
                     f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
                     f"has no {ways[0]}"
                 )
+            self._refuse_plain(setup)
         refuse_weights(setup)
+
+    def _refuse_plain(self, setup: Setup) -> None:
+        """Raise `PartError` for a score that takes no weights where the stream has some."""
+        plain = getattr(get_scorer(self.scoring), "_score_func", None)
+        if setup.stream.weight is None or plain is None:
+            return
+        if "sample_weight" not in inspect.signature(plain).parameters:
+            raise PartError(
+                f"Retune(scoring={self.scoring!r}): takes no weights, and the stream has some; use "
+                "another score, or build the stream without `weight`"
+            )
 
     def rows_fitted(self, rows: int) -> int:
         """Rows of all fits: each candidate on the first 1, 2, ... stretches, the best on all."""
@@ -119,25 +133,49 @@ class Retune(Part):
         self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
     ) -> Any:
         """Search, and return the best model, fitted on all rows."""
-        grid = self._resolved(model)
-        more: dict[str, Any] = {
-            "cv": TimeSeriesSplit(self.splits),
-            "scoring": self.scoring,
-            "n_jobs": 1,
-            "error_score": "raise",
-        }
-        if self.search == "grid":
-            search = GridSearchCV(model, grid, **more)
-        else:
-            count = self._candidates()
-            search = RandomizedSearchCV(model, grid, n_iter=count, random_state=self.seed, **more)
-        extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
-        search.fit(X, y, **extra)
-        if np.isnan(search.best_score_):
+        grid, best, highest = self._resolved(model), None, np.nan
+        folds = [
+            (older, newer)
+            for older, newer in TimeSeriesSplit(self.splits).split(y)
+            if weights is None or weights[newer].any()
+        ]
+        for parameters in self._tried(grid):
+            scores = [self._score(model, parameters, X, y, weights, *fold) for fold in folds]
+            score = float(np.mean(scores)) if scores else np.nan
+            if score > highest or np.isnan(highest):  # of equals the first
+                best, highest = parameters, score
+        if best is None or np.isnan(highest):
             raise ValueError(
                 f"no candidate has a score on stretches of {self._stretch(len(y))} rows"
             )
-        return search.best_estimator_
+        return fit_weighted(_with(model, best), X, y, weights)
+
+    def _tried(self, grid: dict[str, list[Any]]) -> Iterable[dict[str, Any]]:
+        """The combinations to try."""
+        tried: Iterable[dict[str, Any]] = ParameterGrid(grid)
+        if self.search == "random":
+            tried = ParameterSampler(grid, self._candidates(), random_state=self.seed)
+        return tried
+
+    def _score(
+        self,
+        model: Any,
+        parameters: Mapping[str, Any],
+        X: Any,
+        y: NDArray[Any],
+        weights: Weights,
+        older: Indices,
+        newer: Indices,
+    ) -> float:
+        """Score on newer rows of a model of older ones."""
+        known = None if weights is None else weights[older]
+        fitted = fit_weighted(_with(model, parameters), _safe_indexing(X, older), y[older], known)
+        extra = {}
+        if weights is not None:
+            newer = newer[weights[newer] > 0]
+            extra = {"sample_weight": weights[newer]}
+        score = fitted.score if self.scoring is None else partial(get_scorer(self.scoring), fitted)
+        return float(score(_safe_indexing(X, newer), y[newer], **extra))
 
     def _stretch(self, rows: int) -> int:
         return rows // (self.splits + 1)
@@ -161,3 +199,8 @@ class Retune(Part):
                 )
             found[full] = list(values)
         return found
+
+
+def _with(model: Any, parameters: Mapping[str, Any]) -> Any:
+    """A new model with other parameters; those that are estimators are copied."""
+    return clone(model).set_params(**clone(dict(parameters), safe=False))

@@ -21,6 +21,7 @@ from backtrain.simulator.protocols import Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates import fit_weighted, refuse_seed
+from backtrain.strategies.weighted import mean_loss
 from backtrain.strategies.windows import (
     Expanding,
     Sliding,
@@ -49,7 +50,7 @@ class Dynamic(Part):
     holdout : str or int
         The newest labelled rows, to judge on: a time offset or a number of rows, as in `Sliding`.
     metric : str, optional
-        What to compare; default the backtest's own loss, averaged.
+        What to compare; default the backtest's own loss, averaged by weight.
 
     >>> Dynamic([Sliding("30D"), Sliding("90D"), Expanding()], holdout="7D")
     Dynamic((Sliding('30D'), Sliding('90D'), Expanding()), holdout='7D')
@@ -98,7 +99,7 @@ class Dynamic(Part):
         except FitError:
             return np.inf
         if self.metric is None:
-            value = float(np.mean(model.loss(held.rows)))
+            value = mean_loss(view, model, held.rows)
         else:
             metric = view.metric(self.metric)
             value = metric(model.outcomes(held.rows)) * (-1 if metric.greater_is_better else 1)

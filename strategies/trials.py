@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.datasets.values import is_count, is_number
@@ -18,6 +16,7 @@ from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selecti
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.gates import Comparison, compare
+from backtrain.strategies.weighted import chance_above, estimate, weighing
 
 __all__ = ["Canary", "Shadow"]
 
@@ -40,13 +39,13 @@ class Shadow(Part):
     rows : int, optional
         Or until so many rows have come, seen at a tick.
     min_labels : int
-        Fewer labels do not decide.
+        Fewer labels do not decide; those of rows of weight 0 do not count.
     max_duration : str, optional
         From the first look on; None waits for labels as long as it takes.
     otherwise : {"deploy", "reject"}
         What becomes of a challenger that could not be judged until then.
     metric : str, optional
-        What to compare; default the backtest's own loss, averaged.
+        What to compare; default the backtest's own loss, averaged by weight.
     margin : float
         By how much the challenger must be better, in units of the metric or loss.
     supersede : bool
@@ -111,16 +110,17 @@ class Canary(Part):
     margin : float
         How much worse the challenger may be, in units of the metric or loss.
     alpha : float, optional
-        Roll back only if its mean loss is significantly worse: a one-sided paired t-test that takes
-        rows as independent, at ``alpha / len(steps)`` in each step (Bonferroni).
+        Roll back only if its mean loss is significantly worse: a one-sided paired t-test, by
+        weight, that takes rows as independent, at ``alpha / len(steps)`` in each step (Bonferroni).
     min_labels : int
-        Fewer labels, counted from the start of the trial, do not end a step.
+        Fewer labels, counted from the start of the trial, do not end a step; those of rows of
+        weight 0 do not count.
     max_duration : str, optional
         Of the whole trial; None waits for labels as long as it takes.
     otherwise : {"deploy", "reject"}
         What becomes of a challenger that has not passed all steps until then.
     metric : str, optional
-        What to compare; default the backtest's own loss, averaged.
+        What to compare; default the backtest's own loss, averaged by weight.
     sticky : bool
         Share out whole groups of the stream, by a hash of the group, in place of rows.
     supersede : bool
@@ -185,14 +185,20 @@ class Trial:
 
 
 class _Stretch:
-    """So much time, or so many rows, from now on."""
+    """So much time, or so many rows, from now on.
 
-    def __init__(self, length: str | int, view: View) -> None:
+    Stretches that follow each other without a gap end at the first one's beginning + k * length.
+    """
+
+    def __init__(self, length: str | int, view: View, before: _Stretch | None) -> None:
         self._row, self.until = 0, None
         if isinstance(length, int):
             self._row = view.past + length
-        else:
-            self.until = shift(view.now, parse_offset(length))
+            return
+        self._since, self._count = view.now, 1
+        if before is not None and before.until == view.now:
+            self._since, self._count = before._since, before._count + 1
+        self.until = shift(self._since, parse_offset(length), self._count)
 
     def over(self, view: View) -> bool:
         return view.past >= self._row and (self.until is None or view.now >= self.until)
@@ -215,7 +221,7 @@ class _WatchedTrial(Trial, ABC):
             if self._terms.max_duration is not None:
                 self._last = shift(view.now, parse_offset(self._terms.max_duration))
             return self._begin(view)
-        rows = view.labelled.among(slice(self._row, view.past))
+        rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
         found = self._compare(view, rows, self._stretch)
         verdict = None if found is None else self._decide(view, rows, found)
         if verdict is not None:
@@ -234,7 +240,7 @@ class _WatchedTrial(Trial, ABC):
 
     def _begin(self, view: View, said: str = "") -> Verdict:
         """Begin a stretch."""
-        self._stretch = _Stretch(self._length, view)
+        self._stretch = _Stretch(self._length, view, self._stretch)
         return self._wait(view, self._stretch, said)
 
     def _wait(self, view: View, stretch: _Stretch, said: str = "") -> Verdict:
@@ -296,14 +302,7 @@ class _CanaryTrial(_WatchedTrial):
         view.checked()
         gap = view.challenger.loss(rows) - view.model.loss(rows)
         level = gate.alpha / len(gate.steps)
-        return p_value(ttest_1samp, gap, gate.margin, alternative="greater") < level
-
-
-def p_value(test: Any, *samples: Any, **how: Any) -> float:
-    """The p-value; NaN where the samples are too small, or all alike, and SciPy warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return float(test(*samples, **how).pvalue)
+        return chance_above(estimate(gap, view.weight(rows)), gate.margin) < level
 
 
 # --- what is refused ----------------------------------------------------------------------------

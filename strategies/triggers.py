@@ -86,10 +86,10 @@ class Every(Part):
 
     def _instants(self, view: View) -> Iterator[int]:
         every, phase = parse_offset(self.every), parse_offset(self.phase)
-        at = view.start.value
-        while at < _NEVER:
+        k = 0
+        while (at := due_at(view.start, every, k)) < _NEVER:
             yield due_at(pd.Timestamp(at), phase)
-            at = due_at(pd.Timestamp(at), every)
+            k += 1
 
 
 class _Schedule:

@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.linear_model import HuberRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
-from backtrain.datasets.values import is_count, is_number
+from backtrain.datasets.values import exact_share, is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -29,6 +31,9 @@ _NO_PARTIAL_FIT = (
     ("class_weight", "balanced", None),
     ("solver", "lbfgs", "adam"),
 )
+_SHRINKS = ("sgd", "adaptive")
+#: Multi-layer perceptrons keep the record of the fit before: whether it had stopped to get better.
+_PERCEPTRONS = (MLPClassifier, MLPRegressor)
 _ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 
 
@@ -62,7 +67,9 @@ class WarmStart(Part):
 
     Linear and neural models start from the parent's coefficients. Forests and boosting keep the
     parent's trees and add ``rounds`` new ones, fitted on the window; without new rounds
-    scikit-learn would return the parent unchanged.
+    scikit-learn would return the parent unchanged. In a pipeline only the last step learns: its
+    transformers stay as they were fitted first, since coefficients belong to their columns. What
+    they cannot take, such as a category that is new to an encoder, fails the training.
 
     Parameters
     ----------
@@ -101,6 +108,16 @@ class WarmStart(Part):
                 f"WarmStart: {type(last).__name__}(solver='liblinear') forgets what it has learnt; "
                 "use Refit(), or solver='lbfgs'"
             )
+        if isinstance(last, GaussianProcessClassifier):
+            raise PartError(
+                "WarmStart: GaussianProcessClassifier answers from the rows of its last fit alone "
+                "and forgets what it has learnt; use Refit(), or LogisticRegression"
+            )
+        if isinstance(last, HuberRegressor) and not last.fit_intercept:
+            raise PartError(
+                "WarmStart: HuberRegressor(fit_intercept=False) goes on with an intercept that it "
+                "then leaves out; set fit_intercept=True, or use Refit()"
+            )
         if "Bagging" in type(last).__name__ and last.oob_score:
             raise PartError(
                 f"WarmStart: {type(last).__name__}(oob_score=True) cannot go on; "
@@ -118,12 +135,15 @@ class WarmStart(Part):
         if known is not None and not np.array_equal(np.unique(y), known):
             raise ValueError(f"warm start needs the parent's classes {known}, not {np.unique(y)}")
         grown = copy.deepcopy(parent)
-        last = last_step(grown)
+        last, X = behind_transformers(grown, X)
         last.set_params(warm_start=True)
         if any(kind in type(last).__name__ for kind in _ADDS_ROUNDS):
             rounds = next(name for name in _ROUNDS if name in last.get_params())
             last.set_params(**{rounds: _rounds_of(last, rounds) + self.rounds})
-        return fit_weighted(grown, X, y, weights)
+        if isinstance(last, _PERCEPTRONS) and last.solver != "lbfgs":
+            _forget_progress(last)
+        fit_weighted(last, X, y, weights)
+        return grown
 
 
 @dataclass(frozen=True, repr=False)
@@ -185,7 +205,13 @@ class PartialFit(Part):
                     f"PartialFit: {type(last).__name__}({name}={value!r}) has no partial_fit; "
                     f"set {name}={instead!r}"
                 )
-        refuse_weights(setup)
+        if isinstance(last, _PERCEPTRONS) and (last.solver, last.learning_rate) == _SHRINKS:
+            raise PartError(
+                f"PartialFit: {type(last).__name__}(solver='sgd', learning_rate='adaptive') has "
+                "made its steps too small to learn by the end of the first fit; "
+                "set learning_rate='constant', or use WarmStart()"
+            )
+        refuse_weights(setup, "partial_fit")
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
         """The rows that the model in force was not offered, in the order of their arrival."""
@@ -197,7 +223,7 @@ class PartialFit(Part):
             arrived = view.y(selection.take(fresh).rows)
             if _strange(arrived, view.model.estimator):
                 return selection
-        count = round(self.replay * len(fresh))
+        count = round(exact_share(self.replay) * len(fresh))
         if count:
             old = np.setdiff1d(np.arange(len(selection)), fresh, assume_unique=True)
             random = np.random.default_rng([self.seed, view.at])
@@ -216,10 +242,7 @@ class PartialFit(Part):
                 raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
             return fit_weighted(model, X, y, weights)
         grown = copy.deepcopy(parent)
-        last = grown
-        while isinstance(last, Pipeline):
-            X = last[:-1].transform(X) if len(last) > 1 else X
-            last = last.steps[-1][1]
+        last, X = behind_transformers(grown, X)
         size = len(y) if self.batch_rows is None else self.batch_rows
         for _ in range(self.epochs):
             for start in range(0, len(y), size):
@@ -258,7 +281,7 @@ class Transfer(Part):
         if parent is None:
             return fit_weighted(model, X, y, weights)
         kept, (name, last) = parent[:-1], model.steps[-1]
-        model.steps = [*kept.steps, (name, fit_weighted(last, kept.transform(X), y, weights))]
+        model.steps = [*kept.steps, (name, fit_weighted(last, _passed(kept, X), y, weights))]
         return model
 
 
@@ -267,6 +290,26 @@ def last_step(model: Any) -> Any:
     while isinstance(model, Pipeline):
         model = model.steps[-1][1]
     return model
+
+
+def behind_transformers(model: Any, X: Any) -> tuple[Any, Any]:
+    """The estimator in a fitted model that learns the target, and the features that it is given."""
+    while isinstance(model, Pipeline):
+        X = _passed(model[:-1], X) if len(model) > 1 else X
+        model = model.steps[-1][1]
+    return model, X
+
+
+def _passed(transformers: Pipeline, X: Any) -> Any:
+    """Features as fitted transformers hand them on."""
+    try:
+        return transformers.transform(X)
+    except Exception as error:
+        raise ValueError(
+            "the transformers that the model in force was fitted with cannot take these rows; let "
+            "them take what is new, as OneHotEncoder(handle_unknown='ignore') does, or use "
+            f"Refit(). {type(error).__name__}: {error}"
+        ) from error
 
 
 def last_prefix(model: Any) -> str:
@@ -284,22 +327,39 @@ def fit_weighted(model: Any, X: Any, y: NDArray[Any], weights: Weights) -> Any:
     return model.fit(X, y, **extra)
 
 
-def takes_weights(model: Any) -> bool:
+def takes_weights(model: Any, method: str = "fit") -> bool:
     """Whether the step that learns the target takes ``sample_weight``."""
-    last = last_step(model)
-    return bool(has_fit_parameter(last, "sample_weight")) or any(
-        parameter.kind is parameter.VAR_KEYWORD
-        for parameter in inspect.signature(last.fit).parameters.values()
+    parameters = inspect.signature(getattr(last_step(model), method)).parameters
+    return "sample_weight" in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
     )
 
 
-def refuse_weights(setup: Setup) -> None:
-    """Raise `PartError` where the stream has weights and the model takes none."""
-    if setup.stream.weight is not None and not takes_weights(setup.model):
-        raise PartError(
-            f"the stream has weights, but {type(last_step(setup.model)).__name__} takes no "
-            "sample_weight; use another model, or build the stream without `weight`"
-        )
+def refuse_weights(setup: Setup, *more: str) -> None:
+    """Raise `PartError` where the stream has weights and ``fit``, or another method, takes none."""
+    if setup.stream.weight is None:
+        return
+    name = type(last_step(setup.model)).__name__
+    for method, who in {"fit": name, **{other: f"{name}.{other}" for other in more}}.items():
+        if not takes_weights(setup.model, method):
+            raise PartError(
+                f"the stream has weights, but {who} takes no sample_weight; use another model, or "
+                "build the stream without `weight`"
+            )
+
+
+def _forget_progress(network: Any) -> None:
+    """Let a perceptron go on from its coefficients as in a fit of its own.
+
+    Scikit-learn keeps the least loss so far, and how long there has been none less: the next fit
+    would end after one epoch, or give its parent's coefficients back as the best.
+    """
+    network.t_ = network._no_improvement_count = 0
+    network.loss_curve_ = []
+    if network.early_stopping:
+        network.validation_scores_, network.best_validation_score_ = [], -np.inf
+    else:
+        network.best_loss_ = np.inf
 
 
 def refuse_seed(where: str, seed: object) -> None:

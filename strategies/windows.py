@@ -269,10 +269,10 @@ class CompleteCohorts(Part):
             ends = np.arange(number[0] + 1, number[-1] + 2) * step
             return number - number[0], ends.view("datetime64[ns]")
         begin = pd.Timestamp(period.rollback(first.normalize())).as_unit("ns")
-        inner = instants(begin, period, pd.Timestamp(event[-1]))
-        last = pd.Timestamp(inner[-1]) if len(inner) else begin
-        ends = np.append(inner, shift(last, period).to_datetime64())
-        return inner.searchsorted(event, side="right"), ends
+        # One period after the last row its cohort has ended, unless a short month has moved it.
+        ends = instants(begin, period, shift(pd.Timestamp(event[-1]), period, 2))
+        number = ends.searchsorted(event, side="right")
+        return number, ends[: number[-1] + 1]
 
 
 def check(window: Window, setup: Setup) -> None:

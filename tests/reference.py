@@ -105,6 +105,12 @@ class SlowVersion:
             return self.replay.told[row]
         return self.model.predict(self.replay.features([row]))[0]
 
+    def told(self, row: int) -> tuple[Any, list[float] | None]:
+        """What it says of a row: answer and probabilities."""
+        chances = getattr(self.model, "predict_proba", None)
+        told = None if chances is None else chances(self.replay.features([row]))[0].tolist()
+        return self.answer(row), told
+
     def row_loss(self, row: int) -> float:
         return self.replay.loss_of(row, self.answer(row))
 
@@ -248,12 +254,19 @@ class SlowReplay:
 
     def _ticks(self, tick: Any) -> set[int]:
         if isinstance(tick, int):
-            return {self.event[i] for k, i in enumerate(self.served) if k and k % tick == 0}
+            # An instant at which another multiple of the number has been served, and then the next.
+            instants = sorted({self.event[i] for i in self.served})
+            so_far = [sum(self.event[i] <= at for i in self.served) // tick for at in instants]
+            return {
+                after
+                for k, after in enumerate(instants[1:])
+                if so_far[k] > (so_far[k - 1] if k else 0)
+            }
         step = pd.tseries.frequencies.to_offset(tick)
-        ticks, at = set(), pd.Timestamp(self.start) + step
-        while at.value <= self.last_tick:
-            ticks.add(at.value)
-            at = at + step
+        ticks, k = set(), 1
+        while (at := (pd.Timestamp(self.start) + k * step).value) <= self.last_tick:
+            ticks.add(at)
+            k += 1
         return ticks
 
     def _take_down(self, recorded: Recorded) -> None:
@@ -492,9 +505,10 @@ class SlowReplay:
             self.buy(unknown)
             return rows
         drawn = []
-        if round(update.replay * len(unknown)):
+        wanted = round(Fraction(str(update.replay)) * len(unknown))
+        if wanted:
             old = [place for place, i in enumerate(rows) if i not in unknown]
-            count = min(round(update.replay * len(unknown)), len(old))
+            count = min(wanted, len(old))
             random = np.random.default_rng([update.seed, self.now])
             drawn = [rows[place] for place in sorted(random.choice(old, count, replace=False))]
         return drawn + sorted(unknown, key=lambda i: (self.label[i], i))
@@ -572,8 +586,16 @@ class SlowReplay:
             self.event_("failed", number)
             return
         challenger = SlowVersion(self, number, model, train, self.now, self.model)
+        self.note_nothing_learnt(challenger)
         self.training = Training(challenger, trial, None, len(train))
         self.ready_in("train", self.passed)
+
+    def note_nothing_learnt(self, child: SlowVersion) -> None:
+        """A model that goes on from its parent and says the same of the newest hundred rows."""
+        newest = self.past()[-100:]
+        alike = (child.told(row) == child.parent.told(row) for row in newest)
+        if needs_parent(self.strategy.update) and self.told is None and all(alike):
+            self.event_("learnt nothing", child.version)
 
     def ready_in(self, fixed: str | None, rows: int) -> None:
         delays = self.delays
@@ -643,6 +665,7 @@ class SlowReplay:
         old, number, self.passed = training.challenger, training.challenger.version, 0
         model = self.fitted(rows, old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
+        self.note_nothing_learnt(training.challenger)
         self.truth.versions[number]["rows"] = rows
         self.charge("train", number, self.passed / 1000, "per_1k_rows")
         self.buy(rows, number)
@@ -945,10 +968,10 @@ class _Instants:
             return [pd.Timestamp(date) for date in self._spec.dates]
         every = pd.tseries.frequencies.to_offset(self._spec.every)
         phase = pd.Timedelta(self._spec.phase)
-        found, at = [], view.start
-        while at <= view.now:
-            found.append(at + phase)
-            at = at + every
+        found, k = [view.start + phase], 1
+        while view.start + k * every <= view.now:
+            found.append(view.start + k * every + phase)
+            k += 1
         return found
 
 
@@ -1043,7 +1066,7 @@ class _DropTwin:
         everything = view.arrived()
         if self._spec.versions == "in force":
             everything = everything.by(view.model.version)
-        return everything.rows.tolist()
+        return [i for i in everything.rows.tolist() if view.weight([i])[0] > 0]
 
     def _has_news(self, view: SlowView) -> bool:
         before = 0 if self._is_new(view) else self._count
@@ -1085,7 +1108,11 @@ class _DropTwin:
             return None
         outcomes = reference.outcomes
         if group is not None:
-            mine = [k for k, i in enumerate(reference.rows) if self._group(view, i) == group]
+            mine = [
+                k
+                for k, i in enumerate(reference.rows)
+                if self._group(view, i) == group and view.weight([i])[0] > 0
+            ]
             if len(mine) < self._spec.min_labels:
                 return None
             outcomes = pick(outcomes, np.array(mine))
@@ -1132,7 +1159,10 @@ class _MatchTwin:
     def reserve(self, selection: Selection) -> tuple[Selection, Selection]:
         self._all, holdout = listed(selection.indices()), self._gate.holdout
         n = len(self._all)
-        count = int(n * holdout) if isinstance(holdout, float) else max(0, min(holdout, n - 1))
+        if isinstance(holdout, float):
+            count = math.floor(n * Fraction(str(holdout)))
+        else:
+            count = max(0, min(holdout, n - 1))
         self._held = sorted(self._all)[n - count :]
         rest = [i for i in self._all if i not in self._held]
         return rows_of(rest), rows_of(self._held)
@@ -1140,7 +1170,7 @@ class _MatchTwin:
     def review(self, view: SlowView) -> Any:
         if self._won:
             return SimpleNamespace(action="deploy", reviewed=True)
-        fair = [i for i in self._held if i not in view.model.rows]
+        fair = [i for i in self._held if i not in view.model.rows and view.weight([i])[0] > 0]
         if len(fair) < self._gate.min_rows or not self._better(view, fair):
             return SimpleNamespace(action="reject", reviewed=True)
         if self._gate.refit:
@@ -1150,7 +1180,10 @@ class _MatchTwin:
 
     def _better(self, view: SlowView, rows: list[int]) -> bool:
         if self._gate.metric is None:
-            new, old = (float(np.mean(m.loss(rows))) for m in (view.challenger, view.model))
+            weight = view.weight(rows)
+            new, old = (
+                sum(m.loss(rows) * weight) / sum(weight) for m in (view.challenger, view.model)
+            )
             return old - new > self._gate.margin
         metric = view.metric(self._gate.metric)
         new, old = (metric(m.outcomes(rows)) for m in (view.challenger, view.model))

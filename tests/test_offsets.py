@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtrain.datasets.offsets import (
+    due_at,
     instants,
     nanoseconds,
     parse_offset,
@@ -18,7 +19,18 @@ from backtrain.datasets.offsets import (
 )
 
 START = pd.Timestamp("2024-04-15 05:00")
-CALENDAR = ["MS", "ME", "QS", "YS", "W-MON", "B", "2MS", "SMS"]
+CALENDAR = ["MS", "ME", "QS", "YS", "W-MON", "B", "2MS", "SMS", "QE", "YE-FEB", "BME"]
+#: With a day in them: where it falls depends on the day that they are added to.
+DATED = [
+    pd.DateOffset(months=1),
+    pd.DateOffset(months=3),
+    pd.DateOffset(years=1),
+    pd.DateOffset(months=1, day=31),
+    pd.DateOffset(months=1, day=15),
+    pd.DateOffset(2, months=1, days=1),
+    pd.DateOffset(weeks=1, weekday=4),
+    pd.DateOffset(days=1, hour=9),
+]
 FIXED = ["1D", "7D", "2h", "30min", "1s", "36h"]
 moments = st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)).map(pd.Timestamp)
 
@@ -104,17 +116,96 @@ def test_instants_zero_apart_are_refused():
         instants(START, parse_offset("0D"), START)
 
 
+@settings(deadline=None)
+@given(moments, st.sampled_from(CALENDAR + FIXED + DATED), st.integers(1, 20))
+def test_instants_lie_so_many_offsets_after_the_start(start, written, count):
+    offset, start = parse_offset(written), start.as_unit("ns")
+    expected = [start + k * offset for k in range(1, count + 1)]
+    found = instants(start, offset, expected[-1])
+    assert found.dtype == "datetime64[ns]"
+    assert [pd.Timestamp(when) for when in found] == list(dict.fromkeys(expected))
+    assert found.tolist() == sorted(set(found.tolist()))
+    assert instants(start, offset, expected[-1] - pd.Timedelta(1)).tolist() == found[:-1].tolist()
+
+
+@settings(deadline=None)
 @given(moments, st.sampled_from(CALENDAR + FIXED), st.integers(1, 20))
-def test_instants_equal_repeated_addition_in_pandas(start, written, count):
+def test_where_no_day_is_named_instants_equal_repeated_addition(start, written, count):
     offset, expected = parse_offset(written), [start.as_unit("ns")]
     for _ in range(count):
         expected.append(expected[-1] + offset)
-    found = instants(start, offset, expected[-1])
-    assert found.dtype == "datetime64[ns]"
-    assert [pd.Timestamp(when) for when in found] == expected[1:]
+    assert [pd.Timestamp(at) for at in instants(start, offset, expected[-1])] == expected[1:]
 
 
-@given(moments, st.sampled_from(CALENDAR + FIXED), st.integers(0, 5))
+def test_a_month_from_the_31st_is_the_last_day_of_each():
+    found = instants(
+        pd.Timestamp("2024-01-31"),
+        parse_offset(pd.DateOffset(months=1)),
+        pd.Timestamp("2024-06-30"),
+    )
+    days = ["2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31", "2024-06-30"]
+    assert found.astype("datetime64[D]").astype(str).tolist() == days
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        pd.DateOffset(day=15),
+        pd.DateOffset(weekday=0),
+        pd.DateOffset(days=20, day=1),
+        pd.DateOffset(months=1, year=2030),
+        pd.DateOffset(days=1, month=3),
+        pd.DateOffset(hours=1, hour=9),
+    ],
+    ids=repr,
+)
+def test_an_offset_that_does_not_lead_on_is_refused(offset):
+    with pytest.raises(ValueError, match=r"no further than one; add something longer, as DateOff"):
+        parse_offset(offset)
+
+
+@pytest.mark.parametrize(
+    ("offset", "meant"),
+    [
+        (pd.DateOffset(days=7), "7D"),
+        (pd.DateOffset(2, hours=3), "6h"),
+        (pd.DateOffset(3), "3D"),
+        (pd.DateOffset(weeks=1, minutes=1), "10081min"),
+    ],
+    ids=repr,
+)
+def test_an_offset_of_weeks_and_less_has_a_length(offset, meant):
+    assert parse_offset(offset) == pd.Timedelta(meant)
+
+
+@settings(deadline=None)
+@given(moments, st.sampled_from(CALENDAR + FIXED + DATED), st.integers(1, 9))
+def test_what_lies_an_offset_back_is_earlier_and_keeps_the_order(moment, written, days):
+    offset, moment = parse_offset(written), moment.as_unit("ns")
+    later = moment + pd.Timedelta(days=days)
+    assert subtract(moment, offset) < moment
+    assert subtract(moment, offset) <= subtract(later, offset)
+
+
+@settings(deadline=None)
+@given(moments, st.integers(1, 30))
+def test_a_month_back_is_as_many_days_as_the_calendar_has(moment, months):
+    """As far back as forward, but for days that the shorter month does not have."""
+    offset, moment = parse_offset(pd.DateOffset(months=months)), moment.as_unit("ns")
+    again = shift(subtract(moment, offset), offset)
+    assert pd.Timedelta(0) <= moment - again <= pd.Timedelta(days=3)
+    if moment.day <= 28:
+        assert again == moment
+
+
+def test_years_beyond_the_calendar_are_refused_and_never_due():
+    with pytest.raises(ValueError, match="longer than 260 years"):
+        parse_offset(pd.DateOffset(years=9000))
+    assert due_at(START, parse_offset(pd.DateOffset(years=100)), 90) == np.iinfo(np.int64).max
+
+
+@settings(deadline=None)
+@given(moments, st.sampled_from(CALENDAR + FIXED + DATED), st.integers(0, 5))
 def test_shift_of_an_array_equals_shift_of_each(start, written, k):
     offset = parse_offset(written)
     times = np.array([start, start + pd.Timedelta("1D"), "NaT"], dtype="datetime64[ns]")
@@ -131,6 +222,7 @@ def test_shift_beyond_the_last_nanosecond_is_refused():
         shift(times, parse_offset("36500D"))
 
 
+@settings(deadline=None)
 @given(moments, st.sampled_from(FIXED))
 def test_subtract_undoes_a_fixed_shift(start, written):
     offset = parse_offset(written)

@@ -15,6 +15,7 @@ from backtrain import Backtest, Delays, Prices, Reason, Strategy, Stream, Verdic
 from backtrain.strategies import (
     AnyOf,
     BeatsChampion,
+    Canary,
     Cooldown,
     Every,
     EveryLabels,
@@ -301,3 +302,73 @@ def test_what_falls_due_after_all_time_never_comes(trigger, retrains: int) -> No
 def test_a_cooldown_beyond_all_time_lets_one_training_pass() -> None:
     run = hourly().replay(Strategy(EveryRows(1), Expanding(), cooldown="250YS"))
     assert run.totals["retrains"] == 1
+
+
+# --- months with a day in them --------------------------------------------------------------------
+
+
+def daily(trigger, first="2024-01-31", tick="1D", gate=None, window=None, **more):
+    """A row a day through 2024, served from a date on."""
+    days = pd.date_range("2024-01-01", "2024-12-31", freq="D")
+    stream = Stream(np.zeros((len(days), 1)), np.arange(len(days)) * 1.0, days.to_numpy())
+    setup = Backtest(stream, DummyRegressor(), tick=tick, start=first, **more)
+    kept = {} if gate is None else {"gate": gate}
+    return setup.replay(Strategy(trigger, window or Expanding(), **kept))
+
+
+def decided(run) -> list[str]:
+    return run.versions["decided_at"][1:].dt.strftime("%m-%d").tolist()
+
+
+MONTHLY = pd.DateOffset(months=1)
+MONTH_ENDS = [
+    *("02-29", "03-31", "04-30", "05-31", "06-30", "07-31"),
+    *("08-31", "09-30", "10-31", "11-30", "12-31"),
+]
+
+
+def test_every_month_from_the_31st_stays_at_the_end_of_the_month() -> None:
+    assert decided(daily(Every(MONTHLY))) == MONTH_ENDS
+    assert decided(daily(Every("1D"), tick=MONTHLY)) == MONTH_ENDS
+    assert decided(daily(Every(pd.DateOffset(months=3)))) == ["04-30", "07-31", "10-31"]
+    assert decided(daily(Every(pd.DateOffset(months=5, day=10)))) == ["06-10", "11-10"]
+
+
+def test_a_phase_moves_every_instant_of_a_month_by_as_much() -> None:
+    moved = decided(daily(Every(MONTHLY, phase="2D")))
+    assert moved[:4] == ["02-02", "03-02", "04-02", "05-02"]
+
+
+def test_a_window_and_a_cooldown_of_a_month_end_with_the_month() -> None:
+    run = daily(Every(MONTHLY), window=Sliding(MONTHLY))
+    # From 31 March back it is 29 February, from 30 April 30 March, from 31 May 30 April.
+    begin = run.versions["window_start"][2:5].dt.strftime("%m-%d").tolist()
+    assert begin == ["02-29", "03-30", "04-30"]
+    days = pd.date_range("2024-01-01", "2024-06-30", freq="D")
+    stream = Stream(np.zeros((len(days), 1)), np.arange(len(days)) * 1.0, days.to_numpy())
+    setup = Backtest(stream, DummyRegressor(), start="2024-01-30")
+    cool = setup.replay(Strategy(Every("1D"), Expanding(), cooldown=MONTHLY))
+    assert decided(cool) == ["01-31", "02-29", "03-29", "04-29", "05-29", "06-29"]
+
+
+def test_steps_of_a_month_that_follow_each_other_end_with_the_month() -> None:
+    gate = Canary((0.2, 0.5, 1.0), each=MONTHLY, min_labels=1)
+    run = daily(OnDates(["2024-01-31"]), first="2024-01-15", gate=gate)
+    told = run.events[run.events["kind"].isin(["waiting", "accepted"])]
+    at = told["at"].dt.strftime("%m-%d").tolist()
+    assert at == ["01-31", "02-29", "03-31", "04-30"]
+
+
+def test_what_only_python_can_write_is_saved_and_reported(tmp_path) -> None:
+    """A pandas object has no text that it could be read from again."""
+    days = pd.date_range("2024-01-01", "2024-12-31", freq="D")
+    stream = Stream(np.zeros((len(days), 1)), np.arange(len(days)) * 1.0, days.to_numpy())
+    setup = Backtest(stream, DummyRegressor(), tick=MONTHLY, start="2024-01-31")
+    found = setup.compare(
+        {
+            "monthly": Strategy(Every(MONTHLY), Expanding()),
+            "now and then": Strategy(Every(pd.DateOffset(months=2)), Expanding()),
+        }
+    )
+    found.save(tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").exists()

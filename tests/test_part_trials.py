@@ -29,6 +29,7 @@ from backtrain.strategies import (
     Shadow,
     Sliding,
 )
+from backtrain.strategies.weighted import estimate
 
 PARTS = [
     Shadow("7D"),
@@ -476,7 +477,9 @@ def test_a_challenger_that_is_no_better_wins_by_chance_as_often_as_alpha_says(lo
         for look in range(1, looks + 1):
             n = 400 * look // looks
             trial = gate.open()
-            verdict = trial._judge(loss[:n][mine[:n]], loss[:n][~mine[:n]], look == looks)
+            verdict = trial._judge(
+                estimate(loss[:n][mine[:n]]), estimate(loss[:n][~mine[:n]]), look == looks
+            )
             if verdict is not None:
                 wins += verdict.action == "deploy"
                 break

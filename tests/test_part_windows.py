@@ -647,3 +647,14 @@ def test_a_metric_is_refused_that_the_model_cannot_give():
 
 def test_a_reason_has_no_date_unless_it_is_told():
     assert Reason("because").since is None
+
+
+def test_cohorts_of_a_month_stay_at_the_end_of_the_month() -> None:
+    event = pd.date_range("2024-01-31", "2024-05-15", freq="12h").to_numpy()
+    window = CompleteCohorts(Expanding(), pd.DateOffset(months=1))  # type: ignore[arg-type]
+    number, ends = window._cohorts(event)
+    days = ["2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]
+    assert ends.astype("datetime64[D]").astype(str).tolist() == days
+    assert (ends[number] > event).all()
+    assert number.tolist() == sorted(number.tolist())
+    assert (event >= np.r_[event[:1], ends][number]).all()

@@ -85,7 +85,9 @@ def _stream(rng, n, task, weighted, latency):
     label = _label_times(rng, event, latency)
     if task == "regression" and rng.random() < 0.5:
         y[np.isnat(label)] = np.nan
-    weight = rng.uniform(0.5, 2, size=n).round(1) if weighted else None
+    weight = rng.choice([0.5, 1, 1.3, 2, 9], size=n) if weighted else None
+    if weight is not None:
+        weight[26:][rng.random(n - 26) < 0.1] = 0  # served rows: what is tuned needs those before
     group = rng.choice(["a", "a", "b", "c"], size=n)
     return Stream(X, y, event, label, weight=weight, group=group)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -202,15 +204,54 @@ def test_ticks_are_anchored_at_start_even_between_two_rows():
     assert list(looked(lambda view: None, start=4.5, tick="4h")) == [8.5]
 
 
-def test_a_tick_by_rows_stands_before_the_rows_of_its_instant_and_ticks_of_one_instant_merge():
+def test_a_tick_by_rows_stands_before_the_first_row_after_as_many():
     stream = history(event=[0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 7, 8])
-    # Served rows 0 to 7 stand at 4 4 5 5 5 6 7 8: rows 2 and 4 are both at 5, row 6 is at 7.
-    assert looked(lambda view: view.past, stream=stream, tick=2) == {5: 6, 7: 10}
+    # Served rows stand at 4 4 5 5 5 6 7 8. Two have been served by 4, four by 5, six by 6, and
+    # eight by 8, after which no row comes.
+    assert looked(lambda view: view.past, stream=stream, tick=2) == {5: 6, 6: 9, 7: 10}
 
 
-def test_a_tick_by_rows_may_fall_on_start_itself():
-    stream = history(event=[0, 1, 2, 3, 4, 4, 4, 5])
-    assert looked(lambda view: len(view.served), stream=stream, tick=2) == {4: 0}
+def test_ticks_by_rows_that_an_instant_brings_together_are_one():
+    stream = history(event=[0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 6, 6])
+    # At 4 there are five: two and four have been served by then. Six have been by 5.
+    assert looked(lambda view: len(view.served), stream=stream, tick=2) == {5: 5, 6: 6}
+
+
+def test_no_tick_by_rows_where_no_row_follows():
+    assert looked(lambda view: None, stream=history(event=[0, 1, 2, 3, 4, 4, 4, 4]), tick=2) == {}
+    assert looked(lambda view: None, tick=9) == {}
+    assert looked(lambda view: view.past, tick=2, end=hour(8)) == {6: 6, 8: 8}
+
+
+def test_a_tick_by_rows_never_splits_an_instant():
+    """Ten tickers a minute and a retrain every 95 rows: all ten are answered by one version."""
+    minute = np.arange(600) // 10
+    stream = Stream(
+        np.zeros((600, 1)), minute * 1.0, np.datetime64("2024-01-01", "m") + minute, group=minute
+    )
+    setup = Backtest(stream, DummyRegressor(), tick=95, start="2024-01-01 00:20")
+    run = setup.replay(Strategy(EveryRows(95), Expanding()))
+    # 95, 190, 285 and 380 rows have been served by the minutes 29, 38, 48 and 57.
+    decided = pd.DatetimeIndex(run.versions["decided_at"][1:]).minute.tolist()
+    assert decided == [30, 39, 49, 58]
+    assert run.predictions.groupby("event_time")["version"].nunique().eq(1).all()
+    assert (run.versions["window_end"] < run.versions["decided_at"]).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 7))
+def test_at_a_tick_by_rows_a_multiple_has_just_been_passed(gaps, n):
+    """By hand: walk through the instants, and note those before which another n has been served."""
+    event = [0, 1, *(2 + np.cumsum(gaps)).tolist()]
+    setup = backtest(stream=history(event=event), start=2, tick=n)
+    served = [at for at in event if at >= 2]
+    expected, before = [], 0
+    for at in sorted(set(served)):
+        count = sum(other < at for other in served) // n
+        if count > before:
+            expected.append(hour(at).value)
+        before = count
+    assert setup.ticks.tolist() == expected
 
 
 def test_calendar_ticks_keep_the_time_of_day_of_start():

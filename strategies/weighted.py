@@ -1,0 +1,90 @@
+"""Losses that weigh: their mean, how sure it is, and one-sided tests of it.
+
+Money and metrics count a row by its weight, and so does whatever compares models: a row of weight 0
+is served, but nothing is judged by it, and it is not counted where a number of rows is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from backtrain.simulator.metrics import weighted_mean
+from backtrain.simulator.protocols import Rows, Selection
+from backtrain.simulator.view import Model, View
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A mean, the variance of its error, and the degrees of freedom of that variance."""
+
+    mean: float
+    variance: float
+    freedom: float
+
+
+def estimate(values: Floats, weight: Floats | None = None) -> Estimate:
+    """Mean of independent observations by weight, and how sure it is; NaN with fewer than two.
+
+    With shares h of the total weight, the mean is ``sum(h x)``. Its variance is the linearised one
+    of a ratio (Cochran 1977, *Sampling Techniques*, section 6), ``sum(h^2 (x - mean)^2)``, divided
+    by what that is worth on average where all observations vary alike; the degrees of freedom are
+    Satterthwaite's under the same assumption: Bell & McCaffrey (2002), Survey Methodology 28,
+    169-181. Equal weights give ``s^2 / n`` and ``n - 1``.
+
+    >>> estimate(np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 1.0]))
+    Estimate(mean=3.0, variance=2.333333333333333, freedom=2.0)
+    """
+    if weight is not None:
+        values, weight = values[weight > 0], weight[weight > 0]
+    n, mean = len(values), weighted_mean(values, weight)
+    if n < 2:
+        return Estimate(mean, float("nan"), float("nan"))
+    if (values == values[0]).all():  # else rounding would pass for a spread
+        return Estimate(float(values[0]), 0.0, n - 1.0)
+    if weight is None or (weight == weight[0]).all():
+        return Estimate(mean, float(values.var(ddof=1)) / n, n - 1.0)
+    share = weight / weight.sum()
+    # With M = I - 1 h', the sum of squares is x'A x, where A = M' diag(h^2) M.
+    h2, h3, h4, h5 = (float((share**power).sum()) for power in (2, 3, 4, 5))
+    trace = h2 - 2 * h3 + h2**2
+    of_square = h4 - 4 * h5 + 4 * h2 * h4 + 2 * h3**2 - 4 * h2**2 * h3 + h2**4
+    squares = float(share**2 @ (values - mean) ** 2)
+    return Estimate(mean, squares * h2 / trace, trace**2 / of_square)
+
+
+def chance_above(found: Estimate, floor: float) -> float:
+    """One-sided p-value of "the true mean is not above ``floor``": Student's t; NaN if unknown."""
+    return _tail(found.mean - floor, found.variance, found.freedom)
+
+
+def chance_larger(one: Estimate, other: Estimate) -> float:
+    """One-sided p-value of "the mean of one is not above that of the other" (Welch 1947)."""
+    variance = one.variance + other.variance
+    parts = one.variance**2 / one.freedom + other.variance**2 / other.freedom
+    return _tail(one.mean - other.mean, variance, variance**2 / parts if parts else 1.0)
+
+
+def _tail(gap: float, variance: float, freedom: float) -> float:
+    """NaN where the samples are too small, or all alike."""
+    if variance == 0:
+        return float("nan") if gap == 0 else float(gap < 0)
+    return float(student.sf(gap / variance**0.5, freedom))
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def weighing(view: View, rows: Rows) -> NDArray[np.int64]:
+    """Those of past rows that weigh anything."""
+    places = Selection(rows).indices()
+    return places[view.weight(places) > 0]
+
+
+def mean_loss(view: View, model: Model, rows: Rows) -> float:
+    """Mean loss of what a model says to rows whose labels are known, by weight."""
+    return weighted_mean(model.loss(rows), view.weight(rows))
