@@ -59,7 +59,7 @@ def _without_matrix(strategy: Strategy) -> str | None:
         return "its answers were recorded, and come from models that no matrix holds"
     if needs_parent(strategy.update):
         return "its update learns on from the model before"
-    if not isinstance(strategy.gate, Immediate):
+    if type(strategy.gate) is not Immediate:  # what derives from it may do anything
         return "it has a gate"
     return None
 
@@ -79,8 +79,9 @@ def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, A
 
     The cost is that of errors, trainings and releases: what else a strategy is charged (labels,
     checks, predictions) does not enter a matrix, so both sides leave it out. Luck is held against
-    what the strategy's own trainings cost in the matrix. That is the same cost, unless candidates
-    are thinned out: its trainings are then moved to the next candidate, as luck has no others.
+    what the strategy's own trainings cost in the matrix: the same, but for what its monitor had
+    fitted. Where candidates are thinned out, its trainings are moved to the next candidate, as luck
+    has no others.
     """
     prices, totals = setup.prices, run.totals
     cost = float(totals["error"] + totals["train"] + totals["deploy"])
