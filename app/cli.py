@@ -123,7 +123,7 @@ def _in_one_line() -> Iterator[None]:
         if issubclass(category, RecordWarning):
             _say(f"warning: {message}", sys.stderr)
         else:
-            usual(message, category, *where)
+            usual(printable(str(message)), category, *where)
 
     warnings.showwarning = show  # type: ignore[assignment]
     try:

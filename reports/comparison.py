@@ -17,6 +17,7 @@ from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
 from backtrain.simulator.manifest import put
 from backtrain.simulator.record import Run, identity_of
+from backtrain.simulator.texts import printable
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected")
@@ -117,7 +118,8 @@ class Comparison:
 
     def verdict(self, baseline: str | None = None) -> Verdict:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
-        return verdict.judge(self.runs, self.costs, self.baseline(baseline))
+        found = verdict.judge(self.runs, self.costs, self.baseline(baseline))
+        return replace(found, sentence=printable(found.sentence))
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
         """Write the report: one self-contained file."""

@@ -216,18 +216,22 @@ class Manifest:
 
     def _own(self, wanted: str) -> str:
         """Where this file of ours goes: under its name, unless something foreign stands there."""
-        above, _, last = wanted.rpartition("/")
-        if above and _there(self.folder / above) and not is_real_folder(self.folder / above):
-            number = 2
-            while _there(self.folder / f"{above}-{number}"):
-                number += 1
-            warn(f"{self.folder / above} is no folder of ours and stays; see {above}-{number}")
-            above = f"{above}-{number}"
-        name = f"{above}/{last}" if above else last
-        if name not in self.written and _there(self.folder / name):
-            return self.claim(name)
-        self.written.append(name)
-        return name
+        name = self.facts.get("files", {}).get(wanted, self._in_real_folder(wanted))
+        if name in self.written or not _there(self.folder / name):
+            if name != wanted:
+                warn(f"{self.folder / wanted} was not written by backtrain and stays; see {name}")
+            self.written.append(name)
+            return str(name)
+        return self.claim(name)
+
+    def _in_real_folder(self, wanted: str) -> str:
+        """The name, in another folder where something else than a folder stands in its way."""
+        above, slash, last = wanted.rpartition("/")
+        folder, number = above, 1
+        while above and _there(self.folder / folder) and not is_real_folder(self.folder / folder):
+            number += 1
+            folder = f"{above}-{number}"
+        return f"{folder}{slash}{last}"
 
     def settle(self, needed: Iterable[str]) -> None:
         """Give drafts their names, remove what is ours and needed no more, and note that."""

@@ -147,6 +147,8 @@ class Run:
         old = _own_facts(target)
         before = files_of(old)
         files = {table: free_name(target, f"{table}.parquet") for table in TABLES}
+        # A save that was broken off may have announced the same names, and not come to them.
+        before = sorted({*before} - {*files.values()})
         written = [*before, *files.values()]
         try:
             number = old.get("format", 1) if old else FORMAT

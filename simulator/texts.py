@@ -65,12 +65,12 @@ def _inner(value: Any, show: Any) -> str | None:
     kind = type(value)
     if isinstance(value, FunctionType):
         return _lambda(value) if value.__name__ == "<lambda>" else _qualified(value)
+    if isinstance(value, MethodType):
+        return f"{show(value.__self__)}.{value.__name__}"
     if isinstance(value, (type, BuiltinFunctionType)) or _is_function(value):
         return _qualified(value)
     if isinstance(value, np.ufunc):
         return f"numpy.{value.__name__}"
-    if isinstance(value, MethodType):
-        return f"{show(value.__self__)}.{value.__name__}"
     if isinstance(value, functools.partial):
         given = [show(value.func), *map(show, value.args), *_keywords(value.keywords, show)]
         return f"functools.partial({', '.join(given)})"
@@ -131,8 +131,8 @@ def _lambda(value: FunctionType) -> str:
     except (OSError, TypeError):
         source = ""
     places = [found.start() for found in re.finditer(r"\blambda\b", source)]
-    texts = [text for place in places if (text := _expression(source[place:])) is not None]
-    for text in texts:
+    texts = {text for place in places if (text := _expression(source[place:])) is not None}
+    for text in sorted(texts):
         if len(texts) == 1 or _same_code(text, value):
             return text
     return f"{value.__module__}.{value.__qualname__}"
@@ -155,5 +155,5 @@ def _same_code(text: str, value: FunctionType) -> bool:
         made = compile(text, "<lambda>", "eval").co_consts[0]
     except (SyntaxError, ValueError):
         return False
-    facts = ("co_consts", "co_names", "co_varnames", "co_freevars")
+    facts = ("co_code", "co_consts", "co_names", "co_varnames")
     return all(getattr(made, fact) == getattr(value.__code__, fact) for fact in facts)
