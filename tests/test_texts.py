@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -25,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from backtrain import Backtest, Run, Strategy
 from backtrain.cli import main
 from backtrain.datasets.synthetic import abrupt
-from backtrain.reports import archive
+from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
 from backtrain.simulator.closing import describe
@@ -33,6 +34,7 @@ from backtrain.simulator.protocols import Part, Reason
 from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS, VOLATILE_KEYS
 from backtrain.simulator.texts import code, printable, without_addresses
 from backtrain.strategies import DataCheck, Sliding
+from backtrain.sweeps import _append
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
 parts_of, plain_run = fabricated["parts_of"], fabricated["plain_run"]
@@ -238,8 +240,9 @@ def test_any_names_have_folders_of_their_own(names: list[str]) -> None:
     assert all(re.fullmatch(r"[\w][\w.-]*|[\w.-]*[\w]", folder) for folder in folders.values())
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
-def test_hard_names_come_back(tmp_path: Path) -> None:
+def test_hard_names_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = dict.fromkeys(("cost-against-loss", "time-line"), html.Picture(Markup(""), "nothing"))
+    monkeypatch.setattr(html, "draw", lambda *_, **__: blank)
     comparison = named(HARD)
     comparison.save(tmp_path)
     assert list(Comparison.load(tmp_path).runs) == HARD
@@ -251,6 +254,11 @@ def test_hard_names_come_back(tmp_path: Path) -> None:
     assert [cell.removeprefix("'") for cell in table["strategy"]] == HARD
     page = (tmp_path / "report.html").read_text()
     assert page == printable(page)
+
+
+def test_a_sweep_guards_its_cells(tmp_path: Path) -> None:
+    _append(tmp_path / "sweep.csv", {"job": 0, "overrides": "+key=1", "total": -2.5})
+    assert (tmp_path / "sweep.csv").read_text().splitlines()[1] == "0,'+key=1,,-2.5,,,,"
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202ename\x9b31m\r"
