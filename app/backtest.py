@@ -12,15 +12,19 @@ import joblib
 from tqdm.auto import tqdm
 
 from backtrain.hindsight import with_hindsight
+from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tuning import Tuning
 from backtrain.simulator.candidates import loss_matrix
+from backtrain.simulator.closing import asked
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.manifest import warn
 from backtrain.simulator.protocols import Update, Window
-from backtrain.simulator.record import Run
+from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.texts import printable
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.updates import Refit
 from backtrain.strategies.windows import Expanding
@@ -74,6 +78,7 @@ class Backtest(Setup):
         n_jobs: int = 1,
         progress: bool = False,
         hindsight: bool = False,
+        directory: str | Path | None = None,
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -88,18 +93,36 @@ class Backtest(Setup):
         hindsight : bool
             Also train a model at every tick (at most 350 of them) for each window, and show each
             strategy's regret to the clairvoyant schedule and its rank against luck.
+        directory : path, optional
+            Where each strategy's record is written as soon as it is finished, so that nothing is
+            lost when the comparison is stopped: `Comparison.load` reads what was finished.
+            `Comparison.save` with the same directory adds table, report and figures.
         """
         self.check(strategies)
         if n_jobs == 0:
             raise SetupError("n_jobs=0: give a number of processes, or -1 for every core")
+        ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
+        keeper = None if directory is None else Keeper(directory, ids)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
-        runs = (
+        finished = (
             self._in_turn(strategies, progress)
             if alone
             else self._at_once(strategies, n_jobs, progress)
         )
-        if hindsight:
-            runs = with_hindsight(self, strategies, runs, self.store, n_jobs)
+        runs: dict[str, Run] = {}
+        try:
+            for run in finished:
+                runs[run.name] = run
+                _keep(keeper, run)
+            runs = {name: runs[name] for name in strategies}
+            if hindsight:
+                runs = with_hindsight(self, strategies, runs, self.store, n_jobs)
+                for run in runs.values():
+                    _keep(keeper, run)
+        except BaseException as error:
+            if keeper is not None and runs:
+                error.add_note(f"finished before, and kept in {directory}: {', '.join(runs)}")
+            raise
         return Comparison(runs)
 
     def loss_matrix(
@@ -167,27 +190,33 @@ class Backtest(Setup):
             except ValueError as error:
                 raise type(error)(f"strategy {name!r}: {error}") from None
 
-    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> dict[str, Run]:
-        runs: dict[str, Run] = {}
+    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> Iterator[Run]:
         with _bar(len(strategies), progress) as bar:
             for done, (name, strategy) in enumerate(strategies.items()):
-                bar.set_postfix_str(name)
-                runs[name] = self.replay(strategy, name, _advance(bar, done))
+                bar.set_postfix_str(printable(name))
+                yield self.replay(strategy, name, _advance(bar, done))
                 bar.update(done + 1 - bar.n)
-        return runs
 
     def _at_once(
         self, strategies: Mapping[str, Strategy], n_jobs: int, progress: bool
-    ) -> dict[str, Run]:
+    ) -> Iterator[Run]:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
-        finished: dict[str, Run] = {}
         with _bar(len(strategies), progress) as bar:
             for run in parallel(jobs):
-                finished[run.name] = run
-                bar.set_postfix_str(run.name)
+                yield run
+                bar.set_postfix_str(printable(run.name))
                 bar.update(1)
-        return {name: finished[name] for name in strategies}
+
+
+def _keep(keeper: Keeper | None, run: Run) -> None:
+    """Write a run's record; a disk that fails costs the record, not the run."""
+    if keeper is None:
+        return
+    try:
+        keeper.add(run)
+    except OSError as error:
+        warn(f"the record of {run.name!r} could not be written to {keeper.directory}: {error}")
 
 
 def _replay_alone(backtest: Backtest, name: str, strategy: Strategy) -> Run:

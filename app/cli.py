@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TextIO
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,12 +24,16 @@ from omegaconf import DictConfig, OmegaConf
 from backtrain import tuning_study
 from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_shows, split
 from backtrain.configs import ConfigError, guess
+from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
 from backtrain.simulator.directory import default_directory
 from backtrain.simulator.fits import FitStore
+from backtrain.simulator.manifest import RecordWarning
 from backtrain.simulator.protocols import PartError
+from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
+from backtrain.simulator.texts import printable
 from backtrain.study import Study, explained, load
 from backtrain.sweeps import Sweep, outcome
 from backtrain.tuning_study import TuningStudy
@@ -46,8 +56,13 @@ Examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input."""
+    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input, 130 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with _in_one_line(), _stoppable():
+        return _command(arguments)
+
+
+def _command(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["run"]:
             return _run(arguments[1:])
@@ -63,11 +78,63 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt as stop:
+        return stop.code if isinstance(stop, _Terminated) else 130
     except ConfigError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print(error, file=sys.stderr)
-        return 2
+        _say(str(error), sys.stderr)
+        return 1 if isinstance(error, _WriteError) else 2
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was told to end; what is finished is shown, as after Ctrl-C."""
+
+    code = 128 + signal.SIGTERM
+
+
+class _WriteError(ConfigError):
+    """The result is there, but the disk did not take all of it."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Show warnings about records as a line each, all others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, RecordWarning):
+            _say(f"warning: {message}", sys.stderr)
+        else:
+            usual(printable(str(message)), category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
+
+
+def _say(text: str, file: TextIO | None = None) -> None:
+    """Print; names may come from a file of somebody else's, and must not steer the terminal."""
+    print(printable(text), file=file, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,7 +203,9 @@ def _job(work: Callable[[], object], refused: list[ConfigError]) -> None:
         work()
     except ConfigError as error:
         refused.append(error)
-        _remove(Path(HydraConfig.get().runtime.output_dir))
+        directory = Path(HydraConfig.get().runtime.output_dir)
+        if not (directory / archive.MANIFEST).exists():  # else something was finished before
+            _remove(directory)
 
 
 def _sweep(arguments: list[str]) -> int:
@@ -150,27 +219,58 @@ def _sweep(arguments: list[str]) -> int:
     code = _hydra(arguments, job)
     # Empty where a launcher ran the jobs in other processes; the file is there all the same.
     if sweep.rows:
-        print(f"\n{sweep}")
+        _say(f"\n{sweep}")
     return code
 
 
 def _compare(study: Study) -> Comparison:
-    """Replay, save it where Hydra says, and tell what came out."""
-    print(study, flush=True)
+    """Replay, tell what came out, and draw it where Hydra says; each record is written at once."""
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    _say(str(study))
     try:
-        comparison = study.compare()
-    except (SetupError, PartError) as error:
+        comparison = study.compare(directory)
+    except (SetupError, PartError, RecordError) as error:
+        _tell_finished(study, directory)
         raise ConfigError(str(error)) from error
-    directory = comparison.save(HydraConfig.get().runtime.output_dir, study.baseline)
+    except BaseException:
+        _tell_finished(study, directory)
+        raise
     print()
-    _tell(comparison, study.baseline, directory / "report.html")
+    _tell(comparison, study.baseline)
+    try:
+        comparison.save(directory, study.baseline)
+    except OSError as error:
+        raise _WriteError(
+            f"{_from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
+            f"`backtrain report {_from_here(directory)}` reads what is there"
+        ) from error
+    _say(f"\nreport  {_from_here(archive.path_of(directory, archive.REPORT))}")
     return comparison
 
 
-def _tell(comparison: Comparison, baseline: str | None, report: Path) -> None:
+def _tell(comparison: Comparison, baseline: str | None) -> None:
     # The typographic minus of reports is missing from some terminal fonts.
-    verdict = str(comparison.verdict(baseline)).replace("\N{MINUS SIGN}", "-")
-    print(f"{terminal_table(comparison, baseline)}\n\n{verdict}\n\nreport  {_from_here(report)}")
+    verdict = " ".join(str(comparison.verdict(baseline)).split()).replace("\N{MINUS SIGN}", "-")
+    _say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
+
+
+def _tell_finished(study: Study, directory: Path) -> None:
+    """After a stop: the table of what was finished, what is missing, and how to go on."""
+    runs, missing = archive.unfinished(directory)
+    if not runs:
+        return
+    baseline = study.baseline if study.baseline in runs else None
+    _say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
+    wanted = len(runs) + len(missing)
+    rest = f"not finished: {', '.join(missing)}" if missing else "hindsight and report are missing"
+    again = "fits are taken from the store" if study.backtest.cache else "cache=true keeps fits"
+    folders = [str(_from_here(path)) for path in archive.stopped_at(directory)]
+    _say(
+        f"stopped: {len(runs)} of {wanted} strategies are finished; {rest}\n"
+        f"read again: backtrain report {shlex.join(folders)}\n"
+        f"to go on: give the same command again; {again}",
+        sys.stderr,
+    )
 
 
 def _from_here(path: Path) -> Path:
@@ -203,25 +303,44 @@ def _tune(arguments: list[str]) -> int:
 
 def _answer(study: TuningStudy) -> None:
     """Tune, save it where Hydra says, and tell what came out."""
-    print(study, flush=True)
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    _say(str(study))
     try:
         tuning = study.tune()
     except (SetupError, PartError) as error:
         raise ConfigError(str(error)) from error
-    directory = tuning.save(HydraConfig.get().runtime.output_dir)
-    print(f"\n{tuning}\n\nreport  {_from_here(directory / 'tune.html')}")
+    _say(f"\n{tuning}")
+    try:
+        tuning.save(directory)
+    except OSError as error:
+        where = _from_here(directory)
+        raise _WriteError(f"{where}: the report could not be written: {error}") from error
+    _say(f"\nreport  {_from_here(archive.tune_path(directory))}")
 
 
 # --- report ---------------------------------------------------------------------------------------
 
 
 def _report(parsed: argparse.Namespace) -> None:
-    one = len(parsed.directories) == 1
-    default = Path(parsed.directories[0] if one else ".") / "report.html"
+    first = Path(parsed.directories[0])
+    alone = len(parsed.directories) == 1 and parsed.output is None
     with explained():
-        comparison = Comparison.load(*parsed.directories)
-        path = comparison.to_html(parsed.output or default, parsed.baseline)
-    _tell(comparison, parsed.baseline, path)
+        runs, missing = archive.unfinished(first) if alone else ({}, [])
+        whole = bool(runs) and not missing  # of a save that was broken off while it was drawing
+        comparison = Comparison(runs) if whole else Comparison.load(*parsed.directories)
+        _tell(comparison, parsed.baseline)
+        if whole:
+            path = archive.path_of(comparison.save(first, parsed.baseline), archive.REPORT)
+        elif alone and (first / archive.MANIFEST).exists():
+            page = comparison.page(parsed.baseline).encode()
+            path = archive.add_file(first, archive.REPORT, page)
+        else:
+            where = first if len(parsed.directories) == 1 else Path()
+            path = comparison.to_html(parsed.output or where / archive.REPORT, parsed.baseline)
+    if runs and missing and comparison.runs.keys() != runs.keys():
+        folders = [str(_from_here(folder)) for folder in archive.stopped_at(first)]
+        _say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
+    _say(f"\nreport  {_from_here(path)}")
 
 
 # --- list -----------------------------------------------------------------------------------------

@@ -48,10 +48,14 @@ class Study:
     baseline: str | None
     hindsight: bool
 
-    def compare(self) -> Comparison:
-        """Replay every strategy."""
+    def compare(self, directory: Path | None = None) -> Comparison:
+        """Replay every strategy; each one's record is written there as soon as it is finished."""
         return self.backtest.compare(
-            self.strategies, self.n_jobs, progress=self.progress, hindsight=self.hindsight
+            self.strategies,
+            self.n_jobs,
+            progress=self.progress,
+            hindsight=self.hindsight,
+            directory=directory,
         )
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
+from backtrain.reports.archive import guarded
 from backtrain.reports.comparison import Comparison
 
 COLUMNS = ("job", "overrides", "cheapest", "total", "saves", "verdict", "directory", "error")
@@ -74,4 +75,4 @@ def _append(path: Path, row: dict[str, object]) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow({column: guarded(cell) for column, cell in row.items()})

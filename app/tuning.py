@@ -20,6 +20,7 @@ from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.protocols import PartError, Update, Window, needs_parent
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.texts import code
 from backtrain.spacing import label, ladder, rounded, usual_thinning
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers import Never
@@ -196,7 +197,7 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "every": question.every,
         "candidates": len(matrix),
         "failed": int(matrix.failed.sum()),
-        "model": " ".join(repr(setup.model).split()),
+        "model": " ".join(code(setup.model).split()),
         "window": matrix.window,
         "update": matrix.update,
         "weights": takes_weights(setup.model),

@@ -1,22 +1,49 @@
-"""A comparison on disk: a folder for each strategy, found again by ``summary.csv``."""
+"""A comparison on disk: a folder for each strategy, and ``comparison.json``, which names them."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
+import json
 import re
-import uuid
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from backtrain.simulator.record import RecordError, Run
+from backtrain.simulator.manifest import (
+    Manifest,
+    RecordError,
+    inside,
+    plain,
+    plain_case,
+    read_json,
+    warn,
+)
+from backtrain.simulator.record import (
+    RUN,
+    Run,
+    facts_in,
+    head,
+    identity,
+    identity_of,
+    remove_run,
+    save_facts,
+)
 
+MANIFEST = "comparison.json"
 SUMMARY = "summary.csv"
-RUN = "run.json"
-#: Folder names that a comparison's directory needs for itself.
-RESERVED = ("figures", "con", "prn", "aux", "nul")
+REPORT = "report.html"
+TUNE = "tune.csv"
+#: Names that a directory needs for other things than strategies.
+RESERVED = ("figures", REPORT, SUMMARY, MANIFEST, RUN, "tune.html", TUNE, "tune.json")
+#: What Windows keeps for devices, with any ending.
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)")
+#: Figures that the previous layout, which had no manifest, left in ``figures``.
+_FORMER_TUNING = ("intervals", "prices", "rows", "old-rows", "staleness", "oracle")
+_FORMER = ("cost-against-loss", "cost-against-interval", "time-line")
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:
@@ -24,33 +51,219 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> list(folder_names(["weekly", "every 500 rows", "../weekly", "Weekly"]).values())
-    ['weekly', 'every-500-rows', 'weekly-2', 'Weekly-3']
+    >>> list(folder_names(["weekly", "every 500 rows", "../weekly", "Weekly", "com1"]).values())
+    ['weekly', 'every-500-rows', 'weekly-2', 'Weekly-3', 'strategy-com1']
     """
     folders: dict[str, str] = {}
     taken = set(RESERVED)
     for name in names:
-        slug = re.sub(r"[^\w.]+", "-", name).strip("-.")[:80] or "strategy"
+        slug = _slug(name)
         folder, number = slug, 1
         # Case-insensitive file systems take "A" and "a" for one folder.
-        while folder.casefold() in taken:
+        while plain_case(folder) in taken:
             number += 1
             folder = f"{slug}-{number}"
-        taken.add(folder.casefold())
+        taken.add(plain_case(folder))
         folders[name] = folder
     return folders
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Write a file that appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+def _slug(name: str) -> str:
+    slug = re.sub(r"[^\w.]+", "-", unicodedata.normalize("NFC", name))
+    short = slug.encode()[:80].decode(errors="ignore")  # file systems count bytes
+    slug = short.strip("-.") or "strategy"
+    return f"strategy-{slug}" if _DEVICES.match(slug) else slug
+
+
+def csv_text(table: pd.DataFrame) -> bytes:
+    """A table as CSV; text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> csv_text(pd.DataFrame({"a": [-1.0]}, index=["=1+1"])).decode()
+    ",a\\n'=1+1,-1.0\\n"
+    """
+    table = table.rename(index=guarded, columns=guarded)
+    texts = [place for place, kind in enumerate(table.dtypes) if kind.kind not in "biufcmM"]
+    for place in texts:
+        table.isetitem(place, table.iloc[:, place].map(guarded).to_numpy(dtype=object))
+    return table.to_csv(lineterminator="\n").encode("utf-8", "backslashreplace")
+
+
+def guarded(cell: Any) -> Any:
+    """A cell of a CSV file; an apostrophe before text that begins as a formula, or with one."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r'") else cell
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+class Keeper:
+    """Writes the runs of one comparison into a directory, each as soon as it is there.
+
+    Until `finish` the directory's earlier result stays what it is; the runs that are written are
+    listed as unfinished, and are read where there is no result.
+
+    Parameters
+    ----------
+    directory : path
+        Made when it is wanted first.
+    ids : mapping of str to str
+        The digest of what each strategy is asked, in the order of the comparison.
+    """
+
+    def __init__(self, directory: str | Path, ids: Mapping[str, str]) -> None:
+        self.directory = Path(directory)
+        self._ids = dict(ids)
+        self._folders = folder_names(ids)
+        self._manifest: Manifest | None = None
+        opened(self.directory)  # a file of somebody else's is refused before anything is computed
+        self.id = identity(list(self._ids.items()))
+
+    def add(self, run: Run) -> None:
+        """Write a run, or what has been found out about it since it was written."""
+        manifest = self._open()
+        known = manifest.facts["unfinished"]["strategies"]
+        entry = known.get(run.name) or self._in_result(run)
+        if entry is None or not _holds(manifest.folder, entry, run):
+            entry = self._write(run)
+        if known.get(run.name) != entry:
+            known = {**known, run.name: entry}
+            manifest.write(unfinished=self._unfinished(known))
+
+    def folder_of(self, name: str) -> str:
+        """The folder of a run that was added."""
+        return str(self._open().facts["unfinished"]["strategies"][name]["folder"])
+
+    def finish(self, contents: Mapping[str, bytes]) -> None:
+        """Make the runs the directory's result, with these files beside them."""
+        manifest = self._open()
+        try:
+            files, moves = manifest.stage(contents)
+        except OSError:
+            with suppress(OSError):  # leave no halves of files on a full disk
+                manifest.settle(_needed(manifest.facts))
+            raise
+        strategies = manifest.facts["unfinished"]["strategies"]
+        result = {"id": self.id, "strategies": {name: strategies[name] for name in self._ids}}
+        manifest.write(result=result, unfinished=None, files=files, moves=moves)
+        manifest.settle(_needed(manifest.facts))
+
+    def _open(self) -> Manifest:
+        if self._manifest is None:
+            manifest = opened(self.directory)
+            # What a run of the same was stopped at counts; of any other it is dropped.
+            stopped = manifest.facts.get("unfinished") or {}
+            known = stopped["strategies"] if stopped.get("id") == self.id else {}
+            manifest.write(unfinished=self._unfinished(known))
+            manifest.settle(_needed(manifest.facts))
+            self._manifest = manifest
+        return self._manifest
+
+    def _write(self, run: Run) -> dict[str, str]:
+        assert self._manifest is not None
+        folder = self._manifest.claim(self._folders[run.name], RESERVED)
+        self._manifest.write()
+        run.save(self._manifest.folder / folder)
+        return {"folder": folder, "id": identity_of(run)}
+
+    def _in_result(self, run: Run) -> dict[str, str] | None:
+        """Where the very same run lies as part of the result; it is saved once more."""
+        assert self._manifest is not None
+        entry = ((self._manifest.facts.get("result") or {}).get("strategies", {})).get(run.name)
+        folder = self._manifest.folder
+        return entry if entry and _facts_of(folder / entry["folder"]) == _text(run) else None
+
+    def _unfinished(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        done = {name: known[name] for name in self._ids if name in known}
+        return {
+            "id": self.id,
+            "strategies": done,
+            "missing": [n for n in self._ids if n not in done],
+        }
+
+
+def opened(directory: Path) -> Manifest:
+    """The manifest of a comparison's directory, which need not be there."""
+    return Manifest(directory / MANIFEST, remove_run, _adopted(directory))
+
+
+def add_file(directory: Path, name: str, content: bytes) -> Path:
+    """Write a file beside a comparison's runs; returns where it is."""
+    manifest = opened(directory)
+    manifest.settle(_needed(manifest.facts))
+    files, moves = manifest.stage({name: content})
+    manifest.write(files={**manifest.facts.get("files", {}), **files}, moves=moves)
+    manifest.settle(_needed(manifest.facts))
+    return directory / files[name]
+
+
+def save_files(directory: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files of a tuning; ``tune.json`` names them and is replaced at last."""
+    former = ["tune.html", TUNE, *(f"figures/tune-{name}.png" for name in _FORMER_TUNING)]
+    adopted = {"files": {}, "written": former} if (directory / TUNE).is_file() else {}
+    manifest = Manifest(directory / "tune.json", remove_run, adopted)
+    manifest.settle([*manifest.facts.get("files", {}).values()] or manifest.written)
+    files, moves = manifest.stage(contents)
+    manifest.write(files=files, moves=moves)
+    manifest.settle(files.values())
+
+
+def tune_path(directory: Path) -> Path:
+    """Where the report of a tuning lies."""
+    facts = read_json(directory / "tune.json") or {}
+    return directory / str(facts.get("files", {}).get("tune.html", "tune.html"))
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """Where a file lies that goes with a comparison's runs."""
+    return directory / str(opened(directory).facts.get("files", {}).get(name, name))
+
+
+def _needed(facts: Mapping[str, Any]) -> list[str]:
+    sections = [facts.get("result") or {}, facts.get("unfinished") or {}]
+    entries = [entry for section in sections for entry in section.get("strategies", {}).values()]
+    return [*(entry["folder"] for entry in entries), *facts.get("files", {}).values()]
+
+
+def _holds(directory: Path, entry: Mapping[str, str], run: Run) -> bool:
+    """Whether this very run lies there; what was found out about it since is added."""
+    folder = directory / entry["folder"]
+    there = _facts_of(folder)
+    if there == _text(run):
+        return True
+    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k != "hindsight"})
+    if there is None or there != _text(early):
+        return False
+    save_facts(run, folder, facts_in(folder)["files"])
+    return True
+
+
+def _facts_of(folder: Path) -> str | None:
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+        return _text(head(folder))
+    except RecordError:
+        return None
+
+
+def _text(run: Run) -> str:
+    return json.dumps([run.name, run.info, run.totals], sort_keys=True, default=plain)
+
+
+def _adopted(directory: Path) -> dict[str, Any]:
+    """What the previous layout, which had no manifest, has left here."""
+    if not (directory / SUMMARY).is_file():
+        return {}
+    files = [SUMMARY, REPORT, *(f"figures/{name}.png" for name in _FORMER)]
+    facts: dict[str, Any] = {"files": {name: name for name in files}, "written": files}
+    try:
+        runs = {path.name: head(path) for path in _checked(directory)}
+    except (RecordError, OSError):
+        return {}
+    entries = {run.name: {"folder": at, "id": identity_of(run)} for at, run in runs.items()}
+    result = {"id": "", "strategies": entries}
+    return {**facts, "result": result, "written": [*files, *runs]}
+
+
+# --- reading --------------------------------------------------------------------------------------
 
 
 def load(*directories: str | Path) -> dict[str, Run]:
@@ -60,7 +273,7 @@ def load(*directories: str | Path) -> dict[str, Run]:
     """
     if not directories:
         raise RecordError("no directory given: name a comparison's or a run's directory")
-    found = [(Path(given), Run.load(path)) for given in directories for path in _runs_of(given)]
+    found = [(Path(given), run) for given in directories for run in _runs_of(Path(given))]
     names = [run.name for _, run in found]
     runs: dict[str, Run] = {}
     for given, run in found:
@@ -71,16 +284,84 @@ def load(*directories: str | Path) -> dict[str, Run]:
     return runs
 
 
-def _runs_of(directory: str | Path) -> list[Path]:
-    """The run directories that a directory is or holds."""
+def unfinished(directory: str | Path) -> tuple[dict[str, Run], list[str]]:
+    """The runs that a comparison had finished when it was stopped, and the names of the others."""
     source = Path(directory)
+    section = (read_json(source / MANIFEST) or {}).get("unfinished")
+    if not section:
+        return {}, []
+    return {run.name: run for run in _listed(source, section)}, list(section["missing"])
+
+
+def stopped_at(directory: Path) -> list[Path]:
+    """What to name to `load` so that it reads what a stopped comparison had finished."""
+    facts = read_json(directory / MANIFEST) or {}
+    section = facts.get("unfinished") or {"strategies": {}}
+    if not facts.get("result"):
+        return [directory]
+    return [inside(directory, entry["folder"]) for entry in section["strategies"].values()]
+
+
+def _runs_of(source: Path) -> list[Run]:
+    """The runs that a directory is or holds."""
     if (source / RUN).is_file():
-        return [source]
+        return [Run.load(source)]
+    facts = read_json(source / MANIFEST) or {}
+    if facts.get("result"):
+        return _listed(source, facts["result"])
+    if facts.get("unfinished", {}) and facts["unfinished"].get("strategies"):
+        missing = facts["unfinished"]["missing"]
+        if missing:
+            warn(f"{source}: the comparison was stopped; not finished: {', '.join(missing)}")
+        return _listed(source, facts["unfinished"])
     if (source / SUMMARY).is_file():
-        folders = pd.read_csv(source / SUMMARY, dtype={"folder": str})["folder"]
-        return [source / folder for folder in folders]
-    runs = sorted(path.parent for path in source.glob(f"*/{RUN}") if path.parent.name[0] != ".")
-    if not runs:
-        what = "neither a run nor a comparison" if source.is_dir() else "no such directory"
-        raise RecordError(f"{source}: {what}: no {RUN} and no {SUMMARY} found")
+        return [Run.load(path) for path in _checked(source)]
+    return _unlisted(source)
+
+
+def _listed(source: Path, section: Mapping[str, Any]) -> list[Run]:
+    runs = []
+    for name, entry in section["strategies"].items():
+        run = Run.load(inside(source, entry["folder"]))
+        if (run.name, identity_of(run)) != (name, entry["id"]):
+            raise RecordError(
+                f"{source / entry['folder']}: this run of {run.name!r} is not the one of {name!r} "
+                f"that {MANIFEST} lists; name the runs to read, one by one"
+            )
+        runs.append(run)
     return runs
+
+
+def _checked(source: Path) -> list[Path]:
+    """The runs' folders in the previous layout, where they are those of the summary."""
+    folders = []
+    for path, total in _former(source):
+        own = float(head(path).totals["total"])
+        if abs(own - total) > 1e-9 * max(1.0, abs(total)):
+            raise RecordError(
+                f"{path}: its total is {own}, and {total} in {SUMMARY}: they are of two "
+                "comparisons; name the runs to read, one by one"
+            )
+        folders.append(path)
+    return folders
+
+
+def _former(source: Path) -> list[tuple[Path, float]]:
+    try:
+        table = pd.read_csv(source / SUMMARY, dtype={"folder": str}, keep_default_na=False)
+        return [
+            (inside(source, folder), float(total))
+            for folder, total in zip(table["folder"], table["total"], strict=True)
+        ]
+    except (KeyError, ValueError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{source / SUMMARY}: not of a comparison: {error}") from error
+
+
+def _unlisted(source: Path) -> list[Run]:
+    found = sorted(path.parent for path in source.glob(f"*/{RUN}") if path.parent.name[0] != ".")
+    if not found:
+        what = "neither a run nor a comparison" if source.is_dir() else "no such directory"
+        raise RecordError(f"{source}: {what}: no {RUN} and no {MANIFEST} found")
+    return [Run.load(path) for path in found]

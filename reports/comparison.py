@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import archive, hindsight, html, verdict
+from backtrain.reports import archive, figures, hindsight, html, verdict
 from backtrain.reports.periods import Contrast, Costs, usual_season
 from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
-from backtrain.simulator.record import Run
+from backtrain.simulator.manifest import put
+from backtrain.simulator.record import Run, identity_of
+from backtrain.simulator.texts import printable
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected")
@@ -116,32 +118,48 @@ class Comparison:
 
     def verdict(self, baseline: str | None = None) -> Verdict:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
-        return verdict.judge(self.runs, self.costs, self.baseline(baseline))
+        found = verdict.judge(self.runs, self.costs, self.baseline(baseline))
+        return replace(found, sentence=printable(found.sentence))
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
         """Write the report: one self-contained file."""
-        return archive.write_text(Path(path), html.render(self, self.baseline(baseline)))
+        page = self.page(baseline).encode()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return put(Path(path), page)
+
+    def page(self, baseline: str | None = None) -> str:
+        """The report as HTML."""
+        return html.render(self, self.baseline(baseline))
 
     def figures(self, directory: str | Path, baseline: str | None = None) -> list[Path]:
-        """Write every figure of the report as a PNG file."""
-        return html.write_figures(self, self.baseline(baseline), Path(directory))
+        """Write every figure of the report as a PNG file; one that cannot be drawn is left out."""
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        pictures = html.draw(figures.makers(self, self.baseline(baseline)), files=True)
+        return [put(Path(directory) / name, png) for name, png in html.as_files(pictures).items()]
 
     def save(self, directory: str | Path, baseline: str | None = None) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
 
-        Each appears complete or not at all; ``summary.csv`` comes last and names the folders that
-        belong together. Other files in the directory are left alone.
+        ``comparison.json`` names them and is replaced at last: the directory holds the old result
+        or this one. What it listed before is removed then. Other files are left alone: where one
+        stands in the way, another name is taken, with a warning.
         """
         target, baseline = Path(directory), self.baseline(baseline)
-        folders = archive.folder_names(self.runs)
-        for name, run in self.runs.items():
-            run.save(target / folders[name])
-        self.to_html(target / "report.html", baseline)
-        self.figures(target / "figures", baseline)
+        runs = {name: replace(run, name=name) for name, run in self.runs.items()}
+        keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
+        for run in runs.values():
+            keeper.add(run)
         # In the order of the runs, not by cost: reading it back must give the same comparison.
-        summary = self.table(baseline).loc[list(self.runs)]
-        summary.insert(0, "folder", [folders[name] for name in summary.index])
-        archive.write_text(target / archive.SUMMARY, summary.to_csv(lineterminator="\n"))
+        summary = self.table(baseline).loc[list(runs)]
+        summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
+        contents = {archive.SUMMARY: archive.csv_text(summary)}
+        try:
+            pictures = html.draw(figures.makers(self, baseline), files=True)
+            pngs = html.as_files(pictures)
+            contents[archive.REPORT] = html.render(self, baseline, pictures).encode()
+            contents |= {f"figures/{name}": png for name, png in pngs.items()}
+        finally:
+            keeper.finish(contents)  # without a report, where that failed
         return target
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from backtrain.reports import timeline
 from backtrain.reports.labels import place_labels
 from backtrain.reports.numbers import Money, number, significant
 from backtrain.reports.schedules import NEVER, Schedules
-from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, plain_text
+from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
 from backtrain.simulator import statistics
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ THOUSANDS = FuncFormatter(
 )
 
 
-def draw(comparison: Comparison, baseline: str) -> list[Drawing]:
-    """Every drawing that the comparison has data for."""
-    with plain_text():
-        drawings = [tradeoff(comparison, baseline)]
-        if comparison.schedules is not None:
-            drawings.append(intervals(comparison.schedules))
-        return [*drawings, timeline.draw(comparison, baseline, roles(comparison, baseline))]
+def makers(comparison: Comparison, baseline: str) -> dict[str, Callable[[], Drawing]]:
+    """What makes each drawing that the comparison has data for."""
+    schedules = comparison.schedules
+    found: dict[str, Callable[[], Drawing]] = {
+        "cost-against-loss": lambda: tradeoff(comparison, baseline)
+    }
+    if schedules is not None:
+        found["cost-against-interval"] = lambda: intervals(schedules)
+    found["time-line"] = lambda: timeline.draw(comparison, baseline, roles(comparison, baseline))
+    return found
 
 
 def roles(comparison: Comparison, baseline: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +11,9 @@ from markupsafe import Markup
 
 from backtrain.reports import audit, facts, faulty, figures, groups, happened, hindsight, tables
 from backtrain.reports.eras import Eras
-from backtrain.reports.svg import Drawing
+from backtrain.reports.svg import Drawing, plain_text
+from backtrain.simulator.manifest import warn
+from backtrain.simulator.texts import printable
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -24,33 +27,63 @@ _PAGES = Environment(
 )
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A drawing as it stands in a page, and as a file; empty where it could not be drawn."""
+
+    svg: Markup
+    caption: str
+    png: bytes = b""
+
+
 def page(template: str, **content: Any) -> str:
     """A page from its template, with every string escaped."""
-    return _PAGES.get_template(template).render(content)
+    return printable(_PAGES.get_template(template).render(content))
 
 
-def render(comparison: Comparison, baseline: str) -> str:
+def render(
+    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture] | None = None
+) -> str:
     """The whole report as HTML: no request leaves the page, and it reads without script."""
-    return page("page.html", **_context(comparison, baseline))
+    pictures = draw(figures.makers(comparison, baseline)) if pictures is None else pictures
+    return page("page.html", **_context(comparison, baseline, pictures))
 
 
 def notebook(comparison: Comparison, baseline: str) -> str:
     """The verdict and the ranked table, to stand below a notebook's cell."""
-    template = _PAGES.get_template("notebook.html")
-    return template.render(
-        verdict=comparison.verdict(baseline), ranked=tables.ranked(comparison, baseline)
-    )
+    ranked = tables.ranked(comparison, baseline)
+    return page("notebook.html", verdict=comparison.verdict(baseline), ranked=ranked)
 
 
-def write_figures(comparison: Comparison, baseline: str, directory: Path) -> list[Path]:
-    """Every figure as a PNG file."""
-    directory.mkdir(parents=True, exist_ok=True)
-    return [drawing.png(directory) for drawing in figures.draw(comparison, baseline)]
+def draw(makers: Mapping[str, Callable[[], Drawing]], files: bool = False) -> dict[str, Picture]:
+    """Draw what can be drawn; what fails is told in its place, and in a warning.
+
+    ``files`` asks for the pictures as PNG, too.
+    """
+    pictures = {}
+    for name, make in makers.items():
+        try:
+            with plain_text():
+                drawing = make()
+            # Our own drawing, in which every name is escaped already; the caption is not markup.
+            svg, png = Markup(drawing.svg()), drawing.png() if files else b""
+            pictures[name] = Picture(svg, drawing.caption, png)
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            warn(f"the figure {name} could not be drawn: {why}")
+            pictures[name] = Picture(Markup(""), f"This figure could not be drawn: {why}")
+    return pictures
 
 
-def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
+def as_files(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
+    """The pictures that could be drawn, by the names of their files."""
+    return {f"{name}.png": picture.png for name, picture in pictures.items() if picture.png}
+
+
+def _context(
+    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture]
+) -> dict[str, Any]:
     verdict = comparison.verdict(baseline)
-    drawings = {drawing.name: drawing for drawing in figures.draw(comparison, baseline)}
     schedules = comparison.schedules
     return {
         "comparison": comparison,
@@ -63,10 +96,10 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "luck": hindsight.luck(comparison, baseline),
         "luck_note": hindsight.note(comparison),
         "block_note": facts.block_note(comparison, baseline),
-        "tradeoff": inline(drawings["cost-against-loss"]),
+        "tradeoff": pictures["cost-against-loss"],
         "schedule_sentence": schedules.sentence() if schedules else "",
-        "intervals": inline(drawings["cost-against-interval"]) if schedules else None,
-        "timeline": inline(drawings["time-line"]),
+        "intervals": pictures.get("cost-against-interval"),
+        "timeline": pictures["time-line"],
         "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
@@ -80,8 +113,3 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "setup": facts.setup(comparison),
         "code": facts.code(comparison),
     }
-
-
-def inline(drawing: Drawing) -> dict[str, str | Markup]:
-    """Our own drawing, in which every name is escaped already; the caption is not markup."""
-    return {"svg": Markup(drawing.svg()), "caption": drawing.caption}

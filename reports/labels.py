@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from backtrain.reports.svg import FAINT
+from backtrain.simulator.texts import printable
 
 LONGEST = 26
 #: Directions tried, nearest first: right, left, above, below, then the diagonals.
@@ -26,6 +27,7 @@ LINE, LEADER, COVERED = 3.0, 300.0, 600.0
 
 def shorten(name: str, width: int = LONGEST) -> str:
     """A name that fits; the whole of it stands in the tables."""
+    name = printable(name)
     return name if len(name) <= width else name[: width - 1] + "…"
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -63,12 +62,12 @@ class Drawing:
         text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
         return _coloured(_titled(_own_ids(text, self.name), self.name, self.titles))
 
-    def png(self, directory: Path) -> Path:
-        """A file for slides, on light paper."""
-        path = directory / f"{self.name}.png"
+    def png(self) -> bytes:
+        """A picture for slides, on light paper."""
+        buffer = io.BytesIO()
         with mpl.rc_context(_SETTINGS):
-            self.figure.savefig(path, dpi=160, metadata={"Software": None})
-        return path
+            self.figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+        return buffer.getvalue()
 
 
 @contextmanager

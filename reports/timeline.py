@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import matplotlib.dates as mdates
@@ -46,8 +47,7 @@ def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawin
     _drifts(upper, lower, comparison.info.get("drift") or [])
     faults = faults_of(comparison)
     titles |= _faults(upper, lower, faults)
-    ends = pd.to_datetime([comparison.info["start"], comparison.info["end"]])
-    lower.set_xlim(*days(ends))
+    lower.set_xlim(*days(instants([comparison.info["start"], comparison.info["end"]])))
     calendar(lower)
     caption = (
         f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
@@ -135,9 +135,9 @@ def _decisions(run: Run) -> pd.DataFrame:
     return pd.concat([trainings(run)[["decided_at", "outcome"]], refused])
 
 
-def _drifts(upper: Axes, lower: Axes, instants: list[str]) -> None:
+def _drifts(upper: Axes, lower: Axes, drifts: list[str]) -> None:
     """Dashed lines where the generator says that the world changed."""
-    for k, at in enumerate(days(pd.to_datetime(instants))):
+    for k, at in enumerate(days(instants(drifts))):
         for axes in (upper, lower):
             axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
@@ -162,6 +162,11 @@ def _faults(upper: Axes, lower: Axes, faults: list[Fault]) -> dict[str, str]:
             xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["bad"],
         )  # fmt: skip
     return titles
+
+
+def instants(texts: Iterable[str]) -> pd.DatetimeIndex:
+    """Times of a record, which are written with a fraction of a second only where they have one."""
+    return pd.DatetimeIndex([pd.Timestamp(text) for text in texts]).as_unit("ns")
 
 
 def days(times: pd.DatetimeIndex) -> np.ndarray:

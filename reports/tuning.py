@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.reports import archive, tuning_figures, tuning_page, tuning_words
+from backtrain.reports import archive, html, tuning_figures, tuning_page, tuning_words
 from backtrain.reports.periods import usual_season
 from backtrain.simulator import statistics
+from backtrain.simulator.manifest import put
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -250,20 +251,29 @@ class Tuning:
 
     def to_html(self, path: str | Path) -> Path:
         """Write the report: one self-contained file."""
-        return archive.write_text(Path(path), tuning_page.page(self))
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return put(Path(path), tuning_page.page(self).encode())
 
     def figures(self, directory: str | Path) -> list[Path]:
-        """Write every figure as a PNG file."""
-        target = Path(directory)
-        target.mkdir(parents=True, exist_ok=True)
-        return [drawing.png(target) for drawing in tuning_figures.draw(self)]
+        """Write every figure as a PNG file; one that cannot be drawn is left out."""
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        pictures = html.draw(tuning_figures.makers(self), files=True)
+        return [put(Path(directory) / name, png) for name, png in html.as_files(pictures).items()]
 
     def save(self, directory: str | Path) -> Path:
-        """Write ``tune.html``, ``figures/*.png`` and, last, ``tune.csv``."""
+        """Write ``tune.html``, ``tune.csv`` and ``figures/*.png``.
+
+        ``tune.json`` names them and is replaced at last; other files are left alone.
+        """
         target = Path(directory)
-        self.to_html(target / "tune.html")
-        self.figures(target / "figures")
-        archive.write_text(target / "tune.csv", self.summary().to_csv(lineterminator="\n"))
+        contents = {archive.TUNE: archive.csv_text(self.summary())}
+        try:
+            pictures = html.draw(tuning_figures.makers(self), files=True)
+            pngs = html.as_files(pictures)
+            contents["tune.html"] = tuning_page.page(self, pictures).encode()
+            contents |= {f"figures/{name}": png for name, png in pngs.items()}
+        finally:
+            archive.save_files(target, contents)  # without a report, where that failed
         return target
 
     def __str__(self) -> str:

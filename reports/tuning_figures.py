@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +11,23 @@ from matplotlib.axes import Axes
 
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm, plain_text
-from backtrain.reports.timeline import calendar, days
+from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm
+from backtrain.reports.timeline import calendar, days, instants
 
 if TYPE_CHECKING:
     from backtrain.reports.tuning import Ages, Fresh, Tuning
 
 
-def draw(tuning: Tuning) -> list[Drawing]:
-    """Every drawing, in the order of the report."""
-    with plain_text():
-        return [
-            intervals(tuning),
-            prices(tuning),
-            rows(tuning.sizes),
-            old_rows(tuning.old),
-            staleness(tuning.ages),
-            oracle(tuning),
-        ]
+def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
+    """What makes each drawing, in the order of the report."""
+    return {
+        "tune-intervals": lambda: intervals(tuning),
+        "tune-prices": lambda: prices(tuning),
+        "tune-rows": lambda: rows(tuning.sizes),
+        "tune-old-rows": lambda: old_rows(tuning.old),
+        "tune-staleness": lambda: staleness(tuning.ages),
+        "tune-oracle": lambda: oracle(tuning),
+    }
 
 
 def intervals(tuning: Tuning) -> Drawing:
@@ -177,7 +176,7 @@ def oracle(tuning: Tuning) -> Drawing:
         )  # fmt: skip
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
-    axes.set_xlim(*days(pd.to_datetime([tuning.info["start"], tuning.info["end"]])))
+    axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
     calendar(axes)
     caption = (
         "Every training of the best fixed interval (at phase 0), and of the schedule that "

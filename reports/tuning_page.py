@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from backtrain.reports.tuning import Tuning
 
 
-def page(tuning: Tuning) -> str:
+def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:
     """The whole report as HTML."""
-    drawings = {drawing.name: drawing for drawing in tuning_figures.draw(tuning)}
     return html.page(
         "tune.html",
         info=tuning.info,
@@ -29,7 +29,7 @@ def page(tuning: Tuning) -> str:
         block_note=_block_note(tuning),
         caveats=_caveats(tuning),
         setup=_setup(tuning),
-        figures={name: html.inline(drawing) for name, drawing in drawings.items()},
+        figures=html.draw(tuning_figures.makers(tuning)) if pictures is None else pictures,
     )
 
 

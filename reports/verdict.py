@@ -12,6 +12,7 @@ import pandas as pd
 from backtrain.reports.numbers import Money, duration, listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
+from backtrain.simulator.texts import printable
 
 Decision = Literal["retrain", "keep", "too close"]
 
@@ -51,7 +52,8 @@ class Verdict:
     def __str__(self) -> str:
         if not self.rivals:
             return self.sentence
-        return f"{self.sentence} Its cost cannot be told apart from that of {listing(self.rivals)}."
+        alike = printable(listing(self.rivals))  # names may come from somebody else's records
+        return f"{self.sentence} Its cost cannot be told apart from that of {alike}."
 
 
 def trigger_type(run: Run) -> str:

@@ -29,6 +29,7 @@ from backtrain.simulator.protocols import (
 )
 from backtrain.simulator.serving import Candidate, Serving
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import Arrived, Model, Served, View
 
@@ -303,8 +304,8 @@ def _assemble(
         rows=rows,
         cpu_seconds=np.array([row[2] for row in made]),
         failed=np.array([row[3] for row in made]),
-        window=repr(window),
-        update=repr(update),
+        window=code(window),
+        update=code(update),
         prices=setup.prices,
     )
 

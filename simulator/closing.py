@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.record import Run, Tables
+from backtrain.simulator.origin import sources_of
+from backtrain.simulator.record import Run, Tables, identity
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.texts import code, without_addresses
 
 if TYPE_CHECKING:
     from backtrain.simulator.replay import Replay
@@ -200,8 +202,8 @@ def _versions(replay: Replay) -> pd.DataFrame:
         {
             "version": np.array(column["version"], dtype=np.int64),
             "parent": _numbers(column["parent"]),
-            "update": words([repr(replay.strategy.update)]).take([0] * len(entries)),
-            "reason": pd.array(column["reason"], dtype="str"),
+            "update": words([code(replay.strategy.update)]).take([0] * len(entries)),
+            "reason": pd.array(_reasons(column["reason"]), dtype="str"),
             "decided_at": _times(column["decided_at"]),
             "ready_at": _times(column["ready_at"]),
             "outcome": words(column["outcome"]),
@@ -250,7 +252,7 @@ def _events(replay: Replay) -> pd.DataFrame:
             "at": np.array(at, dtype="datetime64[ns]"),
             "kind": words(kind),
             "version": _numbers(number),
-            "reason": pd.Series(list(reason), dtype="str"),
+            "reason": pd.Series(_reasons(reason), dtype="str"),
             "statistic": np.array(statistic, dtype=np.float64),
             "threshold": np.array(threshold, dtype=np.float64),
         }
@@ -281,11 +283,16 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
             "at": setup.stream.event_time[rows[first]],
             "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
             "version": pd.array(numbers, dtype="Int64"),
-            "reason": pd.Series(said, dtype="str"),
+            "reason": pd.Series(_reasons(said), dtype="str"),
             "statistic": counts.astype(np.float64),
             "threshold": np.full(len(numbers), np.nan),
         }
     )
+
+
+def _reasons(texts: Iterable[str]) -> list[str]:
+    """What parts and estimators said; an address in it would make two equal runs differ."""
+    return [without_addresses(str(text)) for text in texts]
 
 
 def _numbers(values: Sequence[int | None]) -> Any:
@@ -342,12 +349,12 @@ def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[d
     weight = np.ones(len(loss)) if served.weight is None else served.weight
     places = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
     table = []
-    for code in np.argsort(-counts, kind="stable")[:_MOST_GROUPS].tolist():
-        scored = places[code][~np.isnan(loss[places[code]])]
+    for place in np.argsort(-counts, kind="stable")[:_MOST_GROUPS].tolist():
+        scored = places[place][~np.isnan(loss[places[place]])]
         table.append(
             {
-                "group": str(names[code]),
-                "rows": int(counts[code]),
+                "group": str(names[place]),
+                "rows": int(counts[place]),
                 "scored": len(scored),
                 "weight": float(weight[scored].sum()),
                 "loss": float((loss[scored] * weight[scored]).sum()),
@@ -367,13 +374,23 @@ def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
 
 
 def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
-    setup, stream = replay.setup, replay.setup.stream
-    first, last = stream.span
+    facts = asked(replay.setup, replay.strategy)
     return {
         "status": "complete",
-        "strategy": repr(replay.strategy),
-        "parts": describe(replay.strategy),
+        "id": identity(facts),
         "in_sample": False,
+        **facts,
+        "wall_seconds": wall_seconds,
+    }
+
+
+def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
+    """What a replay is asked: data, strategy, setup, and the code behind them."""
+    stream = setup.stream
+    first, last = stream.span
+    return {
+        "strategy": code(strategy),
+        "parts": describe(strategy),
         "stream": {
             "name": stream.name,
             "fingerprint": stream.fingerprint,
@@ -386,7 +403,7 @@ def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
         "end": setup.end_at.isoformat(),
         "tick": describe(setup.tick),
         "ticks": len(setup.ticks),
-        "model": " ".join(repr(setup.model).split()),
+        "model": " ".join(code(setup.model).split()),
         "task": setup.task,
         "features": setup.features,
         "prices": describe(setup.prices, named=False),
@@ -402,8 +419,12 @@ def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
         "seed": setup.seed,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "wall_seconds": wall_seconds,
+        "code": sources_of(_own_code, strategy, setup.model, setup.loss),
     }
+
+
+def _own_code() -> None:
+    """Nothing: it stands for this package among the code of a replay."""
 
 
 def _label_delay(setup: Setup) -> dict[str, float]:
@@ -422,11 +443,14 @@ def describe(value: Any, named: bool = True) -> Any:
         return {"type": type(value).__name__, **inside} if named else inside
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return [describe(item) for item in sorted(value, key=code)]
     if isinstance(value, dict):
-        return {str(key): describe(item) for key, item in value.items()}
+        return {without_addresses(str(key)): describe(item) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return str(value)
+    own_text = "__str__" in {name for kind in type(value).__mro__[:-1] for name in vars(kind)}
+    return without_addresses(str(value)) if own_text else code(value)
 
 
 @lru_cache

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from backtrain.simulator.directory import refuse_strangers
+from backtrain.simulator.directory import read_own, refuse_strangers
 from backtrain.simulator.index import Index
 from backtrain.simulator.turns import Turns
 
@@ -54,8 +54,9 @@ class Shelf:
         self._turns = Turns(inner[-1])
         self._used: set[str] = set()
         self._written = 0
-        for folder in (directory, self._home):
+        for folder in (directory, *inner):
             refuse_strangers(folder)
+        self._index.refuse_strangers()
 
     # --- entries ------------------------------------------------------------------------------
 
@@ -71,7 +72,7 @@ class Shelf:
         digest, payload = row
         if payload is None:
             try:
-                payload = (self._files / key).read_bytes()
+                payload = read_own(self._files / key)
             except FileNotFoundError:
                 return None  # another process has just dropped it
         if digest != _digest(key, payload):

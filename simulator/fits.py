@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
 from collections.abc import Callable
@@ -155,7 +156,7 @@ class FitStore:
         with self._turn(name, shelf):
             found = self._recent.get(key)
             if found is None:
-                found = self._read_answers(name, shelf)
+                found = self._read_answers(name, shelf, key[2] - key[1])
                 if found is None:
                     self._count(predicted=1)
                     found = make()
@@ -165,7 +166,7 @@ class FitStore:
         return found
 
     def _read_fit(self, name: str, shelf: Shelf | None, selection: Selection | None) -> Fit | None:
-        content, size = self._read(name, shelf)
+        content, size = self._read(name, shelf, _is_fit)
         if content is None or selection is None:
             return None
         model, cpu_seconds, seed = content
@@ -175,8 +176,8 @@ class FitStore:
         self._recent.put(name, found, size)
         return found
 
-    def _read_answers(self, name: str, shelf: Shelf | None) -> Answers | None:
-        content, _ = self._read(name, shelf)
+    def _read_answers(self, name: str, shelf: Shelf | None, rows: int) -> Answers | None:
+        content, _ = self._read(name, shelf, lambda content: _are_answers(content, rows))
         return None if content is None else Answers(*content)
 
     # --- disk ---------------------------------------------------------------------------------
@@ -186,16 +187,21 @@ class FitStore:
         return self._turns.take(name) if shelf is None else shelf.turn(name)
 
     @staticmethod
-    def _read(name: str, shelf: Shelf | None) -> tuple[tuple[Any, ...] | None, int]:
-        """What is on the shelf, and its length."""
+    def _read(
+        name: str, shelf: Shelf | None, fits: Callable[[Any], bool]
+    ) -> tuple[tuple[Any, ...] | None, int]:
+        """What is on the shelf, where it fits there, and its length."""
         payload = None if shelf is None else shelf.get(name)
         if shelf is None or payload is None:
             return None, 0
         try:
-            return pickle.loads(payload), len(payload)
+            content = pickle.loads(payload)
         except Exception:
+            content = None
+        if not fits(content):
             shelf.damaged(name)
             return None, 0
+        return content, len(payload)
 
     def _keep(self, name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
         """Put it on the shelf; returns its length, or None when it is not there."""
@@ -255,3 +261,33 @@ class FitStore:
         with self._guard:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
+
+
+def _is_fit(content: Any) -> bool:
+    """Whether this is a model, the CPU seconds that it took, and its seed."""
+    if type(content) is not tuple or len(content) != 3:
+        return False
+    _, cpu_seconds, seed = content
+    return type(cpu_seconds) is float and math.isfinite(cpu_seconds) and type(seed) is int
+
+
+def _are_answers(content: Any, rows: int) -> bool:
+    """Whether these are the four arrays of `Answers` for so many rows."""
+    if type(content) is not tuple or len(content) != 4:
+        return False
+    prediction, score, probability, fallback = content
+    return (
+        _is_array(prediction, "iuf", (rows,))
+        and (score is None or _is_array(score, "f", (rows,)))
+        and (probability is None or _is_array(probability, "f", (rows, None)))
+        and (fallback is None or _is_array(fallback, "b", (rows,)))
+    )
+
+
+def _is_array(value: Any, kinds: str, shape: tuple[int | None, ...]) -> bool:
+    return (
+        type(value) is np.ndarray
+        and value.dtype.kind in kinds
+        and value.ndim == len(shape)
+        and all(n in (None, m) for n, m in zip(shape, value.shape, strict=True))
+    )

@@ -12,10 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from backtrain.simulator.directory import make_private
+from backtrain.simulator.directory import make_private, refuse_strange_file
 from backtrain.simulator.turns import Turns
 
 T = TypeVar("T")
+
+#: The file itself, and what SQLite keeps beside it.
+_SUFFIXES = ("", "-wal", "-shm")
 
 
 class Index:
@@ -69,12 +72,20 @@ class Index:
     def __del__(self) -> None:
         self.close()
 
+    def refuse_strangers(self) -> None:
+        """Raise `StoreError` when others may write the file, or one that goes with it."""
+        for suffix in _SUFFIXES:
+            refuse_strange_file(Path(f"{self.path}{suffix}"))
+
     def _open(self) -> sqlite3.Connection:
         for folder in self._folders:
             make_private(folder)
+        self.refuse_strangers()
         # Two processes that turn one new file into a write-ahead log would disturb each other. This
         # turn may come on top of another one: nobody who has it asks for any other.
         with self._opening.take("open"):
+            # For the user alone, whatever the umask says; SQLite gives its other files this mode.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(
                 self.path, timeout=60, isolation_level=None, check_same_thread=False
             )
@@ -106,7 +117,7 @@ class Index:
         with suppress(OSError), self._opening.take("open"):
             # Unless another process has done it already.
             if self._inode in (0, self.path.stat().st_ino):
-                for suffix in ("", "-wal", "-shm"):
+                for suffix in _SUFFIXES:
                     Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def warn(self, what: str) -> None:

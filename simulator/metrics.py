@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from backtrain.simulator.texts import code
+
 Floats = NDArray[np.float64]
 
 #: Below it a probability counts as this much, as in scikit-learn's log loss.
@@ -187,7 +189,8 @@ def _custom(function: Callable[[NDArray[Any], NDArray[Any]], Any]) -> RowLoss:
             return function(outcomes.label, outcomes.prediction)
         return function(outcomes.classes[outcomes.label], outcomes.classes[outcomes.prediction])
 
-    return RowLoss(getattr(function, "__name__", type(function).__name__), None, rows)
+    name = getattr(function, "__name__", type(function).__name__)
+    return RowLoss(code(function) if name == "<lambda>" else name, None, rows)
 
 
 LOSSES: Mapping[str, RowLoss] = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import pickle
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
@@ -102,6 +104,18 @@ def _is_trusted(value: Any, seen: set[int]) -> bool:
     return all(_is_trusted(v, seen) for v in getattr(value, "__dict__", {}).values())
 
 
+def sources_of(*values: Any) -> str:
+    """Digest of the code behind objects: versions where it is installed, else its source files."""
+    watcher = _Watcher(through=True)
+    for value in values:
+        with suppress(Exception):  # it cannot be pickled: what came before was seen
+            watcher.dump(value)
+    kinds = sorted({(kind.__module__ or "", kind.__qualname__) for kind in watcher.kinds})
+    versions = {kind: _version_of(kind) for kind in watcher.kinds}
+    sources = sorted({_source(kind) if v is None else v for kind, v in versions.items()})
+    return hashlib.blake2b(repr((kinds, sources)).encode(), digest_size=8).hexdigest()
+
+
 @cache
 def environment() -> tuple[str, ...]:
     """Versions that every fit depends on: libraries, Python, the machine and this package."""
@@ -114,14 +128,16 @@ def environment() -> tuple[str, ...]:
 class _Watcher(pickle.Pickler):
     """Writes down the classes and functions that pickling comes across, and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, through: bool = False) -> None:
         super().__init__(_Nowhere(), protocol=5)
         self.kinds: set[type | FunctionType] = set()
+        self._through = through
 
     def reducer_override(self, value: Any) -> Any:
-        """Take note, and let pickling go on as usual."""
-        self.kinds.add(value if isinstance(value, (type, FunctionType)) else type(value))
-        return NotImplemented
+        """Take note, and let pickling go on as usual; or through what it cannot find by name."""
+        named = isinstance(value, (type, FunctionType))
+        self.kinds.add(value if named else type(value))
+        return (str, ()) if named and self._through else NotImplemented
 
 
 class _Nowhere(io.RawIOBase):
@@ -172,6 +188,19 @@ def _sources(folder: Path) -> str:
     for path in sorted(folder.glob("*.py")):
         sha.update(path.read_bytes())
     return sha.hexdigest()
+
+
+@cache
+def _source(kind: type | FunctionType) -> str:
+    """Digest of the file that a class or function was written in, else of its own source."""
+    try:
+        written = Path(inspect.getsourcefile(kind) or "").read_bytes()
+    except (OSError, TypeError):
+        try:
+            written = inspect.getsource(kind).encode()
+        except (OSError, TypeError):
+            written = b""
+    return hashlib.blake2b(written, digest_size=8).hexdigest()
 
 
 @cache

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.texts import code
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -422,9 +424,9 @@ class Part:
         for spec in fields(self):  # type: ignore[arg-type]
             value = getattr(self, spec.name)
             if spec.default is MISSING and spec.default_factory is MISSING:
-                shown.append(repr(value))
+                shown.append(code(value))
                 continue
             default = spec.default if spec.default_factory is MISSING else spec.default_factory()
             if value != default:
-                shown.append(f"{spec.name}={value!r}")
+                shown.append(f"{spec.name}={code(value)}")
         return f"{type(self).__name__}({', '.join(shown)})"

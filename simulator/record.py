@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from backtrain.simulator.manifest import (
+    FORMAT,
+    RecordError,
+    free_name,
+    inside,
+    read_json,
+    remove_drafts,
+    sync,
+    warn,
+    write_json,
+)
+
+__all__ = ["RecordError", "Run", "Tables"]
+
+#: The small file of a run's folder.
+RUN = "run.json"
+#: Its keys that say where things lie.
+PLACES = ("format", "files", "written")
 
 TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges")
 
@@ -18,10 +38,6 @@ TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges"
 #: differ in these and in nothing else.
 VOLATILE_COLUMNS: Mapping[str, tuple[str, ...]] = {"versions": ("fit_seconds", "fit", "shared")}
 VOLATILE_KEYS = ("wall_seconds",)
-
-
-class RecordError(ValueError):
-    """A directory does not hold a complete run."""
 
 
 class Tables(Mapping[str, pd.DataFrame]):
@@ -119,35 +135,167 @@ class Run:
         return f"Run({self.name!r}, total={total:.2f}, retrains={retrains})"
 
     def save(self, directory: str | Path) -> Path:
-        """Write ``run.json`` and a Parquet file a table; the directory appears whole or never."""
+        """Write ``run.json`` and a Parquet file a table.
+
+        The tables get new names, and ``run.json``, which names them, is replaced at last: the
+        folder holds the old run or this one. What it listed before is removed then; other files
+        are left alone, with a warning that names them.
+        """
         target = Path(directory)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
-        draft.mkdir()
+        new = not target.exists()
+        target.mkdir(parents=True, exist_ok=True)
+        old = _own_facts(target)
+        before = files_of(old)
+        files = {table: free_name(target, f"{table}.parquet") for table in TABLES}
+        # A save that was broken off may have announced the same names, and not come to them.
+        before = sorted({*before} - {*files.values()})
+        written = [*before, *files.values()]
         try:
-            for table in TABLES:
-                self.tables[table].to_parquet(draft / f"{table}.parquet", index=False)
-            facts = {"name": self.name, **self.info, "totals": self.totals}
-            (draft / "run.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-            if target.exists():
-                shutil.rmtree(target)
-            draft.rename(target)
+            number = old.get("format", 1) if old else FORMAT
+            write_json(target / RUN, {**old, "format": number, "written": written})
+            for table, name in files.items():
+                frame = self.tables[table].copy(deep=False)
+                frame.attrs = {"run": identity_of(self)}
+                frame.to_parquet(target / name, index=False)
+                sync(target / name)
+            save_facts(self, target, files, written)
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
+            _take_back(target, old, files, new)
             raise
+        for name in before:
+            inside(target, name).unlink(missing_ok=True)
+        remove_drafts(target / RUN)
+        if before:
+            save_facts(self, target, files)
+        strangers = sorted({*os.listdir(target)} - {RUN, *files.values()})
+        if strangers:
+            warn(f"{target}: not written by backtrain, and left there: {', '.join(strangers)}")
         return target
 
     @classmethod
     def load(cls, directory: str | Path) -> Run:
-        """Read a run back from the directory that ``save`` wrote."""
+        """Read a run back from the directory that ``save`` wrote.
+
+        Raises `RecordError` where there is none, or what lies there does not belong together.
+        """
         source = Path(directory)
-        missing = [
-            name
-            for name in ("run.json", *(f"{table}.parquet" for table in TABLES))
-            if not (source / name).is_file()
-        ]
-        if missing:
-            raise RecordError(f"{source}: not a run directory: {', '.join(missing)} not found")
-        facts = json.loads((source / "run.json").read_text(encoding="utf-8"))
-        tables = {table: pd.read_parquet(source / f"{table}.parquet") for table in TABLES}
-        return cls(name=facts.pop("name"), totals=facts.pop("totals"), info=facts, tables=tables)
+        facts = facts_in(source)
+        files = _tables_in(facts)
+        tables = {table: _read(inside(source, files[table])) for table in TABLES}
+        run = _run(facts, tables)
+        for table, frame in tables.items():
+            if frame.attrs.pop("run", None) != identity_of(run) and facts.get("format", 1) > 1:
+                raise RecordError(f"{source}: {files[table]} belongs to another run than {RUN}")
+        return run
+
+
+# --- on disk ------------------------------------------------------------------------------------
+
+
+def identity(facts: Any) -> str:
+    """A digest of plain data: what belongs together carries the same one."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def identity_of(run: Run) -> str:
+    """What a run's files carry: a digest of what was asked, and of the code that answered."""
+    later = (*VOLATILE_KEYS, "hindsight", "in_sample")
+    known = {key: value for key, value in run.info.items() if key not in later}
+    return str(run.info.get("id") or identity(known))
+
+
+def facts_in(directory: Path) -> dict[str, Any]:
+    """All that ``run.json`` says of a whole run; raises `RecordError` where there is none."""
+    facts = read_json(directory / RUN)
+    if facts is None or "totals" not in facts:
+        what = "not found" if facts is None else "of a save that was broken off"
+        raise RecordError(f"{directory}: not a run directory: {RUN} {what}")
+    files = _tables_in(facts)
+    missing = [table for table in TABLES if table not in files]
+    missing += [name for name in files.values() if not inside(directory, name).is_file()]
+    if missing:
+        raise RecordError(f"{directory}: not a run directory: {', '.join(missing)} not found")
+    if not isinstance(facts.get("name"), str) or not isinstance(facts["totals"], dict):
+        raise RecordError(f"{directory / RUN}: not a record of backtrain")
+    return facts
+
+
+def head(directory: Path) -> Run:
+    """A run without its tables."""
+    return _run(facts_in(directory), {})
+
+
+def _run(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:
+    info = {key: facts[key] for key in facts if key not in (*PLACES, "name", "totals")}
+    return Run(name=facts["name"], info=info, totals=facts["totals"], tables=tables)
+
+
+def _tables_in(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The file of each table; the previous layout did not name them."""
+    return dict(facts.get("files", {table: f"{table}.parquet" for table in TABLES}))
+
+
+def save_facts(
+    run: Run, directory: Path, files: Mapping[str, str], written: Iterable[str] | None = None
+) -> None:
+    """Replace ``run.json``, which makes these files the tables of the run."""
+    facts = {"format": FORMAT, "name": run.name, **run.info, "totals": run.totals}
+    written = files.values() if written is None else written
+    write_json(directory / RUN, {**facts, "files": dict(files), "written": sorted(written)})
+
+
+def files_of(facts: Mapping[str, Any]) -> list[str]:
+    """The files beside ``run.json`` that it says are ours."""
+    if "format" in facts:
+        return [str(name) for name in facts.get("written", [])]
+    return [f"{table}.parquet" for table in TABLES] if "totals" in facts else []
+
+
+def remove_run(directory: Path) -> list[str]:
+    """Remove a run that we wrote; returns what else lies in its folder, and stays."""
+    try:
+        facts = read_json(directory / RUN)
+        for name in files_of(facts or {}):
+            inside(directory, name).unlink(missing_ok=True)
+        if facts is not None:
+            (directory / RUN).unlink()
+    except RecordError:
+        pass  # a file of somebody else's under this name
+    remove_drafts(directory / RUN)
+    strangers = sorted(os.listdir(directory))
+    if not strangers:
+        directory.rmdir()
+    return strangers
+
+
+def _own_facts(directory: Path) -> dict[str, Any]:
+    """What ``run.json`` says; nothing where there is none. Raises where it is not ours."""
+    facts = read_json(directory / RUN) or {}
+    if facts and "totals" not in facts and "format" not in facts:
+        raise RecordError(f"{directory / RUN}: not a record of backtrain; choose another directory")
+    return facts
+
+
+def _take_back(
+    directory: Path, old: Mapping[str, Any], files: Mapping[str, str], new: bool
+) -> None:
+    """Undo what a save that failed has written, as far as the disk lets us."""
+    with suppress(OSError, RecordError):
+        if (read_json(directory / RUN) or {}).get("files") == dict(files):
+            return  # it failed after it was done
+        for name in files.values():
+            (directory / name).unlink(missing_ok=True)
+        if "totals" in old:
+            write_json(directory / RUN, old)
+        else:
+            (directory / RUN).unlink(missing_ok=True)
+        if new:
+            directory.rmdir()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from error

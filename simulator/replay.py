@@ -43,6 +43,7 @@ from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
 from backtrain.simulator.serving import Assignment, Candidate, Serving
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.view import Model, View
 
@@ -157,7 +158,7 @@ def replay(
         with one_thread(setup.model), unchanged(setup.stream, store):
             return Replay(setup, strategy, store).run(name, progress)
     except Exception as error:
-        error.add_note(f"while replaying strategy {name!r}: {strategy!r}")
+        error.add_note(f"while replaying strategy {name!r}: {code(strategy)}")
         raise
     finally:
         store.flush()
@@ -236,7 +237,7 @@ class Replay:
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
         if tuned is not trigger and content(tuned) != content(trigger):
-            self.log.event(self.view.at, "tuned", None, repr(tuned))
+            self.log.event(self.view.at, "tuned", None, code(tuned))
         return tuned
 
     def _train_first(self) -> None:

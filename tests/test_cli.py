@@ -1,9 +1,12 @@
 """The command line, as a user meets it: what it prints, what it writes, how it ends."""
 
 import csv
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,11 +26,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run in a process of its own: Hydra keeps state."""
+def start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
+    """Begin in a process of its own: Hydra keeps state."""
     env = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     line = [sys.executable, "-m", "backtrain", *arguments]
-    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(line, cwd=cwd, env=env, text=True, start_new_session=True, **pipes)
+
+
+def command(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """Likewise, to its end."""
+    process = start(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) -> None:
@@ -39,7 +50,8 @@ def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) ->
     report = tmp_path / last.removeprefix("report").strip()
     assert report.is_file()
     written = {path.name for path in report.parent.iterdir()}
-    assert written == {"report.html", "summary.csv", "static", "monthly", "figures", ".hydra"}
+    files = {"report.html", "summary.csv", "comparison.json"}
+    assert written == files | {"static", "monthly", "figures", ".hydra"}
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
@@ -82,6 +94,95 @@ def test_reports_are_written_again_from_records(
     assert main(["report", "one/static", "one/every_7d", "--output", "two.html"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "report  two.html"
     assert set(Comparison.load(here / "one").runs) == {"static", "every_7d"}
+
+
+OWN = """
+import time
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Slow:
+    fails: bool = False
+
+    def monitor(self):
+        return self
+
+    def fires(self, view):
+        if self.fails:
+            raise RuntimeError("my own bug")
+        open("begun", "w").close()
+        time.sleep(60)
+"""
+STOPS = {"Ctrl-C": (signal.SIGINT, 130, 2), "kill": (signal.SIGTERM, 143, 1), "bug": (None, 1, 1)}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("how", STOPS)
+def test_a_run_that_is_stopped_shows_and_keeps_what_is_finished(tmp_path: Path, how: str) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    sent, code, n_jobs = STOPS[how]
+    line = [*SMALL[:3], f"n_jobs={n_jobs}", "model=linear", "progress=false", "hydra.run.dir=out"]
+    line += ["strategy=parts", "trigger=custom", "trigger._target_=own.Slow"]
+    line += [f"+trigger.fails={sent is None}", "baseline=static"]
+    process = start("run", *line, cwd=tmp_path)
+    if sent is not None:
+        deadline = time.monotonic() + 120  # only so that a broken run does not go on for ever
+        kept = tmp_path / "out" / "comparison.json"
+        while not ((tmp_path / "begun").exists() and _done(kept)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    assert "stopped: 1 of 2 strategies are finished; not finished: parts" in err
+    assert "read again: backtrain report out\n" in err
+    assert "to go on: give the same command again; fits are taken from the store" in err
+    assert "baseline" in out
+    assert ("my own bug" in err) == (sent is None)
+    shown = command("report", "out", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "was stopped; not finished: parts" in shown.stderr
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def _done(kept: Path) -> bool:
+    return kept.exists() and bool(json.loads(kept.read_text())["unfinished"]["strategies"])
+
+
+def test_the_table_is_printed_before_anything_is_drawn(tmp_path: Path) -> None:
+    """A disk that fails while drawing, or a drawing that never ends, costs no table."""
+    script = "import sys, os\nfrom backtrain.reports import html\nfrom backtrain.cli import main\n"
+    script += "html.draw = lambda *_, **__: os._exit(77)\nsys.exit(main(sys.argv[1:]))"
+    line = ["run", *SMALL, "model=linear", "strategy=monthly", "hydra.run.dir=out"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *line], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 77
+    assert "difference: total minus that of 'static'" in done.stdout
+    assert "static" in done.stdout.splitlines()[-1]
+    assert set(Comparison.load(tmp_path / "out").runs) == {"static", "monthly"}
+    finished = command("report", "out", cwd=tmp_path)
+    assert finished.returncode == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"report.html", "summary.csv", "figures"} <= names
+
+
+def test_a_disk_that_is_full_at_the_end_is_a_sentence(tmp_path: Path) -> None:
+    script = "import sys, errno\nfrom backtrain.simulator.manifest import Manifest\n"
+    script += "from backtrain.cli import main\ndef full(*_):\n"
+    script += "    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+    script += "Manifest.stage = full\nsys.exit(main(sys.argv[1:]))"
+    line = ["run", *SMALL, "model=linear", "strategy=monthly", "hydra.run.dir=out"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *line, "progress=false"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "out: not all could be written: [Errno 28] No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "difference: total minus that of 'static'" in done.stdout
+    assert set(Comparison.load(tmp_path / "out").runs) == {"static", "monthly"}
 
 
 WRONG = {

@@ -247,6 +247,7 @@ def test_the_terminal_table_fits(drifting):
 def test_a_comparison_comes_back_from_disk(drifting, tmp_path):
     saved = drifting.save(tmp_path / "study")
     assert sorted(path.name for path in saved.iterdir() if path.is_file()) == [
+        "comparison.json",
         "report.html",
         "summary.csv",
     ]

@@ -13,7 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt
+from backtrain.simulator.manifest import RecordWarning
 from backtrain.simulator.record import (
+    PLACES,
     TABLES,
     VOLATILE_COLUMNS,
     VOLATILE_KEYS,
@@ -61,7 +63,7 @@ def test_every_column_and_key_is_documented(make: object) -> None:
         for column in getattr(run, table).columns:
             named = "probability <class>" if column.startswith("probability ") else column
             assert f"`{named}`" in DOCS, f"{table}.{column}"
-    for key in [*run.info, *run.totals]:
+    for key in [*run.info, *run.totals, *PLACES]:
         assert f"`{key}`" in DOCS, key
     for columns in VOLATILE_COLUMNS.values():
         for column in columns:
@@ -71,11 +73,15 @@ def test_every_column_and_key_is_documented(make: object) -> None:
         assert f"`{kind}`" in DOCS, kind
 
 
-def test_saving_again_replaces_the_whole_directory(tmp_path: Path) -> None:
+def test_saving_again_replaces_what_is_ours(tmp_path: Path) -> None:
     run = regression()
-    (run.save(tmp_path / "run") / "stray.txt").write_text("from an older run")
-    run.save(tmp_path / "run")
-    assert not (tmp_path / "run" / "stray.txt").exists()
+    (run.save(tmp_path / "run") / "note.txt").write_text("mine")
+    for _ in range(3):
+        with pytest.warns(RecordWarning, match=r"run: not written by backtrain.*: note\.txt"):
+            run.save(tmp_path / "run")
+        assert len(list((tmp_path / "run").iterdir())) == 1 + len(TABLES) + 1
+        assert Run.load(tmp_path / "run").totals == run.totals
+    assert (tmp_path / "run" / "note.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
@@ -97,7 +103,11 @@ def test_a_failed_save_leaves_what_was_there(
 
 
 def test_a_directory_that_holds_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"not a run directory: run\.json, predictions\.parquet"):
+    with pytest.raises(RecordError, match=r"not a run directory: run\.json not found"):
+        Run.load(tmp_path)
+    regression().save(tmp_path)
+    (tmp_path / "events.parquet").unlink()
+    with pytest.raises(RecordError, match=r"not a run directory: events\.parquet not found"):
         Run.load(tmp_path)
 
 

@@ -276,6 +276,64 @@ class TestDamage:
         assert store.fit("b", made, SELECTION)[1] is False
 
 
+def entered(directory: Path, key: str, content: Any) -> None:
+    """Put a pickle under a key, with the digest that belongs to it."""
+    payload = pickle.dumps(content)
+    row = (key, disk._digest(key, payload), len(payload), 0.0, payload)
+    index = index_of(directory)
+    index.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    index.close()
+
+
+N = np.zeros(4)
+WRONG_FITS = ["model", ("model", 1.0), ("model", "1", 7), ("model", 1.0, None), None, {}]
+WRONG_FITS += [("model", float("nan"), 7), ["model", 1.0, 7], ("model", 1.0, 7, 8)]
+WRONG_ANSWERS = [
+    (N[:3], None, None, None),
+    (N, N[:3], None, None),
+    (N, None, np.zeros((3, 2)), None),
+    (N, None, N, None),
+    (N, None, None, np.zeros(5, dtype=bool)),
+    (N, None, None, N),
+    (N.astype(str), None, None, None),
+    (N.astype(object), None, None, None),
+    (list(N), None, None, None),
+    (np.zeros((4, 1)), None, None, None),
+    (N, None, None),
+    N,
+    None,
+]
+
+
+class TestShape:
+    """Entries whose digest is right and whose content is not what belongs there."""
+
+    @pytest.mark.parametrize("content", WRONG_FITS, ids=repr)
+    def test_a_fit_of_a_wrong_shape_is_computed_again(self, tmp_path: Path, content: Any) -> None:
+        FitStore(tmp_path).fit("a", made, SELECTION)
+        entered(tmp_path, "a", content)
+        with pytest.warns(RuntimeWarning, match="a damaged entry was dropped"):
+            fit, was_there = FitStore(tmp_path).fit("a", made, SELECTION)
+        assert (fit.model, was_there) == ("model", False)
+        assert FitStore(tmp_path).fit("a", refuse, SELECTION)[1]
+
+    @pytest.mark.parametrize("content", WRONG_ANSWERS, ids=range(len(WRONG_ANSWERS)))
+    def test_answers_of_a_wrong_shape_are_computed_again(
+        self, tmp_path: Path, content: Any
+    ) -> None:
+        FitStore(tmp_path).answers(("a", 0, 4), answers, lasting=True)
+        entered(tmp_path, "a-0-4", content)
+        with pytest.warns(RuntimeWarning, match="a damaged entry was dropped"):
+            found = FitStore(tmp_path).answers(("a", 0, 4), answers, lasting=True)
+        assert np.array_equal(found.prediction, answers().prediction)
+        FitStore(tmp_path).answers(("a", 0, 4), refuse, lasting=True)
+
+    def test_what_fits_is_read(self, tmp_path: Path) -> None:
+        FitStore(tmp_path).answers(("a", 0, 4), answers, lasting=True)
+        entered(tmp_path, "a-0-4", (np.ones(4), None, None, None))
+        assert FitStore(tmp_path).answers(("a", 0, 4), refuse, lasting=True).score is None
+
+
 def spoil(store: FitStore, directory: Path, how: str) -> None:
     """Damage the entry "a", in the index or in its file."""
     index = index_of(directory)
@@ -407,6 +465,69 @@ class TestTrust:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreError, match="not a directory"):
             FitStore(tmp_path / "file")
+
+    @pytest.mark.parametrize("name", ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"])
+    @pytest.mark.parametrize("mode", [0o666, 0o660, 0o602])
+    def test_an_index_that_others_may_write_is_refused(
+        self, tmp_path: Path, name: str, mode: int
+    ) -> None:
+        FitStore(tmp_path).fit("a", made, SELECTION)
+        (tmp_path / "v1" / name).touch()
+        (tmp_path / "v1" / name).chmod(mode)
+        with pytest.raises(StoreError, match=rf"others may write it.*chmod 600 .*{name}"):
+            FitStore(tmp_path)
+
+    @pytest.mark.parametrize("inside", ["files", "locks"])
+    def test_inner_folders_that_others_write_in_are_refused(
+        self, tmp_path: Path, inside: str
+    ) -> None:
+        FitStore(tmp_path).fit("a", made, SELECTION)
+        (tmp_path / "v1" / inside).chmod(0o777)
+        with pytest.raises(StoreError, match="others may write in it"):
+            FitStore(tmp_path)
+
+    def test_an_index_that_is_opened_up_meanwhile_is_not_read(self, tmp_path: Path) -> None:
+        FitStore(tmp_path).fit("a", made, SELECTION)
+        store = FitStore(tmp_path)
+        (tmp_path / "v1" / "index.sqlite").chmod(0o666)
+        with pytest.raises(StoreError, match="others may write it"):
+            store.fit("a", made, SELECTION)
+
+    @pytest.mark.parametrize("how", ["mode", "link", "owner"])
+    def test_an_entry_that_others_may_have_written_is_not_loaded(
+        self, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        FitStore(tmp_path).fit("a", lambda: made(b"x" * 10**6), SELECTION)
+        store, file = FitStore(tmp_path), tmp_path / "v1" / "files" / "a"
+        store.answers(("b", 0, 4), answers, lasting=True)  # the index is open
+        if how == "mode":
+            file.chmod(0o666)
+        elif how == "link":
+            file.rename(tmp_path / "elsewhere")
+            file.symlink_to(tmp_path / "elsewhere")
+        else:
+            monkeypatch.setattr(os, "getuid", lambda: file.stat().st_uid + 1)
+        with pytest.raises(StoreError, match=r"may write it|a link|belongs to another user"):
+            store.fit("a", made, SELECTION)
+
+    def test_an_index_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
+        FitStore(tmp_path).fit("a", made, SELECTION)
+        index = tmp_path / "v1" / "index.sqlite"
+        index.rename(tmp_path / "elsewhere")
+        index.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StoreError, match="a link or the like"):
+            FitStore(tmp_path)
+
+    def test_files_are_private_whatever_the_umask_says(self, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            FitStore(tmp_path / "s").fit("a", lambda: made(b"x" * 10**6), SELECTION)
+            store = FitStore(tmp_path / "s")
+            store.fit("a", refuse, SELECTION)
+        finally:
+            os.umask(before)
+        for path in (tmp_path / "s").rglob("*"):
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o022, path
 
     def test_the_default_directory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BACKTRAIN_CACHE_DIR", "/some/where")

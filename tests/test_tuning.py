@@ -19,8 +19,10 @@ from backtrain.cli import main
 from backtrain.composing import composed, split
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
+from backtrain.reports import html, tuning_page
 from backtrain.reports.tuning import Fresh, PriceMap, Tuning, judge
 from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.simulator.manifest import RecordWarning
 from backtrain.spacing import label, ladder, usual_thinning
 from backtrain.strategies import Decay, Every, PartialFit, Sliding
 from backtrain.study import checked
@@ -311,7 +313,7 @@ def test_tune_prints_the_findings_and_writes_the_report(tmp_path: Path) -> None:
     assert "models [" in done.stderr
     report = tmp_path / done.stdout.splitlines()[-1].removeprefix("report").strip()
     written = {path.name for path in report.parent.iterdir()}
-    assert written == {"tune.html", "tune.csv", "figures", ".hydra"}
+    assert written == {"tune.html", "tune.csv", "tune.json", "figures", ".hydra"}
     assert len(list((report.parent / "figures").glob("*.png"))) == 6
     assert max(map(len, done.stdout.splitlines())) <= 100
 
@@ -353,3 +355,25 @@ def test_every_dataset_can_be_tuned(dataset: str) -> None:
     needs = {"table": [given[0], *given[2:]], "openml": given[1:]}
     config = composed([f"dataset={dataset}", *needs.get(dataset, [])], "tune", keys)[0]
     assert checked(split(config)[0], keys)["every"] is None
+
+
+def test_a_tuning_saved_again_leaves_what_is_not_its_own(
+    tuning: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "draw", lambda *_, **__: {"a": html.Picture("", "", b"png")})  # type: ignore[arg-type]
+    monkeypatch.setattr(tuning_page, "page", lambda *_: "page")
+    (tmp_path / "tune.html").write_text("mine")
+    for _ in range(2):
+        with pytest.warns(RecordWarning, match=r"tune\.html was not written by backtrain"):
+            tuning.save(tmp_path)
+        assert (tmp_path / "tune.html").read_text() == "mine"
+        assert (tmp_path / "tune-2.html").read_text() == "page"
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert {"tune.html", "tune.json", "tune.csv", "figures", "figures/a.png"} <= found
+    assert not [name for name in found if name.rpartition("/")[2].startswith(".")]
+
+
+def test_a_span_may_have_a_fraction_of_a_second(tuning: Tuning, tmp_path: Path) -> None:
+    info = {**tuning.info, "start": "2024-01-06T00:00:00.250"}
+    page = dataclasses.replace(tuning, info=info).to_html(tmp_path / "t.html").read_text()
+    assert "could not be drawn" not in page
