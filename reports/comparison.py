@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import archive, hindsight, html, verdict
+from backtrain.reports import archive, hindsight, html, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs, usual_season
 from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
 from backtrain.simulator.record import Run
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
-COUNTS = ("retrains", "deployed", "rejected")
+COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
 
 
 class ComparisonError(ValueError):
@@ -100,9 +100,10 @@ class Comparison:
     def table(self, baseline: str | None = None) -> pd.DataFrame:
         """One row a strategy, the cheapest first.
 
-        Columns: money by kind (``total`` leaves ``initial`` out), counts, mean row ``loss``, each
-        metric, ``difference`` of the total to the baseline with its simultaneous 95 % interval
-        ``low`` to ``high``; these are NaN where fewer than ten blocks are left. Where loss matrices
+        Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
+        rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
+        total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
+        for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss matrices
         were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed interval, and
         the shares of placebos that cost at least as much, evenly spaced and at random.
         """
@@ -141,6 +142,7 @@ class Comparison:
         # In the order of the runs, not by cost: reading it back must give the same comparison.
         summary = self.table(baseline).loc[list(self.runs)]
         summary.insert(0, "folder", [folders[name] for name in summary.index])
+        summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
         archive.write_text(target / archive.SUMMARY, summary.to_csv(lineterminator="\n"))
         return target
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from backtrain.reports import audit, facts, faulty, figures, groups, happened, hindsight, tables
 from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing
+from backtrain.reports.verdict import Verdict
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -58,7 +60,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "baseline": baseline,
         "verdict": verdict,
         "headline": facts.headline(comparison, baseline, verdict),
-        "remarks": facts.remarks(comparison, verdict),
+        "remarks": facts.remarks(verdict),
         "ranked": tables.ranked(comparison, baseline),
         "luck": hindsight.luck(comparison, baseline),
         "luck_note": hindsight.note(comparison) if hindsight.any_known(comparison) else "",
@@ -69,17 +71,24 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "timeline": inline(drawings["time-line"]),
         "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
-        "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
+        "era_sentence": _steadiness(comparison, verdict),
         "groups": groups.by_group(comparison, baseline),
         "groups_note": groups.NOTE,
         "audited": audit.triggers(comparison, baseline),
         "audit_note": audit.NOTE,
         "happened": happened.counts_table(comparison, baseline),
-        "failures": happened.failures(comparison.runs.values()),
+        "failures": happened.failures(comparison.runs),
         "caveats": facts.caveats(comparison),
         "setup": facts.setup(comparison),
         "code": facts.code(comparison),
     }
+
+
+def _steadiness(comparison: Comparison, verdict: Verdict) -> str:
+    """How steadily the winner won; nothing where it was held against nothing."""
+    if math.isnan(verdict.saves):
+        return ""
+    return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)
 
 
 def inline(drawing: Drawing) -> dict[str, str | Markup]:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.fits import FitError, NothingToLearnError
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.record import Run, Tables
@@ -28,6 +29,7 @@ _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 _MOST_GROUPS = 100
 _SUPPRESSED = ("cooldown", "budget", "blackout")
 _NAT = np.iinfo(np.int64).min
+_FAILED = (FitError.event, NothingToLearnError.event)
 _TURNED_DOWN = ("rejected", "rolled back", "superseded")
 
 
@@ -318,7 +320,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         "retrains": len(replay.view.trainings),
         "deployed": int(kinds.get("deployed", 0)),
         "rejected": sum(int(kinds.get(kind, 0)) for kind in _TURNED_DOWN),
-        "failed": int(kinds.get("failed", 0)),
+        "failed": sum(int(kinds.get(kind, 0)) for kind in _FAILED),
         "refused": int(kinds.get("refused", 0)),
         "busy": int(kinds.get("busy", 0)),
         "suppressed": sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
-from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
+from backtrain.simulator.fits import Answers, Fit, FitError, FitStore, NothingToLearnError
 from backtrain.simulator.origin import environment, origin_of
 from backtrain.simulator.protocols import (
     Rows,
@@ -91,7 +91,7 @@ class Learner:
         Raises `FitError` when there is nothing to learn from or the estimator raises.
         """
         if len(selection) == 0:
-            raise FitError("no labelled rows to learn from")
+            raise NothingToLearnError("no labelled rows to learn from")
         facts = self._facts(update)
         content = selection.digest() + facts.name
         if not facts.needs_parent:
@@ -136,6 +136,8 @@ class Learner:
             with self._vouching.fitting(weights, facts.keeps_rows, good):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
+            if labels:  # an update may go on from its parent with one class, but need not
+                self._refuse_one_class(selection)
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
         self._good.add(facts.name)
@@ -151,7 +153,7 @@ class Learner:
         found = np.unique(self.setup.truth[selection.rows])
         if len(found) == 1:
             only = self.setup.classes.tolist()[found[0]]
-            raise FitError(f"the window holds one class only: {only!r}")
+            raise NothingToLearnError(f"the window holds one class only: {only!r}")
 
     def _blank(self, seed: int) -> Any:
         if self._nested:

@@ -346,7 +346,7 @@ class Replay:
         entry.outcome = "failed"
         if job.rows:
             self._charge_training(job, selection)
-        self.log.event(at, "failed", job.version, str(error))
+        self.log.event(at, error.event, job.version, str(error))
 
     def _charge_training(self, job: Job, selection: Selection | None) -> None:
         prices, at = self.setup.prices, self.view.at
@@ -554,7 +554,7 @@ class Replay:
             self.buy(verdict.selection.rows)
         except FitError as error:
             entry.outcome = "failed"
-            self.log.event(view.at, "failed", job.version, str(error))
+            self.log.event(view.at, error.event, job.version, str(error))
             self._end_trial()
             return
         finally:

@@ -120,7 +120,9 @@ def simultaneous_intervals(
         return None
     totals, expected = bootstrap_totals(array, block, draws, seed)
     # Cumulative sums leave dust of about 1e-16 of what was added up; a real spread is far above.
-    se, largest = _studentised(totals - expected, 1e-9 * np.abs(array).sum(axis=0), len(array), block)
+    se, largest = _studentised(
+        totals - expected, 1e-9 * np.abs(array).sum(axis=0), len(array), block
+    )
     estimate = array.sum(axis=0)
     margin = _critical(largest, len(array), block, level, seed) * se
     return Intervals(estimate, estimate - margin, estimate + margin, se)
@@ -168,7 +170,9 @@ def pairwise_intervals(
     for i in range(len(size) - 1):
         others = slice(i + 1, None)
         between = deviations[:, others] - deviations[:, [i]]
-        se[i, others], most = _studentised(between, 1e-9 * (size[others] + size[i]), len(array), block)
+        se[i, others], most = _studentised(
+            between, 1e-9 * (size[others] + size[i]), len(array), block
+        )
         largest = np.maximum(largest, most)
     se += se.T
     sums = array.sum(axis=0)
