@@ -21,7 +21,7 @@ from backtrain.simulator.protocols import Update, Window
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.strategies.strategy import Strategy
+from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates import Refit
 from backtrain.strategies.windows import Expanding
 from backtrain.tuning import Question, tune
@@ -74,6 +74,7 @@ class Backtest(Setup):
         n_jobs: int = 1,
         progress: bool = False,
         hindsight: bool = False,
+        tuned_until: Instant | Mapping[str, Instant] | None = None,
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -88,8 +89,13 @@ class Backtest(Setup):
         hindsight : bool
             Also train a model at every tick (at most 350 of them) for each window, and show each
             strategy's regret to the clairvoyant schedule and its rank against luck.
+        tuned_until : str, Timestamp, or mapping of str to these, optional
+            The end of the history on which the strategies, or some of them by name, were chosen,
+            by `tune`, a sweep or Optuna: sets ``Strategy(tuned_until=)``. Where that is later than
+            ``start``, they are shown as in-sample and cannot win.
         """
         self.check(strategies)
+        strategies = chosen_until(strategies, tuned_until)
         if n_jobs == 0:
             raise SetupError("n_jobs=0: give a number of processes, or -1 for every core")
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1

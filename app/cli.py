@@ -209,7 +209,12 @@ def _answer(study: TuningStudy) -> None:
     except (SetupError, PartError) as error:
         raise ConfigError(str(error)) from error
     directory = tuning.save(HydraConfig.get().runtime.output_dir)
-    print(f"\n{tuning}\n\nreport  {_from_here(directory / 'tune.html')}")
+    preset = _from_here(study.advise(tuning, directory))
+    print(
+        f"\n{tuning}\n\npreset  {preset}, to be judged on later rows:\n"
+        f"  backtrain run --config-dir {preset.parent.parent} strategy={preset.stem} start=DATE"
+    )
+    print(f"report  {_from_here(directory / 'tune.html')}")
 
 
 # --- report ---------------------------------------------------------------------------------------

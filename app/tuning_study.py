@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig
 
+from backtrain import advice
 from backtrain.backtest import Backtest
 from backtrain.configs import build
 from backtrain.reports.tuning import Tuning
@@ -24,10 +26,15 @@ class TuningStudy:
     question: Question
     n_jobs: int
     progress: bool
+    parts: Mapping[str, Any]
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""
         return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+
+    def advise(self, tuning: Tuning, directory: Path) -> Path:
+        """Write what is advised as a preset that carries the span it was chosen on."""
+        return advice.write(tuning, self.parts, directory)
 
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
@@ -74,4 +81,5 @@ def load(config: DictConfig) -> TuningStudy:
         window, update = build(plain["window"]), build(plain["update"])
         plain, backtest = prepared(config, keys)
         question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
-    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"])
+    parts = {part: plain[part] for part in ("window", "update")}
+    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)

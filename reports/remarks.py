@@ -197,7 +197,7 @@ def _in_sample(names: Iterable[str], run: Run) -> str:
     until = run.info.get("tuned_until")
     later = f"start={until} or later" if until else "later rows"
     return (
-        f"Chosen on the span that it is judged on, so shown but not eligible: {listing(names)}. "
+        f"In-sample, chosen on the span that it is judged on, so it cannot win: {listing(names)}. "
         f"Judge it on {later}."
     )
 

@@ -104,9 +104,7 @@ def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
     if baseline in failing or (len(ranked) == 1 and len(runs) > 1):
         sentence = _no_verdict(runs, ranked, baseline)
         nan = (math.nan, math.nan, math.nan)
-        return Verdict(
-            "too close", winner, baseline, *nan, rivals, unjudged, failing, sentence, beside
-        )
+        return Verdict("too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside)
     # "Keep" is held against the runner-up: nothing can be saved against itself.
     other = baseline if winner != baseline else next(iter(ranked[1:]), baseline)
     saves = float(runs[other].totals["total"]) - float(runs[winner].totals["total"])

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.offsets import to_timestamp
 from backtrain.simulator.fits import FitError, NothingToLearnError
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
@@ -371,11 +372,13 @@ def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
 def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
     setup, stream = replay.setup, replay.setup.stream
     first, last = stream.span
+    until = getattr(replay.strategy, "tuned_until", None)
     return {
         "status": "complete",
         "strategy": repr(replay.strategy),
         "parts": describe(replay.strategy),
-        "in_sample": False,
+        "in_sample": until is not None and to_timestamp(until) > setup.start_at,
+        "tuned_until": until,
         "stream": {
             "name": stream.name,
             "fingerprint": stream.fingerprint,

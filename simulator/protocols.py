@@ -262,7 +262,10 @@ class Gate(Protocol):
 
 
 class Policy(Protocol):
-    """A whole strategy, as the simulator sees it."""
+    """A whole strategy, as the simulator sees it.
+
+    One that was chosen by looking at a history says so by an attribute ``tuned_until``, an instant.
+    """
 
     @property
     def trigger(self) -> Trigger:
