@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ class Backtest(Setup):
     @cached_property
     def store(self) -> FitStore:
         """Where this backtest keeps its fits, so that strategies, processes and runs share them."""
+        if self.cache is not None and not isinstance(self.cache, (str, os.PathLike)):
+            raise SetupError(f"cache={self.cache!r}: give a directory, or None for memory only")
         return FitStore(self.cache)
 
     def replay(
@@ -96,8 +99,8 @@ class Backtest(Setup):
         """
         self.check(strategies)
         strategies = chosen_until(strategies, tuned_until)
-        if n_jobs == 0:
-            raise SetupError("n_jobs=0: give a number of processes, or -1 for every core")
+        if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+            raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         runs = (
             self._in_turn(strategies, progress)
@@ -159,11 +162,15 @@ class Backtest(Setup):
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""
-        if not strategies:
+        if not isinstance(strategies, Mapping) or not strategies:
+            given = f"{type(strategies).__name__}; " if strategies else ""
             raise SetupError(
-                "compare: give at least one strategy, such as {'static': Strategy(...)}"
+                f"compare: {given}give strategies by the names that reports show, such as "
+                "{'static': Strategy(...)}"
             )
         for name, strategy in strategies.items():
+            if not isinstance(name, str) or not name.strip():
+                raise SetupError(f"compare: {name!r} is no name; give a text, such as 'weekly'")
             if not hasattr(strategy, "trigger"):
                 raise SetupError(
                     f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"

@@ -16,7 +16,15 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from backtrain import tuning_study
-from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_shows, split
+from backtrain.composing import (
+    PACKAGE,
+    check_all,
+    in_order,
+    is_sweep,
+    only_shows,
+    refuse_unwritable,
+    split,
+)
 from backtrain.configs import ConfigError, guess
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
@@ -24,7 +32,8 @@ from backtrain.simulator.directory import default_directory
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.protocols import PartError
 from backtrain.simulator.setup import SetupError
-from backtrain.study import Study, explained, load
+from backtrain.simulator.view import FutureLeak
+from backtrain.study import Study, explained, in_words, load
 from backtrain.sweeps import Sweep, outcome
 from backtrain.tuning_study import TuningStudy
 
@@ -101,6 +110,7 @@ def _run(arguments: list[str]) -> int:
     if only_shows(arguments):
         return _hydra(arguments, lambda config: None)
     config = check_all(arguments)
+    refuse_unwritable(config, "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir")
     if is_sweep(arguments):
         return _sweep(arguments)
     # Everything is built before Hydra makes a directory: bad input leaves nothing behind.
@@ -159,8 +169,8 @@ def _compare(study: Study) -> Comparison:
     print(study, flush=True)
     try:
         comparison = study.compare()
-    except (SetupError, PartError) as error:
-        raise ConfigError(str(error)) from error
+    except (SetupError, PartError, FutureLeak) as error:
+        raise ConfigError(in_words(error)) from error
     directory = comparison.save(HydraConfig.get().runtime.output_dir, study.baseline)
     print()
     _tell(comparison, study.baseline, directory / "report.html")
@@ -195,6 +205,7 @@ def _tune(arguments: list[str]) -> int:
     if only_shows(arguments):
         return _hydra(arguments, lambda config: None, "tune")
     config = check_all(arguments, "tune", tuning_study.keys)
+    refuse_unwritable(config, "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir")
     if is_sweep(arguments):
         return _hydra(arguments, lambda config: _answer(tuning_study.load(config)), "tune")
     study = tuning_study.load(split(config)[0])
@@ -206,8 +217,8 @@ def _answer(study: TuningStudy) -> None:
     print(study, flush=True)
     try:
         tuning = study.tune()
-    except (SetupError, PartError) as error:
-        raise ConfigError(str(error)) from error
+    except (SetupError, PartError, FutureLeak) as error:
+        raise ConfigError(in_words(error)) from error
     directory = tuning.save(HydraConfig.get().runtime.output_dir)
     preset = _from_here(study.advise(tuning, directory))
     print(

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from backtrain import advice
 from backtrain.backtest import Backtest
+from backtrain.checks import Built
 from backtrain.configs import build
 from backtrain.reports.tuning import Tuning
 from backtrain.strategies.updates import last_step
@@ -49,13 +50,13 @@ class TuningStudy:
 
 
 def keys(
-    dataset: Any,
-    latency: Any,
-    model: Any,
-    window: Any,
-    update: Any,
-    prices: Any,
-    delays: Any,
+    dataset: Built,
+    latency: Built,
+    model: Built,
+    window: Built,
+    update: Built,
+    prices: Built,
+    delays: Built,
     task: Literal["auto", "regression", "classification"],
     tick: str | int,
     every: int | None,

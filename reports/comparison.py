@@ -103,9 +103,10 @@ class Comparison:
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
-        for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss matrices
-        were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed interval, and
-        the shares of placebos that cost at least as much, evenly spaced and at random.
+        for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
+        matrices were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed
+        interval, and the shares of placebos that cost at least as much, evenly spaced and at
+        random.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)

@@ -56,7 +56,7 @@ class _Happened(NamedTuple):
     """One cause of one kind in one run: how often, of how many."""
 
     cause: str
-    count: int
+    times: int
     of: int
 
 
@@ -76,7 +76,7 @@ def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
     for name, run in runs.items():
         for key, happened in _happened(run, kind).items():
             by_cause.setdefault(key, {})[name] = happened
-    ranked = sorted(by_cause.values(), key=lambda befell: -sum(h.count for h in befell.values()))
+    ranked = sorted(by_cause.values(), key=lambda befell: -sum(h.times for h in befell.values()))
     remarks = [_remark(kind, befell, runs) for befell in ranked[:_CAUSES]]
     if rest := ranked[_CAUSES:]:
         names = tuple(dict.fromkeys(name for befell in rest for name in befell))
@@ -96,7 +96,7 @@ def by_strategy(runs: Mapping[str, Run]) -> dict[str, str]:
 
 def raised(run: Run) -> int:
     """Trainings whose estimator or update raised."""
-    return sum(happened.count for happened in _happened(run, FAILED).values())
+    return sum(happened.times for happened in _happened(run, FAILED).values())
 
 
 def failing(run: Run) -> bool:
@@ -131,10 +131,8 @@ def _happened(run: Run, kind: str) -> dict[str, _Happened]:
         of += int(run.totals.get("refused", 0))
     for cause, count in _events(run, kind):
         key = _without_numbers(cause)
-        first = found.get(key)
-        found[key] = _Happened(cause, count, of) if first is None else first._replace(
-            count=first.count + count
-        )  # fmt: skip
+        first = found.get(key, _Happened(cause, 0, of))
+        found[key] = first._replace(times=first.times + count)
     if kind == FALLBACK and not found and run.totals["fallback"]:
         return {"": _Happened("the model could not score them", int(run.totals["fallback"]), of)}
     return found
@@ -169,14 +167,14 @@ def _share(run: Run, kind: str) -> str:
         return ""
     of = next(iter(happened)).of
     rows = " rows" if kind == FALLBACK else ""
-    return f"{number(sum(h.count for h in happened))} of {number(of)}{rows}"
+    return f"{number(sum(h.times for h in happened))} of {number(of)}{rows}"
 
 
 # --- words ----------------------------------------------------------------------------------------
 
 
 def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run]) -> Remark:
-    who = ", ".join(f"{name} {number(h.count)} of {number(h.of)}" for name, h in befell.items())
+    who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
     cause = next(iter(befell.values())).cause.rstrip(".")
     remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
     known = "".join(f" {text}" for text in remedies if text)

@@ -60,8 +60,8 @@ class Verdict:
     def __str__(self) -> str:
         if not self.rivals:
             return self.sentence
-        others = listing(self.rivals)
-        return f"{self.sentence} The cost of {self.strategy} cannot be told apart from that of {others}."
+        alike = f"cannot be told apart from that of {listing(self.rivals)}"
+        return f"{self.sentence} The cost of {self.strategy} {alike}."
 
 
 def trigger_type(run: Run) -> str:
@@ -165,8 +165,8 @@ class _Words:
             )
         reason = f"but its {interval} holds 0" if known else f"but there is {interval}"
         return (
-            f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} against "
-            f"{self.other}, {reason}."
+            f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} "
+            f"against {self.other}, {reason}."
         )
 
     def _keep(self, more: str, clear: bool) -> str:

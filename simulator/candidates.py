@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from backtrain.simulator.asking import select
 from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.learner import Learner
@@ -136,7 +137,7 @@ def _score(
             view._move(int(at[k]))
             bench.rows, bench.cpu_seconds = 0, 0.0
             try:
-                fit = bench.fit(update, window.select(view), None, None)
+                fit = bench.fit(update, select(window, view), None, None)
             except FitError:
                 out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
                 continue
@@ -269,7 +270,7 @@ def _fresh(
     with one_thread(setup.model):
         for point, now in enumerate(at.tolist()):
             view._move(now)
-            selection = window.select(view)
+            selection = select(window, view)
             rows[point] = len(selection)
             try:
                 fit = bench.fit(update, selection, None, None)

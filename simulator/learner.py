@@ -19,6 +19,7 @@ from sklearn.compose import ColumnTransformer
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore, NothingToLearnError
 from backtrain.simulator.origin import environment, origin_of
 from backtrain.simulator.protocols import (
+    PartError,
     Rows,
     Selection,
     Update,
@@ -140,10 +141,15 @@ class Learner:
                 self._refuse_one_class(selection)
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
+        if model is None:
+            raise PartError(f"{update!r}: fit() gave None; return the fitted model")
         self._good.add(facts.name)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if labels and not hasattr(model, needed):
-                raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
+                raise PartError(
+                    f"{update!r}: fit() gave {type(model).__name__}, which has no {needed!r}; "
+                    f"return the fitted {type(blank).__name__}"
+                )
         return Fit(name, model, _NO_ROWS, took, seed, lasting)
 
     def _refuse_one_class(self, selection: Selection) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from backtrain.simulator.asking import monitor_of, select, trial_of, tuned, unlearnt
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
 from backtrain.simulator.fits import Fit, FitError, FitStore
@@ -29,7 +30,6 @@ from backtrain.simulator.protocols import (
     Update,
     Verdict,
     Window,
-    meant,
     rows_fitted,
 )
 from backtrain.simulator.record import Run
@@ -192,7 +192,7 @@ class Replay:
         view._move(self.setup.start_at.value)
         trigger = self._tuned(self.strategy.trigger)
         self._train_first()
-        fires = trigger.monitor().fires
+        fires = monitor_of(trigger).fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
         for count, (at, past) in enumerate(self.clock):
             view._move(at, past)
@@ -201,7 +201,7 @@ class Replay:
             if past is not None:
                 reason = fires(view)
                 if reason is not None:
-                    self._consider(meant(reason, trigger))
+                    self._consider(reason)
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)
         self.serving.judge(self.setup.served.stop)
@@ -214,12 +214,12 @@ class Replay:
         if not isinstance(trigger, Tuned):
             return trigger
         job = self._job = Job(0, "initial")
-        tuned = trigger.prepare(self.view)
+        found = tuned(trigger, self.view)
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
-        if repr(tuned) != repr(trigger):
-            self.log.event(self.view.at, "tuned", None, repr(tuned))
-        return tuned
+        if repr(found) != repr(trigger):
+            self.log.event(self.view.at, "tuned", None, repr(found))
+        return found
 
     def _train_first(self) -> None:
         """Train the first model, in force at ``start`` without gate and delays."""
@@ -273,7 +273,7 @@ class Replay:
     def _start(self, reason: Reason) -> None:
         view, at = self.view, self.view.at
         job = self._job = Job(len(self.log.versions), "train", begun=False)
-        trial = self.strategy.gate.open()
+        trial = trial_of(self.strategy.gate)
         parent, view._reason = view.model, reason
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
         selection = None
@@ -304,12 +304,12 @@ class Replay:
         self._wake()
 
     def _select(self) -> Selection:
-        selection = self.strategy.window.select(self.view)
+        selection = select(self.strategy.window, self.view)
         self.view._fence_labels(selection.rows)
         update = self._incremental
         if self.view._model is None or update is None:
             return selection
-        return update.unlearnt(self.view, selection)
+        return unlearnt(update, self.view, selection)
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""

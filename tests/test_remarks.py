@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hourly import At, history, hourly
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hourly import At, history, hourly
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import LogisticRegression
 
@@ -239,7 +239,7 @@ def test_the_columns_stay_away_where_all_went_well() -> None:
 
 
 def test_the_table_fits_the_terminal_with_all_columns(mishaps: Comparison) -> None:
-    facts = {key: 1.0 for key in ("regret", "gap", "placebo_even", "placebo_random")}
+    facts = dict.fromkeys(("regret", "gap", "placebo_even", "placebo_random"), 1.0)
     facts |= {"cost": 1.0, "oracle": 1.0, "oracle_retrains": 1, "best_interval": 1.0}
     runs = {
         f"{name} with a name that is long": dataclasses.replace(
