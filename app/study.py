@@ -128,8 +128,6 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
 def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, Any], Backtest]:
     """Read the data of a checked config; its values, the task settled, and what they set up."""
     plain = checked(config, schema)
-    if plain["seed"] < 0:  # which datasets take too, before there is a backtest to refuse it
-        raise ConfigError(f"seed={plain['seed']}: a whole number, 0 or more")
     whole = apply(build(plain["dataset"]), build(plain["latency"]))
     task: Task = usual_task(whole) if plain["task"] == "auto" else plain["task"]
     stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])

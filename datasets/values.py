@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number.
@@ -30,3 +32,17 @@ def is_share(value: object) -> bool:
     (True, False, False)
     """
     return is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
+def generator(seed: int, *purposes: int) -> np.random.Generator:
+    """A random generator from a seed; raises ValueError for what is no seed.
+
+    Equal seeds must not tie together what is drawn for different purposes, so each names its own.
+
+    >>> generator(-1)
+    Traceback (most recent call last):
+    ValueError: seed=-1: a whole number, 0 or more
+    """
+    if not is_count(seed, least=0):
+        raise ValueError(f"seed={seed!r}: a whole number, 0 or more")
+    return np.random.default_rng([seed, *purposes] if purposes else seed)
