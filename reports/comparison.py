@@ -118,7 +118,15 @@ class Comparison:
 
     def verdict(self, baseline: str | None = None) -> Verdict:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
-        return verdict.judge(self.runs, self.costs, self.baseline(baseline))
+        reference = self.baseline(baseline)
+        if reference not in self._verdicts:
+            self._verdicts[reference] = verdict.judge(self.runs, self.costs, reference)
+        return self._verdicts[reference]
+
+    @cached_property
+    def _verdicts(self) -> dict[str, Verdict]:
+        """By baseline: every table of a report asks."""
+        return {}
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
         """Write the report: one self-contained file."""

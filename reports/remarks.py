@@ -141,9 +141,9 @@ def _happened(run: Run, kind: str) -> dict[str, _Happened]:
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
     events = run.events[["kind", "reason", "statistic"]]
-    for found, reason, statistic in events[events["kind"].isin((kind, FAILED))].itertuples(
-        index=False
-    ):
+    events = events[events["kind"].isin((kind, FAILED))]
+    for found, text, statistic in events.itertuples(index=False):
+        reason = str(text)
         if (NOTHING if found == FAILED and reason.startswith(_EARLIER) else found) != kind:
             continue
         if kind == FALLBACK:
