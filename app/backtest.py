@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import printable
-from backtrain.strategies.strategy import Strategy
+from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates import Refit
 from backtrain.strategies.windows import Expanding
 from backtrain.tuning import Question, tune
@@ -61,6 +62,8 @@ class Backtest(Setup):
     @cached_property
     def store(self) -> FitStore:
         """Where this backtest keeps its fits, so that strategies, processes and runs share them."""
+        if self.cache is not None and not isinstance(self.cache, (str, os.PathLike)):
+            raise SetupError(f"cache={self.cache!r}: give a directory, or None for memory only")
         return FitStore(self.cache)
 
     def replay(
@@ -79,6 +82,7 @@ class Backtest(Setup):
         progress: bool = False,
         hindsight: bool = False,
         directory: str | Path | None = None,
+        tuned_until: Instant | Mapping[str, Instant] | None = None,
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -97,10 +101,15 @@ class Backtest(Setup):
             Where each strategy's record is written as soon as it is finished, so that nothing is
             lost when the comparison is stopped: `Comparison.load` reads what was finished.
             `Comparison.save` with the same directory adds table, report and figures.
+        tuned_until : str, Timestamp, or mapping of str to these, optional
+            The end of the history on which the strategies, or some of them by name, were chosen,
+            by `tune`, a sweep or Optuna: sets ``Strategy(tuned_until=)``. Where that is later than
+            ``start``, they are shown as in-sample and cannot win.
         """
         self.check(strategies)
-        if n_jobs == 0:
-            raise SetupError("n_jobs=0: give a number of processes, or -1 for every core")
+        strategies = chosen_until(strategies, tuned_until)
+        if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+            raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
         ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
         keeper = None if directory is None else Keeper(directory, ids)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
@@ -176,11 +185,15 @@ class Backtest(Setup):
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""
-        if not strategies:
+        if not isinstance(strategies, Mapping) or not strategies:
+            given = f"{type(strategies).__name__}; " if strategies else ""
             raise SetupError(
-                "compare: give at least one strategy, such as {'static': Strategy(...)}"
+                f"compare: {given}give strategies by the names that reports show, such as "
+                "{'static': Strategy(...)}"
             )
         for name, strategy in strategies.items():
+            if not isinstance(name, str) or not name.strip():
+                raise SetupError(f"compare: {name!r} is no name; give a text, such as 'weekly'")
             if not hasattr(strategy, "trigger"):
                 raise SetupError(
                     f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"

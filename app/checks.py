@@ -16,6 +16,11 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.configs import ConfigError, guess, locate, targets
 
+
+class Built:
+    """In a schema: what a preset builds, a mapping that names a ``_target_``."""
+
+
 MISSING = "???"
 _ABSENT = " is not given"
 _PLAIN = (str, int, float, bool)
@@ -108,10 +113,38 @@ def _arguments(
             yield _Problem(f"{dot}{key}", signature.unknown(key, name))
         elif value == MISSING:
             yield _Problem(f"{dot}{key}", _ABSENT, "add ")
+        elif _holds(signature.hints.get(key), Built):
+            yield from _presets(f"{dot}{key}", value, signature.hints[key])
         elif (wrong := _mismatch(value, signature.hints.get(key, Any))) is not None:
             yield _Problem(f"{dot}{key}", f"={value!r}: {wrong}")
         else:
             yield from _nested(f"{dot}{key}", value)
+
+
+def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
+    """Problems of a preset, or of several by their names."""
+    if value is None and _holds(hint, NoneType):
+        return
+    if not _holds(hint, Mapping):
+        chosen = {path: value}
+    elif isinstance(value, Mapping):
+        chosen = {f"{path}.{name}": inner for name, inner in value.items()}
+    else:
+        yield _Problem(path, f"={value!r}: presets by their names, not {_kind(value)}")
+        return
+    for place, inner in chosen.items():
+        if isinstance(inner, Mapping) and "_target_" in inner:
+            yield from _node(place, inner)
+        else:
+            says = f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain list`"
+            yield _Problem(place, says)
+
+
+def _holds(hint: Any, wanted: Any) -> bool:
+    """Whether a hint is a type, or holds it somewhere."""
+    return hint is wanted or get_origin(hint) is wanted or any(
+        _holds(inner, wanted) for inner in get_args(hint)
+    )  # fmt: skip
 
 
 def _name(target: Callable[..., Any]) -> str:
@@ -211,4 +244,7 @@ def _describe(hint: Any) -> str:
         return "a mapping"
     if inspect.isclass(origin) and issubclass(origin, Sequence):
         return f"a list of {_describe(inner[0])}"
-    return getattr(hint, "__name__", str(hint))
+    name = getattr(hint, "__name__", str(hint))
+    if not getattr(hint, "_is_protocol", False):
+        return name
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name.lower()}"

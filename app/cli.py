@@ -22,7 +22,15 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from backtrain import tuning_study
-from backtrain.composing import PACKAGE, check_all, in_order, is_sweep, only_shows, split
+from backtrain.composing import (
+    PACKAGE,
+    check_all,
+    in_order,
+    is_sweep,
+    only_shows,
+    refuse_unwritable,
+    split,
+)
 from backtrain.configs import ConfigError, guess
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
@@ -34,7 +42,8 @@ from backtrain.simulator.protocols import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.texts import printable
-from backtrain.study import Study, explained, load
+from backtrain.simulator.view import FutureLeak
+from backtrain.study import Study, explained, in_words, load
 from backtrain.sweeps import Sweep, outcome
 from backtrain.tuning_study import TuningStudy
 
@@ -168,6 +177,7 @@ def _run(arguments: list[str]) -> int:
     if only_shows(arguments):
         return _hydra(arguments, lambda config: None)
     config = check_all(arguments)
+    refuse_unwritable(config, "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir")
     if is_sweep(arguments):
         return _sweep(arguments)
     # Everything is built before Hydra makes a directory: bad input leaves nothing behind.
@@ -229,9 +239,9 @@ def _compare(study: Study) -> Comparison:
     _say(str(study))
     try:
         comparison = study.compare(directory)
-    except (SetupError, PartError, RecordError) as error:
+    except (SetupError, PartError, FutureLeak, RecordError) as error:
         _tell_finished(study, directory)
-        raise ConfigError(str(error)) from error
+        raise ConfigError(in_words(error)) from error
     except BaseException:
         _tell_finished(study, directory)
         raise
@@ -295,6 +305,7 @@ def _tune(arguments: list[str]) -> int:
     if only_shows(arguments):
         return _hydra(arguments, lambda config: None, "tune")
     config = check_all(arguments, "tune", tuning_study.keys)
+    refuse_unwritable(config, "hydra.sweep.dir" if is_sweep(arguments) else "hydra.run.dir")
     if is_sweep(arguments):
         return _hydra(arguments, lambda config: _answer(tuning_study.load(config)), "tune")
     study = tuning_study.load(split(config)[0])
@@ -307,15 +318,19 @@ def _answer(study: TuningStudy) -> None:
     _say(str(study))
     try:
         tuning = study.tune()
-    except (SetupError, PartError) as error:
-        raise ConfigError(str(error)) from error
+    except (SetupError, PartError, FutureLeak) as error:
+        raise ConfigError(in_words(error)) from error
     _say(f"\n{tuning}")
     try:
-        tuning.save(directory)
+        preset = _from_here(study.save(tuning, directory))
     except OSError as error:
         where = _from_here(directory)
         raise _WriteError(f"{where}: the report could not be written: {error}") from error
-    _say(f"\nreport  {_from_here(archive.tune_path(directory))}")
+    _say(
+        f"\npreset  {preset}, to be judged on later rows:\n"
+        f"  backtrain run --config-dir {preset.parent.parent} strategy={preset.stem} start=DATE"
+    )
+    _say(f"report  {_from_here(archive.tune_path(directory))}")
 
 
 # --- report ---------------------------------------------------------------------------------------

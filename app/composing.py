@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.errors import (
     CompactHydraException,
     HydraException,
@@ -27,6 +29,8 @@ from backtrain.configs import ConfigError, guess
 from backtrain.study import checked, keys
 
 PACKAGE = "backtrain.conf"
+#: Groups of which several presets may be chosen.
+_SEVERAL = ("faults",)
 #: A key of a part that a preset may leave to the run, as in strategy.window.length.
 _OF_THE_RUN = re.compile(r"(?:strategy|comparison\.[^.]+)\.(trigger|window|update|gate)\.(.+)")
 
@@ -85,6 +89,8 @@ def composed(
     name = parsed.config_name or name
     with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words(schema):
         jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
+        for job in jobs:
+            _refuse_no_preset(job)
         return [compose(name, job, return_hydra_config=True) for job in jobs]
 
 
@@ -108,6 +114,46 @@ def _jobs(overrides: list[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*axes)]
 
 
+def _refuse_no_preset(overrides: list[str]) -> None:
+    """Raise `ConfigError` where a group is given what names no preset: null, a number, a list."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        group = override.key_or_group
+        known = sorted(name for name in _presets(group) if not name.startswith("_"))
+        if not known or override.is_delete() or override.is_sweep_override():
+            continue
+        value = override.value()
+        several = group in _SEVERAL and isinstance(value, list) and all(map(_is_name, value))
+        if not several and not _is_name(value) and not (isinstance(value, dict) and value):
+            given = str(override.input_line).lstrip("+")
+            what = "presets" if group in _SEVERAL else "one preset"
+            raise ConfigError(f"{given}: give {what}; {guess('', known)}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, (str, QuotedString)) and bool(str(value))
+
+
+def refuse_unwritable(config: DictConfig, key: str) -> None:
+    """Raise `ConfigError` where Hydra could not make a job's directory; leaves nothing behind.
+
+    ``key`` is that of the directory: ``"hydra.run.dir"`` or ``"hydra.sweep.dir"``.
+    """
+    directory = Path(str(OmegaConf.select(config, key))).absolute()
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        said = f"{key}={directory}: cannot be written to ({why}); choose another"
+        raise ConfigError(said) from error
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
 @contextmanager
 def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
     try:
@@ -118,7 +164,7 @@ def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
         raise ConfigError(_no_such_choice(error)) from error
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}\n{error}") from error
-    except (CompactHydraException, OmegaConfBaseException, HydraException) as error:
+    except (CompactHydraException, OmegaConfBaseException, HydraException, ValueError) as error:
         raise ConfigError(_no_such_key(error, schema)) from error
 
 
@@ -132,6 +178,10 @@ def _no_such_choice(error: MissingConfigException) -> str:
     return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
 
 
+def _first_line(error: BaseException | None) -> str:
+    return "" if error is None else next(iter(str(error).splitlines()), "")
+
+
 def _presets(group: str) -> list[str]:
     folder = files(PACKAGE) / group
     names = [entry.name for entry in folder.iterdir()] if group and folder.is_dir() else []
@@ -139,11 +189,14 @@ def _presets(group: str) -> list[str]:
 
 
 def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
-    said = str(error)
+    said = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
     found = re.search(r"Could not override '([^']+)'", said)
     if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
         return said
     path = found.group(1)
+    group, _, preset = path.partition(".")
+    if group in _SEVERAL and preset in _presets(group):
+        return f"{path}: not chosen; add {group}=[{preset}]"
     if path in schema.__annotations__:
         return (
             f"{path}: what is given merges with the preset chosen, which has other keys; choose "

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.backtest import Backtest
-from backtrain.checks import check
+from backtrain.checks import Built, check
 from backtrain.configs import ConfigError, build
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
@@ -70,15 +70,15 @@ class Study:
 
 
 def keys(
-    dataset: Any,
-    latency: Any,
-    model: Any,
-    trigger: Any,
-    window: Any,
-    update: Any,
-    gate: Any,
-    prices: Any,
-    delays: Any,
+    dataset: Built,
+    latency: Built,
+    model: Built,
+    trigger: Built,
+    window: Built,
+    update: Built,
+    gate: Built,
+    prices: Built,
+    delays: Built,
     task: Literal["auto", "regression", "classification"],
     tick: str | int,
     start: str | float,
@@ -92,9 +92,9 @@ def keys(
     cache: bool | str,
     hindsight: bool,
     baseline: str | None,
-    comparison: Mapping[str, Any],
-    strategy: Any = None,
-    faults: Mapping[str, Any] | None = None,
+    comparison: Mapping[str, Built],
+    strategy: Built | None = None,
+    faults: Mapping[str, Built] | None = None,
 ) -> None:
     """Nothing: its parameters are the keys of a run's config.
 
@@ -146,6 +146,7 @@ def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, 
         cache=where(plain["cache"]),
         **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
     )
+    _ = backtest.store  # a directory that cannot be used is found out before anything is trained
     return plain, backtest
 
 
@@ -154,6 +155,11 @@ def where(cache: bool | str) -> Path | None:
     if isinstance(cache, str):
         return Path(cache)
     return default_directory() if cache else None
+
+
+def in_words(error: Exception) -> str:
+    """What an error says, and during what it was raised, in one line."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 @contextmanager

@@ -15,6 +15,10 @@ from backtrain.reports.comparison import Comparison
 
 COLUMNS = ("job", "overrides", "cheapest", "total", "saves", "verdict", "directory", "error")
 
+_IN_SAMPLE = """\
+To choose among these jobs is to choose on the span that they are judged on: run the one you choose
+on later rows (start=), or mark it: strategy.tuned_until=DATE, the end of that span."""
+
 
 @dataclass
 class Sweep:
@@ -49,7 +53,8 @@ class Sweep:
 
     def __str__(self) -> str:
         lines = [f"job {row['job']}, {row['overrides']}:\n  {_outcome(row)}" for row in self.rows]
-        return "\n".join([*lines, "", f"sweep   {self.path}"])
+        chosen = [_IN_SAMPLE, ""] if len(lines) > 1 else []
+        return "\n".join([*lines, "", *chosen, f"sweep   {self.path}"])
 
 
 def outcome(comparison: Comparison, baseline: str | None) -> dict[str, object]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig
 
+from backtrain import advice
 from backtrain.backtest import Backtest
+from backtrain.checks import Built
 from backtrain.configs import build
+from backtrain.reports import archive
 from backtrain.reports.tuning import Tuning
 from backtrain.strategies.updates import last_step
 from backtrain.study import checked, explained, prepared
@@ -24,10 +28,16 @@ class TuningStudy:
     question: Question
     n_jobs: int
     progress: bool
+    parts: Mapping[str, Any]
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""
         return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+
+    def save(self, tuning: Tuning, directory: Path) -> Path:
+        """Write the tuning, and what it advises as a preset; returns where the preset lies."""
+        tuning.save(directory, {advice.FILE: advice.preset(tuning, self.parts)})
+        return archive.tune_path(directory, advice.FILE)
 
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
@@ -42,13 +52,13 @@ class TuningStudy:
 
 
 def keys(
-    dataset: Any,
-    latency: Any,
-    model: Any,
-    window: Any,
-    update: Any,
-    prices: Any,
-    delays: Any,
+    dataset: Built,
+    latency: Built,
+    model: Built,
+    window: Built,
+    update: Built,
+    prices: Built,
+    delays: Built,
     task: Literal["auto", "regression", "classification"],
     tick: str | int,
     every: int | None,
@@ -74,4 +84,5 @@ def load(config: DictConfig) -> TuningStudy:
         window, update = build(plain["window"]), build(plain["update"])
         plain, backtest = prepared(config, keys)
         question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
-    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"])
+    parts = {part: plain[part] for part in ("window", "update")}
+    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)

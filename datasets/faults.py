@@ -21,7 +21,7 @@ from backtrain.datasets.offsets import (
     to_timestamp,
 )
 from backtrain.datasets.stream import FaultPeriod, Stream
-from backtrain.datasets.values import is_count, is_number, is_share
+from backtrain.datasets.values import generator, is_count, is_number, is_share
 
 Instant = str | float | pd.Timestamp
 
@@ -149,7 +149,8 @@ class MissingSpike(_Lasting):
         columns = stream.columns if self.column is None else (self.column,)
         for column in columns:
             place = _place(self, stream, column)
-            lost = _generator(self.seed, place).random(rows.stop - rows.start) < self.share
+            # For the rows of the period alone: rows before it that were doubled change nothing.
+            lost = generator(self.seed, place, 0xFA).random(rows.stop - rows.start) < self.share
             stream = _changed(stream, column, rows, _without(lost))
         return stream
 
@@ -213,7 +214,7 @@ class DuplicatedRows(_Lasting):
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Put a copy right behind each row that is drawn."""
         times = np.ones(len(stream), dtype=np.int64)
-        times[rows] += _generator(self.seed, 0).random(rows.stop - rows.start) < self.share
+        times[rows] += generator(self.seed, 0, 0xFA).random(rows.stop - rows.start) < self.share
         order = np.repeat(np.arange(len(stream)), times)
 
         def taken(values: Array | None) -> Array | None:
@@ -273,7 +274,7 @@ class ReorderedLabels(_Lasting):
         """Deal the label times out again."""
         times = stream.label_time.copy()
         arriving = rows.start + np.flatnonzero(~np.isnat(times[rows]))
-        event, rng = stream.event_time[arriving], _generator(self.seed, 0)
+        event, rng = stream.event_time[arriving], generator(self.seed, 0, 0xFA)
         times[arriving] = _dealt(event, times[arriving], rng)
         return stream.with_label_time(times)
 
@@ -369,8 +370,3 @@ def _check_share(fault: Fault, share: float) -> None:
 def _check_seed(fault: Fault, seed: object) -> None:
     if not is_count(seed, 0):
         raise ValueError(f"{fault!r}: seed must be a whole number, 0 or more")
-
-
-def _generator(seed: int, purpose: int) -> np.random.Generator:
-    # Drawn for the rows of the period alone: rows before it that were doubled change nothing.
-    return np.random.default_rng([seed, purpose, 0xFA])

@@ -22,6 +22,7 @@ from backtrain.datasets.offsets import (
     to_timestamp,
 )
 from backtrain.datasets.stream import Stream
+from backtrain.datasets.values import generator
 
 
 class Latency(Protocol):
@@ -100,7 +101,7 @@ class LogNormal:
         """Return event time + one draw a row, in row order."""
         median = parse_offset(self.median)
         assert isinstance(median, pd.Timedelta)  # checked on construction
-        normal = _generator(self.seed, 2).standard_normal(len(stream))
+        normal = generator(self.seed, 2).standard_normal(len(stream))
         # A century is for ever here, and far from where nanoseconds overflow.
         longest = float(nanoseconds(pd.Timedelta(days=36_525)))
         delays = np.minimum(nanoseconds(median) * np.exp(self.sigma * normal), longest)
@@ -203,17 +204,12 @@ class NeverArrives:
 
     def label_times(self, stream: Stream) -> Times:
         """Return the times of `base`, NaT for the rows drawn, in row order."""
-        lost = _generator(self.seed, 3).random(len(stream)) < self.share
+        lost = generator(self.seed, 3).random(len(stream)) < self.share
         return np.where(lost, np.datetime64("NaT", "ns"), self.base.label_times(stream))
 
 
 def _known(stream: Stream, times: Times) -> Times:
     return np.where(np.isnat(stream.label_time), np.datetime64("NaT", "ns"), times)
-
-
-def _generator(seed: int, purpose: int) -> np.random.Generator:
-    # Equal seeds must not tie together what is drawn for different purposes, the data included.
-    return np.random.default_rng([seed, purpose])
 
 
 def _next_multiple(times: Times, anchor: pd.Timestamp, step: int) -> Times:

@@ -1,7 +1,7 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -278,9 +278,15 @@ def _check_names(
     if df.columns.has_duplicates:
         twice = df.columns[df.columns.duplicated()][0]
         raise ValueError(f"column {twice!r} stands there twice; rename one of them")
-    asked = [(role, name) for role, name in roles.items() if name is not None]
+    required = ("target", "time")
+    asked = [(role, name) for role, name in roles.items() if name is not None or role in required]
     used: dict[str, str] = {}
     for role, name in [*asked, *(("features", name) for name in features or ())]:
+        if name is None or not isinstance(name, Hashable):
+            raise ValueError(f"{role}={name!r}: give the name of one column")
+        if df.columns.nlevels > 1 and name in df.columns and name not in set(df.columns):
+            first = next(column for column in df.columns if name in column)
+            raise ValueError(f"{role}={name!r}: several columns; name one whole, such as {first}")
         if name not in df.columns:
             hint = f"did you mean {nearest(name, df.columns)}?"
             if name in df.index.names:
@@ -289,4 +295,4 @@ def _check_names(
         if name in used:
             raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
         used[name] = role
-    return {name for _, name in asked}
+    return {name for _, name in asked if name is not None}

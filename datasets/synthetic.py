@@ -18,7 +18,7 @@ import pandas as pd
 from backtrain.datasets.columns import Floats
 from backtrain.datasets.offsets import Times, nanoseconds, parse_offset, to_timestamp
 from backtrain.datasets.stream import Stream
-from backtrain.datasets.values import exact_share
+from backtrain.datasets.values import exact_share, generator
 
 Task: TypeAlias = Literal["classification", "regression"]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -85,7 +85,7 @@ def gradual(
     Each row of the transition follows either the old concept or the new one.
     """
     begin, share = _ramp(n, at, width)
-    drawn = np.random.default_rng([seed, 1]).random(n) < share
+    drawn = generator(seed, 1).random(n) < share
     rows = _Rows(n, n_features, task, noise, freq, start, seed)
     return rows.linear("gradual", drawn.astype(float), begin)
 
@@ -171,7 +171,7 @@ def sea(
     if not concepts or not set(concepts) <= {0, 1, 2, 3}:
         raise ValueError(f"concepts={list(concepts)!r}: must be some of 0, 1, 2, 3")
     _check(n, noise, "classification")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     X = rng.uniform(0, 10, (n, 3))
     part = np.arange(n) * len(concepts) // n
     followed = np.array(concepts)[part]
@@ -202,7 +202,7 @@ def hyperplane(
             f"n_drifting={n_drifting!r}: must be between 1 and n_features={n_features}"
         )
     _check(n, noise, "classification")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     X = rng.random((n, n_features))
     weights = rng.random(n_features)
     direction = np.zeros(n_features)
@@ -234,7 +234,7 @@ class _Rows:
         _check(self.n, self.noise, self.task)
         if self.n_features < 1:
             raise ValueError(f"n_features={self.n_features!r}: must be at least 1")
-        rng = np.random.default_rng(self.seed)
+        rng = generator(self.seed)
         X = rng.standard_normal((self.n, self.n_features)) + np.reshape(moved, (-1, 1))
         low = np.floor(concept).astype(np.int64)
         weights = _weights(rng, int(low.max()) + 2, self.n_features)

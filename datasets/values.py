@@ -4,6 +4,8 @@ import math
 import numbers
 from fractions import Fraction
 
+import numpy as np
+
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number.
@@ -40,3 +42,17 @@ def exact_share(share: float) -> Fraction:
     (62, 63)
     """
     return Fraction(share).limit_denominator(1_000_000)
+
+
+def generator(seed: int, *purposes: int) -> np.random.Generator:
+    """A random generator from a seed; raises ValueError for what is no seed.
+
+    Equal seeds must not tie together what is drawn for different purposes, so each names its own.
+
+    >>> generator(-1)
+    Traceback (most recent call last):
+    ValueError: seed=-1: a whole number, 0 or more
+    """
+    if not is_count(seed, least=0):
+        raise ValueError(f"seed={seed!r}: a whole number, 0 or more")
+    return np.random.default_rng([seed, *purposes] if purposes else seed)

@@ -207,10 +207,10 @@ def save_files(directory: Path, contents: Mapping[str, bytes]) -> None:
     manifest.settle(files.values())
 
 
-def tune_path(directory: Path) -> Path:
-    """Where the report of a tuning lies."""
+def tune_path(directory: Path, name: str = "tune.html") -> Path:
+    """Where a file of a tuning lies."""
     facts = read_json(directory / "tune.json") or {}
-    return directory / str(facts.get("files", {}).get("tune.html", "tune.html"))
+    return directory / str(facts.get("files", {}).get(name, name))
 
 
 def path_of(directory: Path, name: str) -> Path:

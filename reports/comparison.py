@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import archive, figures, hindsight, html, verdict
+from backtrain.reports import archive, figures, hindsight, html, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs, usual_season
 from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
@@ -20,7 +20,7 @@ from backtrain.simulator.record import Run, identity_of
 from backtrain.simulator.texts import printable
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
-COUNTS = ("retrains", "deployed", "rejected")
+COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
 
 
 class ComparisonError(ValueError):
@@ -102,11 +102,12 @@ class Comparison:
     def table(self, baseline: str | None = None) -> pd.DataFrame:
         """One row a strategy, the cheapest first.
 
-        Columns: money by kind (``total`` leaves ``initial`` out), counts, mean row ``loss``, each
-        metric, ``difference`` of the total to the baseline with its simultaneous 95 % interval
-        ``low`` to ``high``; these are NaN where fewer than ten blocks are left. Where loss matrices
-        were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed interval, and
-        the shares of as many trainings that cost more, evenly spaced and at random.
+        Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
+        rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
+        total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
+        for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
+        matrices were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed
+        interval, and the shares of as many trainings that cost more, evenly spaced and at random.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -118,8 +119,17 @@ class Comparison:
 
     def verdict(self, baseline: str | None = None) -> Verdict:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
-        found = verdict.judge(self.runs, self.costs, self.baseline(baseline))
-        return replace(found, sentence=printable(found.sentence))
+        reference = self.baseline(baseline)
+        if reference not in self._verdicts:
+            found = verdict.judge(self.runs, self.costs, reference)
+            shown = replace(found, sentence=printable(found.sentence))
+            self._verdicts[reference] = shown
+        return self._verdicts[reference]
+
+    @cached_property
+    def _verdicts(self) -> dict[str, Verdict]:
+        """By baseline: every table of a report asks."""
+        return {}
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
         """Write the report: one self-contained file."""
@@ -152,6 +162,7 @@ class Comparison:
         # In the order of the runs, not by cost: reading it back must give the same comparison.
         summary = self.table(baseline).loc[list(runs)]
         summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
+        summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
         contents = {archive.SUMMARY: archive.csv_text(summary)}
         try:
             pictures = html.draw(figures.makers(self, baseline), files=True)

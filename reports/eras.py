@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.numbers import Money, count
+from backtrain.reports.verdict import may_win
 from backtrain.simulator import statistics
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Eras:
         saved = costs[:, [reference]] - costs
         least, most = statistics.one_era_left_out(saved)
         firsts = [part[0] for part in np.array_split(np.arange(grid.count), len(costs))]
-        fair = [i for i, n in enumerate(names) if not comparison.runs[n].info.get("in_sample")]
+        fair = [i for i, name in enumerate(names) if may_win(comparison.runs[name])]
         first = fair.index(reference) if reference in fair else 0
         return cls(
             names=names,

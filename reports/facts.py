@@ -40,18 +40,15 @@ def headline(comparison: Comparison, baseline: str, verdict: Verdict) -> list[tu
     ]
 
 
-def remarks(comparison: Comparison, verdict: Verdict) -> list[str]:
+def remarks(verdict: Verdict) -> list[str]:
     """What must be said right beside the verdict."""
-    lines = []
+    lines = [line for line in verdict.remarks if line not in verdict.sentence]
     if verdict.rivals:
         names = listing(verdict.rivals)
         lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")
     if verdict.unjudged:
         names = listing(verdict.unjudged)
         lines.append(f"No interval against {verdict.strategy}, fewer than ten blocks: {names}.")
-    tuned = [name for name, run in comparison.runs.items() if run.info.get("in_sample")]
-    if tuned:
-        lines.append(f"Tuned on the replayed span, so shown but not eligible: {listing(tuned)}.")
     return lines
 
 
@@ -74,8 +71,7 @@ def block_note(comparison: Comparison, baseline: str) -> str:
 
 def caveats(comparison: Comparison) -> list[str]:
     """What this report cannot know."""
-    runs, info = list(comparison.runs.values()), comparison.info
-    totals = runs[0].totals
+    info, totals = comparison.info, next(iter(comparison.runs.values())).totals
     delay = info.get("label_delay_seconds") or {}
     lines = [
         "One history is one sample: the ranking holds for this mix of regimes.",
@@ -88,13 +84,6 @@ def caveats(comparison: Comparison) -> list[str]:
         lines.append(
             f"Labels arrive after {_seconds(delay['median'])} (median), {_seconds(delay['p95'])} "
             "(95th percentile): strategies that watch losses see them that much later."
-        )
-    worst = max(runs, key=lambda run: run.totals["fallback"])
-    if worst.totals["fallback"]:
-        lines.append(
-            "Rows that a model could not score were answered by its training mean or prior: "
-            f"{number(worst.totals['fallback'])} of {number(worst.totals['rows'])} with "
-            f"{worst.name}, the most of all."
         )
     told = [name for name, run in comparison.runs.items() if trigger_type(run) == "Recorded"]
     if told:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from backtrain.reports import remarks
 from backtrain.reports.cells import Cell, Column, Row, Table
 from backtrain.reports.numbers import number
 from backtrain.reports.periods import trainings
@@ -13,8 +14,6 @@ from backtrain.simulator.record import Run
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
-
-_REASONS = 4  # told of each kind: numbers make each one different
 
 
 def counts_table(comparison: Comparison, baseline: str) -> Table:
@@ -34,17 +33,10 @@ def counts_table(comparison: Comparison, baseline: str) -> Table:
     return Table(columns, tuple(rows))
 
 
-def failures(runs: Iterable[Run]) -> list[str]:
-    """Why trainings failed or were refused, each reason once with how often."""
-    lines = []
-    for run in runs:
-        for kind in ("failed", "refused"):
-            reasons = run.events.loc[run.events["kind"] == kind, "reason"].value_counts(sort=False)
-            told = reasons.iloc[:_REASONS]
-            lines += [f"{run.name}, {kind} {n} ×: {reason}" for reason, n in told.items()]
-            if rest := int(reasons.iloc[_REASONS:].sum()):
-                lines.append(f"{run.name}, {kind} {rest} × more, for like reasons: see its events")
-    return lines
+def failures(runs: Mapping[str, Run]) -> list[str]:
+    """Why trainings failed or were refused, each cause once with how often."""
+    kinds = (remarks.FAILED, remarks.NOTHING, "refused")
+    return [remark.sentence for kind in kinds for remark in remarks.causes(runs, kind)]
 
 
 def _counts(run: Run) -> dict[str, int]:

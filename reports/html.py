@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from backtrain.reports import audit, facts, faulty, figures, groups, happened, hindsight, tables
 from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing, plain_text
+from backtrain.reports.verdict import Verdict
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.texts import printable
 
@@ -91,7 +93,7 @@ def _context(
         "baseline": baseline,
         "verdict": verdict,
         "headline": facts.headline(comparison, baseline, verdict),
-        "remarks": facts.remarks(comparison, verdict),
+        "remarks": facts.remarks(verdict),
         "ranked": tables.ranked(comparison, baseline),
         "luck": hindsight.luck(comparison, baseline),
         "luck_note": hindsight.note(comparison),
@@ -102,14 +104,21 @@ def _context(
         "timeline": pictures["time-line"],
         "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
-        "era_sentence": Eras.of(comparison, baseline).sentence(verdict.strategy, baseline),
+        "era_sentence": _steadiness(comparison, verdict),
         "groups": groups.by_group(comparison, baseline),
         "groups_note": groups.NOTE,
         "audited": audit.triggers(comparison, baseline),
         "audit_note": audit.NOTE,
         "happened": happened.counts_table(comparison, baseline),
-        "failures": happened.failures(comparison.runs.values()),
+        "failures": happened.failures(comparison.runs),
         "caveats": facts.caveats(comparison),
         "setup": facts.setup(comparison),
         "code": facts.code(comparison),
     }
+
+
+def _steadiness(comparison: Comparison, verdict: Verdict) -> str:
+    """How steadily the winner won; nothing where it was held against nothing."""
+    if math.isnan(verdict.saves):
+        return ""
+    return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)

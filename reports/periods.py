@@ -100,23 +100,34 @@ class Costs:
         """Which strategies leave ten blocks of the length that they need, ``(S,)``."""
         return np.array([statistics.enough_blocks(self.grid.count, need) for need in self.needs])
 
+    @cached_property
+    def _block(self) -> int | None:
+        """Periods a block: the longest need of those that leave ten blocks of theirs."""
+        return int(self.needs[self.judged].max()) if self.judged.any() else None
+
+    @cached_property
+    def _pairs(self) -> statistics.Intervals | None:
+        """Intervals of the differences of all judged strategies, every pair at once."""
+        if self._block is None:
+            return None
+        return statistics.pairwise_intervals(self.values[:, self.judged], self._block)
+
     def against(self, name: str) -> Contrast:
         """Simultaneous intervals of all differences to one strategy.
 
-        A strategy that retrains too rarely for ten blocks gets no interval, and does not lengthen
-        the block of the others. When that strategy is `name` itself, nobody gets one.
+        They belong to one family, that of all pairs: whoever the others are held against, and
+        whichever of them was cheapest, two strategies have one interval. A strategy that retrains
+        too rarely for ten blocks gets no interval, and does not lengthen the block of the others.
+        When that strategy is `name` itself, nobody gets one.
         """
         position = self.names.index(name)
         low = pd.Series(np.nan, index=list(self.names))
         high = low.copy()
-        if not self.judged[position]:
+        if not self.judged[position] or self._pairs is None:
             return Contrast(low, high, None)
-        block = int(self.needs[self.judged].max())
-        differences = self.values[:, self.judged] - self.values[:, [position]]
-        intervals = statistics.simultaneous_intervals(differences, block)
-        assert intervals is not None  # each need leaves ten blocks, and so does the longest
-        low[self.judged], high[self.judged] = intervals.low, intervals.high
-        return Contrast(low, high, block)
+        row = int(np.count_nonzero(self.judged[:position]))
+        low[self.judged], high[self.judged] = self._pairs.low[row], self._pairs.high[row]
+        return Contrast(low, high, self._block)
 
 
 def own_block(run: Run, period: pd.Timedelta, season: pd.Timedelta) -> int:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.reports.numbers import number
-from backtrain.reports.verdict import trigger_type
+from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -129,7 +129,7 @@ class Schedules:
 def _largest_group(runs: Mapping[str, Run]) -> list[str]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name, run in runs.items():
-        if trigger_type(run) == "Every" and not run.info.get("in_sample"):
+        if trigger_type(run) == "Every" and may_win(run):
             groups[_key(run, None)].append(name)
     return max(groups.values(), key=lambda names: len(names), default=[])
 

@@ -21,12 +21,22 @@ if TYPE_CHECKING:
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
 KINDS = ("error", "train", "label", "check", "deploy", "predict")
 
+#: Counts that are shown as soon as one of them is not zero.
+MISHAPS = {
+    "failed": "trainings that yielded no model; the old one served on",
+    "fallback": "rows answered by the training mean or prior, not by the model",
+}
+#: Columns of characters that a terminal is taken to have.
+_WIDTH = 100
+_NAME, _SHORTEST_NAME = 20, 8
+
 
 def ranked(comparison: Comparison, baseline: str) -> Table:
     """Every strategy, the cheapest first, with its difference to the baseline."""
     table = comparison.table(baseline)
     money = Money.fit(table["total"])
     kinds = [kind for kind in KINDS if table[kind].abs().max() > 0]
+    mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
@@ -41,6 +51,7 @@ def ranked(comparison: Comparison, baseline: str) -> Table:
             Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
+            *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
             *(Cell(significant(row[mean]), row[mean]) for mean in (*means, *metrics)),
         ]
         rows.append(Row(str(name), roles[str(name)], tuple(cells)))
@@ -50,6 +61,7 @@ def ranked(comparison: Comparison, baseline: str) -> Table:
         Column("95 % interval", title="holds for all strategies at once"),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
+        *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
         *(Column(mean, title="mean loss a row") for mean in means),
         *(Column(metric) for metric in metrics),
     )
@@ -93,7 +105,7 @@ def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
         words = []
         if name == verdict.strategy and verdict.decision != "too close":
             words.append("run this")
-        elif name == verdict.strategy:
+        elif name == verdict.strategy and not math.isnan(verdict.saves):
             words.append("cheapest")
         if name == baseline:
             words.append("baseline")
@@ -101,6 +113,8 @@ def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
             words.append("rival")
         if run.info.get("in_sample") and name != verdict.strategy:
             words.append("in-sample")
+        if name in verdict.failing:
+            words.append("trainings failed")
         roles[name] = ", ".join(words)
     return roles
 
@@ -111,8 +125,9 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     table = comparison.table(reference)
     money = Money.fit(table["total"])
     lucky = "regret" in table
+    mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     last = ("regret", "beats luck") if lucky else ("retraining",)
-    lines = [("", "total", "error", "retrains", "difference", "95 % interval", *last)]
+    lines = [("total", "error", "retrains", *mishaps, "difference", "95 % interval", *last)]
     for name, row in table.iterrows():
         luck = (
             (money(row["regret"]), _luck(comparison, str(name)))
@@ -121,26 +136,35 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
         )
         lines.append(
             (
-                shorten(" ".join(str(name).split()), 20),
                 money(row["total"]),
                 money(row["error"]),
                 number(row["retrains"]),
+                *(number(row[mishap]) for mishap in mishaps),
                 "baseline" if name == reference else money.signed(row["difference"]),
                 interval_text(row, money) if name != reference else "",
                 *luck,
             )
         )
-    return "\n".join([*aligned(lines), *_footnotes(comparison, table, reference)])
+    while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
+        lines = [line[:-1] for line in lines]
+    room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
+    names = ["", *(shorten(" ".join(str(name).split()), room) for name in table.index)]
+    rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
+    return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference)])
+
+
+def _taken(lines: Sequence[tuple[str, ...]]) -> int:
+    """How wide these columns are, with two blanks before each."""
+    return sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True))
 
 
 def _footnotes(comparison: Comparison, table: pd.DataFrame, reference: str) -> list[str]:
-    notes = [f"difference: total minus that of {reference!r}; negative is cheaper"]
+    remarks = comparison.verdict(reference).remarks
+    notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
         notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
-    for name, run in comparison.runs.items():
-        if run.totals["fallback"]:
-            share = f"{run.totals['fallback']:,} of {run.totals['rows']:,}"
-            notes.append(f"{shorten(name, 20)}: {share} rows could not be scored by the model")
+    notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in table:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
         notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")

@@ -260,13 +260,13 @@ class Tuning:
         pictures = html.draw(tuning_figures.makers(self), files=True)
         return [put(Path(directory) / name, png) for name, png in html.as_files(pictures).items()]
 
-    def save(self, directory: str | Path) -> Path:
-        """Write ``tune.html``, ``tune.csv`` and ``figures/*.png``.
+    def save(self, directory: str | Path, beside: Mapping[str, bytes] | None = None) -> Path:
+        """Write ``tune.html``, ``tune.csv`` and ``figures/*.png``, and other files ``beside``.
 
         ``tune.json`` names them and is replaced at last; other files are left alone.
         """
         target = Path(directory)
-        contents = {archive.TUNE: archive.csv_text(self.summary())}
+        contents = {archive.TUNE: archive.csv_text(self.summary()), **(beside or {})}
         try:
             pictures = html.draw(tuning_figures.makers(self), files=True)
             pngs = html.as_files(pictures)

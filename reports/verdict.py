@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
+from backtrain.reports import remarks
 from backtrain.reports.numbers import Money, duration, listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
@@ -28,15 +29,21 @@ class Verdict:
     strategy, baseline : str
         The cheapest strategy that may win, and what it is compared with. For "keep" they are one.
     saves : float
-        What `strategy` saves against `baseline`; for "keep", against the cheapest of the others.
+        What `strategy` saves against `baseline`; for "keep", against the cheapest of the others;
+        NaN where too many trainings failed to hold anything against anything.
     low, high : float
         The simultaneous 95 % interval of `saves`; NaN where the history is too short for one.
     rivals : tuple of str
-        Strategies whose cost cannot be told apart from that of `strategy`.
+        Strategies whose cost cannot be told apart from that of `strategy`. All intervals are those
+        of one family, so `rivals` never contradicts `low` and `high`.
     unjudged : tuple of str
         Strategies without an interval against `strategy`: fewer than ten blocks.
+    failing : tuple of str
+        Strategies of whose trainings a tenth or more raised: neither judged nor able to win.
     sentence : str
         The same in words.
+    remarks : tuple of str
+        What must be said beside it, a line a cause: failed trainings, rows that no model answered.
     """
 
     decision: Decision
@@ -47,13 +54,16 @@ class Verdict:
     high: float
     rivals: tuple[str, ...]
     unjudged: tuple[str, ...]
+    failing: tuple[str, ...]
     sentence: str
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.rivals:
             return self.sentence
         alike = printable(listing(self.rivals))  # names may come from somebody else's records
-        return f"{self.sentence} Its cost cannot be told apart from that of {alike}."
+        subject = printable(self.strategy)
+        return f"{self.sentence} The cost of {subject} cannot be told apart from that of {alike}."
 
 
 def trigger_type(run: Run) -> str:
@@ -68,33 +78,71 @@ def default_baseline(runs: Mapping[str, Run]) -> str:
     return next(never, next(iter(runs)))
 
 
+def may_win(run: Run) -> bool:
+    """Whether a run was chosen on other rows than it is judged on, and really trained."""
+    return not run.info.get("in_sample") and not remarks.failing(run)
+
+
 def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
-    """Who may win, cheapest first: whatever was tuned on the replayed span may not."""
-    fair = [name for name in runs if name == baseline or not runs[name].info.get("in_sample")]
+    """Who may win, cheapest first; a baseline that was tuned on the replayed span may be kept."""
+    fair = [
+        name
+        for name, run in runs.items()
+        if may_win(run) or (name == baseline and not remarks.failing(run))
+    ]
     return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
 
 
 def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
     """Pick the cheapest and hold its saving against luck."""
     ranked = eligible(runs, baseline)
-    winner = ranked[0]
+    winner = ranked[0] if ranked else baseline
+    failing = tuple(name for name, run in runs.items() if remarks.failing(run))
+    beside = tuple(remark.sentence for remark in remarks.gather(runs))
+    contrast = costs.against(winner)
+    others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
+    rivals = tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name])
+    unjudged = tuple(name for name in others if math.isnan(contrast.low[name]))
+    if baseline in failing or (len(ranked) == 1 and len(runs) > 1):
+        sentence = _no_verdict(runs, ranked, baseline)
+        nan = (math.nan, math.nan, math.nan)
+        return Verdict("too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside)
     # "Keep" is held against the runner-up: nothing can be saved against itself.
     other = baseline if winner != baseline else next(iter(ranked[1:]), baseline)
     saves = float(runs[other].totals["total"]) - float(runs[winner].totals["total"])
-    # The interval of the table, which stands against the baseline: the report holds one number.
-    table = costs.against(baseline)
-    low, high = float(table.low[other]), float(table.high[other])
-    if winner != baseline:
-        low, high = -float(table.high[winner]), -float(table.low[winner])
-    contrast = costs.against(winner)
-    others = [name for name in runs if name != winner]
-    rivals = tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name])
-    unjudged = tuple(name for name in others if math.isnan(contrast.low[name]))
+    low, high = float(contrast.low[other]), float(contrast.high[other])
     decision: Decision = "retrain" if low > 0 else "too close"
     if winner == baseline:
         decision = "keep"
     sentence = _Words(runs, costs, winner, other).say(decision, saves, low, high)
-    return Verdict(decision, winner, baseline, saves, low, high, rivals, unjudged, sentence)
+    sentence = " ".join(filter(None, (sentence, remarks.summary(runs), _left_out(failing))))
+    return Verdict(
+        decision, winner, baseline, saves, low, high, rivals, unjudged, failing, sentence, beside
+    )
+
+
+def _no_verdict(runs: Mapping[str, Run], ranked: list[str], baseline: str) -> str:
+    """What to say where there is nothing that the baseline could be held against."""
+    failing = [name for name, run in runs.items() if remarks.failing(run)]
+    chosen = [name for name in runs if name not in (*failing, *ranked)]
+    if baseline in failing:
+        cheapest = f" Of the others {ranked[0]} was cheapest." if ranked else ""
+        lead = f"Nothing can be held against {baseline}: its trainings failed.{cheapest}"
+    elif not chosen and all(remarks.raised(runs[n]) == runs[n].totals["retrains"] for n in failing):
+        lead = "Nothing can be said about retraining: no strategy trained."
+    else:
+        why = [f"too many trainings of {listing(failing)} failed"] if failing else []
+        why += [f"{listing(chosen)} was chosen on the span that it is judged on"] if chosen else []
+        lead = f"Nothing can be said about retraining: {'; '.join(why)}."
+    causes = [remark.sentence for remark in remarks.causes(runs, remarks.FAILED)]
+    return " ".join((lead, *causes))
+
+
+def _left_out(failing: tuple[str, ...]) -> str:
+    """Says that a strategy is not judged."""
+    if not failing:
+        return ""
+    return f"{listing(failing)} cannot be judged: a tenth or more of the trainings failed."
 
 
 @dataclass(frozen=True)
@@ -119,8 +167,8 @@ class _Words:
             )
         reason = f"but its {interval} holds 0" if known else f"but there is {interval}"
         return (
-            f"Too close to call: {self.winner} was cheapest and saved {money(saves)} against "
-            f"{self.other}, {reason}."
+            f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} "
+            f"against {self.other}, {reason}."
         )
 
     def _keep(self, more: str, clear: bool) -> str:
@@ -130,13 +178,19 @@ class _Words:
         if not clear:
             what = "retraining pays" if self._never(self.winner) else "anything else pays"
             return (
-                f"Nothing shows that {what}: {self.winner} was cheapest; the nearest, "
+                f"Nothing shows that {what}: {self.winner} was {self._cheapest}; the nearest, "
                 f"{self.other}, cost {more}."
             )
+        nothing = "no strategy" if self._cheapest == "cheapest" else "none that can be judged"
         return (
-            f"{lead} {self.winner}: no strategy was cheaper; the nearest, {self.other}, "
-            f"costs {more}."
+            f"{lead} {self.winner}: {nothing} was cheaper; the nearest, {self.other}, costs {more}."
         )
+
+    @property
+    def _cheapest(self) -> str:
+        """Of all, or of those that may win."""
+        everyone = all(map(may_win, self.runs.values()))
+        return "cheapest" if everyone else "the cheapest that can be judged"
 
     def _no_interval(self) -> str:
         names = (self.winner, self.other)

@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from backtrain.simulator.asking import select
 from backtrain.simulator.curves import Floats, Integers
 from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.history import unchanged
@@ -61,8 +62,8 @@ class _Bench:
         window = self.window
         try:
             if self._asked in LOOKS:
-                return without_dice(window, window.select, view)
-            return window.select(view)
+                return without_dice(window, select, window, view)
+            return select(window, view)
         finally:
             if self._followed:  # also where the window has caught the error
                 raise self.follows(self._followed)
@@ -71,8 +72,8 @@ class _Bench:
         """Keep in mind what the window has asked for, and say why that cannot be."""
         self._followed = name
         return PathError(
-            f"{self.window!r} reads view.{name}: it selects by what was trained before, which a "
-            "matrix of models for every schedule does not know; use a window that looks at the "
+            f"{code(self.window)} reads view.{name}: it selects by what was trained before, which "
+            "a matrix of models for every schedule does not know; use a window that looks at the "
             "history alone, such as Sliding or Expanding"
         )
 

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.fits import FitError, NothingToLearnError
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.origin import sources_of
@@ -30,6 +32,7 @@ _LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 _MOST_GROUPS = 100
 _SUPPRESSED = ("cooldown", "budget", "blackout")
 _NAT = np.iinfo(np.int64).min
+_FAILED = (FitError.event, NothingToLearnError.event)
 _TURNED_DOWN = ("rejected", "rolled back", "superseded")
 
 
@@ -325,7 +328,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         "retrains": len(replay.log.trainings),
         "deployed": int(kinds.get("deployed", 0)),
         "rejected": sum(int(kinds.get(kind, 0)) for kind in _TURNED_DOWN),
-        "failed": int(kinds.get("failed", 0)),
+        "failed": sum(int(kinds.get(kind, 0)) for kind in _FAILED),
         "refused": int(kinds.get("refused", 0)),
         "busy": int(kinds.get("busy", 0)),
         "suppressed": sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED),
@@ -375,10 +378,11 @@ def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
 
 def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
     facts = asked(replay.setup, replay.strategy)
+    until = facts["tuned_until"]
     return {
         "status": "complete",
         "id": identity(facts),
-        "in_sample": False,
+        "in_sample": until is not None and to_timestamp(until) > replay.setup.start_at,
         **facts,
         "wall_seconds": wall_seconds,
     }
@@ -391,6 +395,7 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
     return {
         "strategy": code(strategy),
         "parts": describe(strategy),
+        "tuned_until": getattr(strategy, "tuned_until", None),
         "stream": {
             "name": stream.name,
             "fingerprint": stream.fingerprint,

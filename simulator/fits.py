@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,24 @@ GIB = 2**30
 
 
 class FitError(RuntimeError):
-    """A training did not yield a model: nothing to learn from, or the estimator raised."""
+    """A training did not yield a model: the estimator raised, or its update.
+
+    Attributes
+    ----------
+    event : str
+        The kind of the event that a failed training leaves in the record.
+    """
+
+    event: ClassVar[str] = "failed"
+
+
+class NothingToLearnError(FitError):
+    """There was nothing to learn from: no labelled row, or rows of one class only.
+
+    Production would meet that too, so it says nothing against the model or the update.
+    """
+
+    event: ClassVar[str] = "nothing to learn"
 
 
 @dataclass(slots=True, eq=False)

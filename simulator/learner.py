@@ -17,9 +17,10 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.contents import content
-from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
+from backtrain.simulator.fits import Answers, Fit, FitError, FitStore, NothingToLearnError
 from backtrain.simulator.origin import environment, is_trusted, origin_of
 from backtrain.simulator.protocols import (
+    PartError,
     Rows,
     Selection,
     Update,
@@ -99,7 +100,7 @@ class Learner:
         Raises `FitError` when there is nothing to learn from or the estimator raises.
         """
         if len(selection) == 0:
-            raise FitError("no labelled rows to learn from")
+            raise NothingToLearnError("no labelled rows to learn from")
         facts = self._facts(update)
         learnt = selection.digest() + facts.name
         if not facts.needs_parent:
@@ -147,12 +148,19 @@ class Learner:
             ):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
+            if labels:  # an update may go on from its parent with one class, but need not
+                self._refuse_one_class(selection)
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
         took = time.process_time() - began
+        if model is None:
+            raise PartError(f"{update!r}: fit() gave None; return the fitted model")
         self._good.add(facts.name)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if labels and not hasattr(model, needed):
-                raise FitError(f"what {update!r} made of {type(blank).__name__} has no {needed!r}")
+                raise PartError(
+                    f"{update!r}: fit() gave {type(model).__name__}, which has no {needed!r}; "
+                    f"return the fitted {type(blank).__name__}"
+                )
         return Fit(name, model, _NO_ROWS, took, seed, lasting)
 
     def _refuse_one_class(self, selection: Selection) -> None:
@@ -162,7 +170,7 @@ class Learner:
         found = np.unique(self.setup.truth[selection.rows])
         if len(found) == 1:
             only = self.setup.classes.tolist()[found[0]]
-            raise FitError(f"the window holds one class only: {only!r}")
+            raise NothingToLearnError(f"the window holds one class only: {only!r}")
 
     def _blank(self, seed: int) -> Any:
         if self._flat:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.offsets import to_timestamp
 from backtrain.simulator.texts import code
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from backtrain.simulator.view import View
 
 Rows = slice | NDArray[np.int64]
+_ACTIONS = ("deploy", "reject", "wait", "refit")
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
 
 class PartError(ValueError):
@@ -40,6 +43,14 @@ class Reason:
     statistic: float = float("nan")
     threshold: float = float("nan")
     since: pd.Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        numbers = all(isinstance(n, _NUMBERS) for n in (self.statistic, self.threshold))
+        if not isinstance(self.sentence, str) or not numbers:
+            raise PartError(
+                f"Reason({self.sentence!r}, {self.statistic!r}, {self.threshold!r}): give one "
+                "sentence and, where there are any, a statistic and a threshold"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,22 +71,29 @@ class Selection:
     weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rows, slice):
+        if isinstance(self.rows, slice):
+            _refuse_half_open(self.rows)
+        else:
             rows = np.asarray(self.rows)
-            if len(rows) and rows.dtype.kind not in "iu":
+            if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+                kind = f"shape {rows.shape}" if rows.ndim != 1 else f"dtype {rows.dtype}"
                 raise PartError(
-                    f"Selection: rows of dtype {rows.dtype}; give positions, as np.flatnonzero does"
+                    f"Selection: rows of {kind}; give positions, as np.flatnonzero does"
                 )
             rows = rows.astype(np.int64, copy=False)
+            if len(rows) and rows.min() < 0:
+                raise PartError(f"Selection: row {rows.min()}; positions are counted from 0")
             if len(rows) and len(rows) == rows[-1] - rows[0] + 1 and (np.diff(rows) == 1).all():
                 rows = slice(int(rows[0]), int(rows[-1]) + 1)  # type: ignore[assignment]
             else:
                 rows = _kept(rows)
             object.__setattr__(self, "rows", rows)
-        if self.weights is not None:
-            if len(self.weights) != len(self):
-                raise PartError(f"Selection: {len(self)} rows, but {len(self.weights)} weights")
-            object.__setattr__(self, "weights", _kept(np.asarray(self.weights)))
+        weights: Any = self.weights
+        if weights is not None:
+            weights = _as_weights(weights)
+            if len(weights) != len(self):
+                raise PartError(f"Selection: {len(self)} rows, but {len(weights)} weights")
+            object.__setattr__(self, "weights", _kept(weights))
 
     def __len__(self) -> int:
         if isinstance(self.rows, slice):
@@ -128,6 +146,22 @@ def _kept(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
+def _as_weights(weights: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(weights, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise PartError(f"Selection: weights={weights!r}; give a number for each row") from None
+
+
+def _refuse_half_open(rows: slice) -> None:
+    """Raise `PartError` for a slice that names no stretch of rows."""
+    whole = isinstance(rows.start, (int, np.integer)) and isinstance(rows.stop, (int, np.integer))
+    if not whole or rows.start < 0 or rows.step not in (None, 1):
+        raise PartError(
+            f"Selection: {rows}; give a slice from a row to a row, such as slice(0, view.past)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """What a trial says about its challenger. Build it with one of the four class methods."""
@@ -143,6 +177,20 @@ class Verdict:
     watch: bool = False
     ticks: bool = False
     supersede: bool = False
+
+    def __post_init__(self) -> None:
+        if self.action not in _ACTIONS:
+            raise PartError(
+                f"Verdict({self.action!r}): build it with Verdict.deploy(), Verdict.reject(), "
+                "Verdict.wait() or Verdict.refit(selection)"
+            )
+        if self.action == "refit" and not isinstance(self.selection, Selection):
+            raise PartError(
+                f"Verdict.refit({self.selection!r}): give the Selection to fit again on"
+            )
+        for name, number in self.numbers.items():
+            if not isinstance(number, _NUMBERS):
+                raise PartError(f"Verdict({name}={number!r}): a number, to stand on record")
 
     @classmethod
     def deploy(cls, reason: str = "", reviewed: bool = True, **numbers: float) -> Verdict:
@@ -182,9 +230,9 @@ class Verdict:
         supersede : bool
             A trigger that fires while it waits may start a training that takes its place.
         """
-        if not 0 <= share <= 1:
+        if not isinstance(share, _NUMBERS) or not 0 <= share <= 1:
             raise PartError(f"Verdict.wait(share={share!r}): a share lies between 0 and 1")
-        when = None if until is None else pd.Timestamp(until)
+        when = None if until is None else _instant(until)
         return cls(
             "wait",
             reason,
@@ -203,13 +251,11 @@ class Verdict:
         return cls("refit", reason, numbers, selection=selection)
 
 
-def meant(reason: object, trigger: object) -> Reason:
-    """What a trigger gave, where that is a reason; raises `PartError` for anything else."""
-    if not isinstance(reason, Reason):
-        raise PartError(
-            f"{trigger!r}: fires() gave {reason!r}; return Reason('why') to retrain, None to wait"
-        )
-    return reason
+def _instant(until: object) -> pd.Timestamp:
+    try:
+        return to_timestamp(until, "Verdict.wait(until)")
+    except ValueError as error:
+        raise PartError(f"{error}, or view.now + pd.Timedelta('1D')") from None
 
 
 class Monitor(Protocol):
@@ -278,7 +324,10 @@ class Gate(Protocol):
 
 
 class Policy(Protocol):
-    """A whole strategy, as the simulator sees it."""
+    """A whole strategy, as the simulator sees it.
+
+    One that was chosen by looking at a history says so by an attribute ``tuned_until``, an instant.
+    """
 
     @property
     def trigger(self) -> Trigger:
@@ -413,7 +462,12 @@ def rows_fitted(update: Update, rows: int) -> int:
     ``rows_fitted(rows)``.
     """
     count = getattr(update, "rows_fitted", None)
-    return rows if count is None else int(count(rows))
+    if count is None:
+        return rows
+    fitted = count(rows)
+    if not isinstance(fitted, (int, np.integer)):
+        raise PartError(f"{update!r}: rows_fitted({rows}) gave {fitted!r}; return a number of rows")
+    return int(fitted)
 
 
 class Part:

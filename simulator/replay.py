@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.asking import monitor_of, select, trial_of, tuned, unlearnt
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
 from backtrain.simulator.contents import content
@@ -35,7 +36,6 @@ from backtrain.simulator.protocols import (
     Update,
     Verdict,
     Window,
-    meant,
     needs_parent,
     rows_fitted,
 )
@@ -207,7 +207,7 @@ class Replay:
         trigger = self._tuned(strategy.trigger)
         memory = Memory(parts, trigger)
         self._train_first()
-        fires = trigger.monitor().fires
+        fires = monitor_of(trigger).fires
         start, span = view.at, max(1, self.setup.end_at.value - view.at)
         for count, (at, past) in enumerate(self.clock):
             view._move(at, past)
@@ -217,7 +217,7 @@ class Replay:
             if past is not None:
                 reason = without_dice(trigger, fires, view) if look else fires(view)
                 if reason is not None:
-                    self._consider(meant(reason, trigger))
+                    self._consider(reason)
             if look:
                 memory.check()
             if progress is not None and count % 64 == 0:
@@ -233,12 +233,12 @@ class Replay:
         if not isinstance(trigger, Tuned):
             return trigger
         job = self._job = Job(0, "initial")
-        tuned = trigger.prepare(self.view)
+        found = tuned(trigger, self.view)
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
-        if tuned is not trigger and content(tuned) != content(trigger):
-            self.log.event(self.view.at, "tuned", None, code(tuned))
-        return tuned
+        if found is not trigger and content(found) != content(trigger):
+            self.log.event(self.view.at, "tuned", None, code(found))
+        return found
 
     def _train_first(self) -> None:
         """Train the first model, in force at ``start`` without gate and delays."""
@@ -292,7 +292,7 @@ class Replay:
     def _start(self, reason: Reason) -> None:
         view, at = self.view, self.view.at
         job = self._job = Job(len(self.log.versions), "train", begun=False)
-        trial = self.strategy.gate.open()
+        trial = trial_of(self.strategy.gate)
         parent, view._reason = view.model, reason
         entry = VersionEntry(job.version, parent.version, reason.sentence, at)
         selection = None
@@ -324,13 +324,15 @@ class Replay:
 
     def _select(self) -> Selection:
         window, view = self.strategy.window, self.view
-        look = len(self.log.versions) in LOOKS
-        selection = without_dice(window, window.select, view) if look else window.select(view)
+        if len(self.log.versions) in LOOKS:
+            selection = without_dice(window, select, window, view)
+        else:
+            selection = select(window, view)
         self.view._fence_labels(selection.rows)
         update = self._incremental
         if self.view._model is None or update is None:
             return selection
-        return update.unlearnt(self.view, selection)
+        return unlearnt(update, self.view, selection)
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""
@@ -398,7 +400,7 @@ class Replay:
         entry.outcome = "failed"
         if job.rows:
             self._charge_training(job, selection)
-        self.log.event(at, "failed", job.version, str(error))
+        self.log.event(at, error.event, job.version, str(error))
 
     def _charge_training(self, job: Job, selection: Selection | None) -> None:
         prices, at = self.setup.prices, self.view.at
@@ -613,7 +615,7 @@ class Replay:
             self.buy(verdict.selection.rows)
         except FitError as error:
             entry.outcome = "failed"
-            self.log.event(view.at, "failed", job.version, str(error))
+            self.log.event(view.at, error.event, job.version, str(error))
             self._end_trial()
             return
         finally:

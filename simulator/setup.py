@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.multiclass import type_of_target
 
+from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.clock import Nanoseconds, tick_instants
@@ -45,8 +46,8 @@ class Setup:
         Rows from here on are served; a float is a share of the time span.
     end : str, Timestamp or None
         Totals stop here; None is the last event.
-    prices, delays : Prices, Delays
-        What is charged, and how long things take.
+    prices, delays : Prices, Delays, or mappings of their parameters
+        What is charged, and how long things take: ``Prices(retrain=5)`` or ``{"retrain": 5}``.
     loss : str, Loss or callable
         Loss of a row; default ``"absolute"`` for regression, ``"zero_one"`` for classification.
         A callable takes labels and predictions of shape (n,) and returns losses of shape (n,).
@@ -77,6 +78,13 @@ class Setup:
     features: Literal["auto", "array", "frame"] = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.stream, Stream):
+            raise SetupError(
+                f"stream: a {type(self.stream).__name__}; make one with Stream.from_frame(df, "
+                "target='y', time='when')"
+            )
+        for name, kind in (("prices", Prices), ("delays", Delays)):
+            object.__setattr__(self, name, _built(name, getattr(self, name), kind))
         tick: Any = self.tick
         if isinstance(tick, np.integer):
             object.__setattr__(self, "tick", int(tick))
@@ -243,8 +251,9 @@ class Setup:
     def row_metrics(self) -> tuple[Metric, ...]:
         """The metrics that are reported."""
         names = _DEFAULT_METRICS[self.task] if self.metrics is None else self.metrics
-        if isinstance(names, str):
-            raise SetupError(f"metrics={names!r}: give a list, such as [{names!r}]")
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            shown = [names] if isinstance(names, str) else ["MAE"]
+            raise SetupError(f"metrics={names!r}: give a list, such as {shown}")
         return tuple(self.metric(name) for name in names)
 
     def metric(self, name: str) -> Metric:
@@ -333,6 +342,19 @@ def _sealed(values: NDArray[Any]) -> NDArray[Any]:
     """The same array, read-only: parts are handed the setup, too."""
     values.flags.writeable = False
     return values
+
+
+def _built(name: str, given: Any, kind: type[Any]) -> Any:
+    """Prices or delays, also from a mapping of their parameters; raises `SetupError`."""
+    known = [spec.name for spec in fields(kind)]
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise SetupError(f"{name}={given!r}: give {kind.__name__}({known[0]}=...), or a mapping")
+    for key in given:
+        if key not in known:
+            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, known)}?")
+    return kind(**given)
 
 
 def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:

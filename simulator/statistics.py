@@ -116,23 +116,92 @@ def simultaneous_intervals(
     ([0.0, -200.0], [0.0, -200.0], [0.0, -200.0])
     """
     array = np.asarray(differences, dtype=np.float64)
-    periods = len(array)
-    if not enough_blocks(periods, block):
+    if not enough_blocks(len(array), block):
         return None
     totals, expected = bootstrap_totals(array, block, draws, seed)
-    freedom = periods / block - 1
-    deviations = totals - expected
-    se = np.sqrt((deviations**2).mean(axis=0) * (freedom + 1) / freedom)
     # Cumulative sums leave dust of about 1e-16 of what was added up; a real spread is far above.
-    varies = se > 1e-9 * np.abs(array).sum(axis=0)
-    se = np.where(varies, se, 0.0)
+    se, largest = _studentised(
+        totals - expected, 1e-9 * np.abs(array).sum(axis=0), len(array), block
+    )
     estimate = array.sum(axis=0)
-    margin = np.zeros(array.shape[1])
-    if varies.any():
-        largest = np.abs(deviations[:, varies] / se[varies]).max(axis=1)
-        tails = np.sqrt(np.random.default_rng([seed, 1]).chisquare(freedom, draws) / freedom)
-        margin[varies] = np.quantile(largest / tails, level) * se[varies]
+    margin = _critical(largest, len(array), block, level, seed) * se
     return Intervals(estimate, estimate - margin, estimate + margin, se)
+
+
+def pairwise_intervals(
+    costs: ArrayLike, block: int, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Intervals | None:
+    """Intervals for the differences of totals of all pairs of S columns at once.
+
+    With probability `level` every interval holds its true difference, whichever column the others
+    are held against, and also where that column was picked for being the cheapest.
+
+    Parameters
+    ----------
+    costs : array (T, S)
+        Cost of each strategy by period.
+    block : int
+        Periods a block, see `block_length`.
+
+    Returns
+    -------
+    Intervals or None
+        Arrays ``(S, S)``: at ``[i, j]`` the total of column j minus that of column i. None with
+        fewer than ten blocks.
+
+    Notes
+    -----
+    `simultaneous_intervals` of all S (S - 1) / 2 differences, in memory for S of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> intervals = pairwise_intervals(np.tile([[3.0, 1.0], [3.0, 3.0]], (50, 1)), block=2)
+    >>> intervals.low.tolist(), intervals.high.tolist()
+    ([[0.0, -100.0], [100.0, 0.0]], [[0.0, -100.0], [100.0, 0.0]])
+    """
+    array = np.asarray(costs, dtype=np.float64)
+    if not enough_blocks(len(array), block):
+        return None
+    totals, expected = bootstrap_totals(array, block, draws, seed)
+    deviations, size = totals - expected, np.abs(array).sum(axis=0)
+    se = np.zeros((array.shape[1], array.shape[1]))
+    largest = np.zeros(draws)
+    for i in range(len(size) - 1):
+        others = slice(i + 1, None)
+        between = deviations[:, others] - deviations[:, [i]]
+        se[i, others], most = _studentised(
+            between, 1e-9 * (size[others] + size[i]), len(array), block
+        )
+        largest = np.maximum(largest, most)
+    se += se.T
+    sums = array.sum(axis=0)
+    estimate = sums - sums[:, None]
+    # Equal costs, added up in another order, differ by dust; it must not look like a difference.
+    dust = (se == 0) & (np.abs(estimate) <= 1e-9 * (size + size[:, None]))
+    estimate[dust] = 0.0
+    margin = _critical(largest, len(array), block, level, seed) * se
+    return Intervals(estimate, estimate - margin, estimate + margin, se)
+
+
+def _studentised(
+    deviations: Floats, dust: Floats, periods: int, block: int
+) -> tuple[Floats, Floats]:
+    """Standard errors ``(S,)``, zero where they are dust; the largest deviation of each draw."""
+    freedom = periods / block - 1
+    se = np.sqrt((deviations**2).mean(axis=0) * (freedom + 1) / freedom)
+    varies = se > dust
+    se = np.where(varies, se, 0.0)
+    if not varies.any():
+        return se, np.zeros(len(deviations))
+    return se, np.asarray(np.abs(deviations[:, varies] / se[varies]).max(axis=1))
+
+
+def _critical(largest: Floats, periods: int, block: int, level: float, seed: int) -> float:
+    """The quantile of the largest studentised deviation, with Student's tails."""
+    freedom = periods / block - 1
+    tails = np.random.default_rng([seed, 1]).chisquare(freedom, len(largest)) / freedom
+    return float(np.quantile(largest / np.sqrt(tails), level))
 
 
 def era_costs(costs: ArrayLike, eras: int = 10) -> Floats:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.asking import select
 from backtrain.simulator.fits import Answers, Fit
 from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
 from backtrain.simulator.metrics import Metric, Outcomes
@@ -322,7 +323,7 @@ class View:
         earlier = type(self)(self._setup, self._serving, self._services)
         earlier._move(when.value)
         try:
-            selection = self._services.window.select(earlier)
+            selection = select(self._services.window, earlier)
             earlier._fence_labels(selection.rows)
             self._services.buy(selection.rows)
             fit = self._services.fit(self._services.update, selection, None, None)

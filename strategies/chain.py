@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from backtrain.simulator.asking import trial_of
 from backtrain.simulator.protocols import (
     Checked,
     Gate,
@@ -68,7 +69,7 @@ class Chain(Part):
 
     def open(self) -> _ChainTrial:
         """A trial at every gate."""
-        return _ChainTrial([gate.open() for gate in self.gates])
+        return _ChainTrial([trial_of(gate) for gate in self.gates])
 
 
 def _refuse_taken_rows(gates: tuple[Gate, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from backtrain.simulator.asking import monitor_of, tuned
 from backtrain.simulator.protocols import (
     Checked,
     Monitor,
@@ -13,8 +14,6 @@ from backtrain.simulator.protocols import (
     Reason,
     Recording,
     Trigger,
-    Tuned,
-    meant,
 )
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -132,14 +131,14 @@ class AtLeast(_Combined):
 
 class _Several:
     def __init__(self, triggers: tuple[Trigger, ...], need: int) -> None:
-        self._watches = [(trigger, trigger.monitor()) for trigger in triggers]
+        self._monitors = [monitor_of(trigger) for trigger in triggers]
         self._need = need
         self._parts: list[Reason] = []
         self._whole: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
-        answers = [(trigger, monitor.fires(view)) for trigger, monitor in self._watches]
-        fired = [meant(said, trigger) for trigger, said in answers if said is not None]
+        answers = [monitor.fires(view) for monitor in self._monitors]
+        fired = [reason for reason in answers if reason is not None]
         if len(fired) < self._need:
             return None
         if self._whole is None or fired != self._parts:  # alarms that stay on are one reason
@@ -192,7 +191,7 @@ class Not(Wrapped):
 
 class _Inverted:
     def __init__(self, spec: Not) -> None:
-        self._inner = spec.trigger.monitor()
+        self._inner = monitor_of(spec.trigger)
         self._said = f"{spec.trigger!r} does not fire"
         self._silence: Reason | None = None
         self._trainings = 0
@@ -215,11 +214,6 @@ def check(trigger: Trigger, setup: Setup) -> None:
     """Hold a trigger against the setup, if it wants to be."""
     if isinstance(trigger, Checked):
         trigger.check_setup(setup)
-
-
-def tuned(trigger: Trigger, history: View) -> Trigger:
-    """The trigger tuned on what was known at ``start``, if it wants to be; else as it is."""
-    return trigger.prepare(history) if isinstance(trigger, Tuned) else trigger
 
 
 def refuse_other(where: str, trigger: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
+from backtrain.simulator.asking import monitor_of
 from backtrain.simulator.protocols import Monitor, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.combinations import Wrapped
@@ -43,7 +44,7 @@ class Cooldown(Wrapped):
 
 class _Cooling:
     def __init__(self, spec: Cooldown) -> None:
-        self._inner = spec.trigger.monitor()
+        self._inner = monitor_of(spec.trigger)
         self._offset = parse_offset(spec.offset)
 
     def fires(self, view: View) -> Reason | None:
@@ -103,7 +104,7 @@ class WarmUp(Wrapped):
 class _Warming:
     def __init__(self, spec: WarmUp) -> None:
         self._spec = spec
-        self._inner = spec.trigger.monitor()
+        self._inner = monitor_of(spec.trigger)
         self._version = -1
         self._cursor = self._labels = 0
         self._offset = None if spec.offset is None else parse_offset(spec.offset)
@@ -185,7 +186,7 @@ class Budget(Wrapped):
 class _Budgeted:
     def __init__(self, spec: Budget) -> None:
         self._spec = spec
-        self._inner = spec.trigger.monitor()
+        self._inner = monitor_of(spec.trigger)
 
     def fires(self, view: View) -> Reason | None:
         reason = self._inner.fires(view)

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from backtrain.datasets.values import is_number
+from backtrain.simulator.asking import select
 from backtrain.simulator.protocols import Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
@@ -85,8 +86,8 @@ class Dynamic(Part):
 
     def select(self, view: View) -> Selection:
         """The winner's rows."""
-        held = self._newest.select(view)
-        found = [window.select(view) for window in self.candidates]
+        held = select(self._newest, view)
+        found = [select(window, view) for window in self.candidates]
         return found[int(np.argmin([self._judge(view, rows, held) for rows in found]))]
 
     def _judge(self, view: View, rows: Selection, held: Selection) -> float:
@@ -148,7 +149,7 @@ class Representative(Part):
 
     def select(self, view: View) -> Selection:
         """The rows of ``window``, weighted by their odds."""
-        inner = self.window.select(view)
+        inner = select(self.window, view)
         if len(inner) == 0:
             return inner
         newest = np.arange(max(0, view.past - self.size), view.past)
@@ -252,7 +253,7 @@ class Thinned(Part):
 
     def select(self, view: View) -> Selection:
         """Evenly spaced rows of ``window``."""
-        inner = self.window.select(view)
+        inner = select(self.window, view)
         if len(inner) <= self.rows:
             return inner
         return inner.take(np.linspace(0, len(inner) - 1, self.rows).round().astype(np.int64))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
@@ -23,6 +23,8 @@ from backtrain.strategies.gates import Immediate
 from backtrain.strategies.updates import Refit
 
 __all__ = ["Strategy"]
+
+Instant = str | pd.Timestamp
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +47,10 @@ class Strategy(Part):
         At most so many trainings; rejected and failed ones count, the first model does not.
     blackout : sequence of str or of (from, to) pairs
         Days on which, or stretches ``[from, to)`` in which, no training is decided.
+    tuned_until : str or Timestamp, optional
+        The end of the history on which its parts were chosen: by `Backtest.tune`, a sweep, Optuna,
+        or by looking at reports. Where rows before it are served, the strategy has seen what it is
+        judged on: it is shown as in-sample and cannot win. It changes nothing else.
 
     Examples
     --------
@@ -61,6 +67,7 @@ class Strategy(Part):
     cooldown: str | None = None
     budget: int | None = None
     blackout: Sequence[str | Sequence[str]] = ()
+    tuned_until: Instant | None = None
 
     def __post_init__(self) -> None:
         for name, method in (
@@ -92,6 +99,9 @@ class Strategy(Part):
         stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
         _ = self._closed
+        if self.tuned_until is not None:
+            until = to_timestamp(self.tuned_until, "tuned_until")
+            object.__setattr__(self, "tuned_until", until.isoformat())
         if isinstance(self.trigger, Recording):
             self._refuse_second_thoughts()
 
@@ -139,3 +149,20 @@ class Strategy(Part):
                     raise PartError(f"Strategy(blackout={entry!r}): ends before it begins")
                 stretches.append((start, stop))
         return stretches
+
+
+def chosen_until(
+    strategies: Mapping[str, Strategy], tuned_until: Instant | Mapping[str, Instant] | None
+) -> Mapping[str, Strategy]:
+    """The strategies, all or some by name, marked as chosen on the history up to an instant."""
+    if tuned_until is None:
+        return strategies
+    if not isinstance(tuned_until, Mapping):
+        tuned_until = dict.fromkeys(strategies, tuned_until)
+    for name in tuned_until:
+        if name not in strategies:
+            raise PartError(
+                f"tuned_until[{name!r}]: no such strategy; there are {', '.join(strategies)}"
+            )
+    marked = {name: replace(strategies[name], tuned_until=at) for name, at in tuned_until.items()}
+    return {**strategies, **marked}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
 from backtrain.datasets.values import is_share
+from backtrain.simulator.asking import select
 from backtrain.simulator.protocols import Checked, Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -105,7 +106,7 @@ class Decay(Part):
 
     def select(self, view: View) -> Selection:
         """The rows of ``window``, weighted by age."""
-        inner = self.window.select(view)
+        inner = select(self.window, view)
         age = view.at - view.event_time(inner.rows).view(np.int64)
         weights = 0.5 ** (age / self._nanoseconds)
         return Selection(inner.rows, weights if inner.weights is None else inner.weights * weights)
@@ -147,7 +148,7 @@ class SinceDrift(Part):
             found = Selection(view.labelled.since(view.reason.since))
             if len(found) >= self.min_rows:
                 return found
-        return self.otherwise.select(view)
+        return select(self.otherwise, view)
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,7 +188,7 @@ class SinceLastTraining(Part):
             return known
         fresh = view.labelled.arrived_after(view.model.decided_at, known.rows)
         if len(fresh) < self.min_rows:
-            return self.otherwise.select(view)
+            return select(self.otherwise, view)
         return known.take(np.sort(fresh))
 
 
@@ -247,7 +248,7 @@ class CompleteCohorts(Part):
 
     def select(self, view: View) -> Selection:
         """The rows of ``window`` that lie in complete cohorts."""
-        inner = self.window.select(view)
+        inner = select(self.window, view)
         if len(inner) == 0:
             return inner
         cohort, ends = self._cohorts(view.event_time(slice(0, view.past)))

@@ -58,6 +58,10 @@ class CannotFitError(Exception):
     """A training that yields no model."""
 
 
+class NothingThereError(CannotFitError):
+    """Because there is nothing to learn from."""
+
+
 @dataclass
 class SlowVersion:
     """A fitted model and what is known about it."""
@@ -424,10 +428,10 @@ class SlowReplay:
 
     def fit(self, update: Any, rows: list[int], weights: Any, parent: Any) -> Any:
         if not rows:
-            raise CannotFitError("no rows")
+            raise NothingThereError("no rows")
         afresh = parent is None or isinstance(update, (Refit, Retune))
         if afresh and is_classifier(self.backtest.model) and len({self.y[i] for i in rows}) == 1:
-            raise CannotFitError("one class only")
+            raise NothingThereError("one class only")
         blank = clone(self.backtest.model)
         try:
             if isinstance(update, Refit):
@@ -435,6 +439,8 @@ class SlowReplay:
                 return blank.fit(self.features(rows), self.y[rows], **extra)
             return update.fit(blank, self.features(rows), self.y[rows], weights, parent, 0)
         except Exception as error:
+            if is_classifier(self.backtest.model) and len({self.y[i] for i in rows}) == 1:
+                raise NothingThereError("one class only") from error
             raise CannotFitError(str(error)) from error
 
     def tuned(self) -> Any:
@@ -572,18 +578,20 @@ class SlowReplay:
         train = listed(trial.reserve(Selection(np.array(rows, dtype=np.int64)))[0].indices())
         self.add_version(number, train, None, "pending")
         self.pay_for_looks(number)
-        model, failed = None, False
+        model, failed = None, ""
         try:
             model = self.fitted(train, self.model.model, self.now)
+        except NothingThereError:
+            failed = "nothing to learn"
         except CannotFitError:
-            failed = True
+            failed = "failed"
         if self.passed or not failed:
             self.charge("train", number, 1, "retrain")
             self.charge("train", number, self.passed / 1000, "per_1k_rows")
             self.buy(rows, number)
         if failed:
             self.truth.versions[number]["outcome"] = "failed"
-            self.event_("failed", number)
+            self.event_(failed, number)
             return
         challenger = SlowVersion(self, number, model, train, self.now, self.model)
         self.note_nothing_learnt(challenger)

@@ -199,7 +199,7 @@ WRONG = {
     "run baseline=statik": "baseline='statik': not compared; did you mean 'static'?",
     "run loss=log": "loss='log' is for classification, but the model does regression",
     "run update=partial_fit": "strategy 'static': PartialFit: HistGradientBoostingRegressor has no",
-    "run comparison.static=3": "comparison.static=3: not a strategy",
+    "run comparison.static=3": "comparison.static=3: not a preset, a mapping with a _target_",
     "list trigers": "trigers: no such group; did you mean 'trigger'?",
     "report nowhere": "nowhere: no such directory",
 }

@@ -47,7 +47,8 @@ def test_the_table_by_hand():
     assert list(table.index) == ["often", "static"]
     assert table.columns.tolist() == [
         *("total", "error", "train", "label", "check", "deploy", "predict", "initial"),
-        *("retrains", "deployed", "rejected", "loss", "MAE", "difference", "low", "high"),
+        *("retrains", "deployed", "rejected", "failed", "fallback"),
+        *("loss", "MAE", "difference", "low", "high"),
     ]
     assert table.loc["often", ["total", "error", "train"]].tolist() == [99, 80, 19]
     assert table.loc["static", ["total", "initial"]].tolist() == [120, 99]

@@ -18,7 +18,7 @@ MAY_IMPORT = {
 }
 #: Strategies see the simulator through these doors only; reports read records.
 DOORS = {
-    "strategies": {"protocols", "view", "metrics", "ledger", "setup"},
+    "strategies": {"protocols", "asking", "view", "metrics", "ledger", "setup"},
     "reports": {"record", "manifest", "texts", "statistics", "metrics"},
 }
 SOURCES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]

@@ -315,7 +315,8 @@ def test_a_window_with_only_the_new_class_fails() -> None:
     stream = classified([0, 1] * 4 + [2, 2, 0, 1])
     _, run = models_by_hour(strategy, stream=stream, model=GaussianNB())
     assert run.versions["outcome"].tolist() == ["initial", "failed"]
-    assert "one class only: 2" in run.events["reason"].iloc[-1]
+    assert run.events["kind"].iloc[-1] == "nothing to learn"
+    assert run.events["reason"].iloc[-1] == "the window holds one class only: 2"
 
 
 # --- search ---------------------------------------------------------------------------------------

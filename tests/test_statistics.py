@@ -13,6 +13,7 @@ from backtrain.simulator.statistics import (
     era_costs,
     follow_the_leader,
     one_era_left_out,
+    pairwise_intervals,
     pareto_front,
     price_range,
     simultaneous_intervals,
@@ -185,3 +186,20 @@ def test_price_ranges_cover_every_price(given_lines):
     assert ranges[:, 1].max() == math.inf
     reached = np.maximum.accumulate(ranges[:, 1])
     assert (ranges[1:, 0] <= reached[:-1] + 1e-9).all()
+
+
+def test_intervals_of_all_pairs_are_those_of_all_differences_at_once():
+    costs = np.random.default_rng(3).normal(5, [1, 2, 0.1, 1], size=(60, 4))
+    costs[:, 3] = costs[:, 0]
+    pairs = list(itertools.combinations(range(4), 2))
+    differences = np.column_stack([costs[:, j] - costs[:, i] for i, j in pairs])
+    every, plain = pairwise_intervals(costs, 5), simultaneous_intervals(differences, 5)
+    for (i, j), low, high in zip(pairs, plain.low, plain.high, strict=True):
+        assert every.low[i, j] == pytest.approx(low)
+        assert every.high[i, j] == pytest.approx(high)
+        assert (every.low[j, i], every.high[j, i]) == (-every.high[i, j], -every.low[i, j])
+    assert (every.low[0, 3], every.high[0, 3]) == (0, 0)
+
+
+def test_fewer_than_ten_blocks_give_no_intervals_of_pairs():
+    assert pairwise_intervals(np.ones((49, 2)), 5) is None

@@ -878,6 +878,8 @@ def test_an_empty_window_is_a_failed_training():
     stream = history(label=[0, 1, 2, 3, *[20] * 9])
     run = backtest(stream).replay(Strategy(At((10,)), Sliding("3h")))
     assert run.versions["outcome"].tolist() == ["initial", "failed"]
+    assert events_of(run, "nothing to learn", "failed") == [(10, "nothing to learn")]
+    assert run.totals["failed"] == 1
     assert run.versions["rows"].tolist() == [3, 0]
     assert run.versions["window_start"].isna().tolist() == [False, True]
 
@@ -892,7 +894,7 @@ def test_a_first_model_that_cannot_be_trained_is_an_error_of_the_setup():
 def test_a_window_of_one_class_is_a_failed_training_also_where_the_estimator_takes_it(model):
     y = np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0])
     run = backtest(history(y=y), model=model).replay(Strategy(At((9,)), Sliding(3)))
-    assert events_of(run, "failed") == [(9, "failed")]
+    assert events_of(run, "nothing to learn", "failed") == [(9, "nothing to learn")]
     assert "one class only: 1" in run.events["reason"].iloc[-1]
     assert versions_of(run) == "000000000"
 

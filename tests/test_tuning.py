@@ -313,7 +313,7 @@ def test_tune_prints_the_findings_and_writes_the_report(tmp_path: Path) -> None:
     assert "models [" in done.stderr
     report = tmp_path / done.stdout.splitlines()[-1].removeprefix("report").strip()
     written = {path.name for path in report.parent.iterdir()}
-    assert written == {"tune.html", "tune.csv", "tune.json", "figures", ".hydra"}
+    assert written == {"tune.html", "tune.csv", "tune.json", "strategy", "figures", ".hydra"}
     assert len(list((report.parent / "figures").glob("*.png"))) == 6
     assert max(map(len, done.stdout.splitlines())) <= 100
 

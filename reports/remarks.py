@@ -1,0 +1,241 @@
+"""What must be said beside a verdict: trainings that failed, rows that no model answered."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from backtrain.reports.numbers import listing, number
+from backtrain.simulator.record import Run
+
+#: Kinds of events that remarks are made of.
+FAILED, NOTHING, FALLBACK = "failed", "nothing to learn", "fallback"
+#: Events whose reason is the whole sentence.
+_SENTENCES = ("neighbours", "learnt nothing")
+_LEADS = {
+    FAILED: "Trainings failed",
+    NOTHING: "Trainings had nothing to learn from",
+    FALLBACK: "Rows answered by the training mean or prior, not by the model",
+    "refused": "Trainings refused by the gate",
+}
+#: A strategy of whose trainings so large a share raised is not judged: what it costs is not what
+#: the strategy would cost that was meant.
+TOO_MANY = 0.1
+_CAUSES = 4  # told of each kind
+_NUMBER = re.compile(r"0x[0-9a-f]+|[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE)
+_LIST = re.compile(r"#(?:[\s,;]*#)+")
+#: Reasons by which records of earlier versions tell what had nothing to learn from.
+_EARLIER = ("no labelled rows to learn from", "the window holds one class only")
+_UNSCORED = re.compile(r"^\d+ rows could not be scored and got the training (?:mean|prior): ")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One line on something that befell one or several strategies.
+
+    Attributes
+    ----------
+    kind : str
+        ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"neighbours"``,
+        ``"learnt nothing"`` or ``"in-sample"``.
+    strategies : tuple of str
+        Whom it befell.
+    sentence : str
+        What happened to whom how often, why, and the remedy where one is known.
+    """
+
+    kind: str
+    strategies: tuple[str, ...]
+    sentence: str
+
+
+class _Happened(NamedTuple):
+    """One cause of one kind in one run: how often, of how many."""
+
+    cause: str
+    times: int
+    of: int
+
+
+def gather(runs: Mapping[str, Run]) -> list[Remark]:
+    """All remarks on these runs: one for each cause; texts that differ in numbers are one cause."""
+    found = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
+    found += [remark for kind in _SENTENCES for remark in _told(runs, kind)]
+    chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
+    if chosen:
+        found.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
+    return found
+
+
+def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
+    """A remark for each cause of one kind, the most frequent first; the rest in one line."""
+    by_cause: dict[str, dict[str, _Happened]] = {}
+    for name, run in runs.items():
+        for key, happened in _happened(run, kind).items():
+            by_cause.setdefault(key, {})[name] = happened
+    ranked = sorted(by_cause.values(), key=lambda befell: -sum(h.times for h in befell.values()))
+    remarks = [_remark(kind, befell, runs) for befell in ranked[:_CAUSES]]
+    if rest := ranked[_CAUSES:]:
+        names = tuple(dict.fromkeys(name for befell in rest for name in befell))
+        more = f"{_LEADS[kind]} for {len(rest)} more causes ({listing(names)}): see their events."
+        remarks.append(Remark(kind, names, more))
+    return remarks
+
+
+def by_strategy(runs: Mapping[str, Run]) -> dict[str, str]:
+    """The remarks on each strategy, in one text."""
+    found = gather(runs)
+    return {
+        name: " ".join(remark.sentence for remark in found if name in remark.strategies)
+        for name in runs
+    }
+
+
+def raised(run: Run) -> int:
+    """Trainings whose estimator or update raised."""
+    return sum(happened.times for happened in _happened(run, FAILED).values())
+
+
+def failing(run: Run) -> bool:
+    """Whether so many of its trainings raised that its cost says nothing about the strategy."""
+    trained = int(run.totals["retrains"])
+    return trained > 0 and raised(run) >= TOO_MANY * trained
+
+
+def summary(runs: Mapping[str, Run]) -> str:
+    """How often it happened to whom, without the causes; empty where nothing did."""
+    counts = {
+        "Trainings failed": {n: _share(run, FAILED) for n, run in runs.items()},
+        "Trainings had nothing to learn from": {n: _share(run, NOTHING) for n, run in runs.items()},
+        "Rows not answered by the model": {n: _share(run, FALLBACK) for n, run in runs.items()},
+    }
+    parts = [
+        f"{what}: {listing(f'{name} {share}' for name, share in shares.items() if share)}."
+        for what, shares in counts.items()
+        if any(shares.values())
+    ]
+    return " ".join(parts)
+
+
+# --- what happened in one run ---------------------------------------------------------------------
+
+
+def _happened(run: Run, kind: str) -> dict[str, _Happened]:
+    """Each cause of one kind, under its text without numbers."""
+    found: dict[str, _Happened] = {}
+    of = int(run.totals["rows" if kind == FALLBACK else "retrains"])
+    if kind == "refused":  # what was refused was never decided on
+        of += int(run.totals.get("refused", 0))
+    for cause, count in _events(run, kind):
+        key = _without_numbers(cause)
+        first = found.get(key, _Happened(cause, 0, of))
+        found[key] = first._replace(times=first.times + count)
+    if kind == FALLBACK and not found and run.totals["fallback"]:
+        return {"": _Happened("the model could not score them", int(run.totals["fallback"]), of)}
+    return found
+
+
+def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
+    """Cause and count of every event of one kind."""
+    events = run.events[["kind", "reason", "statistic"]]
+    events = events[events["kind"].isin((kind, FAILED))]
+    for found, text, statistic in events.itertuples(index=False):
+        reason = str(text)
+        if (NOTHING if found == FAILED and reason.startswith(_EARLIER) else found) != kind:
+            continue
+        if kind == FALLBACK:
+            yield _line(_UNSCORED.sub("", reason)), 1 if math.isnan(statistic) else int(statistic)
+        else:
+            yield _line(reason), 1
+
+
+def _line(text: str) -> str:
+    """A text on one line, without characters that steer a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _without_numbers(text: str) -> str:
+    return _LIST.sub("#", _NUMBER.sub("#", text))
+
+
+def _share(run: Run, kind: str) -> str:
+    happened = _happened(run, kind).values()
+    if not happened:
+        return ""
+    of = next(iter(happened)).of
+    rows = " rows" if kind == FALLBACK else ""
+    return f"{number(sum(h.times for h in happened))} of {number(of)}{rows}"
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run]) -> Remark:
+    who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
+    cause = next(iter(befell.values())).cause.rstrip(".")
+    remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
+    known = "".join(f" {text}" for text in remedies if text)
+    return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{known}")
+
+
+def _told(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
+    """A remark for each sentence that events of this kind hold, with the strategies it befell."""
+    by_text: dict[str, tuple[str, list[str]]] = {}
+    for name, run in runs.items():
+        for key, happened in _happened(run, kind).items():
+            by_text.setdefault(key, (happened.cause, []))[1].append(name)
+    for sentence, names in by_text.values():
+        yield Remark(kind, tuple(names), f"{listing(names)}: {sentence.rstrip('.')}.")
+
+
+def _in_sample(names: Iterable[str], run: Run) -> str:
+    until = run.info.get("tuned_until")
+    later = f"start={until} or later" if until else "later rows"
+    return (
+        f"In-sample, chosen on the span that it is judged on, so it cannot win: {listing(names)}. "
+        f"Judge it on {later}."
+    )
+
+
+#: What estimators and encoders say, and what helps.
+_REMEDIES = (
+    ("cardinality", "Leave that column out (drop=), or encode it, as model=linear does."),
+    ("unknown categor", "Use OneHotEncoder(handle_unknown='ignore')."),
+    ("contains NaN", "Put an imputer before the model, or use one that takes missing values."),
+    ("contains infinity", "Clip or drop infinite values before the stream is built."),
+    ("needs the parent's classes", "Refit() needs no parent; so does a window with every class."),
+)
+_ON_FROM_A_PARENT = ("WarmStart", "PartialFit", "Transfer")
+
+
+def remedy(kind: str, cause: str, run: Run) -> str:
+    """What helps against a failure of this run, as a sentence; empty where nothing is known."""
+    parts = run.info.get("parts") or {}
+    update = str((parts.get("update") or {}).get("type", ""))
+    window = str((parts.get("window") or {}).get("type", ""))
+    if kind == NOTHING:
+        if update == "PartialFit" and "no labelled rows" in cause:
+            return "No label came since the last training: train less often."
+        longer = (
+            "Start later" if window == "Expanding" else f"Use a window longer than {_code(parts)}"
+        )
+        return f"{longer}, or train less often."
+    if kind not in (FAILED, FALLBACK):
+        return ""
+    known = next((text for pattern, text in _REMEDIES if pattern in cause), "")
+    if not known and kind == FAILED and update in _ON_FROM_A_PARENT:
+        return f"{update}() goes on from the model in force; Refit() starts afresh."
+    return known
+
+
+def _code(parts: Mapping[str, object]) -> str:
+    """The window as code, of plain values only."""
+    window = parts.get("window")
+    if not isinstance(window, Mapping):
+        return "this one"
+    plain = (f"{key}={value!r}" for key, value in window.items()
+             if key != "type" and isinstance(value, (str, int, float)))  # fmt: skip
+    return f"{window['type']}({', '.join(plain)})"
