@@ -27,7 +27,7 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run in a process of its own: Hydra keeps state."""
     env = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     line = [sys.executable, "-m", "backtrain", *arguments]
-    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(line, cwd=cwd, env=env, capture_output=True, text=True)
 
 
 def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) -> None:
