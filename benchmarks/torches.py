@@ -98,7 +98,9 @@ class Seeded(Skorch):
 
 
 def skorch(kind: type[Skorch]) -> Skorch:
-    return kind(network, max_epochs=5, lr=0.05, train_split=None, verbose=0)
+    return kind(
+        network, optimizer=torch.optim.Adam, max_epochs=5, lr=0.05, train_split=None, verbose=0
+    )
 
 
 #: Name, how a new model is made, and what else the table should know of it.
