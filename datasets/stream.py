@@ -186,6 +186,14 @@ class Stream:
         Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
         are not content.
         """
+        return self._digest()
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the content is what it was when `fingerprint` was taken; reads all of it."""
+        return self.fingerprint == self._digest()
+
+    def _digest(self) -> str:
         digest = hashlib.sha256(repr(self.columns).encode())
         frame = self.X if isinstance(self.X, pd.DataFrame) else None
         features = [self.X] if frame is None else [frame[column] for column in self.columns]

@@ -106,9 +106,13 @@ class Shelf:
                 raise
         os.replace(file.name, self._files / key)
 
+    def drop(self, keys: list[str]) -> None:
+        """Drop entries."""
+        self._index.do(lambda index: self._drop(index, keys), None)
+
     def damaged(self, key: str) -> None:
         """Drop an entry that cannot be read, and say so."""
-        self._index.do(lambda index: self._drop(index, [key]), None)
+        self.drop([key])
         self._index.warn("a damaged entry was dropped, and is computed again")
 
     def _drop(self, index: sqlite3.Connection, keys: list[str]) -> None:

@@ -103,6 +103,7 @@ class FitStore:
         self._weights: dict[type, int] = {}
         self._guard = threading.Lock()
         self._turns = Turns()
+        self._kept: list[str] = []  # what this store has put on disk, in this order
 
     def __repr__(self) -> str:
         return "FitStore()" if self.directory is None else f"FitStore({str(self.directory)!r})"
@@ -196,8 +197,7 @@ class FitStore:
             shelf.damaged(name)
             return None, 0
 
-    @staticmethod
-    def _keep(name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
+    def _keep(self, name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
         """Put it on the shelf; returns its length, or None when it is not there."""
         if shelf is None:
             return None
@@ -206,6 +206,7 @@ class FitStore:
         except Exception:
             return None  # a model that cannot be pickled stays in memory
         shelf.put(name, payload)
+        self._kept.append(name)
         return len(payload)
 
     # --- the whole ----------------------------------------------------------------------------
@@ -224,6 +225,16 @@ class FitStore:
         disk = nothing if self._shelf is None else self._shelf.info()
         counts = ("asked", "computed", "read", "predicted")
         return disk | {name: getattr(self, name) for name in counts}
+
+    def mark(self) -> int:
+        """How much has been put on disk so far: what `forget` goes back to."""
+        return len(self._kept)
+
+    def forget(self, mark: int) -> None:
+        """Drop what this store has put on disk since the mark, and all that it holds in memory."""
+        self._recent = Recent(self.max_memory)
+        if self._shelf is not None:
+            self._shelf.drop(self._kept[mark:])
 
     def clear(self) -> None:
         """Forget everything, in memory and on disk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
-from backtrain.simulator.origin import environment, origin_of
+from backtrain.simulator.origin import environment, is_trusted, origin_of
 from backtrain.simulator.protocols import (
     Rows,
     Selection,
@@ -27,7 +28,9 @@ from backtrain.simulator.protocols import (
     needs_labels,
     needs_parent,
 )
-from backtrain.simulator.setup import Setup
+from backtrain.simulator.randomness import seeded
+from backtrain.simulator.setup import Setup, SetupError, private
+from backtrain.simulator.threads import threads_to_hold
 from backtrain.simulator.vouching import Vouching
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
@@ -39,7 +42,7 @@ _NO_ROWS = Selection(slice(0, 0))
 
 
 class _Facts(NamedTuple):
-    """An update's name, the versions of its code and whether these last; what it says of itself."""
+    """An update's name, the versions of its code and whether these last; what it declares."""
 
     name: bytes
     versions: bytes
@@ -47,6 +50,7 @@ class _Facts(NamedTuple):
     needs_parent: bool
     keeps_parameters: bool
     keeps_rows: bool
+    trusted: bool
 
 
 class Learner:
@@ -55,10 +59,13 @@ class Learner:
     def __init__(self, setup: Setup, store: FitStore) -> None:
         self.setup = setup
         self.store = store
-        self._prototype = clone(setup.model, safe=False)
+        self._prototype = _prototype(setup.model)
         params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
-        # A flat estimator is copied by reference to its parameters: nothing can change them.
-        self._nested = not params or not all(map(_is_plain, params.values()))
+        # Scikit-learn's own constructors make nothing but parameters. Where none of these has a
+        # state, a copy shares them; what another class makes in `__init__` must not be shared.
+        own = type(setup.model).__module__.startswith("sklearn.")
+        self._flat = own and bool(params) and all(map(_is_plain, params.values()))
+        self._trusted = is_trusted(setup.model)
         self._unseeded = [
             name
             for name, value in params.items()
@@ -79,7 +86,7 @@ class Learner:
         )
         self._lasting = origin.lasting
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
-        self._vouching = Vouching(setup, flat=not self._nested)
+        self._vouching = Vouching(setup, flat=self._flat)
         self._good: set[bytes] = set()  # updates whose parameters have passed the estimator's check
         self._updates: dict[int, tuple[Update, _Facts]] = {}
 
@@ -126,14 +133,17 @@ class Learner:
         facts = self._facts(update)
         good = facts.keeps_parameters and facts.name in self._good
         labels = needs_labels(update)
-        y: Any = self.setup.stream.y[selection.rows] if labels else None
+        y: Any = private(self.setup.stream.y[selection.rows]) if labels else None
         if parent is None and labels:
             self._refuse_one_class(selection)
         weights = self._weights(selection)
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
-            with self._vouching.fitting(weights, facts.keeps_rows, good):
+            with (
+                self._vouching.fitting(weights, facts.keeps_rows, good),
+                self._seeded(update, seed),
+            ):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
             raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
@@ -154,29 +164,32 @@ class Learner:
             raise FitError(f"the window holds one class only: {only!r}")
 
     def _blank(self, seed: int) -> Any:
-        if self._nested:
-            model = copy.deepcopy(self._prototype)
-        else:
+        if self._flat:
             # copy.copy would go through scikit-learn's pickling, at 30 times the price.
             model = object.__new__(type(self._prototype))
             model.__dict__.update(self._prototype.__dict__)
-        if self._nested:
-            model.set_params(**dict.fromkeys(self._unseeded, seed))
-            for name in self._unseeded_inside:
-                model.get_params()[name].random_state = seed
-        else:
             model.__dict__.update(dict.fromkeys(self._unseeded, seed))
+            return model
+        model = copy.deepcopy(self._prototype)
+        if self._unseeded:
+            model.set_params(**dict.fromkeys(self._unseeded, seed))
+        for name in self._unseeded_inside:
+            model.get_params()[name].random_state = seed
         return model
 
+    def trusts(self, update: Update) -> bool:
+        """Whether model and update are made of classes that are known to keep fits apart."""
+        return self._trusted and self._facts(update).trusted
+
+    def _seeded(self, update: Update, seed: int) -> AbstractContextManager[None]:
+        """Seed what the process draws from, for models that scikit-learn's seeds do not reach."""
+        return nullcontext() if self.trusts(update) else seeded(seed)
+
     def _weights(self, selection: Selection) -> NDArray[np.float64] | None:
-        own = self.setup.stream.weight
+        own, given = self.setup.stream.weight, selection.weights
         if own is None:
-            return selection.weights
-        return (
-            own[selection.rows]
-            if selection.weights is None
-            else own[selection.rows] * selection.weights
-        )
+            return None if given is None else given.copy()
+        return private(own[selection.rows]) if given is None else own[selection.rows] * given
 
     def _facts(self, update: Update) -> _Facts:
         """What there is to know of an update; looked up once."""
@@ -191,6 +204,7 @@ class Learner:
                 needs_parent(update),
                 keeps_parameters(update),
                 keeps_rows(update),
+                is_trusted(update),
             )
             # The update is kept beside its name, so that its id is not given to another one.
             known = self._updates[id(update)] = (update, facts)
@@ -209,11 +223,11 @@ class Learner:
         return X
 
     def features(self, rows: Rows, fitting: bool = False) -> Any:
-        """Features of the rows as the model wants them, shape (n, p)."""
+        """Features of the rows as the model wants them, shape (n, p): a copy of its own."""
         table = self._table
         if not isinstance(table, pd.DataFrame):
-            return table[rows]
-        part = table.iloc[rows]
+            return private(table[rows])
+        part = table.iloc[rows].copy()
         if fitting:
             # A category that has not occurred yet is not known yet.
             for name in part.columns[part.dtypes == "category"]:
@@ -375,6 +389,27 @@ class Learner:
             return float(np.average(y, weights=weights))
         counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))
         return counts / counts.sum()
+
+
+def _prototype(model: Any) -> Any:
+    """An unfitted copy on one thread, to be copied for each fit; `SetupError` where none can be."""
+    try:
+        prototype = clone(model, safe=False)
+    except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
+        prototype = model
+    if _has_params(prototype):
+        held = threads_to_hold(prototype)
+        if held:
+            prototype = copy.deepcopy(prototype) if prototype is model else prototype
+            prototype.set_params(**held)
+    try:
+        return copy.deepcopy(prototype)
+    except Exception as error:
+        raise SetupError(
+            f"{type(model).__name__} cannot be copied ({type(error).__name__}: "
+            f"{_first_line(error)}), and every training needs a model of its own; make what cannot "
+            "be copied (a lock, a file, a connection) in fit(), not in __init__()"
+        ) from error
 
 
 def _content(value: Any) -> str:

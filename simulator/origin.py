@@ -7,11 +7,12 @@ import io
 import pickle
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import joblib
@@ -23,6 +24,8 @@ import sklearn
 #: Folders that installers write to. An editable install lies elsewhere: its code changes while its
 #: version does not.
 _INSTALLED = {"site-packages", "dist-packages"}
+#: Libraries whose objects keep what a fit makes in themselves: a test asks all of scikit-learn's.
+_TRUSTED = {"backtrain", "joblib", "numpy", "pandas", "scipy", "sklearn"}
 #: Every fit depends on these, whatever the model is.
 _ALWAYS = {library.__name__: library.__version__ for library in (joblib, np, pd, scipy, sklearn)}
 
@@ -63,6 +66,40 @@ def origin_of(value: Any) -> Origin:
     versions = [_version_of(kind) for kind in watcher.kinds]
     known = {version for version in versions if version is not None}
     return Origin(None not in versions, tuple(sorted(known - {""})))
+
+
+def is_trusted(value: Any) -> bool:
+    """Whether an object is made of classes and functions of known libraries only, at any depth.
+
+    What others wrote may share state among its copies, or answer a row by its neighbours.
+
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> is_trusted(FunctionTransformer(np.log1p)), is_trusted(FunctionTransformer(lambda x: x))
+    (True, False)
+    """
+    return _is_trusted(value, set())
+
+
+def _is_trusted(value: Any, seen: set[int]) -> bool:
+    if id(value) in seen or value is None:
+        return True
+    seen.add(id(value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "O" or all(_is_trusted(v, seen) for v in value.ravel())
+    named = isinstance(value, (type, FunctionType, BuiltinFunctionType, np.ufunc))
+    module = getattr(value if named else type(value), "__module__", None) or "builtins"
+    top = module.partition(".")[0]
+    if (top not in _TRUSTED and top not in sys.stdlib_module_names) or top == "__main__":
+        return False
+    if named or isinstance(value, (str, bytes, int, float, complex, pd.DataFrame, pd.Series)):
+        return True
+    if isinstance(value, partial):
+        return all(_is_trusted(v, seen) for v in (value.func, value.args, value.keywords))
+    if isinstance(value, Mapping):
+        return all(_is_trusted(v, seen) for pair in value.items() for v in pair)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(_is_trusted(v, seen) for v in value)
+    return all(_is_trusted(v, seen) for v in getattr(value, "__dict__", {}).values())
 
 
 @cache

@@ -30,6 +30,10 @@ class RecordedLearner(Learner):
         """Note what was trained on; also on nothing, as it really happened."""
         return Fit("recorded", None, selection, 0.0, 0), True
 
+    def trusts(self, update: Update) -> bool:
+        """Whether models need no probe: there is none."""
+        return True
+
     def block(self, fit: Fit, origin: int, row: int, keep: bool = True) -> tuple[int, int, Answers]:
         """First row, stop row and answers of a block, whichever version asks."""
         start, stop = block_borders(origin, row)

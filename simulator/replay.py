@@ -12,8 +12,10 @@ import numpy as np
 from backtrain.simulator.clock import Clock
 from backtrain.simulator.closing import close
 from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.history import unchanged
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
+from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
     Checked,
     Incremental,
@@ -144,7 +146,7 @@ def replay(
     check_strategy(setup, strategy)
     store = FitStore() if store is None else store
     try:
-        with one_thread(setup.model):
+        with one_thread(setup.model), unchanged(setup.stream, store):
             return Replay(setup, strategy, store).run(name, progress)
     except Exception as error:
         error.add_note(f"while replaying strategy {name!r}: {strategy!r}")
@@ -174,6 +176,7 @@ class Replay:
             self.delays = Delays()
             ticks = np.union1d(ticks, recorded_instants(setup, strategy.trigger))
         self.serving = Serving(self.learner)
+        self.probe = Probe(self.learner)
         self.ledger = Ledger()
         self.log = Log()
         self.view = View(setup, self.serving, self)
@@ -238,7 +241,7 @@ class Replay:
         self._charge_training(job, selection)
         self.log.event(at, "initial", 0, entry.reason)
         self._job = None
-        first = Candidate(0, model._fit, self.view.past)
+        first = self._candidate(0, model)
         self._put_in_force(model, first)
         self._refuse_mute(first)
 
@@ -297,7 +300,7 @@ class Replay:
         finally:
             self._job = view._reason = None
         entry.ready_at = at + self.delays.training(job.rows)
-        candidate = Candidate(job.version, model._fit, view.past)
+        candidate = self._candidate(job.version, model)
         self.challenger = Challenger(
             job, trial, parent, selection, model, candidate, due=entry.ready_at
         )
@@ -322,6 +325,14 @@ class Replay:
         entry.shared = self.learner.store.computed == before
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
         return Model(self.view, fit, entry.version, entry.decided_at, parent, selection)
+
+    def _candidate(self, version: int, model: Model) -> Candidate:
+        """A version that may serve from now on; raises `ModelError` where it must not."""
+        candidate = Candidate(version, model._fit, self.view.past)
+        remark = self.probe.first_block(candidate, self.strategy.update)
+        if remark is not None:
+            self.log.event(self.view.at, "neighbours", version, remark)
+        return candidate
 
     def _begin(self, job: Job, entry: VersionEntry, reason: Reason) -> None:
         """Nothing has refused the training: it counts, and pays for its labels."""
@@ -383,10 +394,10 @@ class Replay:
         job, rows = self._job, rows_fitted(update, len(selection))
         if job is not None and version is None:
             job.rows += rows
-            fit, _ = self.learner.fit(update, selection, parent)
+            fit = self._fitted(update, selection, parent)
             job.cpu_seconds += fit.cpu_seconds
             return fit
-        fit, _ = self.learner.fit(update, selection, parent)
+        fit = self._fitted(update, selection, parent)
         if job is not None and job.kind == "initial":  # a reference, asked for while tuning
             job.rows += rows
             job.cpu_seconds += fit.cpu_seconds
@@ -394,6 +405,11 @@ class Replay:
         owner = self.view.model.version if version is None else version
         self._charge_fitting("train", owner, rows, fit.cpu_seconds)
         return fit
+
+    def _fitted(self, update: Update, selection: Selection, parent: Fit | None) -> Fit:
+        serving = self.serving
+        champion = serving.current.champion if serving.stretches else None
+        return self.probe.fit(update, selection, parent, self.view.past, champion)
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks to the version in force."""
@@ -559,7 +575,7 @@ class Replay:
             return
         finally:
             self._close_account(job, rows, cpu_seconds)
-        challenger.candidate = Candidate(job.version, challenger.model._fit, view.past)
+        challenger.candidate = self._candidate(job.version, challenger.model)
         self.log.event(view.at, "refit", job.version, _told(verdict))
         challenger.stage = "training"
         challenger.due = view.at + self.delays.more_training(job.rows - rows)

@@ -18,11 +18,15 @@ from backtrain.simulator.protocols import PartError
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """A fit under its version number, with the first row that its decision did not know."""
+    """A fit under its version number, with the first row that its decision did not know.
+
+    ``first`` is what it answered to its first block, where a probe has to remember that.
+    """
 
     version: int
     fit: Fit
     origin: int
+    first: Answers | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -217,6 +217,8 @@ class Setup:
         classes, inverse = np.unique(np.concatenate(labels), return_inverse=True)
         codes = np.full((2, len(self.stream)), -1, dtype=np.int64)
         codes[:, arrives] = inverse.reshape(len(labels), -1)
+        for shared in (classes, codes):
+            shared.flags.writeable = False
         return classes, codes[0], codes[1]
 
     @cached_property
@@ -342,3 +344,8 @@ def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
         part(outcomes.weight),
         outcomes.positive,
     )
+
+
+def private(values: NDArray[Any]) -> NDArray[Any]:
+    """The same values in memory of their own, from which nothing else can be reached."""
+    return values if values.base is None else values.copy(order="K")

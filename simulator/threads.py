@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
+
+#: What estimators call the number of threads that they start themselves.
+_THREADS = ("n_jobs", "thread_count", "nthread", "num_threads")
 
 
 @lru_cache
@@ -18,5 +24,36 @@ def _threadpools(module: str) -> ThreadpoolController:
 @contextmanager
 def one_thread(model: object) -> Iterator[None]:
     """Hold the numeric libraries that are loaded, those of the model included, to one thread."""
+    torch = sys.modules.get("torch")
     with _threadpools(type(model).__module__).limit(limits=1):
-        yield
+        if torch is None:
+            yield
+            return
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def threads_to_hold(model: Any) -> dict[str, int]:
+    """Parameters of a model, and of those inside it, with which they use one thread, not all.
+
+    Those whose number of threads nobody has set: LightGBM takes the physical cores then, whatever
+    the libraries are held to. CatBoost tells only the parameters that were set, so its constructor
+    is asked too. Scikit-learn's own estimators use one thread as they come.
+    """
+    inside = {"": model, **{f"{k}__": v for k, v in model.get_params(deep=True).items()}}
+    held = {}
+    for prefix, part in inside.items():
+        if not hasattr(part, "get_params") or isinstance(part, type):
+            continue
+        if type(part).__module__.startswith("sklearn."):
+            continue
+        values = part.get_params(deep=False)
+        if any(values.get(name) is not None for name in _THREADS):
+            continue
+        taken = {*values, *inspect.signature(type(part).__init__).parameters}
+        held.update({f"{prefix}{name}": 1 for name in _THREADS if name in taken})
+    return held

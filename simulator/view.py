@@ -24,7 +24,7 @@ from backtrain.simulator.protocols import (
     needs_labels,
     needs_parent,
 )
-from backtrain.simulator.setup import Setup
+from backtrain.simulator.setup import Setup, private
 
 if TYPE_CHECKING:
     from backtrain.simulator.ledger import Prices
@@ -214,17 +214,15 @@ class View:
         self._fence(rows, "prediction")
         self._refuse_unserved(rows)
         self._serving.ensure(self.past)
-        told = self._serving.outcomes(rows)
-        for values in (told.prediction, told.score, told.probability, told.weight):
-            if values is not None:
-                _sealed(values)
-        return replace(told, label=np.full(len(told), np.nan if told.classes is None else -1))
+        served = self._serving.outcomes(rows)
+        blank = np.full(len(served), np.nan if served.classes is None else -1)
+        return _sealed_outcomes(replace(served, label=blank))
 
     def X(self, rows: Rows) -> Any:  # noqa: N802 - as every scikit-learn user writes it
         """Features of past rows, shape (n, p); a DataFrame where the stream has one."""
         self._fence(rows, "features")
         taken = self._setup.stream.take(rows)
-        return _sealed(taken) if isinstance(taken, np.ndarray) else taken
+        return _sealed(taken) if isinstance(taken, np.ndarray) else taken.copy()
 
     def y(self, rows: Rows) -> NDArray[Any]:
         """Labels of past rows that have arrived, shape (n,)."""
@@ -362,9 +360,18 @@ def _newest(rows: Rows) -> int:
 
 
 def _sealed(values: NDArray[Any]) -> NDArray[Any]:
-    """The same array, read-only."""
+    """The same values, read-only, in memory from which nothing else can be reached."""
+    values = private(values)
     values.flags.writeable = False
     return values
+
+
+def _sealed_outcomes(outcomes: Outcomes) -> Outcomes:
+    """The same, each array sealed."""
+    names = ("label", "prediction", "score", "probability", "weight")
+    arrays = {name: getattr(outcomes, name) for name in names}
+    sealed: dict[str, Any] = {k: _sealed(v) for k, v in arrays.items() if v is not None}
+    return replace(outcomes, **sealed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -518,11 +525,7 @@ class Arrived:
     def outcomes(self) -> Outcomes:
         """Labels, predictions, scores and weights, as metrics take them."""
         self.view._services.buy(self.rows)
-        found = self._serving().outcomes(self.rows)
-        for values in (found.prediction, found.score, found.probability):
-            if values is not None:
-                _sealed(values)
-        return found
+        return _sealed_outcomes(self._serving().outcomes(self.rows))
 
     @property
     def label(self) -> NDArray[Any]:
@@ -634,12 +637,12 @@ class Model:
         self._view._services.buy(rows)
         answers, setup = self._answers(rows), self._view._setup
         return Outcomes(
-            setup.truth[rows],
+            _sealed(setup.truth[rows]),
             answers.prediction,
             answers.score,
             answers.probability,
             setup.classes,
-            None if setup.stream.weight is None else setup.stream.weight[rows],
+            None if setup.stream.weight is None else _sealed(setup.stream.weight[rows]),
             -1 if setup.positive is None else setup.positive,
         )
 
