@@ -133,7 +133,7 @@ def odd() -> list[Entry]:
         return TransformedTargetRegressor(handmade.OnTheClass())
 
     return [
-        Entry("writes into its array", placed, features="array", shared=True),
+        Entry("writes into its array", placed, features="array"),
         Entry("writes into its frame", placed, features="frame"),
         Entry("a centred rolling mean", centred, shared=True),
         Entry("a target function with a memory", remembering, shared=True),
