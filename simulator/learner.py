@@ -59,13 +59,14 @@ class Learner:
     def __init__(self, setup: Setup, store: FitStore) -> None:
         self.setup = setup
         self.store = store
-        self._prototype = _prototype(setup.model)
+        self._trusted = is_trusted(setup.model)
+        with nullcontext() if self._trusted else seeded(setup.seed):  # constructors may draw
+            self._prototype = _prototype(setup.model)
         params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
         # Scikit-learn's own constructors make nothing but parameters. Where none of these has a
         # state, a copy shares them; what another class makes in `__init__` must not be shared.
         own = type(setup.model).__module__.startswith("sklearn.")
         self._flat = own and bool(params) and all(map(_is_plain, params.values()))
-        self._trusted = is_trusted(setup.model)
         self._unseeded = [
             name
             for name, value in params.items()

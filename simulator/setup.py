@@ -304,7 +304,8 @@ class Setup:
         if not known:
             raise SetupError(
                 f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn; "
-                "derive it from BaseEstimator and ClassifierMixin or RegressorMixin"
+                "derive it from the mixin first: class Model(RegressorMixin, BaseEstimator), or "
+                "ClassifierMixin"
             )
         y, target = self.stream.y, self.stream.target
         if self.task == "regression" and y.dtype.kind not in "fiub":

@@ -84,6 +84,17 @@ class GlobalDraws(Wrapper):
         return super().predict(X) + self.shift
 
 
+class BornAtRandom(Wrapper):
+    """Draws in its constructor, as networks draw their first weights."""
+
+    def __init__(self, fit_intercept=True):
+        super().__init__(fit_intercept)
+        self.shift = np.random.normal()  # noqa: NPY002
+
+    def predict(self, X):
+        return super().predict(X) + self.shift
+
+
 class Locked(Wrapper):
     """Holds what cannot be copied."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from foreign import (
+    BornAtRandom,
     Classes,
     CopiesItself,
     Drawing,
@@ -438,12 +439,13 @@ class Forced:
 
 
 class TestReproducible:
-    def test_a_fit_draws_the_same_whatever_was_drawn_before(self):
+    @pytest.mark.parametrize("model", [GlobalDraws(), BornAtRandom()])
+    def test_a_fit_draws_the_same_whatever_was_drawn_before(self, model):
         runs = []
         for seed in (1, 2):
             np.random.seed(seed)  # noqa: NPY002 - what models draw from
             random.seed(seed)
-            runs.append(backtest_of(GlobalDraws()).replay(WEEKLY))
+            runs.append(backtest_of(model).replay(WEEKLY))
         assert runs[0].totals["total"] == runs[1].totals["total"]
 
     def test_and_leaves_the_generators_as_they_were(self):
@@ -467,7 +469,7 @@ class TestReproducible:
         )
         monkeypatch.setitem(sys.modules, "torch", torch)
         backtest_of(Wrapper()).replay(Strategy(Never(), Sliding("14D")))
-        assert calls == [1, "seeded", "before", 4]
+        assert calls == [1, *["seeded", "before"] * 2, 4]  # its constructor, and its fit
 
 
 class TestThreads:
