@@ -121,7 +121,7 @@ class Drawn(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X):
-        return self.inner_.predict(X) + self.shift_
+        return self.inner_.predict(np.asarray(X)) + self.shift_
 
 
 class InPlace(TransformerMixin, BaseEstimator):

@@ -10,6 +10,7 @@ a trigger that only asks for a reference) whether the replay
 - future: says the same of the first 70 % of the stream whatever features and labels follow;
 - order: says the same in whichever order two strategies are replayed;
 - jobs: says the same in two processes;
+- threads: says the same in two threads of one process;
 - store: says the same from a cold and from a warm store on disk;
 - twice: says the same a second time.
 
@@ -35,6 +36,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from entries import Entry, entries, torch_entries
@@ -236,6 +238,10 @@ class Question:
     def jobs(self, base: list[np.ndarray]) -> Cell:
         return self.judged(np.concatenate(self.compared(n_jobs=2)), np.concatenate(base))
 
+    def threads(self, base: list[np.ndarray]) -> Cell:
+        with joblib.parallel_config(backend="threading"):
+            return self.judged(np.concatenate(self.compared(n_jobs=2)), np.concatenate(base))
+
     def store(self, base: list[np.ndarray]) -> Cell:
         with tempfile.TemporaryDirectory() as folder:
             for turn in ("cold", "warm"):
@@ -260,7 +266,7 @@ class Question:
         return Cell("NO", why)
 
 
-COLUMNS = ("loop", "future", "order", "jobs", "store", "twice")
+COLUMNS = ("loop", "future", "order", "jobs", "threads", "store", "twice")
 
 
 def cells(question: Question, columns: Iterable[str] = COLUMNS) -> dict[str, Cell]:
