@@ -1,11 +1,9 @@
 """One fit once: interval grids, the warm store, processes."""
 
-import time
-
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
+from slow import Slow
 from threadpoolctl import threadpool_limits
 
 from backtrain import Backtest, Strategy, Stream
@@ -61,20 +59,6 @@ def test_a_warm_store_computes_nothing(figure, benchmark, tmp_path):
     found = benchmark.pedantic(lambda: run_grid(backtest, FitStore(tmp_path)), rounds=1)
     figure(found, "0")
     assert found == 0
-
-
-class Slow(RegressorMixin, BaseEstimator):
-    """Takes 60 ms of one core for a fit."""
-
-    def fit(self, X, y):
-        until = time.process_time() + 0.06
-        self.mean_ = float(np.mean(y))
-        while time.process_time() < until:
-            pass
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), self.mean_)
 
 
 def test_two_processes_against_one(ratio):

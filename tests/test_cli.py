@@ -37,7 +37,7 @@ def start(*arguments: str, cwd: Path) -> "subprocess.Popen[str]":
 def command(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """Likewise, to its end."""
     process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -1,7 +1,6 @@
 import dataclasses
 import re
 import runpy
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -64,11 +63,8 @@ def test_the_page_asks_nothing_of_the_network(page):
     assert "default-src 'none'" in page
 
 
-def test_the_page_is_small_and_quick(runs, tmp_path):
-    started = time.perf_counter()
-    path = Comparison(runs).to_html(tmp_path / "report.html")
-    assert time.perf_counter() - started < 5
-    assert path.stat().st_size < 1_000_000
+def test_the_page_of_ten_strategies_is_small(page):
+    assert len(page.encode()) < 1_000_000
 
 
 def test_the_decision_comes_first(page, runs):

@@ -52,6 +52,18 @@ def test_only_the_clock_turns_ticks_into_time() -> None:
             assert "tick_instants(" not in path.read_text(), path
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("*.py")), ids=lambda path: path.name)
+def test_no_test_depends_on_how_fast_the_machine_is(path: Path) -> None:
+    """Counts and sizes are tested; ratios of times are measured in `benchmarks`."""
+    clocks = {"perf_counter", "monotonic", "process_time", "thread_time", "timeit"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert called.removesuffix("_ns") not in clocks, f"{path}:{node.lineno}: {called}"
+            given = {keyword.arg for keyword in node.keywords}
+            assert "timeout" not in given, f"{path}:{node.lineno}: timeout="
+
+
 def test_the_packages_are_the_folders() -> None:
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {room for room in MAY_IMPORT if (ROOT / room / "__init__.py").exists()}

@@ -307,7 +307,7 @@ def test_free_retrains_and_short_histories_have_a_page_too(tmp_path: Path) -> No
 def test_tune_prints_the_findings_and_writes_the_report(tmp_path: Path) -> None:
     small = ("dataset=abrupt", "dataset.n=600", "model=linear", "n_jobs=1")
     line = [sys.executable, "-m", "backtrain", "tune", *small]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("abrupt: 600 rows, 2024-01-01 to 2024-01-25; LogisticRegression")
     assert "models [" in done.stderr
