@@ -95,7 +95,7 @@ def test_run_marks_what_tune_advised(tmp_path: Path) -> None:
 
     def command(*arguments: str) -> str:
         line = [sys.executable, "-m", "backtrain", *arguments, *small]
-        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
