@@ -36,8 +36,8 @@ def estimate(values: Floats, weight: Floats | None = None) -> Estimate:
     Satterthwaite's under the same assumption: Bell & McCaffrey (2002), Survey Methodology 28,
     169-181. Equal weights give ``s^2 / n`` and ``n - 1``.
 
-    >>> estimate(np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 1.0]))
-    Estimate(mean=3.0, variance=2.333333333333333, freedom=2.0)
+    >>> estimate(np.array([0.0, 4.0]), np.array([1.0, 1.0]))
+    Estimate(mean=2.0, variance=4.0, freedom=1.0)
     """
     if weight is not None:
         values, weight = values[weight > 0], weight[weight > 0]
