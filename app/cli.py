@@ -6,16 +6,11 @@ import argparse
 import os
 import shlex
 import shutil
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TextIO
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -37,14 +32,13 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
 from backtrain.simulator.directory import default_directory
 from backtrain.simulator.fits import FitStore
-from backtrain.simulator.manifest import RecordWarning
 from backtrain.simulator.protocols import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
-from backtrain.simulator.texts import printable
 from backtrain.simulator.view import FutureLeak
 from backtrain.study import Study, explained, in_words, load
 from backtrain.sweeps import Sweep, outcome
+from backtrain.terminal import Terminated, in_one_line, say, stoppable
 from backtrain.tuning_study import TuningStudy
 
 _HELP = """\
@@ -67,7 +61,7 @@ Examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input, 130 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with _in_one_line(), _stoppable():
+    with in_one_line(), stoppable():
         return _command(arguments)
 
 
@@ -88,62 +82,16 @@ def _command(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        return stop.code if isinstance(stop, _Terminated) else 130
+        return stop.code if isinstance(stop, Terminated) else 130
     except ConfigError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        _say(str(error), sys.stderr)
+        say(str(error), sys.stderr)
         return 1 if isinstance(error, _WriteError) else 2
-
-
-class _Terminated(KeyboardInterrupt):
-    """The process was told to end; what is finished is shown, as after Ctrl-C."""
-
-    code = 128 + signal.SIGTERM
 
 
 class _WriteError(ConfigError):
     """The result is there, but the disk did not take all of it."""
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    """Show warnings about records as a line each, all others as Python does."""
-    usual = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, RecordWarning):
-            _say(f"warning: {message}", sys.stderr)
-        else:
-            usual(printable(str(message)), category, *where)
-
-    warnings.showwarning = show  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        warnings.showwarning = usual
-
-
-def _say(text: str, file: TextIO | None = None) -> None:
-    """Print; names may come from a file of somebody else's, and must not steer the terminal."""
-    print(printable(text), file=file, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -229,14 +177,14 @@ def _sweep(arguments: list[str]) -> int:
     code = _hydra(arguments, job)
     # Empty where a launcher ran the jobs in other processes; the file is there all the same.
     if sweep.rows:
-        _say(f"\n{sweep}")
+        say(f"\n{sweep}")
     return code
 
 
 def _compare(study: Study) -> Comparison:
     """Replay, tell what came out, and draw it where Hydra says; each record is written at once."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    _say(str(study))
+    say(str(study))
     try:
         comparison = study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:
@@ -254,14 +202,14 @@ def _compare(study: Study) -> Comparison:
             f"{_from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
             f"`backtrain report {_from_here(directory)}` reads what is there"
         ) from error
-    _say(f"\nreport  {_from_here(archive.path_of(directory, archive.REPORT))}")
+    say(f"\nreport  {_from_here(archive.path_of(directory, archive.REPORT))}")
     return comparison
 
 
 def _tell(comparison: Comparison, baseline: str | None) -> None:
     # The typographic minus of reports is missing from some terminal fonts.
     verdict = " ".join(str(comparison.verdict(baseline)).split()).replace("\N{MINUS SIGN}", "-")
-    _say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
+    say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
 
 
 def _tell_finished(study: Study, directory: Path) -> None:
@@ -270,12 +218,12 @@ def _tell_finished(study: Study, directory: Path) -> None:
     if not runs:
         return
     baseline = study.baseline if study.baseline in runs else None
-    _say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
+    say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
     wanted = len(runs) + len(missing)
     rest = f"not finished: {', '.join(missing)}" if missing else "hindsight and report are missing"
     again = "fits are taken from the store" if study.backtest.cache else "cache=true keeps fits"
     folders = [str(_from_here(path)) for path in archive.stopped_at(directory)]
-    _say(
+    say(
         f"stopped: {len(runs)} of {wanted} strategies are finished; {rest}\n"
         f"read again: backtrain report {shlex.join(folders)}\n"
         f"to go on: give the same command again; {again}",
@@ -315,22 +263,22 @@ def _tune(arguments: list[str]) -> int:
 def _answer(study: TuningStudy) -> None:
     """Tune, save it where Hydra says, and tell what came out."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    _say(str(study))
+    say(str(study))
     try:
         tuning = study.tune()
     except (SetupError, PartError, FutureLeak) as error:
         raise ConfigError(in_words(error)) from error
-    _say(f"\n{tuning}")
+    say(f"\n{tuning}")
     try:
         preset = _from_here(study.save(tuning, directory))
     except OSError as error:
         where = _from_here(directory)
         raise _WriteError(f"{where}: the report could not be written: {error}") from error
-    _say(
+    say(
         f"\npreset  {preset}, to be judged on later rows:\n"
         f"  backtrain run --config-dir {preset.parent.parent} strategy={preset.stem} start=DATE"
     )
-    _say(f"report  {_from_here(archive.tune_path(directory))}")
+    say(f"report  {_from_here(archive.tune_path(directory))}")
 
 
 # --- report ---------------------------------------------------------------------------------------
@@ -354,8 +302,8 @@ def _report(parsed: argparse.Namespace) -> None:
             path = comparison.to_html(parsed.output or where / archive.REPORT, parsed.baseline)
     if runs and missing and comparison.runs.keys() != runs.keys():
         folders = [str(_from_here(folder)) for folder in archive.stopped_at(first)]
-        _say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
-    _say(f"\nreport  {_from_here(path)}")
+        say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
+    say(f"\nreport  {_from_here(path)}")
 
 
 # --- list -----------------------------------------------------------------------------------------

@@ -183,6 +183,8 @@ class Keeper:
 
 def opened(directory: Path) -> Manifest:
     """The manifest of a comparison's directory, which need not be there."""
+    for key in ("result", "unfinished"):
+        _section(directory, key)
     return Manifest(directory / MANIFEST, remove_run, _adopted(directory))
 
 
@@ -287,46 +289,53 @@ def load(*directories: str | Path) -> dict[str, Run]:
 def unfinished(directory: str | Path) -> tuple[dict[str, Run], list[str]]:
     """The runs that a comparison had finished when it was stopped, and the names of the others."""
     source = Path(directory)
-    section = (read_json(source / MANIFEST) or {}).get("unfinished")
-    if not section:
-        return {}, []
-    return {run.name: run for run in _listed(source, section)}, list(section["missing"])
+    entries, missing = _section(source, "unfinished")
+    return {run.name: run for run in _listed(source, entries)}, missing
 
 
 def stopped_at(directory: Path) -> list[Path]:
     """What to name to `load` so that it reads what a stopped comparison had finished."""
-    facts = read_json(directory / MANIFEST) or {}
-    section = facts.get("unfinished") or {"strategies": {}}
-    if not facts.get("result"):
+    if not _section(directory, "result")[0]:
         return [directory]
-    return [inside(directory, entry["folder"]) for entry in section["strategies"].values()]
+    return [
+        inside(directory, folder) for folder, _ in _section(directory, "unfinished")[0].values()
+    ]
+
+
+def _section(source: Path, key: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Folder and id of each strategy that a manifest lists, and the names that are missing."""
+    section = (read_json(source / MANIFEST) or {}).get(key) or {"strategies": {}}
+    try:
+        entries = {n: (e["folder"], e["id"]) for n, e in section["strategies"].items()}
+        return entries, [str(name) for name in section.get("missing", [])]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{source / MANIFEST}: not a manifest of backtrain") from error
 
 
 def _runs_of(source: Path) -> list[Run]:
     """The runs that a directory is or holds."""
     if (source / RUN).is_file():
         return [Run.load(source)]
-    facts = read_json(source / MANIFEST) or {}
-    if facts.get("result"):
-        return _listed(source, facts["result"])
-    if facts.get("unfinished", {}) and facts["unfinished"].get("strategies"):
-        missing = facts["unfinished"]["missing"]
+    if entries := _section(source, "result")[0]:
+        return _listed(source, entries)
+    entries, missing = _section(source, "unfinished")
+    if entries:
         if missing:
             warn(f"{source}: the comparison was stopped; not finished: {', '.join(missing)}")
-        return _listed(source, facts["unfinished"])
+        return _listed(source, entries)
     if (source / SUMMARY).is_file():
         return [Run.load(path) for path in _checked(source)]
     return _unlisted(source)
 
 
-def _listed(source: Path, section: Mapping[str, Any]) -> list[Run]:
+def _listed(source: Path, entries: Mapping[str, tuple[str, str]]) -> list[Run]:
     runs = []
-    for name, entry in section["strategies"].items():
-        run = Run.load(inside(source, entry["folder"]))
-        if (run.name, identity_of(run)) != (name, entry["id"]):
+    for name, (folder, known) in entries.items():
+        run = Run.load(inside(source, folder))
+        if (run.name, identity_of(run)) != (name, known):
             raise RecordError(
-                f"{source / entry['folder']}: this run of {run.name!r} is not the one of {name!r} "
-                f"that {MANIFEST} lists; name the runs to read, one by one"
+                f"{source / folder}: this run of {run.name!r} is not the one of {name!r} that "
+                f"{MANIFEST} lists; name the runs to read, one by one"
             )
         runs.append(run)
     return runs

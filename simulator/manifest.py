@@ -111,6 +111,16 @@ def inside(folder: Path, name: object) -> Path:
     return path
 
 
+def checked(folder: Path, facts: Mapping[str, Any]) -> list[str]:
+    """What a manifest lists as ours; raises `RecordError` where it names what is not inside."""
+    written, files, moves = (facts.get(key) or {} for key in ("written", "files", "moves"))
+    if not isinstance(files, dict) or not isinstance(moves, dict):
+        raise RecordError(f"{folder}: its manifest is not one of backtrain")
+    for name in (*written, *files.values(), *moves, *moves.values()):
+        inside(folder, name)
+    return [*written]
+
+
 # --- the small file -----------------------------------------------------------------------------
 
 
@@ -175,9 +185,7 @@ class Manifest:
         self._remove_folder = remove_folder
         known = read_json(path)
         self.facts: dict[str, Any] = dict(adopted or {}) if known is None else known
-        self.written = [str(name) for name in self.facts.get("written", [])]
-        for name in self.written:
-            inside(self.folder, name)
+        self.written = list(checked(self.folder, self.facts))
 
     def write(self, **changes: Any) -> None:
         """Replace the file; when that fails it still says what it said before."""

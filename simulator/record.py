@@ -16,6 +16,7 @@ import pandas as pd
 from backtrain.simulator.manifest import (
     FORMAT,
     RecordError,
+    checked,
     free_name,
     inside,
     read_json,
@@ -145,7 +146,7 @@ class Run:
         new = not target.exists()
         target.mkdir(parents=True, exist_ok=True)
         old = _own_facts(target)
-        before = files_of(old)
+        before = files_of(target, old)
         files = {table: free_name(target, f"{table}.parquet") for table in TABLES}
         # A save that was broken off may have announced the same names, and not come to them.
         before = sorted({*before} - {*files.values()})
@@ -211,6 +212,7 @@ def facts_in(directory: Path) -> dict[str, Any]:
     if facts is None or "totals" not in facts:
         what = "not found" if facts is None else "of a save that was broken off"
         raise RecordError(f"{directory}: not a run directory: {RUN} {what}")
+    checked(directory, facts)
     files = _tables_in(facts)
     missing = [table for table in TABLES if table not in files]
     missing += [name for name in files.values() if not inside(directory, name).is_file()]
@@ -245,10 +247,10 @@ def save_facts(
     write_json(directory / RUN, {**facts, "files": dict(files), "written": sorted(written)})
 
 
-def files_of(facts: Mapping[str, Any]) -> list[str]:
+def files_of(directory: Path, facts: Mapping[str, Any]) -> list[str]:
     """The files beside ``run.json`` that it says are ours."""
     if "format" in facts:
-        return [str(name) for name in facts.get("written", [])]
+        return checked(directory, facts)
     return [f"{table}.parquet" for table in TABLES] if "totals" in facts else []
 
 
@@ -256,7 +258,7 @@ def remove_run(directory: Path) -> list[str]:
     """Remove a run that we wrote; returns what else lies in its folder, and stays."""
     try:
         facts = read_json(directory / RUN)
-        for name in files_of(facts or {}):
+        for name in files_of(directory, facts or {}):
             inside(directory, name).unlink(missing_ok=True)
         if facts is not None:
             (directory / RUN).unlink()

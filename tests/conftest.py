@@ -1,11 +1,15 @@
 """CI draws the same random examples every time; on your machine each run draws new ones.
 
-No test fails because the machine is busy, so nothing here has a deadline.
+No test fails because the machine is busy, so nothing here has a deadline. Workers share the cores,
+so each computes on one thread, also outside a replay.
 """
 
 import os
 
-from hypothesis import HealthCheck, settings
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")  # before NumPy is imported
+
+from hypothesis import HealthCheck, settings  # noqa: E402 - it may import NumPy
 
 patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("here", **patient)

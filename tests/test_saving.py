@@ -425,6 +425,28 @@ def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, text: str, sa
         Run.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"files": {"report.html": "../evil.html"}},
+        {"written": ["../precious"]},
+        {"moves": {"report.html": "/etc/passwd"}},
+        {"files": ["report.html"]},
+        {"result": {"strategies": {"static": "static"}}},
+        {"result": 3},
+    ],
+)
+@pytest.mark.usefixtures("sketched")
+def test_a_manifest_of_somebody_else_leads_nowhere(tmp_path: Path, facts: dict[str, Any]) -> None:
+    directory = OLD.save(tmp_path / "d")
+    (tmp_path / "precious").write_text("mine")
+    known = manifest.read_json(directory / "comparison.json") or {}
+    manifest.write_json(directory / "comparison.json", {**known, **facts})
+    with pytest.raises(RecordError, match=r"backtrain|inside it"):
+        NEW.save(directory)
+    assert {path.name for path in tmp_path.iterdir()} == {"d", "precious"}
+
+
 # --- as soon as it is finished --------------------------------------------------------------------
 
 

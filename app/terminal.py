@@ -1,0 +1,60 @@
+"""What a command shows in the terminal, and how it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from backtrain.simulator.manifest import RecordWarning
+from backtrain.simulator.texts import printable
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end; what is finished is shown, as after Ctrl-C."""
+
+    code = 128 + signal.SIGTERM
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Show warnings about records as a line each, all others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, RecordWarning):
+            say(f"warning: {message}", sys.stderr)
+        else:
+            usual(printable(str(message)), category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print; names may come from a file of somebody else's, and must not steer the terminal."""
+    print(printable(text), file=file, flush=True)
