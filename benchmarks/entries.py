@@ -31,7 +31,8 @@ class Entry:
     ``make`` gives a new model; ``alone`` are the parameters that hold it to one thread, which the
     replay has to find by itself. ``shared`` models cannot be isolated, so an error that says so is
     right; ``drawn`` ones take numbers from generators that no loop can set as the replay does.
-    ``precision`` is what a batch of another shape may change.
+    ``precision`` is what a batch of another shape may change; ``mixed`` histories have a category
+    beside the numbers, so that they are frames.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Entry:
     learn: Callable[[Any, Any, Any, Any], Any] = refit
     task: str = "regression"
     features: str = "auto"
+    mixed: bool = False
     shared: bool = False
     drawn: bool = False
     precision: float = 1e-9
@@ -135,6 +137,7 @@ def odd() -> list[Entry]:
     return [
         Entry("writes into its array", placed, features="array"),
         Entry("writes into its frame", placed, features="frame"),
+        Entry("writes into a mixed frame", placed, mixed=True),
         Entry("a centred rolling mean", centred, shared=True),
         Entry("a target function with a memory", remembering, shared=True),
         Entry("target of one on the class", transformed, shared=True),

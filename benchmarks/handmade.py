@@ -125,21 +125,25 @@ class Drawn(RegressorMixin, BaseEstimator):
 
 
 class InPlace(TransformerMixin, BaseEstimator):
-    """Centres the very table that it is given, and returns that."""
+    """Centres the numbers of the very table that it is given, and returns them."""
 
     cache_version = 1
 
     def fit(self, X, y=None):
-        self.mean_ = np.asarray(X).mean(axis=0)
+        self.mean_ = np.asarray(numbers(X)).mean(axis=0)
         return self
 
     def transform(self, X):
-        if isinstance(X, pd.DataFrame):
-            for name, mean in zip(X.columns, self.mean_, strict=True):
-                X[name] -= mean
-        else:
+        if not isinstance(X, pd.DataFrame):
             X -= self.mean_
-        return X
+            return X
+        for name, mean in zip(numbers(X).columns, self.mean_, strict=True):
+            X[name] -= mean
+        return numbers(X)
+
+
+def numbers(X):
+    return X.select_dtypes("float64") if isinstance(X, pd.DataFrame) else X
 
 
 class CentredMean(TransformerMixin, BaseEstimator):

@@ -64,16 +64,17 @@ class History:
     first: int = 800
     every: int = 168
     window: int = 720
+    mixed: bool = False
 
     @staticmethod
-    def drifting(task: str, rows: int = 4_000, **more: int) -> History:
+    def drifting(entry: Entry, rows: int = 4_000, **more: int) -> History:
         random = np.random.default_rng(0)
         X = random.normal(size=(rows, FEATURES))
         row = np.arange(rows)
         y = row / 100 + X[:, 0]
-        if task == "classification":
+        if entry.task == "classification":
             y = (X[:, 0] + 0.3 * X[:, 1] > 1.5 * np.sin(row / 300)).astype(np.int64)
-        return History(X, y, **more)
+        return History(X, y, mixed=entry.mixed, **more)
 
     @property
     def cut(self) -> int:
@@ -89,12 +90,15 @@ class History:
 
     def stream(self) -> Stream:
         hours = pd.date_range("2024-01-01", periods=len(self.y), freq="h")
-        return Stream(self.X, self.y, hours.to_numpy("datetime64[ns]"))
+        return Stream(self.table("auto"), self.y, hours.to_numpy("datetime64[ns]"))
 
     def table(self, features: str) -> Any:
-        return (
-            pd.DataFrame(self.X, columns=self.stream().columns) if features == "frame" else self.X
-        )
+        """Features as the loop takes them; with a category they are a frame in the stream, too."""
+        if not self.mixed and features != "frame":
+            return self.X
+        frame = pd.DataFrame(self.X, columns=[f"x{k}" for k in range(FEATURES)])
+        day = pd.Categorical(np.where(np.arange(len(self.y)) % 24 < 12, "a.m.", "p.m."))
+        return frame.assign(half=day) if self.mixed else frame
 
 
 @dataclass(frozen=True)
@@ -319,7 +323,7 @@ def table(setting: Setting, asked: list[Entry], rows: int) -> int:
     bad = 0
     print(written(setting.name, COLUMNS))
     for entry in asked:
-        question = Question(entry, setting, History.drifting(entry.task, rows))
+        question = Question(entry, setting, History.drifting(entry, rows))
         found = cells(question).values()
         print(written(entry.name, [mark(cell, notes) for cell in found]), flush=True)
         bad += sum(cell.word == "NO" for cell in found)

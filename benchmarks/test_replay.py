@@ -1,15 +1,18 @@
 """What the replay costs on top of the fits and predictions themselves."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from handmade import InInit
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
-from backtrain import Backtest, Prices, Strategy, Stream
+from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets.bundled import bike
 from backtrain.simulator.fits import FitStore
 from backtrain.simulator.replay import replay
@@ -26,11 +29,11 @@ def lagged(n: int = ROWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return X, series[LAGS:].copy(), times
 
 
-def by_hand(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+def by_hand(X: np.ndarray, y: np.ndarray, make: Callable[[], Any] = Ridge) -> np.ndarray:
     """The loop on array slices, which predicts each block in one call."""
     found = np.empty(len(y) - WINDOW)
     for row in range(WINDOW, len(y), REFIT):
-        model = Ridge().fit(X[row - WINDOW : row], y[row - WINDOW : row])
+        model = make().fit(X[row - WINDOW : row], y[row - WINDOW : row])
         block = slice(row, min(row + REFIT, len(y)))
         found[block.start - WINDOW : block.stop - WINDOW] = model.predict(X[block])
     return found
@@ -51,6 +54,28 @@ def test_ridge_replay_against_a_loop_by_hand(ratio, tick):
     with threadpool_limits(1):
         ratio(ours, lambda: by_hand(X, y), "at most 1.3")
     assert np.abs(ours().predictions["prediction"] - by_hand(X, y)).max() < 1e-9
+
+
+def lightgbm() -> Any:
+    given = {"n_estimators": 20, "num_leaves": 15, "verbose": -1, "n_jobs": 1}
+    return pytest.importorskip("lightgbm").LGBMRegressor(**given)
+
+
+@pytest.mark.parametrize("make", [InInit, lightgbm], ids=["by hand", "LightGBM"])
+def test_a_model_that_is_asked_twice_against_a_loop_by_hand(ratio, make):
+    """What is not scikit-learn's own is asked again after each fit, and with other neighbours."""
+    X, y, times = lagged()
+    strategy = Strategy(EveryRows(REFIT), Sliding(WINDOW))
+
+    def ours() -> Run:
+        stream = Stream(X, y, times)
+        start = times[WINDOW]
+        backtest = Backtest(stream, make(), tick=REFIT, start=start, features="array")
+        return replay(backtest, strategy)
+
+    with threadpool_limits(1):
+        ratio(ours, lambda: by_hand(X, y, make), rounds=3)
+    assert np.abs(ours().predictions["prediction"] - by_hand(X, y, make)).max() < 1e-9
 
 
 def test_a_cold_disk_store_per_fit(figure, benchmark, tmp_path):

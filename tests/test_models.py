@@ -16,7 +16,7 @@ settings = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: sett
 
 
 def asked(entry: Entry, setting: models.Setting) -> dict[str, models.Cell]:
-    history = History.drifting(entry.task, 1_000, first=300, every=84, window=240)
+    history = History.drifting(entry, 1_000, first=300, every=84, window=240)
     return cells(Question(entry, setting, history))
 
 
