@@ -14,7 +14,7 @@ from backtrain.simulator.record import Run
 #: Kinds of events that remarks are made of.
 FAILED, NOTHING, FALLBACK = "failed", "nothing to learn", "fallback"
 #: Events whose reason is the whole sentence.
-_SENTENCES = ("neighbours", "learnt nothing")
+_SENTENCES = ("no reference", "neighbours", "learnt nothing")
 _LEADS = {
     FAILED: "Trainings failed",
     NOTHING: "Trainings had nothing to learn from",
@@ -39,8 +39,8 @@ class Remark:
     Attributes
     ----------
     kind : str
-        ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"neighbours"``,
-        ``"learnt nothing"`` or ``"in-sample"``.
+        ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
+        ``"neighbours"``, ``"learnt nothing"`` or ``"in-sample"``.
     strategies : tuple of str
         Whom it befell.
     sentence : str

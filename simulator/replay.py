@@ -489,7 +489,8 @@ class Replay:
 
     def note(self, kind: str, reason: Reason) -> None:
         """Write down what a part wants on record."""
-        self.log.event(self.view.at, kind, self.view.model.version, reason)
+        champion = self.view._model
+        self.log.event(self.view.at, kind, None if champion is None else champion.version, reason)
 
     def predicted(self, count: int, version: int) -> None:
         """Charge rows that a monitor has scored anew; else it is part of tuning or training."""

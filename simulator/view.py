@@ -749,15 +749,20 @@ class Model:
         return self._reference
 
     def _fit_reference(self) -> Reference | None:
-        held = int(len(self._selection) * _REFERENCE_SHARE)
-        older, newest = self._selection.take(slice(0, len(self._selection) - held)), None
+        services, size = self._view._services, len(self._selection)
+        held = int(size * _REFERENCE_SHARE)
+        older = self._selection.take(slice(0, size - held))
+        newest = self._selection.take(slice(size - held, None))
         try:
             if held == 0:
-                return None
-            newest = self._selection.take(slice(len(self._selection) - held, None))
-            services = self._view._services
+                raise FitError(f"its {size} rows are too few to hold a fifth out")
             fit = services.fit(services.update, older, self._parent, self._version)
-        except FitError:
+        except FitError as error:
+            who = f"version {self._version}" if self._version >= 0 else "a model"
+            services.note(
+                "no reference",
+                Reason(f"{who} has no reference, so what compares with it is silent: {error}"),
+            )
             return None
         twin = Model(self._view, fit, self._version, self._decided_at)
         outcomes = twin._outcomes(newest.rows)

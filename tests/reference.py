@@ -156,13 +156,13 @@ class SlowVersion:
     def _held_out_fifth(self) -> Any:
         held = int(0.2 * len(self.rows))
         if held == 0:
-            return None
+            return self._without_reference()
         older, newest = self.rows[:-held], self.rows[-held:]
         parent = self.parent.model if self.parent else None
         try:
             model = self.replay.fitted(older, parent, self.decided)
         except CannotFitError:
-            return None
+            return self._without_reference()
         kind, owner = ("initial", 0) if self.replay.model is None else ("train", self.version)
         passed = rows_passed(self.replay.strategy.update, len(older))
         self.replay.charge(kind, owner, passed / 1000, "per_1k_rows")
@@ -172,6 +172,10 @@ class SlowVersion:
             outcomes=twin.known_outcomes(newest),
             loss=np.array([twin.row_loss(row) for row in newest]),
         )
+
+    def _without_reference(self) -> None:
+        champion = self.replay.model
+        self.replay.event_("no reference", None if champion is None else champion.version)
 
 
 @dataclass
