@@ -154,6 +154,9 @@ def honest() -> list[Entry]:
         Entry("LogisticRegression", LogisticRegression, task="classification"),
         Entry("HistGradientBoosting", lambda: HistGradientBoostingRegressor(max_iter=10)),
         Entry("RandomForest", lambda: RandomForestRegressor(5, random_state=0)),
+        Entry(
+            "RandomForest, two threads", lambda: RandomForestRegressor(5, n_jobs=2, random_state=0)
+        ),
         Entry("MLP", lambda: make_pipeline(StandardScaler(), MLPRegressor(**network))),
         Entry("SGD", lambda: make_pipeline(StandardScaler(), SGDRegressor(random_state=0))),
     ]

@@ -394,6 +394,8 @@ class Learner:
     def _prior(self, fit: Fit) -> Any:
         """Mean of the labels that the fit learnt from, or the share of each class among them."""
         y, weights = self.setup.truth[fit.selection.rows], self._weights(fit.selection)
+        if weights is not None and not weights.any():
+            weights = None
         if self.setup.classes is None:
             return float(np.average(y, weights=weights))
         counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))

@@ -76,8 +76,8 @@ def is_trusted(value: Any) -> bool:
     What others wrote may share state among its copies, or answer a row by its neighbours.
 
     >>> from sklearn.preprocessing import FunctionTransformer
-    >>> is_trusted(FunctionTransformer(np.log1p)), is_trusted(FunctionTransformer(lambda x: x))
-    (True, False)
+    >>> is_trusted(FunctionTransformer(np.log1p))
+    True
     """
     return _is_trusted(value, set())
 

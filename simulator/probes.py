@@ -7,6 +7,7 @@ file. Rows are predicted in blocks, so a model that looks at the rows beside one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from backtrain.simulator.fits import Answers, Fit
 from backtrain.simulator.learner import Learner
+from backtrain.simulator.origin import is_trusted
 from backtrain.simulator.protocols import Selection, Update
 from backtrain.simulator.serving import Candidate
 from backtrain.simulator.setup import SetupError
@@ -35,7 +37,7 @@ class Probe:
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
         self._latest: Candidate | None = None
-        self._looks_back = False
+        self._repeated = self._looked_back = False
 
     def fit(
         self,
@@ -53,10 +55,13 @@ class Probe:
         if self._learner.trusts(update):
             return self._learner.fit(update, selection, parent)[0]
         try:
-            fit, _ = self._learner.fit(update, selection, parent)
+            fit, was_there = self._learner.fit(update, selection, parent)
         finally:
-            for earlier in {id(c): c for c in (champion, self._latest) if c is not None}.values():
-                self._refuse_change(earlier)
+            earlier = {c.fit.name: c for c in (self._latest, champion) if c is not None}
+            for candidate in earlier.values():
+                self._refuse_change(candidate)
+        if was_there:  # what came back from the disk may have left something behind
+            self._repeated = False
         if type(fit.model) is type(self._learner.setup.model):
             self._latest = self._asked(Candidate(-1, fit, origin))
         return fit
@@ -64,12 +69,15 @@ class Probe:
     def first_block(self, candidate: Candidate, update: Update) -> str | None:
         """Have a version answer its first block, and again with other rows beside.
 
-        Returns a sentence, once, where answers depend on the rows before them in the batch. Raises
-        `ModelError` where they depend on the rows after them, or are not the same when asked again.
+        Returns a sentence where the first version's answers depend on the rows before them in the
+        batch. Raises `ModelError` where answers depend on the rows after them, or are not the same
+        when asked again: the first version's, and those of fits that were in the store. Others
+        are asked again after the next fit.
         """
         if self._learner.trusts(update) or self._asked(candidate).first is None:
             return None
-        row = self._differs(candidate)
+        row = None if self._repeated else self._differs(candidate)
+        self._repeated = True
         if row is not None:
             raise ModelError(
                 f"{_name(candidate.fit.model)}: asked twice about row {row}, it gives two answers, "
@@ -120,12 +128,12 @@ class Probe:
                 "in the batch, which are not known when it is answered. Make such features from "
                 "the past of each row (a trailing mean, not a centred one), before predict()"
             )
-        if self._looks_back:
+        if self._looked_back:
             return None
+        self._looked_back = True
         row = self._moved(fit, rows, answers, slice(half, None), slice(0, half))
         if row is None:
             return None
-        self._looks_back = True
         return (
             f"answers depend on neighbours in the batch: {_name(fit.model)} answers row {row} by "
             "the rows before it in its block, and where blocks begin is up to the simulator; make "
@@ -165,7 +173,13 @@ def _learnt(selection: Selection) -> NDArray[np.int64]:
     return selection.take(slice(0, min(len(selection), 128))).indices()
 
 
-def _name(model: object) -> str:
+def _name(model: Any) -> str:
+    """The class of a model, with those inside it that are not known to keep their fits apart."""
     if isinstance(model, Pipeline):
         return f"Pipeline({', '.join(_name(step) for _, step in model.steps)})"
-    return type(model).__name__
+    name = type(model).__name__
+    if not hasattr(model, "get_params"):
+        return name
+    inside = model.get_params(deep=True).values()
+    others = {type(v).__name__: v for v in inside if hasattr(v, "get_params") and not is_trusted(v)}
+    return f"{name}({', '.join(others)})" if others else name

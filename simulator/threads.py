@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from sklearn.ensemble._forest import BaseForest
 from threadpoolctl import ThreadpoolController
 
 #: What estimators call the number of threads that they start themselves.
@@ -42,13 +43,17 @@ def threads_to_hold(model: Any) -> dict[str, int]:
 
     Those whose number of threads nobody has set: LightGBM takes the physical cores then, whatever
     the libraries are held to. CatBoost tells only the parameters that were set, so its constructor
-    is asked too. Scikit-learn's own estimators use one thread as they come.
+    is asked too. Scikit-learn's own estimators use one thread as they come, and what it makes of
+    more does not depend on their number, but for forests: they add their trees up in the order in
+    which threads come by.
     """
     inside = {"": model, **{f"{k}__": v for k, v in model.get_params(deep=True).items()}}
     held = {}
     for prefix, part in inside.items():
         if not hasattr(part, "get_params") or isinstance(part, type):
             continue
+        if isinstance(part, BaseForest):
+            held[f"{prefix}n_jobs"] = 1
         if type(part).__module__.startswith("sklearn."):
             continue
         values = part.get_params(deep=False)

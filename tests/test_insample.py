@@ -103,9 +103,9 @@ def test_run_marks_what_tune_advised(tmp_path: Path) -> None:
     offered = next(line.split() for line in told.splitlines() if "--config-dir" in line)
     assert offered[:5] == ["backtrain", "run", "--config-dir", "advice", "strategy=tuned"]
     for start, in_sample in (("2024-01-15", True), ("2024-01-20", False)):
-        few = ("comparison=one", "hindsight=false", f"start={start}", "hydra.run.dir=run")
+        few = ("comparison=one", "hindsight=false", f"start={start}", f"hydra.run.dir={start}")
         out = command(*offered[1:5], *few)
-        facts = json.loads((tmp_path / "run/tuned/run.json").read_text())
+        facts = json.loads((tmp_path / start / "tuned/run.json").read_text())
         assert facts["in_sample"] is in_sample
         assert facts["tuned_until"] == "2024-01-20T00:00:00"
         assert ("In-sample" in out) is in_sample

@@ -28,6 +28,7 @@ from foreign import (
     Wrapper,
 )
 from sklearn.base import clone
+from sklearn.ensemble import BaggingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -524,10 +525,14 @@ class TestThreads:
         assert threads_to_hold(Sparing()) == {"thread_count": 1}
         assert threads_to_hold(Sparing(thread_count=3)) == {}
 
-    def test_scikit_learn_s_own_are_left_alone(self):
-        from sklearn.ensemble import RandomForestRegressor
+    def test_scikit_learn_s_own_are_left_alone_but_for_forests(self):
+        assert threads_to_hold(BaggingRegressor(n_jobs=2)) == {}
+        assert threads_to_hold(RandomForestRegressor(n_jobs=2)) == {"n_jobs": 1}
 
-        assert threads_to_hold(RandomForestRegressor()) == {}
+    def test_a_forest_of_several_threads_repeats_itself(self):
+        forest = RandomForestRegressor(5, n_jobs=4, random_state=0)
+        totals = {backtest_of(forest).replay(WEEKLY).totals["total"] for _ in range(4)}
+        assert len(totals) == 1
 
     def test_the_model_of_the_user_is_not_changed(self):
         model = Threaded()

@@ -304,23 +304,23 @@ def test_steps_cut_the_served_rows_into_stretches_of_one_version(backtest, name)
     assert steps["scored"].sum() == run.totals["scored"] == run.predictions["loss"].notna().sum()
 
 
-class Truthful:
-    """Says true where a reason is asked for."""
+class Counting:
+    """Gives a number where a reason is asked for."""
 
     def monitor(self):
         return self
 
     def fires(self, view):
-        return True
+        return 3
 
     def __repr__(self):
-        return "Truthful()"
+        return "Counting()"
 
 
-@pytest.mark.parametrize("trigger", [Truthful(), AnyOf(Truthful())], ids=["alone", "in another"])
+@pytest.mark.parametrize("trigger", [Counting(), AnyOf(Counting())], ids=["alone", "in another"])
 def test_a_trigger_that_gives_no_reason_is_told_what_to_give(trigger):
     stream = Stream(np.ones((9, 1)), np.arange(9.0), pd.date_range("2024-01-01", periods=9))
-    with pytest.raises(PartError, match=r"Truthful\(\): fires\(\) gave True; return Reason"):
+    with pytest.raises(PartError, match=r"Counting\(\): fires\(\) gave 3; return Reason"):
         Backtest(stream, DummyRegressor(), start="2024-01-04").replay(
             Strategy(trigger, Expanding())
         )
