@@ -92,6 +92,9 @@ def guarded(cell: Any) -> Any:
     """A cell of a CSV file; an apostrophe before text that begins as a formula, or with one."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r'") else cell
 
+#: Facts that are found out when every strategy is finished.
+_LATER = ("hindsight", "no_hindsight")
+
 
 # --- writing --------------------------------------------------------------------------------------
 
@@ -232,7 +235,7 @@ def _holds(directory: Path, entry: Mapping[str, str], run: Run) -> bool:
     there = _facts_of(folder)
     if there == _text(run):
         return True
-    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k != "hindsight"})
+    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k not in _LATER})
     if there is None or there != _text(early):
         return False
     save_facts(run, folder, facts_in(folder)["files"])

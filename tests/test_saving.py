@@ -22,7 +22,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.simulator import manifest
 from backtrain.simulator.manifest import RecordError, RecordWarning
 from backtrain.simulator.record import TABLES
-from backtrain.strategies import Every, Never, Sliding
+from backtrain.strategies import BeatsChampion, Every, Never, Sliding
 
 HERE = Path(__file__).parent
 FORMER = HERE / "former"
@@ -481,9 +481,11 @@ class Stops:
 def test_records_are_there_before_anything_is_saved(
     tmp_path: Path, n_jobs: int, hindsight: bool
 ) -> None:
-    found = setting().compare(THREE, n_jobs, hindsight=hindsight, directory=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"comparison.json", *THREE}
-    assert list(Comparison.load(tmp_path).runs) == list(THREE)
+    held = dataclasses.replace(THREE["daily"], gate=BeatsChampion())  # no matrix holds it
+    four = {**THREE, "held": held}
+    found = setting().compare(four, n_jobs, hindsight=hindsight, directory=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"comparison.json", *four}
+    assert list(Comparison.load(tmp_path).runs) == list(four)
     pd.testing.assert_frame_equal(Comparison.load(tmp_path).table(), found.table())
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*")}
     found.save(tmp_path)
