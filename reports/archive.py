@@ -92,6 +92,7 @@ def guarded(cell: Any) -> Any:
     """A cell of a CSV file; an apostrophe before text that begins as a formula, or with one."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r'") else cell
 
+
 #: Facts that are found out when every strategy is finished.
 _LATER = ("hindsight", "no_hindsight")
 
