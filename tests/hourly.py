@@ -129,3 +129,32 @@ def spent(run: Any, kind: str) -> dict[float, float]:
 
 def parents(run: Any) -> list[int | None]:
     return [None if pd.isna(p) else int(p) for p in run.versions["parent"]]
+
+
+# Parts that worker processes are handed: these import this file, and no file of tests.
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A look at the view that a matrix refuses, at whatever instant."""
+
+    look: Callable[[Any], Any]
+    late: int = 0
+
+    def select(self, view: Any) -> Selection:
+        if (view.now - view.start).days >= self.late:
+            self.look(view)
+        return Selection(view.labelled.all())
+
+
+@dataclass(frozen=True)
+class Stops:
+    """A trigger that ends the run, one way or another."""
+
+    error: type[BaseException] = RuntimeError
+
+    def monitor(self) -> Stops:
+        return self
+
+    def fires(self, view: object) -> None:
+        raise self.error("my own bug")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hourly import Anew
 from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Comparison, PartError, Prices, Selection, Strategy
@@ -39,19 +40,6 @@ class WhereItErred:
         if len(view.served) < 50:
             return Selection(view.labelled.all())
         return Selection(view.labelled.among(view.served.rows))
-
-
-@dataclass(frozen=True)
-class Anew:
-    """A look at the view that a matrix refuses, at whatever instant."""
-
-    look: Callable[[Any], Any]
-    late: int = 0
-
-    def select(self, view: Any) -> Selection:
-        if (view.now - view.start).days >= self.late:
-            self.look(view)
-        return Selection(view.labelled.all())
 
 
 LOOKS: dict[str, Callable[[Any], Any]] = {

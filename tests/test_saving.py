@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hourly import Stops
 
 from backtrain import Backtest, Prices, Run, Strategy
 from backtrain.cli import main
@@ -461,19 +462,6 @@ THREE = {
     "daily": Strategy(Every("1D"), Sliding("5D")),
     "weekly": Strategy(Every("7D"), Sliding("5D")),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Stops:
-    """A trigger that ends the run, one way or another."""
-
-    error: type[BaseException] = RuntimeError
-
-    def monitor(self) -> "Stops":
-        return self
-
-    def fires(self, view: object) -> None:
-        raise self.error("my own bug")
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
