@@ -23,6 +23,7 @@ from backtrain.simulator.manifest import (
     warn,
 )
 from backtrain.simulator.record import (
+    FOUND_LATER,
     RUN,
     Run,
     facts_in,
@@ -232,7 +233,7 @@ def _holds(directory: Path, entry: Mapping[str, str], run: Run) -> bool:
     there = _facts_of(folder)
     if there == _text(run):
         return True
-    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k != "hindsight"})
+    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k not in FOUND_LATER})
     if there is None or there != _text(early):
         return False
     save_facts(run, folder, facts_in(folder)["files"])

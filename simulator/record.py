@@ -39,6 +39,8 @@ TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges"
 #: differ in these and in nothing else.
 VOLATILE_COLUMNS: Mapping[str, tuple[str, ...]] = {"versions": ("fit_seconds", "fit", "shared")}
 VOLATILE_KEYS = ("wall_seconds",)
+#: Keys that are added to the record of a run after it was replayed.
+FOUND_LATER = ("hindsight", "no_hindsight")
 
 
 class Tables(Mapping[str, pd.DataFrame]):
@@ -201,7 +203,7 @@ def identity(facts: Any) -> str:
 
 def identity_of(run: Run) -> str:
     """What a run's files carry: a digest of what was asked, and of the code that answered."""
-    later = (*VOLATILE_KEYS, "hindsight", "in_sample")
+    later = (*VOLATILE_KEYS, *FOUND_LATER, "in_sample")
     known = {key: value for key, value in run.info.items() if key not in later}
     return str(run.info.get("id") or identity(known))
 

@@ -22,7 +22,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.simulator import manifest
 from backtrain.simulator.manifest import RecordError, RecordWarning
 from backtrain.simulator.record import TABLES
-from backtrain.strategies import Every, Never, Sliding
+from backtrain.strategies import BeatsChampion, Every, Never, Sliding
 
 HERE = Path(__file__).parent
 FORMER = HERE / "former"
@@ -489,6 +489,13 @@ def test_records_are_there_before_anything_is_saved(
     found.save(tmp_path)
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert archive.unfinished(tmp_path) == ({}, [])
+
+
+def test_a_run_without_hindsight_is_written_once(tmp_path: Path) -> None:
+    gated = Strategy(Every("7D"), Sliding("5D"), gate=BeatsChampion())
+    found = setting().compare({**THREE, "gated": gated}, hindsight=True, directory=tmp_path)
+    assert "no_hindsight" in found.runs["gated"].info
+    assert {path.name for path in tmp_path.iterdir()} == {"comparison.json", *THREE, "gated"}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
