@@ -256,7 +256,7 @@ def test_the_table_fits_the_terminal_with_all_columns(mishaps: Comparison) -> No
 
 
 def test_long_names_are_told_apart_by_their_ends() -> None:
-    names = [f"retrain every {days} days on the last 30 days, seed {days}" for days in (1, 2)]
+    names = [f"retrain every day on the last 30 days, seed {seed}" for seed in (1, 2)]
     runs = {name: dataclasses.replace(run_with(name, 2.0), name=name) for name in names}
     lines = terminal_table(Comparison(runs)).splitlines()
     assert len({line[:20] for line in lines[1:3]}) == 2
