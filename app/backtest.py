@@ -110,6 +110,8 @@ class Backtest(Setup):
         strategies = chosen_until(strategies, tuned_until)
         if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
             raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
+        if directory is not None and not isinstance(directory, (str, os.PathLike)):
+            raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
         ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
         keeper = None if directory is None else Keeper(directory, ids)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1

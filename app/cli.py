@@ -214,7 +214,10 @@ def _tell(comparison: Comparison, baseline: str | None) -> None:
 
 def _tell_finished(study: Study, directory: Path) -> None:
     """After a stop: the table of what was finished, what is missing, and how to go on."""
-    runs, missing = archive.unfinished(directory)
+    try:
+        runs, missing = archive.unfinished(directory)
+    except RecordError:
+        return  # it is what the run was refused for
     if not runs:
         return
     baseline = study.baseline if study.baseline in runs else None
@@ -299,11 +302,22 @@ def _report(parsed: argparse.Namespace) -> None:
             path = archive.add_file(first, archive.REPORT, page)
         else:
             where = first if len(parsed.directories) == 1 else Path()
-            path = comparison.to_html(parsed.output or where / archive.REPORT, parsed.baseline)
+            path = parsed.output or where / archive.REPORT
+            _write_page(comparison, path, parsed.baseline)
     if runs and missing and comparison.runs.keys() != runs.keys():
         folders = [str(_from_here(folder)) for folder in archive.stopped_at(first)]
         say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
     say(f"\nreport  {_from_here(path)}")
+
+
+def _write_page(comparison: Comparison, path: Path, baseline: str | None) -> None:
+    try:
+        comparison.to_html(path, baseline)
+    except OSError as error:
+        why = "a directory" if path.is_dir() else error.strerror or error
+        raise ConfigError(
+            f"{path}: the report cannot be written ({why}); give --output=FILE"
+        ) from error
 
 
 # --- list -----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from backtrain.simulator.manifest import (
     warn,
 )
 from backtrain.simulator.record import (
+    FOUND_LATER,
     RUN,
     Run,
     facts_in,
@@ -93,10 +94,6 @@ def guarded(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r'") else cell
 
 
-#: Facts that are found out when every strategy is finished.
-_LATER = ("hindsight", "no_hindsight")
-
-
 # --- writing --------------------------------------------------------------------------------------
 
 
@@ -119,7 +116,12 @@ class Keeper:
         self._ids = dict(ids)
         self._folders = folder_names(ids)
         self._manifest: Manifest | None = None
-        opened(self.directory)  # a file of somebody else's is refused before anything is computed
+        # What stands in the way for good is refused before anything is computed.
+        if self.directory.exists() and not self.directory.is_dir():
+            raise RecordError(f"{directory}: a file; give a directory, or the name of a new one")
+        opened(self.directory)
+        if (self.directory / RUN).is_file():
+            raise RecordError(f"{directory}: holds the record of one run; choose another directory")
         self.id = identity(list(self._ids.items()))
 
     def add(self, run: Run) -> None:
@@ -236,7 +238,9 @@ def _holds(directory: Path, entry: Mapping[str, str], run: Run) -> bool:
     there = _facts_of(folder)
     if there == _text(run):
         return True
-    early = dataclasses.replace(run, info={k: v for k, v in run.info.items() if k not in _LATER})
+    early = dataclasses.replace(
+        run, info={k: v for k, v in run.info.items() if k not in FOUND_LATER}
+    )
     if there is None or there != _text(early):
         return False
     save_facts(run, folder, facts_in(folder)["files"])
@@ -376,5 +380,7 @@ def _unlisted(source: Path) -> list[Run]:
     found = sorted(path.parent for path in source.glob(f"*/{RUN}") if path.parent.name[0] != ".")
     if not found:
         what = "neither a run nor a comparison" if source.is_dir() else "no such directory"
+        if source.is_file():
+            raise RecordError(f"{source}: a file; name the directory that it lies in")
         raise RecordError(f"{source}: {what}: no {RUN} and no {MANIFEST} found")
     return [Run.load(path) for path in found]

@@ -42,7 +42,7 @@ def headline(comparison: Comparison, baseline: str, verdict: Verdict) -> list[tu
 
 def remarks(verdict: Verdict) -> list[str]:
     """What must be said right beside the verdict."""
-    lines = [line for line in verdict.remarks if line not in verdict.sentence]
+    lines = verdict.beside
     if verdict.rivals:
         names = listing(verdict.rivals)
         lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")

@@ -26,9 +26,14 @@ LINE, LEADER, COVERED = 3.0, 300.0, 600.0
 
 
 def shorten(name: str, width: int = LONGEST) -> str:
-    """A name that fits; the whole of it stands in the tables."""
+    """A name that fits, cut in its middle: long names are mostly told apart by their ends.
+
+    >>> shorten("retrained on the last 30 days", 16), shorten("retrained on the last 90 days", 16)
+    ('retraine…30 days', 'retraine…90 days')
+    """
     name = printable(name)
-    return name if len(name) <= width else name[: width - 1] + "…"
+    end = (width - 1) // 2
+    return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
 def place_labels(

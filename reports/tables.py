@@ -150,7 +150,7 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
     names = ["", *(shorten(" ".join(str(name).split()), room) for name in table.index)]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
-    return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference)])
+    return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])
 
 
 def _taken(lines: Sequence[tuple[str, ...]]) -> int:
@@ -158,15 +158,19 @@ def _taken(lines: Sequence[tuple[str, ...]]) -> int:
     return sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True))
 
 
-def _footnotes(comparison: Comparison, table: pd.DataFrame, reference: str) -> list[str]:
+def _footnotes(
+    comparison: Comparison, table: pd.DataFrame, reference: str, shown: Sequence[str]
+) -> list[str]:
+    """What must be said beside the table, and what the columns mean that are shown."""
     remarks = comparison.verdict(reference).remarks
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
         notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
-    if "regret" in table:
+    if "regret" in shown:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
+    if "beats luck" in shown:
         notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")
     return ["", *notes]
 

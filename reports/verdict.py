@@ -30,7 +30,7 @@ class Verdict:
         The cheapest strategy that may win, and what it is compared with. For "keep" they are one.
     saves : float
         What `strategy` saves against `baseline`; for "keep", against the cheapest of the others;
-        NaN where too many trainings failed to hold anything against anything.
+        NaN where there is nothing to hold it against: a single strategy, too many failed trainings.
     low, high : float
         The simultaneous 95 % interval of `saves`; NaN where the history is too short for one.
     rivals : tuple of str
@@ -57,6 +57,11 @@ class Verdict:
     failing: tuple[str, ...]
     sentence: str
     remarks: tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> list[str]:
+        """The remarks that the sentence does not hold already."""
+        return [line for line in self.remarks if line not in self.sentence]
 
     def __str__(self) -> str:
         if not self.rivals:
@@ -103,7 +108,7 @@ def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
     others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
     rivals = tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name])
     unjudged = tuple(name for name in others if math.isnan(contrast.low[name]))
-    if baseline in failing or (len(ranked) == 1 and len(runs) > 1):
+    if baseline in failing or len(ranked) == 1:
         sentence = _no_verdict(runs, ranked, baseline)
         nan = (math.nan, math.nan, math.nan)
         return Verdict("too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside)
@@ -128,6 +133,8 @@ def _no_verdict(runs: Mapping[str, Run], ranked: list[str], baseline: str) -> st
     if baseline in failing:
         cheapest = f" Of the others {ranked[0]} was cheapest." if ranked else ""
         lead = f"Nothing can be held against {baseline}: its trainings failed.{cheapest}"
+    elif len(runs) == 1:
+        lead = f"Nothing can be said about {baseline}: nothing was compared with it."
     elif not chosen and all(remarks.raised(runs[n]) == runs[n].totals["retrains"] for n in failing):
         lead = "Nothing can be said about retraining: no strategy trained."
     else:
@@ -173,8 +180,6 @@ class _Words:
 
     def _keep(self, more: str, clear: bool) -> str:
         lead = "Do not retrain: keep" if self._never(self.winner) else "Keep"
-        if self.winner == self.other:
-            return f"{lead} {self.winner}: nothing was compared with it."
         if not clear:
             what = "retraining pays" if self._never(self.winner) else "anything else pays"
             return (

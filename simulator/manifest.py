@@ -128,7 +128,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """What a manifest says; None where there is none. Raises `RecordError` for any other file."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from error
@@ -225,7 +225,8 @@ class Manifest:
     def _own(self, wanted: str) -> str:
         """Where this file of ours goes: under its name, unless something foreign stands there."""
         name = self.facts.get("files", {}).get(wanted, self._in_real_folder(wanted))
-        if name in self.written or not _there(self.folder / name):
+        ours = name in self.written and not is_real_folder(self.folder / name)
+        if ours or not _there(self.folder / name):
             if name != wanted:
                 warn(f"{self.folder / wanted} was not written by backtrain and stays; see {name}")
             self.written.append(name)

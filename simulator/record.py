@@ -33,12 +33,22 @@ RUN = "run.json"
 #: Its keys that say where things lie.
 PLACES = ("format", "files", "written")
 
+#: Kinds of what a record holds, so that what is no record is refused when it is read.
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("name", "start", "end"), str),
+    **dict.fromkeys(("totals", "stream", "parts", "prices", "delays"), dict),
+    **dict.fromkeys(("libraries", "hindsight"), dict),
+    **dict.fromkeys(("faults", "drift"), list),
+}
+
 TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges")
 
 #: Columns and keys that say how a run was computed, not what happened in it; two equal runs may
 #: differ in these and in nothing else.
 VOLATILE_COLUMNS: Mapping[str, tuple[str, ...]] = {"versions": ("fit_seconds", "fit", "shared")}
 VOLATILE_KEYS = ("wall_seconds",)
+#: Keys that are added to the record of a run after it was replayed.
+FOUND_LATER = ("hindsight", "no_hindsight")
 
 
 class Tables(Mapping[str, pd.DataFrame]):
@@ -201,7 +211,7 @@ def identity(facts: Any) -> str:
 
 def identity_of(run: Run) -> str:
     """What a run's files carry: a digest of what was asked, and of the code that answered."""
-    later = (*VOLATILE_KEYS, "hindsight", "in_sample")
+    later = (*VOLATILE_KEYS, *FOUND_LATER, "in_sample")
     known = {key: value for key, value in run.info.items() if key not in later}
     return str(run.info.get("id") or identity(known))
 
@@ -218,7 +228,9 @@ def facts_in(directory: Path) -> dict[str, Any]:
     missing += [name for name in files.values() if not inside(directory, name).is_file()]
     if missing:
         raise RecordError(f"{directory}: not a run directory: {', '.join(missing)} not found")
-    if not isinstance(facts.get("name"), str) or not isinstance(facts["totals"], dict):
+    wrong = [key for key, kind in _KINDS.items() if not isinstance(facts.get(key, kind()), kind)]
+    lacking = [key for key in ("name", "stream", "start", "end") if key not in facts]
+    if wrong or lacking or "total" not in facts["totals"]:
         raise RecordError(f"{directory / RUN}: not a record of backtrain")
     return facts
 

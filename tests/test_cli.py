@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import pytest
 
 from backtrain.cli import main
 from backtrain.reports.comparison import Comparison
+
+fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
+parts_of, plain_run = fabricated["parts_of"], fabricated["plain_run"]
 
 SMALL = ("dataset=abrupt", "dataset.n=600", "comparison=one", "n_jobs=1")
 
@@ -94,6 +98,34 @@ def test_reports_are_written_again_from_records(
     assert main(["report", "one/static", "one/every_7d", "--output", "two.html"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "report  two.html"
     assert set(Comparison.load(here / "one").runs) == {"static", "every_7d"}
+
+
+def test_a_directory_that_cannot_take_a_result_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/comparison.json").write_text("{")
+    line = ("run", *SMALL, "progress=false", "hindsight=false", "model=linear")
+    done = command(*line, "hydra.run.dir=foreign", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "foreign/comparison.json: cannot be read" in done.stderr
+    assert "HYDRA_FULL_ERROR" not in done.stderr
+    assert command(*line, "hydra.run.dir=one", cwd=tmp_path).returncode == 0
+    done = command(*line, "hydra.run.dir=one/static", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "one/static: holds the record of one run; choose another directory" in done.stderr
+    assert Comparison.load(tmp_path / "one/static").runs.keys() == {"static"}
+
+
+def test_a_report_that_cannot_be_read_or_written_is_told_in_a_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "d.csv").write_text("ts,y\n")
+    assert main(["report", "d.csv"]) == 2
+    assert capsys.readouterr().err == "d.csv: a file; name the directory that it lies in\n"
+    plain_run("a", parts_of("Never"), [(day, "error", 1.0) for day in range(9)]).save(here / "a")
+    (here / "folder").mkdir()
+    assert main(["report", "a", "--output", "folder"]) == 2
+    says = "folder: the report cannot be written (a directory); give --output=FILE\n"
+    assert capsys.readouterr().err == says
 
 
 OWN = """

@@ -126,10 +126,17 @@ def test_what_was_tuned_on_the_replayed_span_cannot_win():
     assert Comparison(runs).table().index[0] == "tuned"
 
 
-def test_a_single_strategy_is_kept():
-    run = plain_run("only", parts_of("Every", every="2D"), daily(1.0))
-    verdict = Comparison({"only": run}).verdict()
-    assert verdict.sentence == "Keep only: nothing was compared with it."
+@pytest.mark.parametrize("trigger", ["Every", "Never"])
+def test_nothing_is_said_about_a_single_strategy(trigger):
+    comparison = Comparison({"only": plain_run("only", parts_of(trigger, every="2D"), daily(1.0))})
+    verdict = comparison.verdict()
+    assert verdict.decision == "too close"
+    assert math.isnan(verdict.saves)
+    sentence = "Nothing can be said about only: nothing was compared with it."
+    assert verdict.sentence == sentence
+    page = comparison.page()
+    assert sentence in page
+    assert "run this" not in page
 
 
 def test_rare_retrains_get_no_interval_and_take_none_from_others(drifting):

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from backtrain.reports import remarks
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.labels import shorten
 from backtrain.reports.tables import role_names, terminal_table
 from backtrain.simulator.record import Run
 from backtrain.strategies import Never, Sliding, Strategy, WarmStart
@@ -249,6 +250,23 @@ def test_the_table_fits_the_terminal_with_all_columns(mishaps: Comparison) -> No
     }
     lines = terminal_table(Comparison(runs)).splitlines()
     assert max(len(line) for line in lines[:3]) <= 100
+    meanings = {line.partition(":")[0] for line in lines[4:] if ":" in line}
+    for column in ("regret", "beats luck"):  # what is not shown is not explained
+        assert (column in lines[0]) == (column in meanings)
+
+
+def test_long_names_are_told_apart_by_their_ends() -> None:
+    names = [f"retrain every day on the last 30 days, seed {seed}" for seed in (1, 2)]
+    runs = {name: dataclasses.replace(run_with(name, 2.0), name=name) for name in names}
+    lines = terminal_table(Comparison(runs)).splitlines()
+    assert len({line[:20] for line in lines[1:3]}) == 2
+    assert len({shorten(name) for name in names}) == 2
+
+
+def test_the_notebook_says_each_cause_once() -> None:
+    broken = run_with("weekly", 2.0, 2, raising(2, "ValueError: no"))
+    shown = compared(run_with("static", 3.0), broken)._repr_html_()
+    assert shown.count("ValueError: no") == 1
 
 
 def test_summary_report_and_notebook_say_it_too(mishaps: Comparison, tmp_path: Path) -> None:

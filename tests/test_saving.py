@@ -23,6 +23,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.simulator import manifest
 from backtrain.simulator.manifest import RecordError, RecordWarning
 from backtrain.simulator.record import TABLES
+from backtrain.simulator.setup import SetupError
 from backtrain.strategies import BeatsChampion, Every, Never, Sliding
 
 HERE = Path(__file__).parent
@@ -244,6 +245,21 @@ def test_what_somebody_else_wrote_is_left_alone_and_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("sketched")
+def test_a_folder_in_the_place_of_our_report_stays(tmp_path: Path) -> None:
+    directory = OLD.save(tmp_path / "d")
+    (directory / "report.html").unlink()
+    (directory / "report.html").mkdir()
+    (directory / "report.html/mine").write_text("mine")
+    with pytest.warns(RecordWarning, match=r"report\.html: not written by backtrain"):
+        NEW.save(directory)
+    assert (directory / "report.html/mine").read_text() == "mine"
+    assert (directory / "report-2.html").read_text() == f"report of {total(NEW)}"
+    with pytest.warns(RecordWarning, match="see report-2"):
+        OLD.save(directory)
+    assert (directory / "report-2.html").read_text() == f"report of {total(OLD)}"
+
+
+@pytest.mark.usefixtures("sketched")
 def test_a_note_in_one_of_our_folders_stays_there(tmp_path: Path) -> None:
     (OLD.save(tmp_path) / "static" / "note.txt").write_text("dear me")
     with pytest.warns(RecordWarning, match=r"static: not written by backtrain.*: note\.txt"):
@@ -264,6 +280,19 @@ def test_a_run_json_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not a record of backtrain; choose another directory"):
         OLD.runs["static"].save(tmp_path)
     assert content(tmp_path) == {"run.json": b'{"mine": 1}'}
+
+
+@pytest.mark.parametrize(
+    "change", [{"totals": {}}, {"stream": 5}, {"parts": 7}, {"faults": 5}, {"start": 3}], ids=repr
+)
+def test_a_run_json_with_other_kinds_of_values_is_refused(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    folder = OLD.runs["static"].save(tmp_path / "run")
+    facts = manifest.read_json(folder / "run.json") or {}
+    manifest.write_json(folder / "run.json", {**facts, **change})
+    with pytest.raises(RecordError, match=r"run\.json: not a record of backtrain"):
+        Run.load(folder)
 
 
 @pytest.mark.parametrize("name", ["report.html", "summary.csv", "figures/one.png"])
@@ -479,6 +508,16 @@ def test_records_are_there_before_anything_is_saved(
     found.save(tmp_path)
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert archive.unfinished(tmp_path) == ({}, [])
+
+
+def test_what_is_no_directory_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("mine")
+    with pytest.raises(RecordError, match=r"d\.csv: a file; give a directory"):
+        setting().compare(THREE, directory=tmp_path / "d.csv")
+    with pytest.raises(SetupError, match="directory=5: give a path"):
+        setting().compare(THREE, directory=5)  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match="holds the record of one run"):
+        setting().compare(THREE, directory=OLD.runs["static"].save(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
