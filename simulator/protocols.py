@@ -409,7 +409,17 @@ class Incremental(Protocol):
     """An update that learns only what its parent has not yet learnt."""
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
-        """The rows of ``selection`` that the model in force was not offered, as they arrived."""
+        """The rows of ``selection`` that the model in force was not offered, as they arrived.
+
+        With a method ``starts_afresh(view, selection)``, too, a training for which that is true has
+        no parent, whatever a gate holds out of it.
+        """
+
+
+def starts_afresh(update: Update, view: View, selection: Selection) -> bool:
+    """Whether an `Incremental` update does not go on from the model in force this time."""
+    asked = getattr(update, "starts_afresh", None)
+    return asked is not None and bool(asked(view, selection))
 
 
 def needs_parent(update: Update) -> bool:

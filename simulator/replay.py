@@ -38,6 +38,7 @@ from backtrain.simulator.protocols import (
     Window,
     needs_parent,
     rows_fitted,
+    starts_afresh,
 )
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
@@ -70,7 +71,7 @@ class Challenger:
 
     job: Job
     trial: Trial
-    parent: Model
+    parent: Model | None  # None: it was fitted from scratch
     selection: Selection
     model: Model
     candidate: Candidate
@@ -247,7 +248,7 @@ class Replay:
         entry = VersionEntry(0, None, "the first model", at, at, "initial")
         self.log.versions.append(entry)
         try:
-            selection = self._select()
+            selection, _ = self._select()
             model = self._learn(entry, selection, None)
         except FitError as error:
             raise SetupError(
@@ -293,16 +294,16 @@ class Replay:
         view, at = self.view, self.view.at
         job = self._job = Job(len(self.log.versions), "train", begun=False)
         trial = trial_of(self.strategy.gate)
-        parent, view._reason = view.model, reason
-        entry = VersionEntry(job.version, parent.version, reason.sentence, at)
+        view._reason = reason
+        entry = VersionEntry(job.version, view.model.version, reason.sentence, at)
         selection = None
         try:
-            selection = self._select()
+            selection, parent = self._select()
             refusal = trial.check(selection, view)
             if refusal is not None:
                 self.log.event(at, "refused", None, refusal)
-                self._charge_fitting("train", parent.version, job.rows, job.cpu_seconds)
-                self._charge_labels(parent.version, *job.labels)
+                self._charge_fitting("train", view.model.version, job.rows, job.cpu_seconds)
+                self._charge_labels(view.model.version, *job.labels)
                 return
             if self.challenger is not None:
                 self._supersede(self.challenger, job)
@@ -322,17 +323,19 @@ class Replay:
         )
         self._wake()
 
-    def _select(self) -> Selection:
+    def _select(self) -> tuple[Selection, Model | None]:
+        """What is learnt from, and the model that learns on; None where that is a new one."""
         window, view = self.strategy.window, self.view
         if len(self.log.versions) in LOOKS:
             selection = without_dice(window, select, window, view)
         else:
             selection = select(window, view)
         self.view._fence_labels(selection.rows)
-        update = self._incremental
-        if self.view._model is None or update is None:
-            return selection
-        return unlearnt(update, self.view, selection)
+        update, parent = self._incremental, view._model
+        if parent is None or update is None:
+            return selection, parent
+        afresh = starts_afresh(self.strategy.update, view, selection)
+        return unlearnt(update, view, selection), None if afresh else parent
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""

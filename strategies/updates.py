@@ -213,16 +213,21 @@ class PartialFit(Part):
             )
         refuse_weights(setup, "partial_fit")
 
+    def starts_afresh(self, view: View, selection: Selection) -> bool:
+        """Whether the label of a class has arrived that the model in force does not know."""
+        if view.task != "classification":
+            return False
+        fresh = view.labelled.arrived_after(view.model.decided_at, selection.rows)
+        return _strange(view.y(selection.take(fresh).rows), view.model.estimator)
+
     def unlearnt(self, view: View, selection: Selection) -> Selection:
         """The rows that the model in force was not offered, in the order of their arrival."""
         decided_at = view.model.decided_at
         fresh = view.labelled.arrived_after(decided_at, selection.rows)
         if len(fresh) == 0:
             return selection.take(fresh)
-        if view.task == "classification":
-            arrived = view.y(selection.take(fresh).rows)
-            if _strange(arrived, view.model.estimator):
-                return selection
+        if self.starts_afresh(view, selection):
+            return selection
         count = round(exact_share(self.replay) * len(fresh))
         if count:
             old = np.setdiff1d(np.arange(len(selection)), fresh, assume_unique=True)

@@ -48,13 +48,32 @@ def estimate(values: Floats, weight: Floats | None = None) -> Estimate:
         return Estimate(float(values[0]), 0.0, n - 1.0)
     if weight is None or (weight == weight[0]).all():
         return Estimate(mean, float(values.var(ddof=1)) / n, n - 1.0)
-    share = weight / weight.sum()
-    # With M = I - 1 h', the sum of squares is x'A x, where A = M' diag(h^2) M.
-    h2, h3, h4, h5 = (float((share**power).sum()) for power in (2, 3, 4, 5))
-    trace = h2 - 2 * h3 + h2**2
-    of_square = h4 - 4 * h5 + 4 * h2 * h4 + 2 * h3**2 - 4 * h2**2 * h3 + h2**4
-    squares = float(share**2 @ (values - mean) ** 2)
-    return Estimate(mean, squares * h2 / trace, trace**2 / of_square)
+    squares, worth, of_square = _spread(values, weight)
+    if of_square == 0:  # beside one of them, the others are too light for a floating-point number
+        return Estimate(mean, float("nan"), float("nan"))
+    return Estimate(mean, squares / worth, worth**2 / of_square)
+
+
+def _spread(values: Floats, weight: Floats) -> tuple[float, float, float]:
+    """The sum of squares, what it is worth, and what its square is worth, for `estimate`.
+
+    With ``M = I - 1 h'`` the sum of squares is ``x'A x``, where ``A = M' diag(h^2) M``; it is worth
+    ``trace(A) / sum(h^2)`` times the variance of the mean, where all observations vary alike. The
+    heaviest observation stands apart: its residual, and what is left beside its share, would be
+    lost to rounding as differences of numbers near 1.
+    """
+    heaviest = int(weight.argmax())
+    others, most = np.delete(weight, heaviest) / weight.sum(), float(weight.max() / weight.sum())
+    apart = np.delete(values, heaviest) - values[heaviest]
+    mean = float(others @ apart)
+    squares = most**2 * mean**2 + float(others**2 @ (apart - mean) ** 2)
+    rest, s2, s3, s4, s5 = (float((others**power).sum()) for power in range(1, 6))
+    h2, own = most**2 + s2, rest**2 + s2
+    trace = most**2 * own + (1 + h2) * s2 - 2 * s3
+    beside = float(others**2 @ (s2 - most * rest - others) ** 2)
+    of_square = most**4 * own**2 + 2 * most**2 * beside + (1 + 2 * h2) * s4 - 4 * s5
+    of_square += h2**2 * s2**2 + 2 * s2 * s4 - 4 * h2 * s2 * s3 + 2 * s3**2
+    return squares, trace / h2, of_square / h2**2
 
 
 def chance_above(found: Estimate, floor: float) -> float:

@@ -505,15 +505,16 @@ class SlowReplay:
             self.given[self.now] = dict(zip(rows, selection.weights.tolist(), strict=True))
         return rows
 
-    def rows_to_learn(self) -> list[int]:
+    def rows_to_learn(self) -> tuple[list[int], SlowVersion | None]:
+        """What is learnt from, and the model that learns on."""
         rows, update = self.window(), self.strategy.update
         if not isinstance(update, PartialFit):
-            return rows
+            return rows, self.model
         decided = self.model.decided
         unknown = [i for i in rows if self.label[i] > decided or self.event[i] >= decided]
         if self.classify and {self.y[i] for i in unknown} - set(self.model.model.classes_):
             self.buy(unknown)
-            return rows
+            return rows, None
         drawn = []
         wanted = round(Fraction(str(update.replay)) * len(unknown))
         if wanted:
@@ -521,7 +522,7 @@ class SlowReplay:
             count = min(wanted, len(old))
             random = np.random.default_rng([update.seed, self.now])
             drawn = [rows[place] for place in sorted(random.choice(old, count, replace=False))]
-        return drawn + sorted(unknown, key=lambda i: (self.label[i], i))
+        return drawn + sorted(unknown, key=lambda i: (self.label[i], i)), self.model
 
     def first_model(self) -> None:
         self.job = self.passed = 0
@@ -568,7 +569,7 @@ class SlowReplay:
     def decide(self) -> None:
         number = len(self.truth.versions)
         trial = trial_of(self.strategy.gate)
-        rows = self.rows_to_learn()
+        rows, parent = self.rows_to_learn()
         if trial.check(Selection(np.array(rows, dtype=np.int64)), SlowView(self)) is not None:
             self.event_("refused", None)
             self.pay_for_looks(self.model.version)
@@ -584,7 +585,7 @@ class SlowReplay:
         self.pay_for_looks(number)
         model, failed = None, ""
         try:
-            model = self.fitted(train, self.model.model, self.now)
+            model = self.fitted(train, parent and parent.model, self.now)
         except NothingThereError:
             failed = "nothing to learn"
         except CannotFitError:
@@ -597,13 +598,15 @@ class SlowReplay:
             self.truth.versions[number]["outcome"] = "failed"
             self.event_(failed, number)
             return
-        challenger = SlowVersion(self, number, model, train, self.now, self.model)
+        challenger = SlowVersion(self, number, model, train, self.now, parent)
         self.note_nothing_learnt(challenger)
         self.training = Training(challenger, trial, None, len(train))
         self.ready_in("train", self.passed)
 
     def note_nothing_learnt(self, child: SlowVersion) -> None:
         """A model that goes on from its parent and says the same of the newest hundred rows."""
+        if child.parent is None:
+            return
         newest = self.past()[-100:]
         alike = (child.told(row) == child.parent.told(row) for row in newest)
         if needs_parent(self.strategy.update) and self.told is None and all(alike):
@@ -675,7 +678,7 @@ class SlowReplay:
 
     def fit_again(self, training: Training, rows: list[int]) -> None:
         old, number, self.passed = training.challenger, training.challenger.version, 0
-        model = self.fitted(rows, old.parent.model, old.decided)
+        model = self.fitted(rows, old.parent and old.parent.model, old.decided)
         training.challenger = SlowVersion(self, number, model, rows, old.decided, old.parent)
         self.note_nothing_learnt(training.challenger)
         self.truth.versions[number]["rows"] = rows

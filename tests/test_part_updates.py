@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hourly import At, Judge, Look, Spy, history, hourly, parents, spent
+from hourly import At, Judge, Look, Spy, history, hour_of, hourly, parents, spent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -297,6 +297,35 @@ def test_a_class_that_is_new_to_the_model_starts_it_afresh_on_the_whole_window()
     assert run.versions["rows"].tolist() == [4, 1, 4, 2]
     assert seen[12].classes_.tolist() == [0, 1, 2]
     assert seen[12].class_count_.tolist() == [1, 2, 1]
+
+
+class Counted(GaussianNB):
+    """Writes down how, and on how many rows, it is taught."""
+
+    taught: ClassVar[list[tuple[str, int]]] = []
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.taught.append(("fit", len(y)))
+        return super().fit(X, y, sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
+        self.taught.append(("partial_fit", len(y)))
+        return super().partial_fit(X, y, classes, sample_weight)
+
+
+@pytest.mark.parametrize("gate", [Immediate(), BeatsChampion(1, min_rows=1)])
+def test_a_class_that_is_held_out_lets_no_row_be_learnt_twice(gate: Any) -> None:
+    # At 9 the window is rows 4 to 8, and row 8 brings class 2. A gate holds it out, or the
+    # version's reference does: the four rows before it, all known to the first model, are learnt
+    # from scratch.
+    stream = classified([0, 1, 0, 1, 0, 1, 0, 1, 2, 0, 1, 0])
+    Counted.taught.clear()
+    trigger = Look(lambda view: hour_of(view.now) < 10 or view.model.reference, At((9,)))
+    strategy = Strategy(trigger, Sliding(5), PartialFit(), gate)
+    hourly(stream=stream, start=8, model=Counted()).replay(strategy)
+    assert Counted.taught[:2] == [("fit", 5), ("fit", 5 if gate == Immediate() else 4)]
+    assert {("fit", 4)} <= {*Counted.taught}
+    assert not {kind for kind, _ in Counted.taught} - {"fit"}
 
 
 def test_a_class_that_nobody_has_seen_is_not_told_beforehand() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +86,29 @@ def test_the_degrees_of_freedom_are_those_of_the_quadratic_form():
     assert found.freedom == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
     scale = (share**2).sum() / np.trace(form)
     assert found.variance == pytest.approx(np.arange(5) @ form @ np.arange(5) * scale)
+
+
+@pytest.mark.parametrize("heavy", [2, 10**4, 10**5, 10**6, 10**10])
+@pytest.mark.parametrize("others", [[1, 1], [1, 2, 3], [1] * 30, [10**4, 1, 1]])
+def test_a_row_that_outweighs_all_others_is_not_lost_to_rounding(heavy, others):
+    weight = [1, heavy, *others]
+    values = [Fraction(row % 5 + row % 3) for row in range(len(weight))]
+    share = [Fraction(w, sum(weight)) for w in weight]
+    mean = sum(h * x for h, x in zip(share, values, strict=True))
+    h2, h3, h4, h5 = (sum(h**power for h in share) for power in (2, 3, 4, 5))
+    trace = h2 - 2 * h3 + h2**2
+    of_square = h4 - 4 * h5 + 4 * h2 * h4 + 2 * h3**2 - 4 * h2**2 * h3 + h2**4
+    squares = sum(h**2 * (x - mean) ** 2 for h, x in zip(share, values, strict=True))
+    found = estimate(np.array(values, dtype=float), np.array(weight, dtype=float))
+    assert found.mean == pytest.approx(float(mean))
+    assert found.variance == pytest.approx(float(squares * h2 / trace))
+    assert found.freedom == pytest.approx(float(trace**2 / of_square))
+
+
+def test_beside_a_row_without_measure_nothing_can_be_tested():
+    found = estimate(np.array([0.0, 1.0, 2.0]), np.array([1e-200, 1.0, 1e-200]))
+    assert found.mean == 1
+    assert np.isnan(chance_above(found, 0.0))
 
 
 @pytest.mark.parametrize("heavy", [1.0, 20.0, 300.0])
