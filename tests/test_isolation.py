@@ -6,6 +6,7 @@ import random
 import sys
 import types
 from dataclasses import dataclass
+from functools import partial
 
 import foreign
 import numpy as np
@@ -27,6 +28,7 @@ from foreign import (
     Threaded,
     Wrapper,
 )
+from scipy.ndimage import uniform_filter1d
 from sklearn.base import clone
 from sklearn.ensemble import BaggingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -218,6 +220,12 @@ class Forgetful(Wrapper):
         return type(self)(self.fit_intercept)
 
 
+class Ahead:
+    @classmethod
+    def of(cls, X):
+        return X[::-1].cumsum(axis=0)[::-1]
+
+
 class TestBatches:
     def replay(self, model):
         return backtest_of(model, features="array").replay(WEEKLY)
@@ -229,6 +237,10 @@ class TestBatches:
             Standardised(),
             make_pipeline(FunctionTransformer(lambda X: X - X.mean(axis=0)), Ridge()),
             make_pipeline(FunctionTransformer(lambda X: X[::-1].cumsum(axis=0)[::-1]), Ridge()),
+            make_pipeline(FunctionTransformer(Rolling(center=True).transform), Ridge()),
+            make_pipeline(FunctionTransformer(Ahead.of), Ridge()),
+            make_pipeline(FunctionTransformer(partial(np.roll, shift=-1, axis=0)), Ridge()),
+            make_pipeline(FunctionTransformer(partial(uniform_filter1d, size=5, axis=0)), Ridge()),
         ],
     )
     def test_looking_ahead_along_the_batch_is_an_error(self, model):
@@ -272,6 +284,7 @@ class TestTrust:
         [
             Ridge(),
             make_pipeline(StandardScaler(), FunctionTransformer(np.log1p), Ridge()),
+            FunctionTransformer(StandardScaler().fit(np.eye(2)).transform),
             WarmStart(3),
             WEEKLY,
         ],
@@ -286,6 +299,10 @@ class TestTrust:
             make_pipeline(StandardScaler(), Wrapper()),
             make_pipeline(FunctionTransformer(foreign.CACHE.get), Rolling(), Ridge()),
             FunctionTransformer(lambda x: x),
+            FunctionTransformer({}.get),
+            FunctionTransformer(np.sort),
+            FunctionTransformer(Rolling().transform),
+            FunctionTransformer(Ahead.of),
             OnParent(),
             type("Kin", (Ridge,), {"__module__": "__main__"})(),
         ],
