@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
-from backtrain.simulator.contents import content
+from backtrain.simulator.contents import content, content_for_seed
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore, NothingToLearnError
 from backtrain.simulator.origin import environment, is_trusted, origin_of
 from backtrain.simulator.protocols import (
@@ -43,9 +43,10 @@ _NO_ROWS = Selection(slice(0, 0))
 
 
 class _Facts(NamedTuple):
-    """An update's name, the versions of its code and whether these last; what it declares."""
+    """An update's name, also for seeds; its code's versions, if they last; what it declares."""
 
     name: bytes
+    seeded_as: bytes
     versions: bytes
     lasting: bool
     needs_parent: bool
@@ -102,16 +103,16 @@ class Learner:
         if len(selection) == 0:
             raise NothingToLearnError("no labelled rows to learn from")
         facts = self._facts(update)
-        learnt = selection.digest() + facts.name
+        rows = selection.digest()
         if not facts.needs_parent:
             parent = None  # else a fit would be another one for every strategy that comes to it
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
         # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
         # later, nor change with a library.
-        seed = _integer(learnt + lineage, self.setup.seed)
+        seed = _integer(rows + facts.seeded_as + lineage, self.setup.seed)
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(learnt + ancestor + seed.to_bytes(4, "big") + facts.versions)
+        sha.update(rows + facts.name + ancestor + seed.to_bytes(4, "big") + facts.versions)
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
@@ -208,6 +209,7 @@ class Learner:
             text = f"{kind.__module__}.{kind.__qualname__}:{content(update)}"
             facts = _Facts(
                 text.encode(),
+                content_for_seed(update).encode(),
                 repr(origin.versions).encode(),
                 origin.lasting,
                 needs_parent(update),

@@ -508,6 +508,33 @@ class TestReproducible:
         backtest_of(GlobalDraws()).replay(WEEKLY)
         assert (np.random.normal(), random.random()) == expected  # noqa: NPY002
 
+    @pytest.mark.parametrize(
+        ("home", "holds"),
+        [("__main__", None), (__name__, np.arange(6.0)[::2]), ("__main__", lambda X: X)],
+    )
+    def test_an_update_that_no_process_can_import_draws_the_same_in_all(self, home, holds):
+        def strategy(every):
+            class Own(Refit):
+                __module__ = home
+                held = holds
+
+                def __reduce__(self):
+                    return Own, (), {"held": holds}
+
+            return Strategy(Every(every), Sliding("14D"), Own())
+
+        forest = RandomForestRegressor(2, max_depth=3)
+        totals = [
+            [
+                run.totals["total"]
+                for run in backtest_of(forest)
+                .compare({every: strategy(every) for every in ("7D", "9D")}, n_jobs=n_jobs)
+                .runs.values()
+            ]
+            for n_jobs in (1, 1, 2)
+        ]
+        assert totals[0] == totals[1] == totals[2]
+
     def test_torch_is_seeded_and_held_where_it_is_imported(self, monkeypatch):
         calls = []
         torch = types.SimpleNamespace(
