@@ -31,7 +31,7 @@ from backtrain.simulator.protocols import (
 )
 from backtrain.simulator.randomness import seeded
 from backtrain.simulator.setup import Setup, SetupError, private
-from backtrain.simulator.threads import threads_to_hold
+from backtrain.simulator.threads import has_params, threads_to_hold
 from backtrain.simulator.vouching import Vouching
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
@@ -64,7 +64,7 @@ class Learner:
         self._trusted = is_trusted(setup.model)
         with nullcontext() if self._trusted else seeded(setup.seed):  # constructors may draw
             self._prototype = _prototype(setup.model)
-        params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
+        params = self._prototype.get_params(deep=True) if has_params(setup.model) else {}
         # Scikit-learn's own constructors make nothing but parameters. Where none of these has a
         # state, a copy shares them; what another class makes in `__init__` must not be shared.
         own = type(setup.model).__module__.startswith("sklearn.")
@@ -77,7 +77,7 @@ class Learner:
         self._unseeded_inside = [  # a splitter has a seed, but no parameters of scikit-learn's kind
             name
             for name, value in params.items()
-            if not _has_params(value) and getattr(value, "random_state", 0) is None
+            if not has_params(value) and getattr(value, "random_state", 0) is None
         ]
         origin = origin_of(setup.model)
         identity = (
@@ -410,7 +410,7 @@ def _prototype(model: Any) -> Any:
         prototype = clone(model, safe=False)
     except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
         prototype = model
-    if _has_params(prototype):
+    if has_params(prototype):
         held = threads_to_hold(prototype)
         if held:
             prototype = copy.deepcopy(prototype) if prototype is model else prototype
@@ -428,8 +428,8 @@ def _prototype(model: Any) -> Any:
 def needs_names(model: Any) -> bool:
     """Whether a model must be given column names: it selects by them, or may keep them."""
     parts = [model]
-    if _has_params(model):
-        parts += [value for value in model.get_params(deep=True).values() if _has_params(value)]
+    if has_params(model):
+        parts += [value for value in model.get_params(deep=True).values() if has_params(value)]
     return any(
         isinstance(part, ColumnTransformer)
         or hasattr(part, "_sklearn_output_config")
@@ -450,10 +450,6 @@ def block_borders(origin: int, row: int) -> tuple[int, int]:
 def _integer(content: bytes, seed: int) -> int:
     digest = hashlib.blake2b(content + str(seed).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def _has_params(value: Any) -> bool:
-    return hasattr(value, "get_params") and not isinstance(value, type)
 
 
 def _is_plain(value: Any) -> bool:

@@ -489,6 +489,31 @@ class Forced:
         return None
 
 
+class OwnParameters(Wrapper):
+    """Tells its parameters in a way of its own."""
+
+    __repr__ = object.__repr__  # scikit-learn's asks for them in its own way
+
+    def get_params(self):
+        return {"fit_intercept": self.fit_intercept}
+
+
+class OnlyTold(Wrapper):
+    """Tells its parameters, and takes none."""
+
+    random_state = None
+    set_params = property()
+
+    def get_params(self, deep=True):
+        return {"random_state": None}
+
+
+@pytest.mark.parametrize("model", [OwnParameters(), OnlyTold()])
+def test_parameters_of_another_kind_are_no_hindrance(model):
+    ours = backtest_of(model).replay(WEEKLY)
+    assert ours.totals["total"] == backtest_of(Wrapper()).replay(WEEKLY).totals["total"]
+
+
 class TestReproducible:
     @pytest.mark.parametrize("model", [GlobalDraws(), BornAtRandom()])
     def test_a_fit_draws_the_same_whatever_was_drawn_before(self, model):
@@ -592,3 +617,6 @@ class BaseSparing:
 
     def get_params(self, deep=True):
         return dict(self.params)
+
+    def set_params(self, **params):
+        self.params.update(params)
