@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
-from backtrain.simulator.contents import content
+from backtrain.simulator.contents import content, content_for_seed
 from backtrain.simulator.fits import Answers, Fit, FitError, FitStore, NothingToLearnError
 from backtrain.simulator.origin import environment, is_trusted, origin_of
 from backtrain.simulator.protocols import (
@@ -31,7 +31,7 @@ from backtrain.simulator.protocols import (
 )
 from backtrain.simulator.randomness import seeded
 from backtrain.simulator.setup import Setup, SetupError, private
-from backtrain.simulator.threads import threads_to_hold
+from backtrain.simulator.threads import has_params, threads_to_hold
 from backtrain.simulator.vouching import Vouching
 
 #: Rows of the first block that a model is asked for; each next one is twice as long, to a limit.
@@ -43,9 +43,10 @@ _NO_ROWS = Selection(slice(0, 0))
 
 
 class _Facts(NamedTuple):
-    """An update's name, the versions of its code and whether these last; what it declares."""
+    """An update's name, also for seeds; its code's versions, if they last; what it declares."""
 
     name: bytes
+    seeded_as: bytes
     versions: bytes
     lasting: bool
     needs_parent: bool
@@ -63,7 +64,7 @@ class Learner:
         self._trusted = is_trusted(setup.model)
         with nullcontext() if self._trusted else seeded(setup.seed):  # constructors may draw
             self._prototype = _prototype(setup.model)
-        params = self._prototype.get_params(deep=True) if _has_params(setup.model) else {}
+        params = self._prototype.get_params(deep=True) if has_params(setup.model) else {}
         # Scikit-learn's own constructors make nothing but parameters. Where none of these has a
         # state, a copy shares them; what another class makes in `__init__` must not be shared.
         own = type(setup.model).__module__.startswith("sklearn.")
@@ -76,7 +77,7 @@ class Learner:
         self._unseeded_inside = [  # a splitter has a seed, but no parameters of scikit-learn's kind
             name
             for name, value in params.items()
-            if not _has_params(value) and getattr(value, "random_state", 0) is None
+            if not has_params(value) and getattr(value, "random_state", 0) is None
         ]
         origin = origin_of(setup.model)
         identity = (
@@ -102,16 +103,16 @@ class Learner:
         if len(selection) == 0:
             raise NothingToLearnError("no labelled rows to learn from")
         facts = self._facts(update)
-        learnt = selection.digest() + facts.name
+        rows = selection.digest()
         if not facts.needs_parent:
             parent = None  # else a fit would be another one for every strategy that comes to it
         lineage = parent.seed.to_bytes(4, "big") if parent else b""
         # Neither the stream's fingerprint nor a version: a seed may not depend on rows that come
         # later, nor change with a library.
-        seed = _integer(learnt + lineage, self.setup.seed)
+        seed = _integer(rows + facts.seeded_as + lineage, self.setup.seed)
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
-        sha.update(learnt + ancestor + seed.to_bytes(4, "big") + facts.versions)
+        sha.update(rows + facts.name + ancestor + seed.to_bytes(4, "big") + facts.versions)
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
@@ -208,6 +209,7 @@ class Learner:
             text = f"{kind.__module__}.{kind.__qualname__}:{content(update)}"
             facts = _Facts(
                 text.encode(),
+                content_for_seed(update).encode(),
                 repr(origin.versions).encode(),
                 origin.lasting,
                 needs_parent(update),
@@ -408,7 +410,7 @@ def _prototype(model: Any) -> Any:
         prototype = clone(model, safe=False)
     except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
         prototype = model
-    if _has_params(prototype):
+    if has_params(prototype):
         held = threads_to_hold(prototype)
         if held:
             prototype = copy.deepcopy(prototype) if prototype is model else prototype
@@ -426,8 +428,8 @@ def _prototype(model: Any) -> Any:
 def needs_names(model: Any) -> bool:
     """Whether a model must be given column names: it selects by them, or may keep them."""
     parts = [model]
-    if _has_params(model):
-        parts += [value for value in model.get_params(deep=True).values() if _has_params(value)]
+    if has_params(model):
+        parts += [value for value in model.get_params(deep=True).values() if has_params(value)]
     return any(
         isinstance(part, ColumnTransformer)
         or hasattr(part, "_sklearn_output_config")
@@ -448,10 +450,6 @@ def block_borders(origin: int, row: int) -> tuple[int, int]:
 def _integer(content: bytes, seed: int) -> int:
     digest = hashlib.blake2b(content + str(seed).encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def _has_params(value: Any) -> bool:
-    return hasattr(value, "get_params") and not isinstance(value, type)
 
 
 def _is_plain(value: Any) -> bool:

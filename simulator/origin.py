@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import joblib
@@ -28,6 +28,8 @@ import sklearn
 _INSTALLED = {"site-packages", "dist-packages"}
 #: Libraries whose objects keep what a fit makes in themselves: a test asks all of scikit-learn's.
 _TRUSTED = {"backtrain", "joblib", "numpy", "pandas", "scipy", "sklearn"}
+#: Those whose functions are known as well: others have some that sort, sum or smooth whole columns.
+_BY_ROW = {"backtrain", "sklearn"}
 #: Every fit depends on these, whatever the model is.
 _ALWAYS = {library.__name__: library.__version__ for library in (joblib, np, pd, scipy, sklearn)}
 
@@ -73,11 +75,14 @@ def origin_of(value: Any) -> Origin:
 def is_trusted(value: Any) -> bool:
     """Whether an object is made of classes and functions of known libraries only, at any depth.
 
-    What others wrote may share state among its copies, or answer a row by its neighbours.
+    What others wrote may share state among its copies, or answer a row by its neighbours. So may a
+    function of any library that takes whole columns, such as one that sorts or smooths them: of
+    functions, only universal ones of NumPy, and those of scikit-learn and of this package, are
+    trusted.
 
     >>> from sklearn.preprocessing import FunctionTransformer
-    >>> is_trusted(FunctionTransformer(np.log1p))
-    True
+    >>> is_trusted(FunctionTransformer(np.log1p)), is_trusted(FunctionTransformer(np.sort))
+    (True, False)
     """
     return _is_trusted(value, set())
 
@@ -88,11 +93,16 @@ def _is_trusted(value: Any, seen: set[int]) -> bool:
     seen.add(id(value))
     if isinstance(value, np.ndarray):
         return value.dtype.kind != "O" or all(_is_trusted(v, seen) for v in value.ravel())
-    named = isinstance(value, (type, FunctionType, BuiltinFunctionType, np.ufunc))
-    module = getattr(value if named else type(value), "__module__", None) or "builtins"
+    if isinstance(value, MethodType):
+        return _is_trusted(value.__self__, seen) and _is_trusted(value.__func__, seen)
+    named = isinstance(value, (type, np.ufunc))
+    function = not named and inspect.isroutine(value)
+    module = getattr(value if named or function else type(value), "__module__", None) or "builtins"
     top = module.partition(".")[0]
     if (top not in _TRUSTED and top not in sys.stdlib_module_names) or top == "__main__":
         return False
+    if function:
+        return top in _BY_ROW
     if named or isinstance(value, (str, bytes, int, float, complex, pd.DataFrame, pd.Series)):
         return True
     if isinstance(value, partial):

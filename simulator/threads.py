@@ -50,7 +50,7 @@ def threads_to_hold(model: Any) -> dict[str, int]:
     inside = {"": model, **{f"{k}__": v for k, v in model.get_params(deep=True).items()}}
     held = {}
     for prefix, part in inside.items():
-        if not hasattr(part, "get_params") or isinstance(part, type):
+        if not has_params(part):
             continue
         if isinstance(part, BaseForest):
             held[f"{prefix}n_jobs"] = 1
@@ -62,3 +62,10 @@ def threads_to_hold(model: Any) -> dict[str, int]:
         taken = {*values, *inspect.signature(type(part).__init__).parameters}
         held.update({f"{prefix}{name}": 1 for name in _THREADS if name in taken})
     return held
+
+
+def has_params(value: Any) -> bool:
+    """Whether a model has ``get_params(deep)`` and ``set_params``, as those of scikit-learn do."""
+    if isinstance(value, type) or not all(hasattr(value, f"{do}_params") for do in ("get", "set")):
+        return False
+    return "deep" in inspect.signature(value.get_params).parameters

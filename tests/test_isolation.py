@@ -6,6 +6,7 @@ import random
 import sys
 import types
 from dataclasses import dataclass
+from functools import partial
 
 import foreign
 import numpy as np
@@ -27,6 +28,7 @@ from foreign import (
     Threaded,
     Wrapper,
 )
+from scipy.ndimage import uniform_filter1d
 from sklearn.base import clone
 from sklearn.ensemble import BaggingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -218,6 +220,12 @@ class Forgetful(Wrapper):
         return type(self)(self.fit_intercept)
 
 
+class Ahead:
+    @classmethod
+    def of(cls, X):
+        return X[::-1].cumsum(axis=0)[::-1]
+
+
 class TestBatches:
     def replay(self, model):
         return backtest_of(model, features="array").replay(WEEKLY)
@@ -229,6 +237,10 @@ class TestBatches:
             Standardised(),
             make_pipeline(FunctionTransformer(lambda X: X - X.mean(axis=0)), Ridge()),
             make_pipeline(FunctionTransformer(lambda X: X[::-1].cumsum(axis=0)[::-1]), Ridge()),
+            make_pipeline(FunctionTransformer(Rolling(center=True).transform), Ridge()),
+            make_pipeline(FunctionTransformer(Ahead.of), Ridge()),
+            make_pipeline(FunctionTransformer(partial(np.roll, shift=-1, axis=0)), Ridge()),
+            make_pipeline(FunctionTransformer(partial(uniform_filter1d, size=5, axis=0)), Ridge()),
         ],
     )
     def test_looking_ahead_along_the_batch_is_an_error(self, model):
@@ -272,6 +284,7 @@ class TestTrust:
         [
             Ridge(),
             make_pipeline(StandardScaler(), FunctionTransformer(np.log1p), Ridge()),
+            FunctionTransformer(StandardScaler().fit(np.eye(2)).transform),
             WarmStart(3),
             WEEKLY,
         ],
@@ -286,6 +299,10 @@ class TestTrust:
             make_pipeline(StandardScaler(), Wrapper()),
             make_pipeline(FunctionTransformer(foreign.CACHE.get), Rolling(), Ridge()),
             FunctionTransformer(lambda x: x),
+            FunctionTransformer({}.get),
+            FunctionTransformer(np.sort),
+            FunctionTransformer(Rolling().transform),
+            FunctionTransformer(Ahead.of),
             OnParent(),
             type("Kin", (Ridge,), {"__module__": "__main__"})(),
         ],
@@ -472,6 +489,31 @@ class Forced:
         return None
 
 
+class OwnParameters(Wrapper):
+    """Tells its parameters in a way of its own."""
+
+    __repr__ = object.__repr__  # scikit-learn's asks for them in its own way
+
+    def get_params(self):
+        return {"fit_intercept": self.fit_intercept}
+
+
+class OnlyTold(Wrapper):
+    """Tells its parameters, and takes none."""
+
+    random_state = None
+    set_params = property()
+
+    def get_params(self, deep=True):
+        return {"random_state": None}
+
+
+@pytest.mark.parametrize("model", [OwnParameters(), OnlyTold()])
+def test_parameters_of_another_kind_are_no_hindrance(model):
+    ours = backtest_of(model).replay(WEEKLY)
+    assert ours.totals["total"] == backtest_of(Wrapper()).replay(WEEKLY).totals["total"]
+
+
 class TestReproducible:
     @pytest.mark.parametrize("model", [GlobalDraws(), BornAtRandom()])
     def test_a_fit_draws_the_same_whatever_was_drawn_before(self, model):
@@ -490,6 +532,33 @@ class TestReproducible:
         random.seed(3)
         backtest_of(GlobalDraws()).replay(WEEKLY)
         assert (np.random.normal(), random.random()) == expected  # noqa: NPY002
+
+    @pytest.mark.parametrize(
+        ("home", "holds"),
+        [("__main__", None), (__name__, np.arange(6.0)[::2]), ("__main__", lambda X: X)],
+    )
+    def test_an_update_that_no_process_can_import_draws_the_same_in_all(self, home, holds):
+        def strategy(every):
+            class Own(Refit):
+                __module__ = home
+                held = holds
+
+                def __reduce__(self):
+                    return Own, (), {"held": holds}
+
+            return Strategy(Every(every), Sliding("14D"), Own())
+
+        forest = RandomForestRegressor(2, max_depth=3)
+        totals = [
+            [
+                run.totals["total"]
+                for run in backtest_of(forest)
+                .compare({every: strategy(every) for every in ("7D", "9D")}, n_jobs=n_jobs)
+                .runs.values()
+            ]
+            for n_jobs in (1, 1, 2)
+        ]
+        assert totals[0] == totals[1] == totals[2]
 
     def test_torch_is_seeded_and_held_where_it_is_imported(self, monkeypatch):
         calls = []
@@ -548,3 +617,6 @@ class BaseSparing:
 
     def get_params(self, deep=True):
         return dict(self.params)
+
+    def set_params(self, **params):
+        self.params.update(params)
