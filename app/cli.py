@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -191,7 +192,8 @@ def _compare(study: Study) -> Comparison:
         _tell_finished(study, directory)
         raise ConfigError(in_words(error)) from error
     except BaseException:
-        _tell_finished(study, directory)
+        if not _tell_finished(study, directory):
+            say(f"stopped: none of {len(study.strategies)} strategies is finished", sys.stderr)
         raise
     print()
     _tell(comparison, study.baseline)
@@ -212,14 +214,14 @@ def _tell(comparison: Comparison, baseline: str | None) -> None:
     say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
 
 
-def _tell_finished(study: Study, directory: Path) -> None:
-    """After a stop: the table of what was finished, what is missing, and how to go on."""
+def _tell_finished(study: Study, directory: Path) -> bool:
+    """After a stop: the table of what was finished, what is missing, and how to go on, if any."""
     try:
         runs, missing = archive.unfinished(directory)
     except RecordError:
-        return  # it is what the run was refused for
+        return False  # it is what the run was refused for
     if not runs:
-        return
+        return False
     baseline = study.baseline if study.baseline in runs else None
     say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
     wanted = len(runs) + len(missing)
@@ -232,6 +234,7 @@ def _tell_finished(study: Study, directory: Path) -> None:
         f"to go on: give the same command again; {again}",
         sys.stderr,
     )
+    return True
 
 
 def _from_here(path: Path) -> Path:
@@ -277,11 +280,17 @@ def _answer(study: TuningStudy) -> None:
     except OSError as error:
         where = _from_here(directory)
         raise _WriteError(f"{where}: the report could not be written: {error}") from error
-    say(
-        f"\npreset  {preset}, to be judged on later rows:\n"
-        f"  backtrain run --config-dir {preset.parent.parent} strategy={preset.stem} start=DATE"
-    )
+    again = ["backtrain", "run", "--config-dir", str(preset.parent.parent)]
+    again += [f"strategy={preset.stem}", *_same_question(HydraConfig.get().overrides.task)]
+    say(f"\npreset  {preset}, to be judged on later rows:\n  {shlex.join(again)} start=DATE")
     say(f"report  {_from_here(archive.tune_path(directory))}")
+
+
+def _same_question(overrides: Sequence[str]) -> list[str]:
+    """The overrides of a tuning that ask `run` about the same data, model and prices."""
+    own = {"start", "end", "every", "intervals", "window", "update"}
+    shared = set(tuning_study.keys.__annotations__) - own
+    return [o for o in overrides if re.split(r"[@.=]", o.lstrip("+~"))[0] in shared]
 
 
 # --- report ---------------------------------------------------------------------------------------

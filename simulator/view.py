@@ -26,6 +26,7 @@ from backtrain.simulator.protocols import (
     needs_parent,
 )
 from backtrain.simulator.setup import Setup, private
+from backtrain.simulator.texts import code
 
 if TYPE_CHECKING:
     from backtrain.simulator.ledger import Prices
@@ -329,6 +330,11 @@ class View:
             fit = self._services.fit(self._services.update, selection, None, None)
         except FitError:
             return None
+        except RecursionError:
+            raise PartError(
+                f"{code(self._services.window)}: select() asks for view.candidate, which asks this "
+                "window again; a window chooses rows, only triggers and gates ask for candidates"
+            ) from None
         return Model(self, fit, version=-1, decided_at=when.value)
 
     def checked(self, count: int = 1) -> None:

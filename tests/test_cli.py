@@ -175,6 +175,20 @@ def test_a_run_that_is_stopped_shows_and_keeps_what_is_finished(tmp_path: Path, 
     assert (tmp_path / "out" / "report.html").is_file()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_run_that_is_stopped_before_anything_is_finished_says_so(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    line = [*SMALL, "~comparison.static", "model=linear", "progress=false"]
+    line += ["strategy=parts", "trigger=custom", "trigger._target_=own.Slow"]
+    process = start("run", *line, cwd=tmp_path)
+    while not (tmp_path / "begun").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert process.returncode == 143, err
+    assert "stopped: none of 1 strategies is finished" in err
+
+
 def _done(kept: Path) -> bool:
     return kept.exists() and bool(json.loads(kept.read_text())["unfinished"]["strategies"])
 

@@ -101,7 +101,9 @@ def test_run_marks_what_tune_advised(tmp_path: Path) -> None:
 
     told = command("tune", "end=2024-01-20", "hydra.run.dir=advice")
     offered = next(line.split() for line in told.splitlines() if "--config-dir" in line)
-    assert offered[:5] == ["backtrain", "run", "--config-dir", "advice", "strategy=tuned"]
+    asked = [word for word in small if word != "hydra.run.dir=advice"]
+    told_to = ["backtrain", "run", "--config-dir", "advice", "strategy=tuned", *asked, "start=DATE"]
+    assert offered == told_to
     for start, in_sample in (("2024-01-15", True), ("2024-01-20", False)):
         few = ("comparison=one", "hindsight=false", f"start={start}", f"hydra.run.dir={start}")
         out = command(*offered[1:5], *few)

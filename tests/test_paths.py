@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hourly import Anew
 from sklearn.linear_model import Ridge
@@ -204,3 +205,11 @@ def test_a_tuned_trigger_is_noted_whatever_its_repr_says() -> None:
     assert (run.events["kind"] == "tuned").sum() == 1
     run = setting().replay(Strategy(Untouched(), Expanding()))
     assert (run.events["kind"] == "tuned").sum() == 0
+
+
+def test_a_window_that_asks_for_what_it_would_select_is_told_so() -> None:
+    def own(view: Any) -> None:
+        view.candidate(view.start - pd.Timedelta("1D"))
+
+    with pytest.raises(PartError, match=r"Anew.*select\(\) asks for view.candidate"):
+        setting().replay(Strategy(Every("7D"), Anew(own, late=-99)))
