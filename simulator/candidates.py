@@ -15,7 +15,7 @@ from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.lossmatrix import LossMatrix
-from backtrain.simulator.memory import LOOKS, Memory, without_dice
+from backtrain.simulator.memory import LOOKS, Memory, without_global_random
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
@@ -62,7 +62,7 @@ class _Bench:
         window = self.window
         try:
             if self._asked in LOOKS:
-                return without_dice(window, select, window, view)
+                return without_global_random(window, select, window, view)
             return select(window, view)
         finally:
             if self._followed:  # also where the window has caught the error

@@ -1,4 +1,4 @@
-"""Parts with a memory, or with dice that all code shares: they make results depend on the order."""
+"""Parts that remember, or draw from global generators: results would depend on the order."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Memory:
             )
 
 
-def without_dice(
+def without_global_random(
     part: object, ask: Callable[_Asked, _Told], *args: _Asked.args, **more: _Asked.kwargs
 ) -> _Told:
     """Ask a part; raise `PartError` where it draws from the generators that all code shares.
@@ -71,9 +71,9 @@ def without_dice(
     """
     if _is_shipped(part) or threading.current_thread() is not threading.main_thread():
         return ask(*args, **more)
-    before = _shared_dice()
+    before = _global_random_state()
     told = ask(*args, **more)
-    if _shared_dice() != before:
+    if _global_random_state() != before:
         raise PartError(
             f"{type(part).__name__}: it draws from numpy.random's or random's global generator, so "
             "its result depends on what else has drawn from it; give the part a seed, and make a "
@@ -82,7 +82,7 @@ def without_dice(
     return told
 
 
-def _shared_dice() -> tuple[Any, ...]:
+def _global_random_state() -> tuple[Any, ...]:
     state = np.random.get_state(legacy=False)  # noqa: NPY002 - whether a part has used it
     return random.getstate(), state.get("has_gauss"), pickle.dumps(state["state"])
 

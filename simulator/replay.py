@@ -19,7 +19,7 @@ from backtrain.simulator.fits import Fit, FitError, FitStore
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
-from backtrain.simulator.memory import LOOKS, Memory, without_dice
+from backtrain.simulator.memory import LOOKS, Memory, without_global_random
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
     Checked,
@@ -216,7 +216,7 @@ class Replay:
                 self._settle(past is not None)
             look = count + 1 in LOOKS
             if past is not None:
-                reason = without_dice(trigger, fires, view) if look else fires(view)
+                reason = without_global_random(trigger, fires, view) if look else fires(view)
                 if reason is not None:
                     self._consider(reason)
             if look:
@@ -327,7 +327,7 @@ class Replay:
         """What is learnt from, and the model that learns on; None where that is a new one."""
         window, view = self.strategy.window, self.view
         if len(self.log.versions) in LOOKS:
-            selection = without_dice(window, select, window, view)
+            selection = without_global_random(window, select, window, view)
         else:
             selection = select(window, view)
         self.view._fence_labels(selection.rows)
@@ -544,7 +544,9 @@ class Replay:
         try:
             review = challenger.trial.review
             look = job.version in LOOKS
-            verdict = without_dice(self.strategy.gate, review, view) if look else review(view)
+            verdict = (
+                without_global_random(self.strategy.gate, review, view) if look else review(view)
+            )
         finally:
             self._close_account(job, rows, cpu_seconds)
         view._challenger = None

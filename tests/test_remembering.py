@@ -197,7 +197,7 @@ def test_what_cannot_be_copied_is_watched_as_it_is() -> None:
         setting().replay(Strategy(counts, Expanding()))
 
 
-# --- dice that all code shares --------------------------------------------------------------------
+# --- the global random generators ---------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class Tosses:
 
 @pytest.mark.parametrize("module", [np.random, random])
 @pytest.mark.parametrize("kind", ["trigger", "window", "gate"])
-def test_a_part_that_draws_from_shared_dice_is_refused(module: Any, kind: str) -> None:
+def test_a_part_that_draws_from_global_generators_is_refused(module: Any, kind: str) -> None:
     plain = Strategy(DAILY, Expanding())
     strategy = replace(plain, **{kind: Tosses(module)})
     with pytest.raises(PartError, match=r"Tosses: it draws from .*give the part a seed"):
@@ -250,6 +250,6 @@ class DrawsInFit(DummyRegressor):
         return super().fit(X, y)
 
 
-def test_a_model_may_draw_from_shared_dice() -> None:
+def test_a_model_may_draw_from_global_generators() -> None:
     backtest = Backtest(abrupt(n=400, task="regression"), DrawsInFit(), tick="12h")
     assert backtest.replay(Strategy(DAILY, Expanding())).totals["retrains"] > 3
