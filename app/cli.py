@@ -39,7 +39,7 @@ from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak
 from backtrain.study import Study, explained, in_words, load
 from backtrain.sweeps import Sweep, outcome
-from backtrain.terminal import Terminated, in_one_line, say, stoppable
+from backtrain.terminal import Terminated, command, in_one_line, say, stoppable
 from backtrain.tuning_study import TuningStudy
 
 _HELP = """\
@@ -282,7 +282,7 @@ def _answer(study: TuningStudy) -> None:
         raise _WriteError(f"{where}: the report could not be written: {error}") from error
     again = ["backtrain", "run", "--config-dir", str(preset.parent.parent)]
     again += [f"strategy={preset.stem}", *_same_question(HydraConfig.get().overrides.task)]
-    say(f"\npreset  {preset}, to be judged on later rows:\n  {shlex.join(again)} start=DATE")
+    say(f"\npreset  {preset}, to be judged on later rows:\n  {command([*again, 'start=DATE'])}")
     say(f"report  {_from_here(archive.tune_path(directory))}")
 
 

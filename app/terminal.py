@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -58,3 +59,13 @@ def in_one_line() -> Iterator[None]:
 def say(text: str, file: TextIO | None = None) -> None:
     """Print; names may come from a file of somebody else's, and must not steer the terminal."""
     print(printable(text), file=file, flush=True)
+
+
+def command(words: Sequence[str], width: int = 94) -> str:
+    """A command to copy, quoted for a shell and broken into lines where it is long."""
+    lines = [""]
+    for word in map(shlex.quote, words):
+        if len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return " \\\n      ".join(lines)

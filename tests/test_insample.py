@@ -100,7 +100,7 @@ def test_run_marks_what_tune_advised(tmp_path: Path) -> None:
         return done.stdout
 
     told = command("tune", "end=2024-01-20", "hydra.run.dir=advice")
-    offered = next(line.split() for line in told.splitlines() if "--config-dir" in line)
+    offered = told[told.index("backtrain run") : told.index("report")].replace("\\\n", " ").split()
     asked = [word for word in small if word != "hydra.run.dir=advice"]
     told_to = ["backtrain", "run", "--config-dir", "advice", "strategy=tuned", *asked, "start=DATE"]
     assert offered == told_to
