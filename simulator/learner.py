@@ -29,7 +29,7 @@ from backtrain.simulator.protocols import (
     needs_labels,
     needs_parent,
 )
-from backtrain.simulator.randomness import seeded
+from backtrain.simulator.randomness import LOCK, seeded
 from backtrain.simulator.setup import Setup, SetupError, private
 from backtrain.simulator.threads import has_params, threads_to_hold
 from backtrain.simulator.vouching import Vouching
@@ -319,7 +319,9 @@ class Learner:
             self._bisect(model, X, places[half:], failed)
 
     def _ask(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-        with self._vouching.asking(model):
+        # Asked about rows, a model may draw, too: skorch does, for each pass over its data.
+        alone = nullcontext() if self._trusted else LOCK
+        with self._vouching.asking(model), alone:
             return self._asked(model, X)
 
     def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
-#: Threads share these generators, so only one of them may fit what draws from them.
-_LOCK = threading.RLock()
+#: Threads share these generators, so only one of them may fit, or ask, what draws from them.
+LOCK = threading.RLock()
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed `random`, `numpy.random` and, where it is imported, torch; put them back afterwards."""
     torch = sys.modules.get("torch")
-    with _LOCK:
+    with LOCK:
         before = random.getstate(), np.random.get_state()
         tensors = None if torch is None else torch.random.get_rng_state()
         random.seed(seed)
