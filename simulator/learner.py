@@ -205,10 +205,9 @@ class Learner:
         """What there is to know of an update; looked up once."""
         known = self._updates.get(id(update))
         if known is None:
-            kind, origin = type(update), origin_of(update)
-            text = f"{kind.__module__}.{kind.__qualname__}:{content(update)}"
+            origin = origin_of(update)
             facts = _Facts(
-                text.encode(),
+                content(update).encode(),
                 content_for_seed(update).encode(),
                 repr(origin.versions).encode(),
                 origin.lasting,

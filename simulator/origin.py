@@ -8,13 +8,13 @@ import io
 import pickle
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import joblib
@@ -174,7 +174,7 @@ def _module_version(module: str) -> str | None:
         return None
     installed = not _INSTALLED.isdisjoint(Path(file).parts)
     if top == "backtrain":
-        return _own_version(Path(file).parent, installed)
+        return _own_version(_package(Path(file)), installed)
     if not installed:
         return None
     if top in _ALWAYS:
@@ -191,11 +191,17 @@ def _own_version(folder: Path, installed: bool) -> str | None:
     return version if installed else f"{version} {folder.name} {_sources(folder)}"
 
 
+def _package(file: Path) -> Path:
+    """The outermost package that a source file lies in."""
+    folders = [folder for folder in file.parents if (folder / "__init__.py").exists()]
+    return folders[-1] if folders else file.parent
+
+
 @cache
 def _sources(folder: Path) -> str:
     """Digest of a folder's sources: in a checkout, the version does not change with the code."""
     sha = hashlib.blake2b(digest_size=8)
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         sha.update(path.read_bytes())
     return sha.hexdigest()
 
@@ -211,6 +217,63 @@ def _source(kind: type | FunctionType) -> str:
         except (OSError, TypeError):
             written = b""
     return hashlib.blake2b(written, digest_size=8).hexdigest()
+
+
+def code_of(named: Any) -> bytes:
+    """Digest of what a class or function does, where no version stands for it; else nothing.
+
+    Its bytecode and plain values, and those of the classes and functions beside it that it names.
+    """
+    if not isinstance(named, (type, FunctionType)) or _version_of(named) is not None:
+        return b""
+    sha = hashlib.blake2b(digest_size=8)
+    for piece in _pieces(named, set()):
+        sha.update(piece)
+    return sha.hexdigest().encode()
+
+
+def _pieces(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """The code of a value and of what it refers to, as far as no version stands for that."""
+    inside: Iterable[Any]
+    if isinstance(value, (type, FunctionType)):
+        if id(value) in seen or _version_of(value) is not None:
+            return
+        seen.add(id(value))
+        inside = _of_class(value) if isinstance(value, type) else _of_function(value)
+    elif isinstance(value, CodeType):
+        yield value.co_code + repr((value.co_names, value.co_varnames)).encode()
+        inside = value.co_consts
+    elif isinstance(value, (staticmethod, classmethod)):
+        inside = (value.__func__,)
+    elif isinstance(value, property):
+        inside = (value.fget, value.fset)
+    elif isinstance(value, cached_property):
+        inside = (value.func,)
+    elif isinstance(value, (tuple, list)):
+        inside = value
+    else:
+        if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+            yield repr(value).encode()
+        return
+    for part in inside:
+        yield from _pieces(part, seen)
+
+
+def _of_class(kind: type) -> list[Any]:
+    own = {n: v for n, v in vars(kind).items() if n not in ("__module__", "__doc__")}
+    return [*kind.__bases__, *(part for pair in sorted(own.items()) for part in pair)]
+
+
+def _of_function(function: FunctionType) -> list[Any]:
+    names = sorted(_names(function.__code__))
+    around = [function.__globals__[name] for name in names if name in function.__globals__]
+    more = sorted((function.__kwdefaults__ or {}).items())
+    return [function.__code__, function.__defaults__, more, around]
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(part) for part in code.co_consts if isinstance(part, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 @cache
