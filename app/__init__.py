@@ -1,5 +1,6 @@
 """Backtest your retraining strategy before production pays for it."""
 
+from backtrain import moved
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
 from backtrain.reports.comparison import Comparison
@@ -10,6 +11,8 @@ from backtrain.simulator.record import Run
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak, View
 from backtrain.strategies.strategy import Strategy
+
+moved.install()
 
 __all__ = [
     "Backtest",

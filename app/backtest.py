@@ -12,24 +12,24 @@ from pathlib import Path
 import joblib
 from tqdm.auto import tqdm
 
-from backtrain.hindsight import with_hindsight
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.regret import with_hindsight
+from backtrain.lossmatrix.trial_models import loss_matrix
+from backtrain.lossmatrix.tune import Question, tune
+from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.tuning import Tuning
-from backtrain.simulator.candidates import loss_matrix
-from backtrain.simulator.closing import asked
-from backtrain.simulator.fits import FitStore
-from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.protocols import Update, Window
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.tables import asked
 from backtrain.simulator.texts import printable
+from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
-from backtrain.strategies.updates import Refit
-from backtrain.strategies.windows import Expanding
-from backtrain.tuning import Question, tune
+from backtrain.strategies.updates.refit import Refit
+from backtrain.strategies.windows.sliding import Expanding
 
 
 @dataclass(frozen=True, eq=False)

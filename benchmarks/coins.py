@@ -24,9 +24,9 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Delays, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.hindsight import judge
-from backtrain.simulator.candidates import loss_matrix
-from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.regret import judge
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import Expanding, Random, Refit, Sliding
 
 ROWS, RATE = 3_600, 0.25

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets import synthetic
-from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.simulator.protocols import Trigger
 from backtrain.strategies import (
     BreakEven,

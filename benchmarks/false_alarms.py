@@ -15,9 +15,9 @@ import numpy as np
 from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
-from backtrain.strategies.comparisons import by_p_value
-from backtrain.strategies.distances import Distances, Sample, calibrated
-from backtrain.strategies.drift import CORRECTIONS, Reference, p_values
+from backtrain.strategies.drift.distances import Distances, Sample, calibrated
+from backtrain.strategies.drift.rules import by_p_value
+from backtrain.strategies.drift.two_sample import CORRECTIONS, Reference, p_values
 
 COLUMNS, DRIFTED, SHIFT = 10, 3, 0.2
 REFERENCE, WINDOWS = 10_000, (100, 300, 1_000)

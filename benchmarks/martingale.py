@@ -12,7 +12,7 @@ from sklearn.dummy import DummyRegressor
 from backtrain import Backtest, Strategy, Stream
 from backtrain.simulator.record import Run
 from backtrain.strategies import Expanding, Martingale
-from backtrain.strategies.martingale import Ranks, SimpleJumper
+from backtrain.strategies.triggers.martingale import Ranks, SimpleJumper
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 TRAINED, SERVED, TICK = 50, 1_000, 20

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import ks_2samp
 
 from backtrain import Prices
-from backtrain.simulator.lossmatrix import LossMatrix
-from backtrain.strategies.drift import Reference, p_values
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.strategies.drift.two_sample import Reference, p_values
 
 TICKS = 500
 

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets.bundled import bike
-from backtrain.simulator.fits import FitStore
 from backtrain.simulator.replay import replay
+from backtrain.store.fits import FitStore
 from backtrain.strategies import Every, EveryRows, Sliding
 
 LAGS, WINDOW, REFIT, ROWS = 24, 1_000, 24, 4_000

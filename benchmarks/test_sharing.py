@@ -7,8 +7,8 @@ from slow import Slow
 from threadpoolctl import threadpool_limits
 
 from backtrain import Backtest, Strategy, Stream
-from backtrain.simulator.fits import FitStore
 from backtrain.simulator.replay import replay
+from backtrain.store.fits import FitStore
 from backtrain.strategies import EveryRows, Sliding
 
 GRID = (1, 2, 3, 4, 6, 8, 12, 24, 48, 96)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.offsets import usual_season
 from backtrain.reports import archive, figures, hindsight, html, remarks, verdict
-from backtrain.reports.periods import Contrast, Costs, usual_season
+from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import Schedules
 from backtrain.reports.verdict import Verdict
 from backtrain.simulator.manifest import put

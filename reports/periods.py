@@ -163,18 +163,6 @@ def trainings(run: Run) -> pd.DataFrame:
     return run.versions[run.versions["outcome"] != "initial"]
 
 
-def usual_season(span: pd.Timedelta) -> pd.Timedelta:
-    """A week where the history holds twenty of them, else a day where it holds twenty, else none.
-
-    Most histories that people leave behind have a weekly and a daily rhythm; twenty, because a
-    block of a season should not use up the ten blocks that an interval needs.
-    """
-    for days in (7, 1):
-        if span >= pd.Timedelta(days=20 * days):
-            return pd.Timedelta(days=days)
-    return pd.Timedelta(0)
-
-
 def fixed_length(tick: str) -> pd.Timedelta | None:
     """The length of a tick such as "7D" or "2h"; None for months and for a number of rows."""
     try:

@@ -15,7 +15,7 @@ from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blan
 from backtrain.reports.timeline import calendar, days, instants
 
 if TYPE_CHECKING:
-    from backtrain.reports.tuning import Ages, Fresh, Tuning
+    from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 
 
 def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:

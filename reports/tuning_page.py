@@ -14,7 +14,7 @@ from backtrain.reports.numbers import MINUS, MISSING, Money, count, duration, nu
 from backtrain.reports.tuning_words import IN_SAMPLE, findings
 
 if TYPE_CHECKING:
-    from backtrain.reports.tuning import Tuning
+    from backtrain.lossmatrix.tuning import Tuning
 
 
 def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:

@@ -17,7 +17,7 @@ from backtrain.reports.numbers import (
 )
 
 if TYPE_CHECKING:
-    from backtrain.reports.tuning import Fresh, Tuning
+    from backtrain.lossmatrix.tuning import Fresh, Tuning
 
 IN_SAMPLE = (
     "In-sample: interval, rows and window were chosen on the very stretch that they are judged "

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backtrain.datasets.stream import Stream
-from backtrain.simulator.fits import FitStore
 from backtrain.simulator.setup import SetupError
+from backtrain.store.fits import FitStore
 
 
 @contextmanager

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from backtrain.simulator.fits import Answers, Fit
-from backtrain.simulator.learner import Learner
-from backtrain.simulator.origin import is_trusted
+from backtrain.simulator.fits import Fit
+from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.protocols import Selection, Update
-from backtrain.simulator.serving import Candidate
 from backtrain.simulator.setup import SetupError
+from backtrain.simulator.training import Learner
+from backtrain.store.code_version import is_trusted
+from backtrain.store.fits import Answers
 
 #: Answers that differ by less, against the largest, differ by rounding.
 _ROUNDING = 1e-6

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.clock import Nanoseconds
-from backtrain.simulator.fits import Answers, Fit, FitStore
-from backtrain.simulator.learner import Learner, block_borders
+from backtrain.simulator.fits import Fit
 from backtrain.simulator.protocols import (
     PartError,
     RecordedAnswers,
@@ -17,6 +16,8 @@ from backtrain.simulator.protocols import (
     Update,
 )
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.training import Learner, block_borders
+from backtrain.store.fits import Answers, FitStore
 
 
 class RecordedLearner(Learner):

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from backtrain.simulator.asking import monitor_of, select, trial_of, tuned, unlearnt
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.closing import close
-from backtrain.simulator.contents import content
-from backtrain.simulator.fits import Fit, FitError, FitStore
+from backtrain.simulator.fits import Fit, FitError
 from backtrain.simulator.history import unchanged
-from backtrain.simulator.learner import Learner
 from backtrain.simulator.ledger import Delays, Ledger
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
+from backtrain.simulator.predictions import Assignment, Candidate, Serving
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.protocols import (
     Checked,
@@ -42,11 +40,14 @@ from backtrain.simulator.protocols import (
 )
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
-from backtrain.simulator.serving import Assignment, Candidate, Serving
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.tables import close
 from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
+from backtrain.simulator.training import Learner
 from backtrain.simulator.view import Model, View
+from backtrain.store.content import content
+from backtrain.store.fits import FitStore
 
 _NAN = float("nan")
 #: So many rows tell whether a training has changed anything.

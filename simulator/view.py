@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.asking import select
-from backtrain.simulator.fits import Answers, Fit
+from backtrain.simulator.fits import Fit
 from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
 from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.protocols import (
@@ -27,10 +27,11 @@ from backtrain.simulator.protocols import (
 )
 from backtrain.simulator.setup import Setup, private
 from backtrain.simulator.texts import code
+from backtrain.store.fits import Answers
 
 if TYPE_CHECKING:
     from backtrain.simulator.ledger import Prices
-    from backtrain.simulator.serving import Serving
+    from backtrain.simulator.predictions import Serving
 
 _NEVER = np.iinfo(np.int64).max
 _REFERENCE_SHARE = 0.2

@@ -19,8 +19,8 @@ from backtrain.simulator.protocols import (
     Window,
 )
 from backtrain.simulator.view import View
-from backtrain.strategies.gates import Immediate
-from backtrain.strategies.updates import Refit
+from backtrain.strategies.gates.holdout import Immediate
+from backtrain.strategies.updates.refit import Refit
 
 __all__ = ["Strategy"]
 
@@ -54,8 +54,7 @@ class Strategy(Part):
 
     Examples
     --------
-    >>> from backtrain.strategies.triggers import Every
-    >>> from backtrain.strategies.windows import Sliding
+    >>> from backtrain.strategies import Every, Sliding
     >>> Strategy(Every("7D"), Sliding("90D"), cooldown="2D")
     Strategy(Every('7D'), Sliding('90D'), cooldown='2D')
     """

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtrain.datasets.offsets import usual_season
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison, ComparisonError
 from backtrain.reports.numbers import Money, duration, listing, number
-from backtrain.reports.periods import fixed_length, own_block, usual_gap, usual_season
+from backtrain.reports.periods import fixed_length, own_block, usual_gap
 from backtrain.reports.tables import terminal_table
 from backtrain.simulator.record import RecordError
 

@@ -15,12 +15,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import Pipeline
 
 from backtrain import strategies
-from backtrain.checks import check
-from backtrain.composing import check_all
-from backtrain.configs import ConfigError, build, guess, locate
+from backtrain.config.build import ConfigError, build, guess, locate
+from backtrain.config.check import check
+from backtrain.config.compose import check_all
+from backtrain.config.study import checked, load, usual_task
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
-from backtrain.study import checked, load, usual_task
 
 CONF = files("backtrain.conf")
 GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.name).is_dir())

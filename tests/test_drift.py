@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from backtrain.strategies.distances import (
+from backtrain.strategies.drift.distances import (
     Distances,
     Sample,
     Wasserstein,
@@ -25,7 +25,8 @@ from backtrain.strategies.distances import (
     population_stability,
     wasserstein,
 )
-from backtrain.strategies.drift import (
+from backtrain.strategies.drift.multivariate import DomainClassifier, Encoding, MeanDiscrepancy
+from backtrain.strategies.drift.two_sample import (
     Cells,
     Reference,
     benjamini_hochberg,
@@ -39,7 +40,6 @@ from backtrain.strategies.drift import (
     two_proportions,
     uncorrected,
 )
-from backtrain.strategies.multivariate import DomainClassifier, Encoding, MeanDiscrepancy
 
 samples = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=60)
 seeds = st.integers(0, 10_000)

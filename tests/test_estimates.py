@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from backtrain.reports.estimates import estimated_and_realised
 from backtrain.simulator.metrics import METRICS, Outcomes, find_metric
-from backtrain.strategies.estimates import (
+from backtrain.strategies.triggers.performance_estimates import (
     Calibrated,
     ErrorModel,
     accuracy_error,

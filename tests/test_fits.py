@@ -18,11 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Stream
-from backtrain.simulator import learner, origin
-from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
-from backtrain.simulator.learner import Learner
-from backtrain.simulator.origin import origin_of
+from backtrain.simulator import training as learner
+from backtrain.simulator.fits import Fit, FitError
 from backtrain.simulator.protocols import Selection
+from backtrain.simulator.training import Learner
+from backtrain.store import code_version as origin
+from backtrain.store.code_version import origin_of
+from backtrain.store.fits import Answers, FitStore, StoredFit
 from backtrain.strategies import PartialFit, Refit, WarmStart
 
 
@@ -195,8 +197,8 @@ class TestOrigin:
         assert fit_of(update=WarmStart(), parent=lasting).lasting
 
 
-def made(name: str = "a", model: Any = "model", cpu_seconds: float = 1.0) -> Fit:
-    return Fit(name, model, Selection(slice(0, 3)), cpu_seconds, 7)
+def made(name: str = "a", model: Any = "model", cpu_seconds: float = 1.0) -> StoredFit:
+    return StoredFit(name, model, cpu_seconds, 7)
 
 
 class TestMemory:
@@ -209,7 +211,7 @@ class TestMemory:
     def test_a_failed_fit_is_not_kept(self) -> None:
         store = FitStore()
 
-        def fail() -> Fit:
+        def fail() -> StoredFit:
             raise FitError("no")
 
         for _ in range(2):

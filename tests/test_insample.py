@@ -12,10 +12,10 @@ import pytest
 from hourly import At, history, hour, hourly
 
 from backtrain import PartError, Strategy
+from backtrain.cli.sweeps import Sweep
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import role_names, terminal_table
 from backtrain.strategies import Every, Never, Sliding
-from backtrain.sweeps import Sweep
 
 STATIC = Strategy(Never(), Sliding(4))
 OFTEN = Strategy(At((6, 8, 10)), Sliding(2))

@@ -37,14 +37,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import all_estimators
 
 from backtrain import Backtest, Prices, Strategy, Stream
-from backtrain.simulator.fits import FitStore
-from backtrain.simulator.learner import Learner
-from backtrain.simulator.origin import is_trusted
+from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.probes import ModelError, Probe
 from backtrain.simulator.protocols import Selection
-from backtrain.simulator.serving import Candidate
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.threads import threads_to_hold
+from backtrain.simulator.training import Learner
+from backtrain.store.code_version import is_trusted
+from backtrain.store.fits import FitStore
 from backtrain.strategies import (
     BeatsChampion,
     Every,

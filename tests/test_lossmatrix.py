@@ -11,8 +11,8 @@ from sklearn.linear_model import Ridge
 from backtrain import Backtest, Delays, Prices, Strategy
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.candidates import loss_matrix
-from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import Every, Never, Random, Refit, Sliding
 
 PRICES = Prices(retrain=3, per_1k_rows=2, release=1)

@@ -20,10 +20,10 @@ from test_lossmatrix import matrices
 from backtrain import Backtest, Delays, Prices, Selection, Strategy
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
-from backtrain.hindsight import judge
-from backtrain.simulator.candidates import loss_matrix
-from backtrain.simulator.curves import Placebo, Schedules
-from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.lossmatrix.curves import Placebo, Schedules
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.regret import judge
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import Every, Random, Refit
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "coins.py"

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge, SGDRegressor
 
 from backtrain import Backtest, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.contents import content, content_for_seed, public_name
+from backtrain.store.content import content, content_for_seed, public_name
 from backtrain.strategies import Every, Expanding, PartialFit, Refit, Retune, Sliding
 
 PARTS = [Refit(), PartialFit(epochs=3), Retune({"alpha": [0.1, 1.0]}), Sliding("90D"), Expanding()]

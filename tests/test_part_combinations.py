@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
 
 from backtrain import Backtest, Delays, PartError, Prices, Reason, Strategy, Stream, Verdict
-from backtrain.configs import build
+from backtrain.config.build import build
+from backtrain.config.study import checked
 from backtrain.simulator.protocols import Tuned
 from backtrain.strategies import (
     AllOf,
@@ -38,7 +39,6 @@ from backtrain.strategies import (
     Sliding,
     WarmUp,
 )
-from backtrain.study import checked
 
 DROP = PerformanceDrop("MAE", window=12, min_labels=5, drop="20%")
 DRIFT = FeatureDrift(window=20, min_rows=8, alpha=0.1)

@@ -28,7 +28,7 @@ from backtrain import (
     Stream,
     Verdict,
 )
-from backtrain.simulator.lossmatrix import LossMatrix
+from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.strategies import (
     BeatsChampion,
     BreakEven,
@@ -42,8 +42,8 @@ from backtrain.strategies import (
     Sliding,
     StalenessCost,
 )
-from backtrain.strategies.forecasts import _classifier, _quantile_line
-from backtrain.strategies.rehearsal import Rehearsal, rehearse
+from backtrain.strategies.triggers.forecasts import _classifier, _quantile_line
+from backtrain.strategies.triggers.tuning_history import Rehearsal, rehearse
 
 PARTS = [
     StalenessCost(),

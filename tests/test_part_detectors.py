@@ -13,7 +13,7 @@ from scipy.stats import ttest_ind_from_stats
 
 from backtrain import Strategy
 from backtrain.strategies import ErrorDrift, Expanding, PerformanceDrop
-from backtrain.strategies.detectors import _ErrorMonitor
+from backtrain.strategies.triggers.performance import _ErrorMonitor
 
 NONSENSE = [
     (lambda: PerformanceDrop("MAE", below=float("nan")), r"below=nan\): a floor is a number"),

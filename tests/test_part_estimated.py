@@ -24,7 +24,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.estimates import Calibrated, ErrorModel
+from backtrain.strategies.triggers.performance_estimates import Calibrated, ErrorModel
 
 PARTS = [
     EstimatedDrop("accuracy", drop="5%"),

@@ -23,7 +23,7 @@ from backtrain.strategies import (
     OnDates,
     Sliding,
 )
-from backtrain.strategies.martingale import Ranks, SimpleJumper, _MartingaleMonitor
+from backtrain.strategies.triggers.martingale import Ranks, SimpleJumper, _MartingaleMonitor
 
 BOLD = Martingale(0.6, max_wait="12h", jump=0.5)
 PARTS = [Martingale(), Martingale(0.05, max_wait="30D", seed=3), Martingale(of="score")]

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeRegressor
 
 from backtrain import Backtest, Delays, PartError, Prices, Strategy, Stream
+from backtrain.config.study import load
 from backtrain.datasets.synthetic import abrupt
 from backtrain.strategies import (
     AnyOf,
@@ -32,7 +33,6 @@ from backtrain.strategies import (
     Sliding,
     WarmStart,
 )
-from backtrain.study import load
 
 #: Answers to more rows than any of the small histories has, and when they were made.
 MADE_UP = pd.DataFrame({"row": np.arange(300), "prediction": np.sin(np.arange(300.0)).round(3)})

@@ -30,8 +30,8 @@ from backtrain.strategies import (
     PredictionDrift,
     Sliding,
 )
-from backtrain.strategies.comparisons import USUAL, Rule
-from backtrain.strategies.distances import Sample, calibrated
+from backtrain.strategies.drift.distances import Sample, calibrated
+from backtrain.strategies.drift.rules import USUAL, Rule
 
 PARTS = [
     FeatureDrift("PSI", threshold=0.2),

@@ -38,7 +38,7 @@ from sklearn.svm import LinearSVC
 
 from backtrain import Backtest, Delays, PartError, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.candidates import loss_matrix
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import (
     BeatsChampion,
     Decay,

@@ -28,7 +28,7 @@ from backtrain import (
 )
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.candidates import loss_matrix
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import (
     AnyOf,
     BeatsChampion,

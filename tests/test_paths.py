@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Comparison, PartError, Prices, Selection, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.candidates import fresh_losses, loss_matrix
+from backtrain.lossmatrix.trial_models import fresh_losses, loss_matrix
 from backtrain.strategies import Decay, Dynamic, Every, Expanding, Refit, Sliding
 
 
@@ -174,7 +174,7 @@ def test_equal_parts_share_one_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append(args[1])
         return loss_matrix(*args, **more)
 
-    monkeypatch.setattr("backtrain.hindsight.loss_matrix", counted)
+    monkeypatch.setattr("backtrain.lossmatrix.regret.loss_matrix", counted)
     regrets({str(n): Strategy(Every(f"{n}D"), Quiet(40)) for n in (3, 5)})
     assert made == [Quiet(40)]
 

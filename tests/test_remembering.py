@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, PartError, Reason, Selection, Strategy, Verdict
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.candidates import loss_matrix
+from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.strategies import AnyOf, Cooldown, Every, Expanding, Refit, Sliding
 
 

@@ -25,15 +25,14 @@ from sklearn.linear_model import Ridge, SGDRegressor
 
 from backtrain import Backtest, Prices, Run, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator import disk
-from backtrain.simulator.directory import StoreError, default_directory
-from backtrain.simulator.fits import Answers, Fit, FitError, FitStore
-from backtrain.simulator.protocols import Selection
-from backtrain.simulator.recent import Recent
+from backtrain.simulator.fits import FitError
 from backtrain.simulator.replay import replay
+from backtrain.store import disk
+from backtrain.store.cache_dir import StoreError, default_directory
+from backtrain.store.fits import Answers, FitStore, StoredFit
+from backtrain.store.lru import Recent
 from backtrain.strategies import EveryRows, Expanding, Sliding, WarmStart
 
-SELECTION = Selection(slice(0, 3))
 STRATEGIES = {
     "expanding": Strategy(EveryRows(50), Expanding()),
     "sliding": Strategy(EveryRows(100), Sliding(200)),
@@ -81,8 +80,8 @@ def same(one: dict[str, Run], two: dict[str, Run], money: bool = True) -> None:
             assert run.charges.equals(two[name].charges)
 
 
-def made(model: Any = "model", cpu_seconds: float = 1.0, name: str = "a") -> Fit:
-    return Fit(name, model, SELECTION, cpu_seconds, 7, lasting=True)
+def made(model: Any = "model", cpu_seconds: float = 1.0, name: str = "a") -> StoredFit:
+    return StoredFit(name, model, cpu_seconds, 7)
 
 
 def refuse() -> Any:
@@ -100,15 +99,14 @@ def index_of(directory: Path) -> sqlite3.Connection:
 class TestRoundTrip:
     def test_a_fit_comes_back_as_it_was(self, tmp_path: Path) -> None:
         model = Ridge().fit(np.eye(3), np.arange(3.0))
-        FitStore(tmp_path).fit("a", lambda: made(model, 1.5), SELECTION)
-        store, other = FitStore(tmp_path), Selection(slice(0, 3))
-        fit, was_there = store.fit("a", refuse, other)
+        FitStore(tmp_path).fit("a", lambda: made(model, 1.5), lasting=True)
+        store = FitStore(tmp_path)
+        fit, was_there = store.fit("a", refuse, lasting=True)
         assert was_there
         assert np.array_equal(fit.model.coef_, model.coef_)
-        assert (fit.name, fit.cpu_seconds, fit.seed, fit.lasting) == ("a", 1.5, 7, True)
-        assert fit.selection is other
+        assert (fit.name, fit.cpu_seconds, fit.seed) == ("a", 1.5, 7)
         assert (store.asked, store.computed, store.read) == (1, 0, 1)
-        assert store.fit("a", refuse, other)[0] is fit
+        assert store.fit("a", refuse, lasting=True)[0] is fit
 
     @pytest.mark.parametrize("size", [4, disk.INLINE_BYTES])
     def test_answers_come_back_as_they_were(self, tmp_path: Path, size: int) -> None:
@@ -120,17 +118,17 @@ class TestRoundTrip:
 
     def test_large_models_become_files(self, tmp_path: Path) -> None:
         model = np.arange(disk.INLINE_BYTES, dtype=np.float64)
-        FitStore(tmp_path).fit("a", lambda: made(model), SELECTION)
+        FitStore(tmp_path).fit("a", lambda: made(model), lasting=True)
         assert [path.name for path in (tmp_path / "v1" / "files").iterdir()] == ["a"]
-        assert np.array_equal(FitStore(tmp_path).fit("a", refuse, SELECTION)[0].model, model)
+        assert np.array_equal(FitStore(tmp_path).fit("a", refuse, lasting=True)[0].model, model)
 
     def test_a_failed_fit_is_not_kept(self, tmp_path: Path) -> None:
-        def fail() -> Fit:
+        def fail() -> StoredFit:
             raise FitError("no")
 
         with pytest.raises(FitError):
-            FitStore(tmp_path).fit("a", fail, SELECTION)
-        assert FitStore(tmp_path).fit("a", made, SELECTION)[1] is False
+            FitStore(tmp_path).fit("a", fail, lasting=True)
+        assert FitStore(tmp_path).fit("a", made, lasting=True)[1] is False
 
     def test_what_does_not_last_stays_in_memory(self, tmp_path: Path) -> None:
         store = FitStore(tmp_path)
@@ -141,10 +139,10 @@ class TestRoundTrip:
 
     def test_a_pickled_store_takes_its_directory_along(self, tmp_path: Path) -> None:
         store = FitStore(tmp_path, max_bytes=10**6)
-        store.fit("a", made, SELECTION)
+        store.fit("a", made, lasting=True)
         copy = pickle.loads(pickle.dumps(store))
         assert (copy.directory, copy.max_bytes, copy.asked) == (tmp_path, 10**6, 0)
-        assert copy.fit("a", refuse, SELECTION)[1]
+        assert copy.fit("a", refuse, lasting=True)[1]
 
 
 class TestReplays:
@@ -210,43 +208,43 @@ class TestDamage:
         self, tmp_path: Path, how: str, size: int
     ) -> None:
         store = FitStore(tmp_path)
-        store.fit("a", lambda: made(np.arange(size)), SELECTION)
-        store.fit("b", made, SELECTION)
+        store.fit("a", lambda: made(np.arange(size)), lasting=True)
+        store.fit("b", made, lasting=True)
         spoil(store, tmp_path, how)
         store = FitStore(tmp_path)
         with pytest.warns(RuntimeWarning, match="a damaged entry was dropped") as caught:
-            fit, was_there = store.fit("a", lambda: made(np.arange(size)), SELECTION)
+            fit, was_there = store.fit("a", lambda: made(np.arange(size)), lasting=True)
         assert (was_there, len(caught)) == (False, 1)
         assert np.array_equal(fit.model, np.arange(size))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             after = FitStore(tmp_path)
-            assert np.array_equal(after.fit("a", refuse, SELECTION)[0].model, fit.model)
-            assert after.fit("b", refuse, SELECTION)[0].model == "model"
+            assert np.array_equal(after.fit("a", refuse, lasting=True)[0].model, fit.model)
+            assert after.fit("b", refuse, lasting=True)[0].model == "model"
 
     def test_a_missing_file_is_computed_again(self, tmp_path: Path) -> None:
         large = np.zeros(disk.INLINE_BYTES)
-        FitStore(tmp_path).fit("a", lambda: made(large), SELECTION)
+        FitStore(tmp_path).fit("a", lambda: made(large), lasting=True)
         (tmp_path / "v1" / "files" / "a").unlink()
-        assert FitStore(tmp_path).fit("a", lambda: made(large), SELECTION)[1] is False
-        assert FitStore(tmp_path).fit("a", refuse, SELECTION)[1]
+        assert FitStore(tmp_path).fit("a", lambda: made(large), lasting=True)[1] is False
+        assert FitStore(tmp_path).fit("a", refuse, lasting=True)[1]
 
     def test_a_garbled_index_starts_anew(self, tmp_path: Path) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         (tmp_path / "v1" / "index.sqlite").write_bytes(b"no index" * 1000)
         store = FitStore(tmp_path)
         with pytest.warns(RuntimeWarning, match="starts anew"):
-            assert store.fit("a", made, SELECTION)[1] is False
-        store.fit("b", made, SELECTION)
+            assert store.fit("a", made, lasting=True)[1] is False
+        store.fit("b", made, lasting=True)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert FitStore(tmp_path).fit("b", refuse, SELECTION)[1]
+            assert FitStore(tmp_path).fit("b", refuse, lasting=True)[1]
 
     def test_any_garbled_page_is_survived(self, tmp_path: Path) -> None:
         names = [f"n{i}" for i in range(60)]
         store = FitStore(tmp_path)
         for name in names:
-            store.fit(name, lambda name=name: made(name * 300, name=name), SELECTION)
+            store.fit(name, lambda name=name: made(name * 300, name=name), lasting=True)
         del store
         path = tmp_path / "v1" / "index.sqlite"
         whole = path.read_bytes()
@@ -259,7 +257,7 @@ class TestDamage:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 for name in names:
-                    fit, _ = store.fit(name, lambda n=name: made(n * 300, name=n), SELECTION)
+                    fit, _ = store.fit(name, lambda n=name: made(n * 300, name=n), lasting=True)
                     assert fit.model == name * 300
             del store
 
@@ -272,9 +270,9 @@ class TestDamage:
         monkeypatch.setattr(disk.os, "replace", full)
         store = FitStore(tmp_path)
         with pytest.warns(RuntimeWarning, match=r"fits stay in memory .*No space left"):
-            store.fit("a", lambda: made(np.zeros(disk.INLINE_BYTES)), SELECTION)
-        assert store.fit("a", refuse, SELECTION)[1]
-        assert store.fit("b", made, SELECTION)[1] is False
+            store.fit("a", lambda: made(np.zeros(disk.INLINE_BYTES)), lasting=True)
+        assert store.fit("a", refuse, lasting=True)[1]
+        assert store.fit("b", made, lasting=True)[1] is False
 
 
 def entered(directory: Path, key: str, content: Any) -> None:
@@ -311,12 +309,12 @@ class TestShape:
 
     @pytest.mark.parametrize("content", WRONG_FITS, ids=repr)
     def test_a_fit_of_a_wrong_shape_is_computed_again(self, tmp_path: Path, content: Any) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         entered(tmp_path, "a", content)
         with pytest.warns(RuntimeWarning, match="a damaged entry was dropped"):
-            fit, was_there = FitStore(tmp_path).fit("a", made, SELECTION)
+            fit, was_there = FitStore(tmp_path).fit("a", made, lasting=True)
         assert (fit.model, was_there) == ("model", False)
-        assert FitStore(tmp_path).fit("a", refuse, SELECTION)[1]
+        assert FitStore(tmp_path).fit("a", refuse, lasting=True)[1]
 
     @pytest.mark.parametrize("content", WRONG_ANSWERS, ids=range(len(WRONG_ANSWERS)))
     def test_answers_of_a_wrong_shape_are_computed_again(
@@ -364,33 +362,33 @@ class TestRoom:
         limit = 40 * length
         store = FitStore(tmp_path, max_bytes=limit)
         for i in range(100):
-            store.fit(f"n{i}", lambda: made(b"x" * length), SELECTION)
+            store.fit(f"n{i}", lambda: made(b"x" * length), lasting=True)
         store.flush()
         info = store.info()
         assert 20 <= info["entries"] < 40
         if length > disk.INLINE_BYTES:
             assert info["bytes"] < 1.1 * limit + 100_000
         last = FitStore(tmp_path, max_bytes=limit)
-        assert last.fit("n99", refuse, SELECTION)[1]
-        assert last.fit("n1", made, SELECTION)[1] is False
+        assert last.fit("n99", refuse, lasting=True)[1]
+        assert last.fit("n1", made, lasting=True)[1] is False
 
     def test_what_was_read_again_stays(self, tmp_path: Path) -> None:
         store = FitStore(tmp_path, max_bytes=100_000)
         for i in range(8):
-            store.fit(f"n{i}", lambda: made(b"x" * 10_000), SELECTION)
+            store.fit(f"n{i}", lambda: made(b"x" * 10_000), lasting=True)
         reader = FitStore(tmp_path, max_bytes=100_000)
-        reader.fit("n0", refuse, SELECTION)
+        reader.fit("n0", refuse, lasting=True)
         reader.flush()
         for i in range(8, 12):
-            reader.fit(f"n{i}", lambda: made(b"x" * 10_000), SELECTION)
+            reader.fit(f"n{i}", lambda: made(b"x" * 10_000), lasting=True)
         reader.flush()
         last = FitStore(tmp_path)
-        assert last.fit("n0", refuse, SELECTION)[1]
-        assert last.fit("n1", made, SELECTION)[1] is False
+        assert last.fit("n0", refuse, lasting=True)[1]
+        assert last.fit("n1", made, lasting=True)[1] is False
 
     def test_an_entry_larger_than_all_room_is_not_written(self, tmp_path: Path) -> None:
         store = FitStore(tmp_path, max_bytes=1_000)
-        store.fit("a", lambda: made(b"x" * 2_000), SELECTION)
+        store.fit("a", lambda: made(b"x" * 2_000), lasting=True)
         assert store.info()["entries"] == 0
 
     def test_info_and_clear(self, tmp_path: Path) -> None:
@@ -398,8 +396,8 @@ class TestRoom:
         assert not (tmp_path / "none").exists()
         store = FitStore(tmp_path)
         (tmp_path / "mine.txt").write_text("not the store's")
-        store.fit("a", made, SELECTION)
-        store.fit("b", lambda: made(b"x" * 10**6), SELECTION)
+        store.fit("a", made, lasting=True)
+        store.fit("b", lambda: made(b"x" * 10**6), lasting=True)
         info = store.info()
         assert (info["path"], info["entries"]) == (str(tmp_path), 2)
         assert info["bytes"] > 10**6
@@ -408,11 +406,11 @@ class TestRoom:
         assert other.info()["entries"] == 0
         assert other.info()["bytes"] < 200_000
         assert (tmp_path / "mine.txt").exists()
-        assert other.fit("a", made, SELECTION)[1] is False
-        assert store.fit("c", made, SELECTION)[1] is False
+        assert other.fit("a", made, lasting=True)[1] is False
+        assert store.fit("c", made, lasting=True)[1] is False
 
     def test_leftovers_of_killed_processes_are_swept(self, tmp_path: Path) -> None:
-        FitStore(tmp_path).fit("a", lambda: made(b"x" * 10**6), SELECTION)
+        FitStore(tmp_path).fit("a", lambda: made(b"x" * 10**6), lasting=True)
         files = tmp_path / "v1" / "files"
         old, new = files / "tmp1.part", files / "tmp2.part"
         for path in (old, new):
@@ -420,7 +418,7 @@ class TestRoom:
         os.utime(old, (time.time() - 7200,) * 2)
         os.utime(files / "a", (time.time() - 7200,) * 2)
         store = FitStore(tmp_path)
-        store.fit("a", refuse, SELECTION)
+        store.fit("a", refuse, lasting=True)
         store.flush()
         assert {path.name for path in files.iterdir()} == {"a", "tmp2.part"}
 
@@ -429,13 +427,13 @@ class TestRoom:
 class TestTrust:
     def test_only_the_user_may_look_in(self, tmp_path: Path) -> None:
         directory = tmp_path / "deep" / "store"
-        FitStore(directory).fit("a", made, SELECTION)
+        FitStore(directory).fit("a", made, lasting=True)
         for folder in (directory, directory / "v1"):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     def test_a_given_directory_keeps_its_mode_but_not_what_is_inside(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
         assert stat.S_IMODE((tmp_path / "v1").stat().st_mode) == 0o700
 
@@ -444,7 +442,7 @@ class TestTrust:
     def test_a_directory_that_others_write_in_is_refused(
         self, tmp_path: Path, inside: str, mode: int
     ) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         (tmp_path / inside).chmod(mode)
         with pytest.raises(StoreError, match=r"others may write in it.*chmod 700"):
             FitStore(tmp_path)
@@ -453,7 +451,7 @@ class TestTrust:
         store = FitStore(tmp_path)
         tmp_path.chmod(0o777)
         with pytest.raises(StoreError):
-            store.fit("a", made, SELECTION)
+            store.fit("a", made, lasting=True)
 
     def test_another_user_s_directory_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -472,7 +470,7 @@ class TestTrust:
     def test_an_index_that_others_may_write_is_refused(
         self, tmp_path: Path, name: str, mode: int
     ) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         (tmp_path / "v1" / name).touch()
         (tmp_path / "v1" / name).chmod(mode)
         with pytest.raises(StoreError, match=rf"others may write it.*chmod 600 .*{name}"):
@@ -482,23 +480,23 @@ class TestTrust:
     def test_inner_folders_that_others_write_in_are_refused(
         self, tmp_path: Path, inside: str
     ) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         (tmp_path / "v1" / inside).chmod(0o777)
         with pytest.raises(StoreError, match="others may write in it"):
             FitStore(tmp_path)
 
     def test_an_index_that_is_opened_up_meanwhile_is_not_read(self, tmp_path: Path) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         store = FitStore(tmp_path)
         (tmp_path / "v1" / "index.sqlite").chmod(0o666)
         with pytest.raises(StoreError, match="others may write it"):
-            store.fit("a", made, SELECTION)
+            store.fit("a", made, lasting=True)
 
     @pytest.mark.parametrize("how", ["mode", "link", "owner"])
     def test_an_entry_that_others_may_have_written_is_not_loaded(
         self, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        FitStore(tmp_path).fit("a", lambda: made(b"x" * 10**6), SELECTION)
+        FitStore(tmp_path).fit("a", lambda: made(b"x" * 10**6), lasting=True)
         store, file = FitStore(tmp_path), tmp_path / "v1" / "files" / "a"
         store.answers(("b", 0, 4), answers, lasting=True)  # the index is open
         if how == "mode":
@@ -509,10 +507,10 @@ class TestTrust:
         else:
             monkeypatch.setattr(os, "getuid", lambda: file.stat().st_uid + 1)
         with pytest.raises(StoreError, match=r"may write it|a link|belongs to another user"):
-            store.fit("a", made, SELECTION)
+            store.fit("a", made, lasting=True)
 
     def test_an_index_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
-        FitStore(tmp_path).fit("a", made, SELECTION)
+        FitStore(tmp_path).fit("a", made, lasting=True)
         index = tmp_path / "v1" / "index.sqlite"
         index.rename(tmp_path / "elsewhere")
         index.symlink_to(tmp_path / "elsewhere")
@@ -522,9 +520,9 @@ class TestTrust:
     def test_files_are_private_whatever_the_umask_says(self, tmp_path: Path) -> None:
         before = os.umask(0)
         try:
-            FitStore(tmp_path / "s").fit("a", lambda: made(b"x" * 10**6), SELECTION)
+            FitStore(tmp_path / "s").fit("a", lambda: made(b"x" * 10**6), lasting=True)
             store = FitStore(tmp_path / "s")
-            store.fit("a", refuse, SELECTION)
+            store.fit("a", refuse, lasting=True)
         finally:
             os.umask(before)
         for path in (tmp_path / "s").rglob("*"):
@@ -549,7 +547,7 @@ def fit(self, X, y, sample_weight=None):
     time.sleep(0.005)
     return learn(self, X, y, sample_weight)
 Ridge.fit = fit
-from backtrain.simulator.fits import FitStore
+from backtrain.store.fits import FitStore
 import test_store
 test_store.STRATEGIES.pop("warm")
 store = FitStore(sys.argv[1])
@@ -624,26 +622,26 @@ class TestProcesses:
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
     def test_a_fork_opens_the_store_for_itself(self, tmp_path: Path) -> None:
         store = FitStore(tmp_path)
-        store.fit("a", made, SELECTION)
+        store.fit("a", made, lasting=True)
         context = multiprocessing.get_context("fork")
 
         def child() -> None:
             store._recent = Recent(10**6)
-            assert store.fit("a", refuse, SELECTION)[1]
-            store.fit("b", made, SELECTION)
+            assert store.fit("a", refuse, lasting=True)[1]
+            store.fit("b", made, lasting=True)
 
         process = context.Process(target=child)
         process.start()
         process.join()
         assert process.exitcode == 0
-        assert store.fit("b", refuse, SELECTION)[1]
+        assert store.fit("b", refuse, lasting=True)[1]
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
     def test_a_fork_does_not_keep_the_turn_of_a_killed_parent(self, tmp_path: Path) -> None:
         store, orphan = FitStore(tmp_path / "store"), tmp_path / "orphan"
         ours, theirs = os.pipe()  # ends when nobody holds the other end, that is, with the orphan
 
-        def fork_and_die() -> Fit:
+        def fork_and_die() -> StoredFit:
             child = os.fork()
             if child == 0:
                 time.sleep(600)
@@ -655,13 +653,13 @@ class TestProcesses:
         parent = os.fork()
         if parent == 0:
             try:
-                store.fit("a", fork_and_die, SELECTION)
+                store.fit("a", fork_and_die, lasting=True)
             finally:
                 os._exit(1)
         os.close(theirs)
         os.waitpid(parent, 0)
         try:
-            assert store.fit("a", made, SELECTION)[1] is False
+            assert store.fit("a", made, lasting=True)[1] is False
             assert select.select([ours], [], [], 0)[0] == []  # the orphan is still there
         finally:
             os.kill(int(orphan.read_text()), signal.SIGKILL)
@@ -671,7 +669,7 @@ class TestProcesses:
         store = FitStore(tmp_path)
 
         def ask(i: int) -> None:
-            store.fit(f"n{i % 50}", lambda: made(i % 50), SELECTION)
+            store.fit(f"n{i % 50}", lambda: made(i % 50), lasting=True)
 
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(ask, range(400)))

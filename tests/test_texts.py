@@ -25,16 +25,16 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Run, Strategy
 from backtrain.cli import main
+from backtrain.cli.sweeps import _append
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
-from backtrain.simulator.closing import describe
 from backtrain.simulator.protocols import Part, Reason
 from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS, VOLATILE_KEYS
+from backtrain.simulator.tables import describe
 from backtrain.simulator.texts import code, printable, without_addresses
 from backtrain.strategies import DataCheck, Sliding
-from backtrain.sweeps import _append
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
 parts_of, plain_run = fabricated["parts_of"], fabricated["plain_run"]

@@ -16,17 +16,17 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from backtrain import Backtest, Delays, PartError, Prices, SetupError, Strategy, View
 from backtrain.cli import main
-from backtrain.composing import composed, split
+from backtrain.config.compose import composed, split
+from backtrain.config.study import checked
+from backtrain.config.tuning_study import keys
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
+from backtrain.lossmatrix.intervals import label, ladder, usual_thinning
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.tuning import Fresh, PriceMap, Tuning, judge
 from backtrain.reports import html, tuning_page
-from backtrain.reports.tuning import Fresh, PriceMap, Tuning, judge
-from backtrain.simulator.lossmatrix import LossMatrix
 from backtrain.simulator.manifest import RecordWarning
-from backtrain.spacing import label, ladder, usual_thinning
 from backtrain.strategies import Decay, Every, PartialFit, Sliding
-from backtrain.study import checked
-from backtrain.tuning_study import keys
 
 PRICES = Prices(retrain=3, per_1k_rows=2, release=1, error=0.5)
 HOSTILE = "<script>alert(1)</script>"

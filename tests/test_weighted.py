@@ -35,7 +35,7 @@ from backtrain.strategies import (
     Sliding,
     StalenessCost,
 )
-from backtrain.strategies.gates import split_newest
+from backtrain.strategies.gates.holdout import split_newest
 from backtrain.strategies.weighted import chance_above, chance_larger, estimate
 
 losses = st.lists(st.floats(0, 9, allow_subnormal=False), min_size=2, max_size=12).map(np.array)

@@ -1,0 +1,214 @@
+"""What the command line composes to, known before Hydra starts and writes anything."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+from hydra.errors import (
+    CompactHydraException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backtrain.config.build import ConfigError, guess
+from backtrain.config.study import checked, keys
+
+PACKAGE = "backtrain.conf"
+#: Groups of which several presets may be chosen.
+_SEVERAL = ("faults",)
+#: A key of a part that a preset may leave to the run, as in strategy.window.length.
+_OF_THE_RUN = re.compile(r"(?:strategy|comparison\.[^.]+)\.(trigger|window|update|gate)\.(.+)")
+
+
+def in_order(arguments: list[str]) -> list[str]:
+    """The arguments as Hydra takes them: overrides together, then options.
+
+    Raises `ConfigError` for an option that there is not.
+    """
+    parsed, rest = get_args_parser().parse_known_args(arguments)
+    for unknown in rest:
+        if unknown.startswith("-"):
+            key = unknown.lstrip("-")
+            hint = f"keys are written without dashes: {key}" if "=" in key else "see run --help"
+            raise ConfigError(f"{unknown}: there is no such option; {hint}")
+    if parsed.config_path is not None or parsed.experimental_rerun is not None:
+        raise ConfigError("use --config-dir DIR to add configs of your own to those of backtrain")
+    overrides = [*parsed.overrides, *rest]
+    return [*overrides, *(option for option in arguments if option not in overrides)]
+
+
+def is_sweep(arguments: list[str]) -> bool:
+    """Whether these arguments start several jobs."""
+    parsed = get_args_parser().parse_args(arguments)
+    return parsed.multirun or "hydra.mode=MULTIRUN" in parsed.overrides
+
+
+def only_shows(arguments: list[str]) -> bool:
+    """Whether Hydra is asked to show something, and to run nothing."""
+    parsed = get_args_parser().parse_args(arguments)
+    shows = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
+    return any(shows)
+
+
+def check_all(
+    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
+) -> DictConfig:
+    """Compose and check every job; returns the first one's config. Raises `ConfigError`.
+
+    ``name`` is the config that is meant, ``schema`` the function whose parameters are its keys.
+    """
+    configs = composed(arguments, name, schema)
+    for config in configs:
+        checked(split(config)[0], schema)
+    return configs[0]
+
+
+def composed(
+    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
+) -> list[DictConfig]:
+    """The config of every job, Hydra's own part included; raises `ConfigError`."""
+    parsed = get_args_parser().parse_args(arguments)
+    overrides = list(parsed.overrides)
+    if parsed.config_dir is not None:
+        overrides.append(f"hydra.searchpath=['file://{Path(parsed.config_dir).resolve()}']")
+    name = parsed.config_name or name
+    with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words(schema):
+        jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
+        for job in jobs:
+            _refuse_no_preset(job)
+        return [compose(name, job, return_hydra_config=True) for job in jobs]
+
+
+def split(config: DictConfig) -> tuple[DictConfig, str | None]:
+    """A job's own config, and the strategy preset that it chose."""
+    chosen = config.hydra.runtime.choices.get("strategy")
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return own, chosen
+
+
+def _jobs(overrides: list[str]) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper combines them."""
+    loader = GlobalHydra.instance().config_loader()
+    axes = []
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
+        if override.is_discrete_sweep():
+            key = override.get_key_element()
+            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        elif not override.is_sweep_override():  # other sweepers choose their values as they go
+            axes.append([str(override.input_line)])
+    return [list(job) for job in itertools.product(*axes)]
+
+
+def _refuse_no_preset(overrides: list[str]) -> None:
+    """Raise `ConfigError` where a group is given what names no preset: null, a number, a list."""
+    for override in OverridesParser.create().parse_overrides(overrides):
+        group = override.key_or_group
+        known = sorted(name for name in _presets(group) if not name.startswith("_"))
+        if not known or override.is_delete() or override.is_sweep_override():
+            continue
+        value = override.value()
+        several = group in _SEVERAL and isinstance(value, list) and all(map(_is_name, value))
+        if not several and not _is_name(value) and not (isinstance(value, dict) and value):
+            given = str(override.input_line).lstrip("+")
+            what = "presets" if group in _SEVERAL else "one preset"
+            raise ConfigError(f"{given}: give {what}; {guess('', known)}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, (str, QuotedString)) and bool(str(value))
+
+
+def refuse_unwritable(config: DictConfig, key: str) -> None:
+    """Raise `ConfigError` where Hydra could not make a job's directory; leaves nothing behind.
+
+    ``key`` is that of the directory: ``"hydra.run.dir"`` or ``"hydra.sweep.dir"``.
+    """
+    directory = Path(str(OmegaConf.select(config, key))).absolute()
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        said = f"{key}={directory}: cannot be written to ({why}); choose another"
+        raise ConfigError(said) from error
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
+@contextmanager
+def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError:
+        raise
+    except MissingConfigException as error:
+        raise ConfigError(_no_such_choice(error)) from error
+    except OverrideParseException as error:
+        raise ConfigError(f"{error.override}\n{error}") from error
+    except (CompactHydraException, OmegaConfBaseException, HydraException, ValueError) as error:
+        raise ConfigError(_no_such_key(error, schema)) from error
+
+
+def _no_such_choice(error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    # Of a choice in a list, such as faults=[cents], Hydra does not tell the options.
+    options = error.options or _presets(group)
+    options = [option for option in options if not option.startswith("_")]
+    if not options:
+        return str(error)
+    return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
+
+
+def _first_line(error: BaseException | None) -> str:
+    return "" if error is None else next(iter(str(error).splitlines()), "")
+
+
+def _presets(group: str) -> list[str]:
+    folder = files(PACKAGE) / group
+    names = [entry.name for entry in folder.iterdir()] if group and folder.is_dir() else []
+    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+
+
+def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
+    said = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
+    found = re.search(r"Could not override '([^']+)'", said)
+    if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
+        return said
+    path = found.group(1)
+    group, _, preset = path.partition(".")
+    if group in _SEVERAL and preset in _presets(group):
+        return f"{path}: not chosen; add {group}=[{preset}]"
+    if path in schema.__annotations__:
+        return (
+            f"{path}: what is given merges with the preset chosen, which has other keys; choose "
+            "the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
+        )
+    above, _, key = path.rpartition(".")
+    parent = getattr(error.__cause__, "parent_node", None)
+    known = list(parent if above and isinstance(parent, DictConfig) else schema.__annotations__)
+    known = [name for name in known if name not in ("return", "_target_")]
+    if not known and (shared := _OF_THE_RUN.fullmatch(path)):
+        part, inner = shared.groups()
+        return f"{path}: this strategy takes the run's {part}; set {part}.{inner}"
+    if not known:
+        return f"{path}: no such key; add a new one as +{path}=VALUE"
+    return f"{path}: no such key; {guess(key, map(str, known))}"

@@ -1,0 +1,238 @@
+"""A study: one dataset, one model, the strategies to compare; read from a run's config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backtrain.backtest import Backtest
+from backtrain.config.build import ConfigError, build
+from backtrain.config.check import Built, check
+from backtrain.datasets.columns import nearest
+from backtrain.datasets.faults import inject
+from backtrain.datasets.latency import apply
+from backtrain.datasets.stream import Stream
+from backtrain.models import ByTask
+from backtrain.reports.comparison import Comparison
+from backtrain.store.cache_dir import default_directory
+from backtrain.strategies.strategy import Strategy
+
+Task = Literal["regression", "classification"]
+
+#: What `trigger=` says when nobody sets it.
+_USUAL_TRIGGER = {
+    "_target_": "backtrain.strategies.Every",
+    "every": "7D",
+    "phase": "0D",
+    "since": "start",
+}
+#: A target of whole numbers with more distinct values is a quantity, not a class.
+_MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run compares, ready to start."""
+
+    backtest: Backtest
+    strategies: Mapping[str, Strategy]
+    n_jobs: int
+    progress: bool
+    baseline: str | None
+    hindsight: bool
+
+    def compare(self, directory: Path | None = None) -> Comparison:
+        """Replay every strategy; each one's record is written there as soon as it is finished."""
+        return self.backtest.compare(
+            self.strategies,
+            self.n_jobs,
+            progress=self.progress,
+            hindsight=self.hindsight,
+            directory=directory,
+        )
+
+    def __str__(self) -> str:
+        setup, count = self.backtest, len(self.strategies)
+        stream = setup.stream
+        many = "strategy" if count == 1 else "strategies"
+        return (
+            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
+            f"{stream.span[1]:%Y-%m-%d}; {count} {many} from {setup.start_at:%Y-%m-%d} on; "
+            f"{type(_learner(setup.model)).__name__}"
+        )
+
+
+def keys(
+    dataset: Built,
+    latency: Built,
+    model: Built,
+    trigger: Built,
+    window: Built,
+    update: Built,
+    gate: Built,
+    prices: Built,
+    delays: Built,
+    task: Literal["auto", "regression", "classification"],
+    tick: str | int,
+    start: str | float,
+    end: str | None,
+    loss: Any,
+    metrics: Sequence[str] | None,
+    features: Literal["auto", "array", "frame"],
+    seed: int,
+    n_jobs: int,
+    progress: bool,
+    cache: bool | str,
+    hindsight: bool,
+    baseline: str | None,
+    comparison: Mapping[str, Built],
+    strategy: Built | None = None,
+    faults: Mapping[str, Built] | None = None,
+) -> None:
+    """Nothing: its parameters are the keys of a run's config.
+
+    ``comparison`` and ``strategy`` come last, so that what they share is reported where it is set.
+    """
+
+
+def checked(config: DictConfig, schema: Callable[..., Any] = keys) -> dict[str, Any]:
+    """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    assert isinstance(plain, dict)
+    order = list(schema.__annotations__)
+    known = {str(key): plain[key] for key in sorted(plain, key=lambda k: _place(k, order))}
+    check(known, schema)
+    return known
+
+
+def load(config: DictConfig, chosen: str | None = None) -> Study:
+    """Check a run's config, read its data and build its strategies.
+
+    ``chosen`` is the preset that ``strategy=`` named; it joins the comparison under this name.
+    Raises `ConfigError` for all that is wrong with what the user gave.
+    """
+    plain = checked(config)
+    with explained():
+        # The strategies first: a slip in one of them should not wait for the data.
+        _strategies(plain, chosen)
+        plain, backtest = prepared(config, keys)
+        return _study(plain, backtest, _strategies(plain, chosen))
+
+
+def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, Any], Backtest]:
+    """Read the data of a checked config; its values, the task settled, and what they set up."""
+    plain = checked(config, schema)
+    whole = apply(build(plain["dataset"]), build(plain["latency"]))
+    task: Task = usual_task(whole) if plain["task"] == "auto" else plain["task"]
+    stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
+    plain = checked(OmegaConf.merge(config, {"task": task}), schema)  # type: ignore[arg-type]
+    model = build(plain["model"])
+    backtest = Backtest(
+        stream,
+        model.pick(task) if isinstance(model, ByTask) else model,
+        prices=build(plain["prices"]),
+        delays=build(plain["delays"]),
+        loss=build(plain["loss"]),
+        cache=where(plain["cache"]),
+        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
+    )
+    _ = backtest.store  # a directory that cannot be used is found out before anything is trained
+    return plain, backtest
+
+
+def where(cache: bool | str) -> Path | None:
+    """The directory of a ``cache=`` setting: the user's own for true, none for false."""
+    if isinstance(cache, str):
+        return Path(cache)
+    return default_directory() if cache else None
+
+
+def in_words(error: Exception) -> str:
+    """What an error says, and during what it was raised, in one line."""
+    return "; ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show what is wrong with the user's input as a message, not as a stack trace."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def usual_task(stream: Stream) -> Task:
+    """Classification for text, truth values and a few whole numbers; else regression."""
+    labels = stream.y[~np.isnat(stream.label_time)]
+    if labels.dtype.kind not in "iuf":
+        return "classification"
+    whole = bool((labels == np.round(labels)).all())
+    return "classification" if whole and len(np.unique(labels)) <= _MOST_CLASSES else "regression"
+
+
+def usual_metric(task: str) -> str:
+    """The metric that a task is reported in unless another is asked for."""
+    return "accuracy" if task == "classification" else "MAE"
+
+
+OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
+
+
+def _place(key: object, order: list[str]) -> int:
+    return order.index(str(key)) if key in order else -1
+
+
+def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strategy]:
+    configs = dict(plain["comparison"])
+    if plain.get("strategy") is not None:
+        configs[chosen or "strategy"] = plain["strategy"]
+    _refuse_idle_trigger(plain["trigger"], configs)
+    strategies = {}
+    for name, config in configs.items():
+        try:
+            strategies[name] = build(config)
+        except ValueError as error:
+            raise ConfigError(f"strategy {name!r}: {error}") from error
+        if not hasattr(strategies[name], "trigger"):
+            raise ConfigError(f"comparison.{name}={config!r}: not a strategy")
+    return strategies
+
+
+def _refuse_idle_trigger(trigger: Any, configs: Mapping[str, Any]) -> None:
+    """Say so when ``trigger=`` was set and nothing that is compared uses it."""
+    used = any(isinstance(c, dict) and c.get("trigger") == trigger for c in configs.values())
+    if trigger != _USUAL_TRIGGER and not used:
+        raise ConfigError(
+            f"trigger={trigger.get('_target_')}: no strategy here uses it; "
+            "add strategy=parts, which is made of trigger=, window=, update= and gate="
+        )
+
+
+def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:
+    baseline = plain["baseline"]
+    try:
+        backtest.check(strategies)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if baseline is not None and baseline not in strategies:
+        hint = nearest(baseline, strategies)
+        raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
+    return Study(
+        backtest, strategies, plain["n_jobs"], plain["progress"], baseline, plain["hindsight"]
+    )
+
+
+def _learner(model: Any) -> Any:
+    return model.steps[-1][1] if hasattr(model, "steps") else model

@@ -1,0 +1,88 @@
+"""What `backtrain tune` answers: one dataset, one model, one window; read from its config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+
+from backtrain.backtest import Backtest
+from backtrain.config import preset as advice
+from backtrain.config.build import build
+from backtrain.config.check import Built
+from backtrain.config.study import checked, explained, prepared
+from backtrain.lossmatrix.tune import Question, tune
+from backtrain.lossmatrix.tuning import Tuning
+from backtrain.reports import archive
+from backtrain.strategies.updates.refit import last_step
+
+
+@dataclass(frozen=True)
+class TuningStudy:
+    """What is tuned, ready to start."""
+
+    backtest: Backtest
+    question: Question
+    n_jobs: int
+    progress: bool
+    parts: Mapping[str, Any]
+
+    def tune(self) -> Tuning:
+        """Train, score and put it together."""
+        return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+
+    def save(self, tuning: Tuning, directory: Path) -> Path:
+        """Write the tuning, and what it advises as a preset; returns where the preset lies."""
+        tuning.save(directory, {advice.FILE: advice.preset(tuning, self.parts)})
+        return archive.tune_path(directory, advice.FILE)
+
+    def __str__(self) -> str:
+        setup, asked = self.backtest, self.question
+        stream, step = setup.stream, f"{asked.every} ticks" if asked.every > 1 else "tick"
+        return (
+            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
+            f"{stream.span[1]:%Y-%m-%d}; {type(last_step(setup.model)).__name__}, "
+            f"{asked.window!r}, {asked.update!r},\n"
+            f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
+            f"{len(setup.ticks) // asked.every + 1:,} times"
+        )
+
+
+def keys(
+    dataset: Built,
+    latency: Built,
+    model: Built,
+    window: Built,
+    update: Built,
+    prices: Built,
+    delays: Built,
+    task: Literal["auto", "regression", "classification"],
+    tick: str | int,
+    every: int | None,
+    intervals: Sequence[int] | None,
+    start: str | float,
+    end: str | None,
+    loss: Any,
+    metrics: Sequence[str] | None,
+    features: Literal["auto", "array", "frame"],
+    seed: int,
+    n_jobs: int,
+    progress: bool,
+    cache: bool | str,
+) -> None:
+    """Nothing: its parameters are the keys of the config of a tuning."""
+
+
+def load(config: DictConfig) -> TuningStudy:
+    """Check the config, read its data and build its parts; raises `ConfigError`."""
+    plain = checked(config, keys)
+    with explained():
+        # The parts first: a slip in one of them should not wait for the data.
+        window, update = build(plain["window"]), build(plain["update"])
+        plain, backtest = prepared(config, keys)
+        question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
+    parts = {part: plain[part] for part in ("window", "update")}
+    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)

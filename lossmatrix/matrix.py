@@ -1,0 +1,366 @@
+"""The loss of every model at every age: schedules by look-up, the clairvoyant one, and luck.
+
+A candidate is trained at every tick and scored on everything later. Any schedule over the same
+window and update then costs look-ups in prefix sums, and no fit. The gate is `Immediate` and the
+delays are those of the setup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtrain.lossmatrix.curves import (
+    Floats,
+    Integers,
+    IntervalCurve,
+    Placebo,
+    Schedules,
+    StalenessCurve,
+)
+from backtrain.lossmatrix.luck import spread, tossed
+from backtrain.simulator.ledger import Prices
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle:
+    """The cheapest schedule in hindsight.
+
+    Attributes
+    ----------
+    cost : float
+        Money; no schedule over the same matrix costs less.
+    ticks : ndarray of shape (retrains,)
+        Candidates it trains, as positions in the matrix.
+    """
+
+    cost: float
+    ticks: Integers
+
+    @property
+    def retrains(self) -> int:
+        """Trainings, the first model not counted."""
+        return len(self.ticks)
+
+
+@dataclass(frozen=True, eq=False)
+class LossMatrix:
+    """Loss of candidate k in segment j, with what each candidate cost.
+
+    Segments lie between neighbouring instants of {start, ticks, in-force instants, end}.
+
+    Attributes
+    ----------
+    decided_at : ndarray of shape (K,)
+        Ticks at which candidates are trained, in nanoseconds; the first is ``start``.
+    in_force_at : ndarray of shape (K,)
+        When each would serve.
+    borders : ndarray of shape (J + 1,)
+        Ends of the segments; the first is ``start``, the last just after ``end``.
+    loss : ndarray of shape (K, J)
+        Loss times weight, summed over the rows of the segment; 0 before the candidate serves.
+    segment_rows : ndarray of shape (J,)
+        Weight of the scored rows of each segment.
+    rows, cpu_seconds : ndarray of shape (K,)
+        What each candidate was trained on, and what that took.
+    failed : ndarray of shape (K,)
+        Trainings that yielded no model. They are known at once, and cost nothing where there was
+        nothing to learn from: no rows.
+    window, update : str
+        The parts that made the candidates, as code.
+    """
+
+    decided_at: Integers
+    in_force_at: Integers
+    borders: Integers
+    loss: Floats
+    segment_rows: Floats
+    rows: Integers
+    cpu_seconds: Floats
+    failed: NDArray[np.bool_]
+    window: str = ""
+    update: str = ""
+    prices: Prices = field(default_factory=Prices)
+
+    def __len__(self) -> int:
+        return len(self.decided_at)
+
+    @cached_property
+    def _before(self) -> Floats:
+        """Prefix sums, shape (K, J + 1): loss of candidate k in all segments before j."""
+        sums = np.zeros((len(self), len(self.borders)))
+        np.cumsum(self.loss, axis=1, out=sums[:, 1:])
+        return sums
+
+    @cached_property
+    def _first_segment(self) -> Integers:
+        """The segment with which each candidate begins to serve; beyond the last: never."""
+        return np.searchsorted(self.borders[:-1], self.in_force_at)
+
+    @cached_property
+    def _serves(self) -> NDArray[np.bool_]:
+        return np.asarray((self.in_force_at < self.borders[-1]) & ~self.failed)
+
+    @cached_property
+    def _run(self) -> NDArray[np.bool_]:
+        """Trainings for which something was run; others are not paid for."""
+        return np.asarray(~self.failed | (self.rows > 0))
+
+    @cached_property
+    def _next_decision(self) -> Integers:
+        """The first tick at which the slot is free again, shape (K,); beyond the last: never."""
+        at_once = np.arange(len(self)) + 1
+        ready = np.maximum(np.searchsorted(self.decided_at, self.in_force_at), at_once)
+        return np.where(self.failed, at_once, np.where(self._serves, ready, len(self)))
+
+    @cached_property
+    def _busy(self) -> Integers:
+        """Ticks that are lost while a training is under way, shape (K,)."""
+        return self._next_decision - np.arange(len(self)) - 1
+
+    # --- schedules ----------------------------------------------------------------------------
+
+    def schedules(self, wanted: NDArray[np.bool_]) -> Schedules:
+        """Evaluate S schedules: ``wanted[s, k]`` says that s trains at tick k if it is not busy.
+
+        The first column, the first model, is of no meaning. Shape (S, K).
+        """
+        n = len(wanted)
+        loss, cpu = np.zeros(n), np.zeros(n)
+        retrains, run, deployed, rows = (np.zeros(n, dtype=np.int64) for _ in range(4))
+        free = np.full(n, len(self) - 1)
+        serving, since = (np.zeros(n, dtype=np.int64) for _ in range(2))
+        before = self._before
+        for k, fires in self._trainings(wanted):
+            retrains[fires] += 1
+            run[fires] += self._run[k]
+            free[fires] -= self._busy[k]
+            rows[fires] += self.rows[k]
+            cpu[fires] += self.cpu_seconds[k]
+            if self._serves[k]:
+                old, start, stop = serving[fires], since[fires], self._first_segment[k]
+                loss[fires] += before[old, stop] - before[old, start]
+                serving[fires], since[fires] = k, stop
+                deployed[fires] += 1
+        loss += before[serving, -1] - before[serving, since]
+        return Schedules(loss, retrains, run, deployed, free, rows, cpu)
+
+    def _trainings(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, Integers]]:
+        """Each candidate that somebody trains, in order, with the schedules that do."""
+        free = np.zeros(len(wanted), dtype=np.int64)
+        for k in range(1, len(self)):
+            fires = np.flatnonzero(wanted[:, k] & (free <= k))
+            if len(fires) == 0:
+                continue
+            free[fires] = self._next_decision[k]
+            yield k, fires
+
+    def period_costs(self, wanted: NDArray[np.bool_], prices: Prices | None = None) -> Floats:
+        """Cost of each schedule by period, from one tick to the next; shape (S, K).
+
+        Errors count where their rows lie, a training where it is decided, a release where it comes
+        into force. A row adds up to what `schedules` says it costs.
+        """
+        prices = self.prices if prices is None else prices
+        segments = np.arange(len(self.borders) - 1)
+        spent = np.zeros((len(wanted), len(segments)))
+        serving = np.zeros(spent.shape, dtype=np.int64)
+        training = self._price(prices) - prices.release
+        decided = np.searchsorted(self.borders[:-1], self.decided_at)
+        for k, fires in self._trainings(wanted):
+            spent[fires, decided[k]] += training[k]
+            if self._serves[k]:
+                spent[fires, self._first_segment[k]] += prices.release
+                serving[fires, self._first_segment[k]] = k
+        serving = np.maximum.accumulate(serving, axis=1)
+        spent += prices.error * self.loss[serving, segments]
+        return np.add.reduceat(spent, decided, axis=1)
+
+    def schedule(self, ticks: Sequence[int] | Integers) -> Schedules:
+        """Evaluate one schedule: the candidates that it trains, as positions from 1 on."""
+        wanted = np.zeros((1, len(self)), dtype=bool)
+        wanted[0, np.asarray(ticks, dtype=np.int64)] = True
+        return self.schedules(wanted)
+
+    def every(self, n: int, phase: int = 0) -> Schedules:
+        """Train at every n-th tick; phase p of n moves all of them p ticks later."""
+        return self.schedules(self.evenly(n, [phase]))
+
+    def evenly(self, n: int, phases: Sequence[int] | Integers) -> NDArray[np.bool_]:
+        """Schedules of one interval at several phases, shape (phases, K).
+
+        An interval of as many ticks as there are candidates never trains, at phase 0.
+        """
+        k = np.arange(len(self))
+        shift = np.asarray(phases, dtype=np.int64)[:, None]
+        wanted = (k - shift) % n == 0
+        return np.asarray(wanted & (k > 0))
+
+    # --- the clairvoyant ----------------------------------------------------------------------
+
+    def oracle(self, prices: Prices | None = None) -> Oracle:
+        """The cheapest schedule in hindsight, by dynamic programming; of equals, the rarer one.
+
+        ``V(k) = min(keep k to the end, min over k' of (loss of k until k' serves + price of k' +
+        V(k')))``, over the k' that may be decided once k serves.
+        """
+        prices = self.prices if prices is None else prices
+        n, before = len(self), self._before
+        price = self._price(prices)
+        value, count = np.zeros(n), np.zeros(n, dtype=np.int64)
+        choice = np.zeros(n, dtype=np.int64)
+        for k in range(n - 1, -1, -1):
+            start = 0 if k == 0 else int(self._first_segment[k])
+            if k and not self._serves[k]:
+                continue
+            value[k] = prices.error * (before[k, -1] - before[k, start])
+            later = np.arange(1 if k == 0 else self._next_decision[k], n)
+            later = later[self._serves[later]]
+            if len(later) == 0:
+                continue
+            kept = prices.error * (before[k, self._first_segment[later]] - before[k, start])
+            cost = kept + price[later] + value[later]
+            best = np.lexsort((count[later], cost))[0]
+            if cost[best] < value[k]:
+                value[k], choice[k] = cost[best], later[best]
+                count[k] = 1 + count[later[best]]
+        ticks, k = [], int(choice[0])
+        while k:
+            ticks.append(k)
+            k = int(choice[k])
+        return Oracle(float(value[0]), np.array(ticks, dtype=np.int64))
+
+    def _price(self, prices: Prices) -> Floats:
+        return (
+            prices.retrain * self._run
+            + prices.release
+            + prices.per_1k_rows * self.rows / 1000
+            + prices.cpu_hour * self.cpu_seconds / 3600
+        )
+
+    # --- curves -------------------------------------------------------------------------------
+
+    def interval_curve(
+        self, intervals: Sequence[int] | None = None, most_phases: int = 24
+    ) -> IntervalCurve:
+        """Cost of every interval, in ticks, at its phases.
+
+        Parameters
+        ----------
+        intervals : sequence of int, optional
+            Default: about forty, from 1 to the number of ticks, evenly spaced by ratio.
+        most_phases : int
+            An interval of more ticks is tried at so many phases, evenly spaced.
+        """
+        last = max(1, len(self) - 1)
+        if intervals is None:
+            intervals = np.unique(np.geomspace(1, last, 40).round().astype(np.int64)).tolist()
+        wanted, sizes = [], []
+        for n in intervals:
+            phases = self._phases(n, most_phases)
+            wanted.append(self.evenly(n, phases))
+            sizes.append(len(phases))
+        return IntervalCurve(
+            np.asarray(intervals, dtype=np.int64),
+            np.repeat(np.arange(len(sizes)), sizes),
+            self.schedules(np.vstack(wanted)),
+        )
+
+    def interval_costs(
+        self, intervals: Sequence[int], prices: Prices | None = None, most_phases: int = 24
+    ) -> Floats:
+        """Cost of every interval by period, its mean over the phases; shape (K, I).
+
+        A period reaches from one tick to the next. The parameters are those of `interval_curve`.
+        """
+        columns = [
+            self.period_costs(self.evenly(n, self._phases(n, most_phases)), prices).mean(axis=0)
+            for n in intervals
+        ]
+        return np.stack(columns, axis=1)
+
+    def _phases(self, n: int, most: int) -> Integers:
+        """Phases at which an interval is tried; one as long as the history never trains."""
+        if n >= len(self):
+            return np.zeros(1, dtype=np.int64)
+        return np.unique(np.linspace(0, n, min(n, most), endpoint=False).astype(np.int64))
+
+    def staleness_curve(self, bins: int | Sequence[float] | Floats = 20) -> StalenessCurve:
+        """What a row costs more when the model is older, all else being equal.
+
+        For each candidate and segment: its loss less that of the freshest on the very same rows,
+        by the time since the candidate was decided on. Comparing on the same rows keeps easy
+        and hard seasons from passing for age.
+
+        Parameters
+        ----------
+        bins : int or sequence of float
+            So many equal ones, or their edges in nanoseconds, from 0 on.
+        """
+        starts = self.borders[:-1]
+        order = np.arange(len(self))
+        alive = self._serves[:, None] & (self._first_segment[:, None] <= np.arange(len(starts)))
+        freshest = np.where(alive, order[:, None], -1).max(axis=0)
+        alive &= (freshest >= 0) & (self.segment_rows > 0)
+        excess = self.loss - self.loss[np.maximum(freshest, 0), np.arange(len(starts))]
+        age = (starts - self.decided_at[:, None]).astype(np.float64)
+        k, j = np.nonzero(alive)
+        oldest = age[k, j].max() if len(k) else 1
+        if isinstance(bins, int):
+            bins = np.linspace(0, oldest, bins + 1)
+        edges = np.asarray(bins, dtype=np.float64)
+        last = len(edges) - 2
+        place = np.clip(np.searchsorted(edges, age[k, j], side="right") - 1, 0, last)
+        rows, lost, best = (
+            np.bincount(place, weights=values, minlength=last + 1).astype(np.float64)
+            for values in (self.segment_rows[j], excess[k, j], (self.loss - excess)[k, j])
+        )
+        fresh = self.loss[np.maximum(freshest, 0), np.arange(len(starts))].sum()
+        mean = float(fresh / self.segment_rows.sum())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return StalenessCurve(edges, lost / rows, rows, mean, best / rows)
+
+    # --- luck ---------------------------------------------------------------------------------
+
+    def placebo(
+        self, retrains: int, free: int | None = None, draws: int = 1000, seed: int = 0
+    ) -> Placebo:
+        """As many trainings really made, evenly spaced at every phase, and at random.
+
+        A tick at which a training is under way is lost, so schedules are drawn on the ticks that
+        are free. Evenly spaced ones wait for the next of these, and phases that come to another
+        number of trainings are left out. The random ones are those of a coin, tossed at each free
+        tick, given what it comes to. Failed trainings count.
+
+        Parameters
+        ----------
+        retrains : int
+            Trainings made.
+        free : int, optional
+            Ticks that were free, as `Schedules` has them. All schedules with both numbers are as
+            likely, whatever the rate of the coin: it has the chance ``p**retrains * (1 - p)**(free
+            - retrains)`` of each. Where too few draws come to it, the nearest are taken.
+        draws : int
+            Random schedules.
+
+        Raises
+        ------
+        ValueError
+            When no schedule comes to so many trainings.
+        """
+        following, rng = self._next_decision, np.random.default_rng(seed)
+        random = tossed(following, retrains, free, draws, rng)
+        return Placebo(self.schedules(spread(following, retrains)), self.schedules(random))
+
+    def thinned(self, decided_at: Integers) -> Integers:
+        """The candidates of trainings decided at any instants: the first tick not before each.
+
+        Where candidates are fewer than ticks, this is the schedule that can be held against luck;
+        trainings that fall on one candidate are one.
+        """
+        places = np.unique(np.searchsorted(self.decided_at, decided_at))
+        return places[(places > 0) & (places < len(self))]

@@ -1,0 +1,386 @@
+"""Trains a candidate at every tick and scores it on everything later: how a loss matrix is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+
+from backtrain.lossmatrix.curves import Floats, Integers
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.simulator.asking import select
+from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.history import unchanged
+from backtrain.simulator.memory import LOOKS, Memory, without_global_random
+from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.predictions import Candidate, Serving
+from backtrain.simulator.probes import Probe
+from backtrain.simulator.protocols import (
+    PartError,
+    Reason,
+    Rows,
+    Selection,
+    Update,
+    Window,
+    needs_parent,
+    rows_fitted,
+)
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.texts import code
+from backtrain.simulator.threads import one_thread
+from backtrain.simulator.training import Learner
+from backtrain.simulator.view import Arrived, Model, Served, View
+from backtrain.store.fits import FitStore
+
+
+class PathError(PartError):
+    """A window selects by what was trained or served before, which a loss matrix does not know."""
+
+
+class _Bench:
+    """Lets a window search while candidates are made; charges nothing, but counts fits."""
+
+    def __init__(self, learner: Learner, window: Window, update: Update) -> None:
+        self.probe = Probe(learner)
+        self.window = window
+        self.update = update
+        self.begin(0)
+        self._followed = ""
+        self._asked = 0
+
+    def begin(self, past: int) -> None:
+        """Count anew, for a candidate that may know so many rows."""
+        self.past = past
+        self.rows = 0
+        self.cpu_seconds = 0.0
+
+    def select(self, view: View) -> Selection:
+        """What the window chooses; raises `PathError` where that follows from other trainings."""
+        self._asked += 1
+        window = self.window
+        try:
+            if self._asked in LOOKS:
+                return without_global_random(window, select, window, view)
+            return select(window, view)
+        finally:
+            if self._followed:  # also where the window has caught the error
+                raise self.follows(self._followed)
+
+    def follows(self, name: str) -> PathError:
+        """Keep in mind what the window has asked for, and say why that cannot be."""
+        self._followed = name
+        return PathError(
+            f"{code(self.window)} reads view.{name}: it selects by what was trained before, which "
+            "a matrix of models for every schedule does not know; use a window that looks at the "
+            "history alone, such as Sliding or Expanding"
+        )
+
+    def fit(
+        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+    ) -> Fit:
+        """Fit, and count it."""
+        self.rows += rows_fitted(update, len(selection))  # also where it raises, as in a replay
+        fit = self.probe.fit(update, selection, parent, self.past)
+        self.cpu_seconds += fit.cpu_seconds
+        return fit
+
+    def charge_check(self, count: int) -> None:
+        """Do nothing."""
+
+    def note(self, kind: str, reason: Reason) -> None:
+        """Do nothing."""
+
+    def buy(self, rows: Rows) -> None:
+        """Do nothing: label prices do not enter a matrix."""
+
+    def predicted(self, count: int, version: int) -> None:
+        """Do nothing: what a window asks is part of training."""
+
+
+class _Unplayed(View):
+    """The past without a strategy's own: what was trained, served and wanted is not there.
+
+    How many rows were served, and how many of their labels have arrived, follows from the history
+    alone.
+    """
+
+    __slots__ = ("_bench",)
+
+    def __init__(self, setup: Setup, serving: Serving, services: Any) -> None:
+        super().__init__(setup, serving, services)
+        self._bench: _Bench = services
+
+    @property
+    def reason(self) -> Reason | None:
+        """Raise `PathError`, as all that follows."""
+        raise self._bench.follows("reason")
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """Raise `PathError`."""
+        raise self._bench.follows("trainings")
+
+    @property
+    def spent(self) -> float:
+        """Raise `PathError`."""
+        raise self._bench.follows("spent")
+
+    @property
+    def model(self) -> Model:
+        """Raise `PathError`."""
+        raise self._bench.follows("model")
+
+    @property
+    def challenger(self) -> Model:
+        """Raise `PathError`."""
+        raise self._bench.follows("challenger")
+
+    @property
+    def trial_rows(self) -> slice:
+        """Raise `PathError`."""
+        raise self._bench.follows("trial_rows")
+
+    @property
+    def served(self) -> Served:
+        """Raise `PathError`."""
+        raise self._bench.follows("served")
+
+    def arrived(self, since: int = 0) -> Arrived:
+        """Raise `PathError`."""
+        raise self._bench.follows("arrived()")
+
+    def answered(self, rows: Integers) -> Arrived:
+        """Raise `PathError`."""
+        raise self._bench.follows("answered()")
+
+    def answers(self, rows: Rows) -> Outcomes:
+        """Raise `PathError`."""
+        raise self._bench.follows("answers()")
+
+
+def loss_matrix(
+    setup: Setup,
+    window: Window,
+    update: Update,
+    store: FitStore | None = None,
+    every: int = 1,
+    n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> LossMatrix:
+    """Train a candidate at ``start`` and every ``every``-th tick; score each on all that follows.
+
+    Parameters
+    ----------
+    setup : Setup
+        History, model, delays and loss.
+    window, update : Window, Update
+        What candidates are trained on, and how; the update may not need a parent.
+    store : FitStore, optional
+        Where fits are shared.
+    every : int
+        Thin the ticks out.
+    n_jobs : int
+        Processes; the result does not depend on it.
+    progress : callable, optional
+        Told, now and then, how many more candidates are done.
+
+    Raises
+    ------
+    PathError
+        When the window, at any of these instants, looks at what was trained, served or wanted
+        before: these differ from one schedule to another. It is a `PartError`.
+    """
+    if needs_parent(update):
+        raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
+    store = FitStore() if store is None else store
+    at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
+    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))
+    work = [(setup, window, update, store, at, chunk) for chunk in chunks if len(chunk)]
+    made: list[_Scored] = []
+    for part in _each(_score, work, n_jobs):
+        made += part
+        if progress is not None:
+            progress(len(part))
+    return _assemble(setup, window, update, at, made)
+
+
+def _each(
+    work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int
+) -> Iterator[Any]:
+    """What comes of each piece of work, in their order; in processes where there are several."""
+    if joblib.effective_n_jobs(n_jobs) == 1:
+        return (work(*piece) for piece in pieces)
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    return iter(parallel(joblib.delayed(work)(*piece) for piece in pieces))
+
+
+_Scored = tuple[int, int, float, bool, Any]
+
+
+def _score(
+    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, chunk: Integers
+) -> list[_Scored]:
+    """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
+    learner = Learner(setup, store)
+    bench = _Bench(learner, window, update)
+    serving = Serving(learner)
+    view = _Unplayed(setup, serving, bench)
+    memory = Memory(window, update)
+    out: list[_Scored] = []
+    with one_thread(setup.model), unchanged(setup.stream, store):
+        for k in chunk.tolist():
+            view._move(int(at[k]))
+            bench.begin(view.past)
+            try:
+                fit = bench.fit(update, bench.select(view), None, None)
+                bench.probe.first_block(Candidate(k, fit, view.past), update)
+            except FitError:
+                out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
+                continue
+            loss = _loss_after(learner, fit, view.past, setup.served.stop)
+            out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+    memory.check()
+    store.flush()
+    return out
+
+
+def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
+    """Loss times weight of served rows from ``past`` to ``until``, in the blocks of a replay."""
+    setup = learner.setup
+    row = max(past, setup.served.start)
+    losses = [np.empty(0)]
+    while row < until:
+        start, stop, answers = learner.block(fit, past, row, keep=False)
+        rows = slice(row, min(stop, until))
+        part = slice(rows.start - start, rows.stop - start)
+        weight = setup.stream.weight
+        outcomes = Outcomes(
+            setup.outcome[rows],
+            answers.prediction[part],
+            None if answers.score is None else answers.score[part],
+            None if answers.probability is None else answers.probability[part],
+            setup.classes,
+            None,
+            -1 if setup.positive is None else setup.positive,
+        )
+        loss = setup.losses(outcomes)
+        losses.append(loss if weight is None else loss * weight[rows])
+        row = rows.stop
+    return np.concatenate(losses)
+
+
+def _assemble(
+    setup: Setup, window: Window, update: Update, at: Integers, made: list[_Scored]
+) -> LossMatrix:
+    served, end = setup.served, setup.end_at.value
+    rows = np.array([row[0] for row in made], dtype=np.int64)
+    delay = [setup.delays.training(int(r)) + setup.delays.deployment() for r in rows]
+    in_force = at + np.array(delay, dtype=np.int64)
+    in_force[0] = at[0]
+    inner = np.unique(np.concatenate((at, in_force[in_force <= end])))
+    borders = np.append(inner, end + 1)
+    edges = np.append(setup.event_at.searchsorted(inner), served.stop)
+    loss = np.zeros((len(at), len(inner)))
+    for k, (_, past, _, failed, scored) in enumerate(made):
+        if failed:
+            continue
+        first = int(np.searchsorted(inner, in_force[k]))
+        padded = np.zeros(served.stop - served.start)
+        padded[max(past, served.start) - served.start :] = np.nan_to_num(scored)
+        sums = np.concatenate(([0.0], np.cumsum(padded)))
+        loss[k, first:] = np.diff(sums[edges - served.start])[first:]
+    weight = np.ones(served.stop - served.start)
+    if setup.stream.weight is not None:
+        weight = setup.stream.weight[served].astype(np.float64)
+    known = setup.label_at[served] < np.iinfo(np.int64).max
+    counts = np.concatenate(([0.0], np.cumsum(weight * known)))
+    return LossMatrix(
+        decided_at=at,
+        in_force_at=in_force,
+        borders=borders,
+        loss=loss,
+        segment_rows=np.diff(counts[edges - served.start]),
+        rows=rows,
+        cpu_seconds=np.array([row[2] for row in made]),
+        failed=np.array([row[3] for row in made]),
+        window=code(window),
+        update=code(update),
+        prices=setup.prices,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FreshLosses:
+    """How fresh models do, by window and by the point in time at which they were trained.
+
+    Attributes
+    ----------
+    loss : ndarray of shape (W, P)
+        Mean loss over the stretch that follows; NaN where nothing could be trained or scored.
+    rows : ndarray of shape (W, P)
+        Rows trained on.
+    points : ndarray of shape (P,)
+        When, in nanoseconds.
+    """
+
+    loss: Floats
+    rows: Integers
+    points: Integers
+
+
+def fresh_losses(
+    setup: Setup,
+    windows: Sequence[Window],
+    update: Update,
+    store: FitStore | None = None,
+    points: int = 12,
+    n_jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> FreshLosses:
+    """Train on each window at several ticks; score each model on the stretch up to the next one.
+
+    The ticks are spread evenly over the replayed span, so every window is judged on the same rows.
+    ``progress`` is told, now and then, how many more models are done.
+    """
+    store = FitStore() if store is None else store
+    ticks = np.concatenate(([setup.start_at.value], setup.ticks))
+    chosen = ticks[np.unique(np.linspace(0, len(ticks), points, endpoint=False).astype(np.int64))]
+    edges = np.append(setup.event_at.searchsorted(chosen), setup.served.stop)
+    work = [(setup, window, update, store, chosen, edges) for window in windows]
+    found = []
+    for part in _each(_fresh, work, n_jobs):
+        found.append(part)
+        if progress is not None:
+            progress(len(chosen))
+    loss, rows = (np.array(part) for part in zip(*found, strict=True))
+    return FreshLosses(loss, rows, chosen)
+
+
+def _fresh(
+    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, edges: Integers
+) -> tuple[Floats, Integers]:
+    learner = Learner(setup, store)
+    bench = _Bench(learner, window, update)
+    view = _Unplayed(setup, Serving(learner), bench)
+    loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
+    weight = setup.stream.weight
+    with one_thread(setup.model), unchanged(setup.stream, store):
+        for point, now in enumerate(at.tolist()):
+            view._move(now)
+            bench.begin(view.past)
+            selection = bench.select(view)
+            rows[point] = len(selection)
+            try:
+                fit = bench.fit(update, selection, None, None)
+            except FitError:
+                continue
+            first, last = int(edges[point]), int(edges[point + 1])
+            scored = _loss_after(learner, fit, first, last)
+            known = ~np.isnan(scored)
+            counted = known if weight is None else known * weight[first:last]
+            if counted.sum() > 0:
+                loss[point] = np.nansum(scored) / counted.sum()
+    return loss, rows

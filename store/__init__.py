@@ -1,0 +1,1 @@
+"""Fits that are computed once: in memory and on disk, named by their content."""

@@ -1,0 +1,282 @@
+"""One fit is computed once: fits are named by their content, and kept with what they answered."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtrain.store.disk import Shelf
+from backtrain.store.locks import Turns
+from backtrain.store.lru import Recent, weigh
+
+GIB = 2**30
+
+
+@dataclass(slots=True, eq=False)
+class Answers:
+    """What a model says to n rows; arrays of shape (n,), ``probability`` (n, k) for k > 2 classes.
+
+    ``fallback`` marks the rows that it could not score, answered with the training mean or prior.
+    """
+
+    prediction: NDArray[Any]
+    score: NDArray[np.float64] | None
+    probability: NDArray[np.float64] | None
+    fallback: NDArray[np.bool_] | None
+
+    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """The four of them, in this order."""
+        return self.prediction, self.score, self.probability, self.fallback
+
+
+@dataclass(slots=True, eq=False)
+class StoredFit:
+    """A fitted model under its name, with what it took to make it, and the seed of its fit."""
+
+    name: str
+    model: Any
+    cpu_seconds: float
+    seed: int
+
+
+class FitStore:
+    """Fits by name, with the blocks of answers that they already gave; in memory, and on disk.
+
+    What is kept never changes a result, only how much is computed. A fit costs what it cost when
+    it was made first, whoever made it. Pickled, a store takes its directory along and leaves its
+    memory behind.
+
+    Parameters
+    ----------
+    directory : path, optional
+        Where lasting fits are kept for other processes and later runs; None keeps them in memory.
+    max_bytes : int
+        Room on disk; what was not used for longest makes way.
+    max_memory : int
+        Room in memory, likewise.
+
+    Attributes
+    ----------
+    asked, computed, read : int
+        Fits that were wanted, those that had to be made, and those that came from the disk.
+    predicted : int
+        Blocks of answers that a model had to give.
+
+    Raises
+    ------
+    StoreError
+        When others own the directory or may write in it.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        max_bytes: int = 4 * GIB,
+        max_memory: int = GIB,
+    ) -> None:
+        self.directory = None if directory is None else Path(directory).expanduser().absolute()
+        self.max_bytes = max_bytes
+        self.max_memory = max_memory
+        self.asked = self.computed = self.read = self.predicted = 0
+        self._shelf = None if self.directory is None else Shelf(self.directory, max_bytes)
+        self._recent = Recent(max_memory)
+        self._prices: dict[str, float] = {}
+        self._weights: dict[type, int] = {}
+        self._guard = threading.Lock()
+        self._turns = Turns()
+        self._kept: list[str] = []  # what this store has put on disk, in this order
+
+    def __repr__(self) -> str:
+        return "FitStore()" if self.directory is None else f"FitStore({str(self.directory)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FitStore, (self.directory, self.max_bytes, self.max_memory)
+
+    # --- the two questions --------------------------------------------------------------------
+
+    def fit(
+        self, name: str, make: Callable[[], StoredFit], lasting: bool = False
+    ) -> tuple[StoredFit, bool]:
+        """The fit of this name, and whether it was here; else ``make`` is called, once.
+
+        A ``lasting`` fit, whose name holds in other processes and at other times, may go to disk.
+        ``make`` may not ask the store for another fit.
+        """
+        with self._guard:
+            self.asked += 1
+        found = self._recent.get(name)
+        if found is not None:
+            return found, True
+        shelf = self._shelf if lasting else None
+        with self._turn(name, shelf):
+            found = self._recent.get(name) or self._read_fit(name, shelf)
+            if found is not None:
+                return found, True
+            self._count(computed=1)
+            made = make()
+            price = self._prices.setdefault(name, made.cpu_seconds)
+            if price != made.cpu_seconds:
+                made = replace(made, cpu_seconds=price)
+            size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
+            self._recent.put(name, made, self._weight(made.model) if size is None else size)
+        return made, False
+
+    def answers(
+        self, key: tuple[str, int, int], make: Callable[[], Answers], lasting: bool = False
+    ) -> Answers:
+        """The answers under ``(fit, first row, stop row)``; else ``make`` is called, once.
+
+        ``lasting`` is that of the fit.
+        """
+        found: Answers | None = self._recent.get(key)
+        if found is not None:
+            return found
+        shelf = self._shelf if lasting else None
+        name = key[0] if shelf is None else "-".join(map(str, key))
+        with self._turn(name, shelf):
+            found = self._recent.get(key)
+            if found is None:
+                found = self._read_answers(name, shelf, key[2] - key[1])
+                if found is None:
+                    self._count(predicted=1)
+                    found = make()
+                    self._keep(name, shelf, found.arrays())
+                size = sum(array.nbytes for array in found.arrays() if array is not None)
+                self._recent.put(key, found, size)
+        return found
+
+    def _read_fit(self, name: str, shelf: Shelf | None) -> StoredFit | None:
+        content, size = self._read(name, shelf, _is_fit)
+        if content is None:
+            return None
+        model, cpu_seconds, seed = content
+        self._count(read=1)
+        cpu_seconds = self._prices.setdefault(name, cpu_seconds)
+        found = StoredFit(name, model, cpu_seconds, seed)
+        self._recent.put(name, found, size)
+        return found
+
+    def _read_answers(self, name: str, shelf: Shelf | None, rows: int) -> Answers | None:
+        content, _ = self._read(name, shelf, lambda content: _are_answers(content, rows))
+        return None if content is None else Answers(*content)
+
+    # --- disk ---------------------------------------------------------------------------------
+
+    def _turn(self, name: str, shelf: Shelf | None) -> AbstractContextManager[Any]:
+        """Be the only thread, and with a shelf the only process, to work on this name."""
+        return self._turns.take(name) if shelf is None else shelf.turn(name)
+
+    @staticmethod
+    def _read(
+        name: str, shelf: Shelf | None, fits: Callable[[Any], bool]
+    ) -> tuple[tuple[Any, ...] | None, int]:
+        """What is on the shelf, where it fits there, and its length."""
+        payload = None if shelf is None else shelf.get(name)
+        if shelf is None or payload is None:
+            return None, 0
+        try:
+            content = pickle.loads(payload)
+        except Exception:
+            content = None
+        if not fits(content):
+            shelf.damaged(name)
+            return None, 0
+        return content, len(payload)
+
+    def _keep(self, name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
+        """Put it on the shelf; returns its length, or None when it is not there."""
+        if shelf is None:
+            return None
+        try:
+            payload = pickle.dumps(content, protocol=5)
+        except Exception:
+            return None  # a model that cannot be pickled stays in memory
+        shelf.put(name, payload)
+        self._kept.append(name)
+        return len(payload)
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Bring the disk up to date: what was used, and what has to make way. Nothing else waits.
+
+        Fits and answers are on disk as soon as they are made, so a killed process loses nothing.
+        """
+        if self._shelf is not None:
+            self._shelf.flush()
+
+    def info(self) -> dict[str, Any]:
+        """The disk's ``path``, ``entries``, ``bytes``, ``max_bytes``; what this store counted."""
+        nothing = {"path": None, "entries": 0, "bytes": 0, "max_bytes": self.max_bytes}
+        disk = nothing if self._shelf is None else self._shelf.info()
+        counts = ("asked", "computed", "read", "predicted")
+        return disk | {name: getattr(self, name) for name in counts}
+
+    def mark(self) -> int:
+        """How much has been put on disk so far: what `forget` goes back to."""
+        return len(self._kept)
+
+    def forget(self, mark: int) -> None:
+        """Drop what this store has put on disk since the mark, and all that it holds in memory."""
+        self._recent = Recent(self.max_memory)
+        if self._shelf is not None:
+            self._shelf.drop(self._kept[mark:])
+
+    def clear(self) -> None:
+        """Forget everything, in memory and on disk."""
+        self._recent = Recent(self.max_memory)
+        self._prices.clear()
+        if self._shelf is not None:
+            self._shelf.clear()
+
+    def _weight(self, model: Any) -> int:
+        """About the bytes of a model; looked at ever more rarely: to look costs a small fit."""
+        kind = type(model)
+        count = self.computed
+        if count & (count - 1) == 0 or kind not in self._weights:  # at 1, 2, 4, 8, ...
+            self._weights[kind] = weigh(model)
+        return self._weights[kind]
+
+    def _count(self, **more: int) -> None:
+        with self._guard:
+            for name, number in more.items():
+                setattr(self, name, getattr(self, name) + number)
+
+
+def _is_fit(content: Any) -> bool:
+    """Whether this is a model, the CPU seconds that it took, and its seed."""
+    if type(content) is not tuple or len(content) != 3:
+        return False
+    _, cpu_seconds, seed = content
+    return type(cpu_seconds) is float and math.isfinite(cpu_seconds) and type(seed) is int
+
+
+def _are_answers(content: Any, rows: int) -> bool:
+    """Whether these are the four arrays of `Answers` for so many rows."""
+    if type(content) is not tuple or len(content) != 4:
+        return False
+    prediction, score, probability, fallback = content
+    return (
+        _is_array(prediction, "iuf", (rows,))
+        and (score is None or _is_array(score, "f", (rows,)))
+        and (probability is None or _is_array(probability, "f", (rows, None)))
+        and (fallback is None or _is_array(fallback, "b", (rows,)))
+    )
+
+
+def _is_array(value: Any, kinds: str, shape: tuple[int | None, ...]) -> bool:
+    return (
+        type(value) is np.ndarray
+        and value.dtype.kind in kinds
+        and value.ndim == len(shape)
+        and all(n in (None, m) for n, m in zip(shape, value.shape, strict=True))
+    )

@@ -1,0 +1,343 @@
+"""Gates at which both models score the rows that come after the training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.values import is_count, is_number
+from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.view import View
+from backtrain.strategies.gates.holdout import Comparison, compare
+from backtrain.strategies.weighted import chance_above, estimate, weighing
+
+__all__ = ["Canary", "Shadow"]
+
+Otherwise = Literal["deploy", "reject"]
+
+
+@dataclass(frozen=True, repr=False)
+class Shadow(Part):
+    """Let the challenger score the rows to come beside the model in force, which answers them.
+
+    After ``duration``, or ``rows``, both are compared on those rows whose label has arrived, and
+    the challenger is deployed if it is better by more than ``margin``. With fewer than
+    ``min_labels`` of them it waits on, and looks again at every tick until ``max_duration``. Each
+    row is scored twice meanwhile, and charged so.
+
+    Parameters
+    ----------
+    duration : str, optional
+        How long, as a time offset.
+    rows : int, optional
+        Or until so many rows have come, seen at a tick.
+    min_labels : int
+        Fewer labels do not decide; those of rows of weight 0 do not count.
+    max_duration : str, optional
+        From the first look on; None waits for labels as long as it takes.
+    otherwise : {"deploy", "reject"}
+        What becomes of a challenger that could not be judged until then.
+    metric : str, optional
+        What to compare; default the backtest's own loss, averaged by weight.
+    margin : float
+        By how much the challenger must be better, in units of the metric or loss.
+    supersede : bool
+        Whether a new training may take the place of a challenger in the shadow; else a trigger that
+        fires meanwhile is noted as busy.
+
+    >>> Shadow("7D", max_duration="30D")
+    Shadow(duration='7D', max_duration='30D')
+    """
+
+    duration: str | None = None
+    rows: int | None = None
+    min_labels: int = 30
+    max_duration: str | None = None
+    otherwise: Otherwise = "reject"
+    metric: str | None = None
+    margin: float = 0.0
+    supersede: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.duration is None) == (self.rows is None):
+            raise PartError(f"{self!r}: give exactly one of duration= and rows=")
+        if isinstance(self.duration, int) or isinstance(self.rows, str):
+            raise PartError(f"{self!r}: duration= is a time offset, rows= a number; swap them")
+        refuse_length("Shadow", "rows" if self.duration is None else "duration", self._length)
+        _refuse_end(self, self._length, 1)
+
+    @property
+    def _length(self) -> Any:
+        return self.rows if self.duration is None else self.duration
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model and target cannot give."""
+        if self.metric is not None:
+            setup.metric(self.metric)
+
+    def open(self) -> _ShadowTrial:
+        """The shadow of one challenger."""
+        return _ShadowTrial(self, self._length)
+
+
+@dataclass(frozen=True, repr=False)
+class Canary(Part):
+    """Let the challenger answer a growing share of the rows; take it back when it is worse.
+
+    At the end of each step both models are compared on all rows since the trial began whose label
+    has arrived. Unless the challenger is worse by more than ``margin``, the next step begins;
+    after the last it is in force. Otherwise it is rolled back: the model before answers every row
+    again. A step with fewer than ``min_labels`` goes on, with a look at every tick. The model that
+    does not answer a row scores it too, so that both are judged by the same rows: each row is
+    charged twice.
+
+    With share s the trial's row p, counted from 0, is the challenger's iff
+    ``floor((p + 1) * s) > floor(p * s)``. A single step of share 1 is a deployment on probation.
+
+    Parameters
+    ----------
+    steps : sequence of float
+        Shares of the rows, growing.
+    each : str or int
+        Length of a step: a time offset, or a number of rows, seen at a tick.
+    margin : float
+        How much worse the challenger may be, in units of the metric or loss.
+    alpha : float, optional
+        Roll back only if its mean loss is significantly worse: a one-sided paired t-test, by
+        weight, that takes rows as independent, at ``alpha / len(steps)`` in each step (Bonferroni).
+    min_labels : int
+        Fewer labels, counted from the start of the trial, do not end a step; those of rows of
+        weight 0 do not count.
+    max_duration : str, optional
+        Of the whole trial; None waits for labels as long as it takes.
+    otherwise : {"deploy", "reject"}
+        What becomes of a challenger that has not passed all steps until then.
+    metric : str, optional
+        What to compare; default the backtest's own loss, averaged by weight.
+    sticky : bool
+        Share out whole groups of the stream, by a hash of the group, in place of rows.
+    supersede : bool
+        Whether a new training may take the place of a challenger on trial.
+
+    >>> Canary(steps=[0.1, 1.0], each="12h")
+    Canary(steps=(0.1, 1.0), each='12h')
+    """
+
+    steps: Sequence[float] = (0.05, 0.25, 1.0)
+    each: str | int = "1D"
+    margin: float = 0.0
+    alpha: float | None = None
+    min_labels: int = 30
+    max_duration: str | None = None
+    otherwise: Otherwise = "reject"
+    metric: str | None = None
+    sticky: bool = False
+    supersede: bool = False
+
+    def __post_init__(self) -> None:
+        listed = isinstance(self.steps, Sequence) and not isinstance(self.steps, str)
+        if not listed or not self.steps or not all(map(is_number, self.steps)):
+            raise PartError(f"Canary(steps={self.steps!r}): give a list, such as [0.05, 0.25, 1]")
+        steps = tuple(float(share) for share in self.steps)
+        object.__setattr__(self, "steps", steps)
+        if steps[0] <= 0 or steps[-1] > 1 or not (np.diff(steps) > 0).all():
+            raise PartError(f"Canary(steps={steps}): shares above 0 that grow, up to 1")
+        if self.alpha is not None:
+            refuse_alpha("Canary", self.alpha)
+            if self.metric is not None:
+                raise PartError(
+                    f"Canary(metric={self.metric!r}, alpha={self.alpha!r}): the test is of losses, "
+                    "which add up; leave one of the two out"
+                )
+        refuse_length("Canary", "each", self.each)
+        _refuse_end(self, self.each, len(steps))
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model cannot give, and a sticky share without groups."""
+        if self.metric is not None:
+            setup.metric(self.metric)
+        if self.sticky:
+            _ = setup.groups
+
+    def open(self) -> _CanaryTrial:
+        """The steps of one challenger."""
+        return _CanaryTrial(self)
+
+
+# --- trials -------------------------------------------------------------------------------------
+
+
+class Trial:
+    """Refuses nothing before the training, and holds nothing out."""
+
+    def check(self, selection: Selection, view: View) -> Reason | None:
+        return None
+
+    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
+        return selection, None
+
+
+class _Stretch:
+    """So much time, or so many rows, from now on.
+
+    Stretches that follow each other without a gap end at the first one's beginning + k * length.
+    """
+
+    def __init__(self, length: str | int, view: View, before: _Stretch | None) -> None:
+        self._row, self.until = 0, None
+        if isinstance(length, int):
+            self._row = view.past + length
+            return
+        self._since, self._count = view.now, 1
+        if before is not None and before.until == view.now:
+            self._since, self._count = before._since, before._count + 1
+        self.until = shift(self._since, parse_offset(length), self._count)
+
+    def over(self, view: View) -> bool:
+        return view.past >= self._row and (self.until is None or view.now >= self.until)
+
+
+class _WatchedTrial(Trial, ABC):
+    """Both models score every row; what is not judged when time is up ``otherwise`` decides."""
+
+    def __init__(self, gate: Shadow | Canary, length: str | int) -> None:
+        self._terms = gate
+        self._length = length
+        self._share, self._sticky = 0.0, False
+        self._stretch: _Stretch | None = None
+        self._row = 0
+        self._last: pd.Timestamp | None = None
+
+    def review(self, view: View) -> Verdict:
+        if self._stretch is None:
+            self._row = view.past
+            if self._terms.max_duration is not None:
+                self._last = shift(view.now, parse_offset(self._terms.max_duration))
+            return self._begin(view)
+        rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
+        found = self._compare(view, rows, self._stretch)
+        verdict = None if found is None else self._decide(view, rows, found)
+        if verdict is not None:
+            return verdict
+        if self._last is not None and view.now >= self._last:
+            decide = Verdict.deploy if self._terms.otherwise == "deploy" else Verdict.reject
+            return decide(f"not over in {self._terms.max_duration}, {len(Selection(rows))} labels")
+        return self._wait(view, self._stretch) if found is None else self._begin(view, found.said)
+
+    def _compare(self, view: View, rows: Rows, stretch: _Stretch) -> Comparison | None:
+        """What rows say at the end of a stretch; None where it is too early, or they do not."""
+        if len(Selection(rows)) < self._terms.min_labels or not stretch.over(view):
+            return None
+        found = compare(view, rows, self._terms.metric)
+        return None if np.isnan(found.gain) else found  # a metric may need what they do not hold
+
+    def _begin(self, view: View, said: str = "") -> Verdict:
+        """Begin a stretch."""
+        self._stretch = _Stretch(self._length, view, self._stretch)
+        return self._wait(view, self._stretch, said)
+
+    def _wait(self, view: View, stretch: _Stretch, said: str = "") -> Verdict:
+        """Ask at the end of the stretch; after it, or where rows count, at every tick."""
+        end = None if stretch.over(view) else stretch.until
+        due = [when for when in (end, self._last) if when is not None]
+        return Verdict.wait(
+            min(due, default=None),
+            self._share,
+            said,
+            self._sticky,
+            watch=True,
+            ticks=end is None,
+            supersede=self._terms.supersede,
+        )
+
+    @abstractmethod
+    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+        """What follows from a comparison at the end of a stretch; None is another stretch."""
+
+
+class _ShadowTrial(_WatchedTrial):
+    def __init__(self, gate: Shadow, length: str | int) -> None:
+        super().__init__(gate, length)
+        self._margin = gate.margin
+
+    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict:
+        judge = Verdict.deploy if found.gain > self._margin else Verdict.reject
+        return judge(found.said, challenger=found.challenger, champion=found.champion)
+
+
+class _CanaryTrial(_WatchedTrial):
+    def __init__(self, gate: Canary) -> None:
+        super().__init__(gate, gate.each)
+        self._gate = gate
+        self._sticky = gate.sticky
+        self._step = 0
+
+    def _begin(self, view: View, said: str = "") -> Verdict:
+        steps = self._gate.steps
+        self._share = steps[self._step]
+        self._step += 1
+        told = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
+        return super()._begin(view, f"{told}; {said}" if said else told)
+
+    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+        worse = self._is_worse(view, rows, found)
+        if not worse and self._step < len(self._gate.steps):
+            return None
+        judge = Verdict.reject if worse else Verdict.deploy
+        return judge(found.said, challenger=found.challenger, champion=found.champion)
+
+    def _is_worse(self, view: View, rows: Rows, found: Comparison) -> bool:
+        gate = self._gate
+        if found.gain >= -gate.margin:
+            return False
+        if gate.alpha is None:
+            return True
+        view.checked()
+        gap = view.challenger.loss(rows) - view.model.loss(rows)
+        level = gate.alpha / len(gate.steps)
+        return chance_above(estimate(gap, view.weight(rows)), gate.margin) < level
+
+
+# --- what is refused ----------------------------------------------------------------------------
+
+
+def refuse_length(gate: str, name: str, length: Any) -> None:
+    """What is neither a positive time offset nor a positive number of rows."""
+    if isinstance(length, int):
+        if isinstance(length, bool) or length < 1:
+            raise PartError(f"{gate}({name}={length!r}): a number of rows, 1 or more")
+    elif parse_offset(length, f"{gate}({name})") == pd.Timedelta(0):
+        raise PartError(f"{gate}({name}={length!r}): no time at all")
+
+
+def _refuse_end(gate: Any, length: Any, steps: int) -> None:
+    """What `Shadow` and `Canary` have in common; ``length`` is that of one of so many steps."""
+    name = type(gate).__name__
+    if gate.otherwise not in ("deploy", "reject"):
+        raise PartError(f"{name}(otherwise={gate.otherwise!r}): not one of 'deploy', 'reject'")
+    if not is_count(gate.min_labels):
+        raise PartError(f"{name}(min_labels={gate.min_labels!r}): give 1 or more")
+    if not (is_number(gate.margin) and gate.margin >= 0):
+        raise PartError(f"{name}(margin={gate.margin!r}): not negative")
+    if gate.max_duration is None:
+        return
+    most = parse_offset(gate.max_duration, f"{name}(max_duration)")
+    one = None if isinstance(length, int) else parse_offset(length)
+    if isinstance(one, pd.Timedelta) and isinstance(most, pd.Timedelta) and one * steps > most:
+        raise PartError(
+            f"{name}(max_duration={gate.max_duration!r}): over before {one * steps} have passed; "
+            "give more"
+        )
+
+
+def refuse_alpha(gate: str, alpha: float) -> None:
+    """What is not a level of a test."""
+    if not (is_number(alpha) and 0 < alpha < 1):
+        raise PartError(f"{gate}(alpha={alpha!r}): a level between 0 and 1, such as 0.05")

@@ -1,0 +1,360 @@
+"""When to retrain: alarms about how rows are distributed, for which no label is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.view import View
+from backtrain.strategies.constraints import refuse_no_count, refuse_window
+from backtrain.strategies.drift.distances import AT_ONCE, Sample
+from backtrain.strategies.drift.rules import (
+    USUAL,
+    Comparison,
+    Rule,
+    by_p_value,
+    columns_of,
+    is_categorical,
+    refuse_correction,
+)
+from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
+from backtrain.strategies.triggers.watch import (
+    Watch,
+    kept,
+    refuse_share,
+    refuse_text,
+)
+
+__all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
+
+_SEASONS: Mapping[str, Callable[[pd.DatetimeIndex], Any]] = {
+    "hour": lambda at: at.hour,
+    "weekday": lambda at: at.day_of_week,
+    "hour of week": lambda at: 24 * at.day_of_week + at.hour,
+    "month": lambda at: at.month,
+    "quarter": lambda at: at.quarter,
+}
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureDrift(Part):
+    """When features are distributed otherwise than in the training rows of the version in force.
+
+    P-values take rows for independent. Where they resemble their neighbours, a distance with a
+    calibrated threshold raises fewer false alarms: it lies above the distances that stretches of
+    the training rows, as long as the window, have from the rest of them. A look costs one
+    ``check``, whatever the test; docs/drift.md has the formulas and alarm rates.
+
+    Parameters
+    ----------
+    test : str
+        With p-values: ``"KS"`` (Kolmogorov-Smirnov), ``"chi2"`` (chi-squared; numbers are counted
+        between the reference's deciles), ``"auto"`` (chi2 for categories, KS for numbers). One
+        distance a column: ``"Wasserstein"`` (over the reference's standard deviation), ``"PSI"``
+        (population stability index), ``"JS"`` (Jensen-Shannon). One for all columns: ``"MMD"``
+        (maximum mean discrepancy), ``"domain classifier"`` (area under its ROC curve), ``"PCA"``
+        (error of reconstruction). KS and Wasserstein leave categorical columns out.
+    correction : {"Benjamini-Hochberg", "Bonferroni", "none"}
+        How p-values are corrected for the number of columns.
+    alpha : float
+        Share of false alarms among the columns that are called drifted (Benjamini-Hochberg), chance
+        of a false alarm in any column (Bonferroni) or in each (none).
+    threshold : float or "calibrated"
+        A distance above it is drift.
+    window : int
+        Newest rows, served by the version in force, to test.
+    min_rows : int
+        Stay silent with fewer.
+    exclude : sequence of str
+        Columns to leave out, such as hour and month: they always drift against a longer window.
+    season : {"hour", "weekday", "hour of week", "month", "quarter"}, optional
+        Compare with training rows of the same season only: as many times as many rows of each
+        season as the window has. Seasons with fewer training rows than that are left out.
+    min_share : float
+        Share of the columns that must have drifted; 0 means that one is enough.
+    max_reference : int
+        Training rows to compare with; evenly thinned above.
+
+    >>> FeatureDrift(window=500, exclude=["hour", "month"])
+    FeatureDrift(window=500, exclude=['hour', 'month'])
+    >>> FeatureDrift("PSI", threshold=0.2, season="hour")
+    FeatureDrift(test='PSI', threshold=0.2, season='hour')
+    """
+
+    test: str = "auto"
+    correction: str = "Benjamini-Hochberg"
+    alpha: float = 0.05
+    threshold: float | str = "calibrated"
+    window: int = 1_000
+    min_rows: int = 200
+    exclude: Sequence[str] = ()
+    season: str | None = None
+    min_share: float = 0.0
+    max_reference: int = 10_000
+
+    def __post_init__(self) -> None:
+        _ = self.rule
+        refuse_window("FeatureDrift", self.window, self.min_rows)
+        refuse_share("FeatureDrift", self.min_share)
+        refuse_text("FeatureDrift", self.exclude)
+        refuse_no_count(
+            f"FeatureDrift(max_reference={self.max_reference!r})", self.max_reference, least=2
+        )
+        if self.season is not None and self.season not in _SEASONS:
+            raise PartError(
+                f"FeatureDrift(season={self.season!r}): not one of {', '.join(map(repr, _SEASONS))}"
+            )
+
+    @cached_property
+    def rule(self) -> Rule:
+        """How columns are compared."""
+        return Rule(
+            "FeatureDrift", self.test, self.correction, self.alpha, self.threshold, self.window
+        )
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse columns that the stream does not have, and tests that can compare none of them."""
+        found = kept("FeatureDrift", setup.stream.columns, self.exclude)
+        fit = self.comparable(found, setup.stream.X)
+        if not fit or (self.test == "PCA" and len(fit) < 2):
+            need = "two columns" if self.test == "PCA" else "a numeric column"
+            raise PartError(f"FeatureDrift(test={self.test!r}): needs {need}; use 'auto'")
+
+    def comparable(self, places: Sequence[int], X: Any) -> list[int]:
+        """Positions of the columns that the test can compare."""
+        if not isinstance(X, pd.DataFrame):
+            return list(places)
+        return [place for place in places if self.rule.fits(is_categorical(X.iloc[:, place]))]
+
+    def monitor(self) -> Monitor:
+        """A watch over features."""
+        return _FeatureMonitor(self)
+
+
+@dataclass(frozen=True, repr=False)
+class PredictionDrift(Part):
+    """When predictions are distributed otherwise than the version's own out of sample.
+
+    What the version in force has served is held against what it says to the newest fifth of its
+    training rows, by a fit on the rest: that fit is charged, and labels are not needed. Compared
+    are predictions of a regressor, probabilities of a classifier (of the positive class, or of the
+    predicted one where there are more than two), or else its predicted classes.
+
+    Parameters
+    ----------
+    test : {"auto", "KS", "chi2", "Wasserstein", "PSI", "JS"}
+        As in `FeatureDrift`; ``"auto"`` is KS for numbers, chi2 for classes.
+    alpha : float
+        Chance of a false alarm, for tests with p-values.
+    threshold : float or "calibrated"
+        A distance above it is drift.
+    window : int
+        Newest rows to test, those of them that the version in force answered.
+    min_rows : int
+        Stay silent with fewer.
+
+    >>> PredictionDrift("JS", window=500)
+    PredictionDrift(test='JS', window=500)
+    """
+
+    test: str = "auto"
+    alpha: float = 0.05
+    threshold: float | str = "calibrated"
+    window: int = 1_000
+    min_rows: int = 200
+
+    def __post_init__(self) -> None:
+        _ = self.rule
+        refuse_window("PredictionDrift", self.window, self.min_rows)
+        if self.test in AT_ONCE:
+            raise PartError(
+                f"PredictionDrift(test={self.test!r}): is for many columns; use 'auto' or 'JS'"
+            )
+
+    @cached_property
+    def rule(self) -> Rule:
+        """How scores are compared; there is one column, so nothing to correct."""
+        return Rule("PredictionDrift", self.test, USUAL[0], self.alpha, self.threshold, self.window)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse tests of numbers for predicted classes."""
+        classes = setup.task == "classification" and not setup.gives_probabilities
+        if not self.rule.fits(classes):
+            raise PartError(
+                f"PredictionDrift(test={self.test!r}): needs numbers, but "
+                f"{type(setup.model).__name__} gives classes without probabilities; use 'auto'"
+            )
+
+    def monitor(self) -> Monitor:
+        """A watch over predictions."""
+        return _PredictionMonitor(self)
+
+
+@dataclass(frozen=True, repr=False)
+class MissingDrift(Part):
+    """When values are missing more often, or less, than in the training rows: a broken source.
+
+    A pooled two-proportion z-test for each column (two-sided), corrected for their number.
+
+    Parameters
+    ----------
+    correction : {"Benjamini-Hochberg", "Bonferroni", "none"}
+        How p-values are corrected for the number of columns.
+    alpha : float
+        As in `FeatureDrift`.
+    window : int
+        Newest rows, served by the version in force, to test.
+    min_rows : int
+        Stay silent with fewer.
+    exclude : sequence of str
+        Columns to leave out.
+    min_share : float
+        Share of the columns that must have drifted; 0 means that one is enough.
+
+    >>> MissingDrift(alpha=0.001, window=500)
+    MissingDrift(alpha=0.001, window=500)
+    """
+
+    correction: str = "Benjamini-Hochberg"
+    alpha: float = 0.05
+    window: int = 1_000
+    min_rows: int = 200
+    exclude: Sequence[str] = ()
+    min_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        refuse_correction("MissingDrift", self.correction, self.alpha)
+        refuse_window("MissingDrift", self.window, self.min_rows)
+        refuse_share("MissingDrift", self.min_share)
+        refuse_text("MissingDrift", self.exclude)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse columns that the stream does not have."""
+        kept("MissingDrift", setup.stream.columns, self.exclude)
+
+    def monitor(self) -> Monitor:
+        """A watch over missing values."""
+        return _MissingMonitor(self)
+
+
+# --- watches ------------------------------------------------------------------------------------
+
+
+class _FeatureMonitor(Watch):
+    def __init__(self, spec: FeatureDrift) -> None:
+        super().__init__(spec.window, spec.min_rows)
+        self._spec = spec
+
+    def forget(self) -> None:
+        self._comparison: Comparison | None = None
+        self._seasons: NDArray[np.int64] | None = None
+
+    def look(self, view: View, rows: slice) -> Reason | None:
+        X = view.X(rows)
+        if self._spec.season is None:
+            if self._comparison is None:
+                self._comparison = self._against(view, view.model.selection)
+            comparison = self._comparison
+        else:
+            learnt, asked = self._of_same_season(view, rows)
+            if len(asked) < self._spec.min_rows:
+                return None
+            comparison = self._against(view, view.model.selection.take(learnt))
+            X = X.iloc[asked] if isinstance(X, pd.DataFrame) else X[asked]
+        view.checked()
+        return comparison.look(columns_of(X, self._places(view, X))).reason(self._spec.min_share)
+
+    def _against(self, view: View, selection: Selection) -> Comparison:
+        learnt = selection.indices()
+        places = self._places(view, view.X(slice(0, 1)))
+        sample = Sample(
+            lambda where: columns_of(view.X(learnt[where]), places),
+            len(learnt),
+            self._spec.max_reference,
+        )
+        return self._spec.rule.against(sample, [view.columns[place] for place in places])
+
+    def _of_same_season(
+        self, view: View, rows: slice
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places in the training rows and in the newest ones, with equal shares of each season."""
+        season = _SEASONS[str(self._spec.season)]
+        if self._seasons is None:
+            learnt = pd.DatetimeIndex(view.event_time(view.model.selection.rows))
+            self._seasons = np.asarray(season(learnt), dtype=np.int64)
+        newest = np.asarray(season(pd.DatetimeIndex(view.event_time(rows))), dtype=np.int64)
+        return matched(self._seasons, newest, self._spec.max_reference)
+
+    def _places(self, view: View, X: Any) -> list[int]:
+        found = kept("FeatureDrift", view.columns, self._spec.exclude)
+        return self._spec.comparable(found, X)
+
+
+class _PredictionMonitor(Watch):
+    def __init__(self, spec: PredictionDrift) -> None:
+        super().__init__(spec.window, spec.min_rows)
+        self._rule = spec.rule
+
+    def forget(self) -> None:
+        self._comparison: Comparison | None = None
+
+    def look(self, view: View, rows: slice) -> Reason | None:
+        served = view.served.within(rows)
+        mine = served.version == view.model.version
+        if np.count_nonzero(mine) < self._min_rows:
+            return None
+        reference = view.model.reference
+        if reference is None:
+            return None
+        told = reference.outcomes
+        if told.score is not None:
+            before, now = told.score, served.score[mine]
+        elif told.classes is None:
+            before, now = told.prediction, served.prediction[mine]
+        else:
+            before = _categories(told.classes[told.prediction])
+            now = _categories(served.prediction[mine])
+        if self._comparison is None:
+            sample = Sample(lambda where: [before[where]], len(before), len(before))
+            self._comparison = self._rule.against(sample, ["the prediction"])
+        view.checked()
+        return self._comparison.look([now]).reason()
+
+
+class _MissingMonitor(Watch):
+    def __init__(self, spec: MissingDrift) -> None:
+        super().__init__(spec.window, spec.min_rows)
+        self._spec = spec
+
+    def forget(self) -> None:
+        self._usual: Floats | None = None
+
+    def look(self, view: View, rows: slice) -> Reason | None:
+        spec, learnt = self._spec, view.model.selection
+        places = kept("MissingDrift", view.columns, spec.exclude)
+        if self._usual is None:
+            self._usual = _missing(view.X(learnt.rows), places)
+        now, m = _missing(view.X(rows), places), rows.stop - rows.start
+        view.checked()
+        found = two_proportions(self._usual, len(learnt), now, m)
+        names = [f"{view.columns[place]} (missing)" for place in places]
+        decided = by_p_value(names, found, spec.correction, spec.alpha)
+        return decided.reason(spec.min_share)
+
+
+def _missing(X: Any, places: Sequence[int]) -> Floats:
+    """How many values of each column are missing."""
+    missing = X.isna().to_numpy() if isinstance(X, pd.DataFrame) else np.isnan(X)
+    return np.asarray(missing[:, places].sum(axis=0), dtype=np.float64)
+
+
+def _categories(labels: NDArray[Any]) -> Any:
+    return pd.Series(pd.Categorical(labels))

@@ -1,0 +1,232 @@
+"""When to retrain: alarms about performance that is estimated, before labels are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtrain.simulator.metrics import METRICS, Outcomes
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows, Selection
+from backtrain.simulator.setup import Setup
+from backtrain.simulator.view import FitError, View
+from backtrain.strategies.constraints import refuse_no_count, refuse_window
+from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of, refuse_no_floor
+from backtrain.strategies.triggers.performance import Detector
+from backtrain.strategies.triggers.performance_estimates import (
+    REGRESSION_METRICS,
+    Calibrated,
+    ErrorModel,
+    Estimator,
+)
+from backtrain.strategies.weighted import weighing
+
+__all__ = ["EstimatedDrop"]
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, repr=False)
+class EstimatedDrop(Part):
+    """When the metric to expect of the newest served rows is bad, or worse than at deployment.
+
+    It needs no labels of these rows. Classifiers: confidence-based performance estimation, from
+    calibrated probabilities; with c the chance of the positive class, true positives are the sum
+    of c over predicted positives, false negatives that over predicted negatives, and so on for any
+    metric of classification. Regressors: direct loss estimation of MAE or RMSE, by boosting of the
+    error on features and prediction. Both after NannyML. They see what a change of features does
+    to a model (covariate shift); where features stay and their meaning changes (concept drift),
+    they see nothing: watch arrived labels as well, as in
+    ``AnyOf(EstimatedDrop(...), PerformanceDrop(...))``.
+
+    It is calibrated on the version's out-of-sample reference until ``min_labels`` of the rows that
+    the version served have labels; then on all of those, and again whenever they are twice as
+    many. Each calibration is a fit of its rows, and each estimate a check. Once a ``window`` of new
+    rows, the estimate is put on record, as an event ``estimate``: ``estimated_and_realised`` in
+    ``backtrain.reports.estimates`` holds it against what came true.
+
+    Give one of ``below`` and ``drop``; which way is worse follows from the metric.
+
+    Parameters
+    ----------
+    metric : str
+        A metric of the backtest's task; for regression "MAE" or "RMSE".
+    window : int
+        Newest rows, served by the version in force, to estimate it on; none of weight 0.
+    min_rows : int
+        Stay silent with fewer.
+    below : float, optional
+        A fixed floor: fires when the estimate is worse than this.
+    drop : float or str, optional
+        Fires when it is worse than the metric of the version's reference by this margin, in units
+        of the metric, or relative as in ``"20%"``.
+    min_labels : int
+        Labels of served rows from which on these are used instead of the reference.
+
+    >>> EstimatedDrop("accuracy", drop="5%")
+    EstimatedDrop('accuracy', drop='5%')
+    """
+
+    metric: str
+    window: int = 1_000
+    min_rows: int = 200
+    below: float | None = None
+    drop: float | str | None = None
+    min_labels: int = 1_000
+
+    def __post_init__(self) -> None:
+        if (self.below is None) == (self.drop is None):
+            raise PartError(f"{self!r}: give exactly one of below= and drop=")
+        refuse_window("EstimatedDrop", self.window, self.min_rows)
+        refuse_no_floor("EstimatedDrop", self.below)
+        refuse_no_count(f"EstimatedDrop(min_labels={self.min_labels!r})", self.min_labels, least=2)
+        _ = self.margin
+
+    @cached_property
+    def margin(self) -> tuple[float, bool]:
+        """The margin of ``drop``, and whether it is relative."""
+        return margin_of("EstimatedDrop", self.drop)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse metrics that cannot be estimated for this model."""
+        name = setup.metric(self.metric).name
+        if setup.task == "regression" and name not in REGRESSION_METRICS:
+            raise PartError(
+                f"EstimatedDrop({name!r}): cannot be estimated; "
+                f"for regression use one of {', '.join(REGRESSION_METRICS)}"
+            )
+        if setup.task == "classification" and not setup.gives_probabilities:
+            fitting = [known for known, metric in METRICS.items() if metric.task == setup.task]
+            raise PartError(
+                f"EstimatedDrop({name!r}): {type(setup.model).__name__} has no predict_proba; with "
+                f"a model that has it, {', '.join(fitting)} can be estimated"
+            )
+
+    def monitor(self) -> Monitor:
+        """A watch over served rows."""
+        return _EstimatedMonitor(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Learn:
+    """The update that makes an estimator; it carries what was answered, and does not ask again."""
+
+    needs_parent: ClassVar[bool] = False
+
+    told: Outcomes
+    X: Any
+    squared: bool
+
+    def fit(
+        self, model: Any, X: Any, y: NDArray[Any], weights: Any, parent: Any, seed: int
+    ) -> Calibrated | ErrorModel:
+        """Learn from the answers; the setup's own model has no part in it."""
+        if self.told.classes is not None:
+            return Calibrated(self.told)
+        return ErrorModel(self.told, self.X, self.squared, seed)
+
+
+class _EstimatedMonitor(Detector):
+    def __init__(self, spec: EstimatedDrop) -> None:
+        super().__init__()
+        self._spec = spec
+        self._cursor = 0
+
+    def restart(self, view: View) -> None:
+        self._seen = view.model.first_row
+        self._newest: Indices = np.empty(0, dtype=np.int64)
+        self._unrecorded = self._unasked = 0
+        self._labelled: list[Indices] = []
+        self._labels, self._due = 0, self._spec.min_labels
+        self._learnt: Estimator | None = None
+        self._each: Any = None  # what it expects of the newest rows, but for the unasked
+        self._referred = False
+        self._limit: Limit | None = None
+
+    def alarm(self, view: View) -> Reason | None:
+        self._take_labels(view)
+        if not self._take_rows(view) or len(self._newest) < self._spec.min_rows:
+            return None
+        self._calibrate(view)
+        if self._learnt is None:
+            return None
+        metric = view.metric(self._spec.metric)
+        if self._limit is None:
+            self._limit = limit_of(self._spec, view, metric)
+        value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
+        view.checked()
+        self._record(view, value)
+        if self._limit is None or not metric.worse(value, self._limit.floor):
+            return None
+        floor, what = self._limit
+        return Reason(
+            f"estimated {metric.name} {value:.4g} is worse than {what} {floor:.4g}", value, floor
+        )
+
+    def _take_labels(self, view: View) -> None:
+        """Remember which rows of the version have a label now; none is looked at."""
+        if view.arrivals == self._cursor:
+            return
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        rows = weighing(view, new.by(view.model.version).rows)
+        self._labelled.append(rows)
+        self._labels += len(rows)
+
+    def _take_rows(self, view: View) -> bool:
+        """Move the window on; whether the version in force has served a row since."""
+        served, first = view.served, self._seen
+        if view.past <= first:
+            return False
+        self._seen = view.past
+        own = served.version[first - view.past :] == view.model.version
+        rows = weighing(view, first + np.flatnonzero(own))
+        self._unasked += len(rows)
+        self._newest = np.concatenate((self._newest, rows))[-self._spec.window :]
+        self._unrecorded += len(rows)
+        return len(rows) > 0
+
+    def _expect(self, view: View) -> Any:
+        """What is expected of each of the newest rows; asked once for each, until learnt anew."""
+        assert self._learnt is not None
+        if self._each is None or self._unasked >= len(self._newest):
+            self._each, self._unasked = None, len(self._newest)
+        if self._unasked:
+            rows = self._newest[-self._unasked :]
+            new = self._learnt.each(view.answers(rows), view.X(rows))
+            both = new if self._each is None else np.concatenate((self._each, new))
+            self._each, self._unasked = both[-len(self._newest) :], 0
+        return self._each
+
+    def _calibrate(self, view: View) -> None:
+        if self._labels >= self._due:
+            self._due = 2 * self._labels
+            rows = np.sort(np.concatenate(self._labelled))
+            self._labelled = [rows]
+            self._learn(view, view.answered(rows).outcomes, rows)
+        if self._learnt is None and not self._referred:
+            self._referred = True
+            reference = view.model.reference
+            if reference is not None:
+                self._learn(view, reference.outcomes, reference.rows)
+
+    def _learn(self, view: View, told: Outcomes, rows: Rows) -> None:
+        """Where these rows teach nothing (one class only), what was learnt before stands."""
+        X = view.X(rows) if told.classes is None else None
+        squared = view.metric(self._spec.metric).name == "RMSE"
+        try:
+            self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
+        except FitError:
+            return
+        self._each = None
+
+    def _record(self, view: View, value: float) -> None:
+        if self._unrecorded < self._spec.window:
+            return
+        self._unrecorded = 0
+        floor = float("nan") if self._limit is None else self._limit.floor
+        said = f"estimated {view.metric(self._spec.metric).name} of {len(self._newest)} rows"
+        view.note("estimate", Reason(said, value, floor))

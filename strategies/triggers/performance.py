@@ -1,0 +1,372 @@
+"""When to retrain: alarms about performance and errors."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from river import drift as river_drift
+from river.drift import binary as river_binary
+
+from backtrain.simulator.metrics import Metric
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.view import Arrived, View
+from backtrain.strategies.constraints import refuse_window
+from backtrain.strategies.triggers.floors import (
+    Limit,
+    limit_of,
+    limit_under,
+    margin_of,
+    refuse_no_floor,
+)
+from backtrain.strategies.weighted import chance_larger, estimate, weighing
+
+__all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
+
+
+class Detector:
+    """A monitor whose alarm stays on until a training starts or the version in force changes.
+
+    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
+    """
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._trainings = 0
+        self._raised: Reason | None = None
+
+    def fires(self, view: View) -> Reason | None:
+        """Return the alarm that is on."""
+        if view.model.version != self._version:
+            self._version, self._raised = view.model.version, None
+            self.restart(view)
+        if len(view.trainings) != self._trainings:
+            self._trainings, self._raised = len(view.trainings), None
+        found = self.alarm(view)
+        if self._raised is None:
+            self._raised = found
+        return self._raised
+
+    def restart(self, view: View) -> None:
+        """Forget what was seen of the former version."""
+        raise NotImplementedError
+
+    def alarm(self, view: View) -> Reason | None:
+        """Take in what is new, and say what is wrong now. Called at every tick."""
+        raise NotImplementedError
+
+
+def when(view: View, row: int) -> pd.Timestamp:
+    """Event time of a past row."""
+    return pd.Timestamp(view.event_time(slice(row, row + 1))[0])
+
+
+@dataclass(frozen=True, repr=False)
+class PerformanceDrop(Part):
+    """When the metric of the newest arrived labels is bad, or worse than it was at deployment.
+
+    Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from
+    the metric: for ``"MAE"``, ``below=50`` means that performance is below that of an error of 50.
+
+    Parameters
+    ----------
+    metric : str
+        A metric of the backtest's task.
+    window : int
+        Newest arrived labels to compute it on, without those of rows of weight 0.
+    min_labels : int
+        Stay silent with fewer.
+    below : float, optional
+        A fixed floor: fires when the metric is worse than this.
+    drop : float or str, optional
+        Fires when it is worse than the version's reference by this margin, in units of the metric,
+        or relative as in ``"20%"``.
+    test : float, optional
+        Level of a one-sided Welch test, by weight: fires when the row losses in the window are
+        significantly larger than those of the reference.
+    versions : {"in force", "all"}
+        Whose rows to watch.
+    group : {"worst"}, optional
+        Watch every group of the stream by itself, with ``window`` and ``min_labels`` for each:
+        fires when one of them is worse than the floor, or by ``drop`` than in those rows of the
+        version's reference that are of this group, again at least ``min_labels``. Of several, the
+        one that is furthest beyond is named.
+
+    >>> PerformanceDrop("MAE", window=168, drop="20%")
+    PerformanceDrop('MAE', window=168, drop='20%')
+    >>> PerformanceDrop("MAE", below=50, group="worst")
+    PerformanceDrop('MAE', below=50, group='worst')
+    """
+
+    metric: str
+    window: int = 200
+    min_labels: int = 50
+    below: float | None = None
+    drop: float | str | None = None
+    test: float | None = None
+    versions: str = "in force"
+    group: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.group not in (None, "worst"):
+            raise PartError(f"PerformanceDrop(group={self.group!r}): not 'worst' or None")
+        if self.group and self.test is not None:
+            raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
+        if sum(given is not None for given in (self.below, self.drop, self.test)) != 1:
+            raise PartError(f"{self!r}: give exactly one of below=, drop= and test=")
+        refuse_window("PerformanceDrop", self.window, self.min_labels, "min_labels")
+        refuse_no_floor("PerformanceDrop", self.below)
+        if self.test is not None and not 0 < self.test < 1:
+            raise PartError(f"PerformanceDrop(test={self.test!r}): a level lies between 0 and 1")
+        if self.versions not in ("in force", "all"):
+            raise PartError(
+                f"PerformanceDrop(versions={self.versions!r}): not one of 'in force', 'all'"
+            )
+        _ = self.margin
+
+    @cached_property
+    def margin(self) -> tuple[float, bool]:
+        """The margin of ``drop``, and whether it is relative."""
+        return margin_of("PerformanceDrop", self.drop)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model and target cannot give, and groups that are not there."""
+        setup.metric(self.metric)
+        if self.group:
+            _ = setup.groups
+
+    def monitor(self) -> Monitor:
+        """A watch over arrived labels."""
+        return _PerformanceMonitor(self)
+
+
+class _PerformanceMonitor(Detector):
+    """Keeps a window for each group; without groups there is one, None."""
+
+    def __init__(self, spec: PerformanceDrop) -> None:
+        super().__init__()
+        self._spec = spec
+        self._cursor = 0
+        self._windows: dict[Any, deque[int]] = {}
+        self._values: dict[Any, float] = {}
+
+    def restart(self, view: View) -> None:
+        self._floors: dict[Any, tuple[float, str] | None] = {}
+        if self._spec.versions == "in force":
+            self._windows, self._values = {}, {}
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        if self._spec.versions == "in force":
+            new = new.by(view.model.version)
+        rows = weighing(view, new.rows)
+        if len(rows) == 0:
+            return None
+        metric = view.metric(self._spec.metric)
+        for group in self._take(view, rows):
+            held = self._windows[group]
+            if len(held) < self._spec.min_labels:
+                continue
+            window = view.answered(np.fromiter(held, dtype=np.int64, count=len(held)))
+            if self._spec.test is not None:
+                found = self._tested(view, window, self._spec.test)
+                return found and replace(found, since=when(view, held[0]))
+            self._values[group] = metric(window.outcomes)
+        return self._worst(view, metric)
+
+    def _take(self, view: View, rows: NDArray[np.int64]) -> list[Any]:
+        """Put new rows into their windows; returns the groups that have some."""
+        most = self._spec.window
+        if self._spec.group is None:
+            self._windows.setdefault(None, deque(maxlen=most)).extend(rows.tolist())
+            return [None]
+        groups = view.group(rows).tolist()
+        for group, row in zip(groups, rows.tolist(), strict=True):
+            self._windows.setdefault(group, deque(maxlen=most)).append(row)
+        return list(dict.fromkeys(groups))
+
+    def _worst(self, view: View, metric: Metric) -> Reason | None:
+        """The group that is furthest beyond its floor; of equals the first."""
+        found, furthest = None, -1.0
+        for group, value in self._values.items():
+            if group not in self._floors:
+                self._floors[group] = self._floor(view, metric, group)
+            if (limit := self._floors[group]) is None:
+                continue
+            floor, what = limit
+            if metric.worse(value, floor) and abs(value - floor) > furthest:
+                whose = "" if self._spec.group is None else f"group {group!r}: "
+                said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+                since = when(view, self._windows[group][0])
+                found, furthest = Reason(said, value, floor, since), abs(value - floor)
+        return found
+
+    def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
+        """What a group must not fall below; None where there is no reference."""
+        if group is None or self._spec.below is not None:
+            return limit_of(self._spec, view, metric)
+        reference = view.model.reference
+        if reference is None:
+            return None
+        mine = (view.group(reference.rows) == group) & (view.weight(reference.rows) > 0)
+        if mine.sum() < self._spec.min_labels:
+            return None
+        return limit_under(self._spec, metric, pick(reference.outcomes, mine))
+
+    def _tested(self, view: View, window: Arrived, level: float) -> Reason | None:
+        reference = view.model.reference
+        if reference is None:
+            return None
+        now = estimate(window.loss, view.weight(window.rows))
+        usual = estimate(reference.loss, reference.outcomes.weight)
+        chance = chance_larger(now, usual)
+        if not chance < level:
+            return None
+        said = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
+        return Reason(f"{said} (p = {chance:.2g})", chance, level)
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+#: River's detectors by name; those of the second group take errors that are 0 or 1.
+_DETECTORS: Mapping[str, Any] = {
+    "ADWIN": river_drift.ADWIN,
+    "KSWIN": river_drift.KSWIN,
+    "PageHinkley": river_drift.PageHinkley,
+}
+_BINARY: Mapping[str, Any] = {
+    "DDM": river_binary.DDM,
+    "EDDM": river_binary.EDDM,
+    "FHDDM": river_binary.FHDDM,
+    "HDDMA": river_binary.HDDMA,
+    "HDDMW": river_binary.HDDMW,
+}
+#: Newest losses that are compared with all before them, to tell a rise from a fall.
+_NEWEST = 30
+
+
+@dataclass(frozen=True, repr=False)
+class ErrorDrift(Part):
+    """When a drift detector sees the served losses rise, in the order in which labels arrive.
+
+    The detectors are river's. Some of them also notice a fall; that is no reason to retrain, so an
+    alarm counts only when the newest 30 losses are on average above those before them. A detector
+    takes every loss for one, whatever its row weighs; those of rows of weight 0 are left out.
+
+    Parameters
+    ----------
+    detector : {"ADWIN", "KSWIN", "PageHinkley", "DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW"}
+        The last five take losses that are 0 or 1.
+    options : mapping
+        Parameters of the detector, such as ``{"delta": 0.01}``.
+
+    >>> ErrorDrift("KSWIN", {"alpha": 0.01})
+    ErrorDrift(detector='KSWIN', options={'alpha': 0.01})
+    """
+
+    detector: str = "ADWIN"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.detector not in {**_DETECTORS, **_BINARY}:
+            raise PartError(
+                f"ErrorDrift(detector={self.detector!r}): not known; there are "
+                f"{', '.join([*_DETECTORS, *_BINARY])}"
+            )
+        try:
+            detector = self.build()
+            for loss in (True, False) * 50:  # some look at their options only then
+                detector.update(loss)
+        except Exception as error:
+            raise PartError(
+                f"ErrorDrift({self.detector!r}, options={dict(self.options)}): {error}"
+            ) from None
+
+    def build(self) -> Any:
+        """A new detector of river's."""
+        options = dict(self.options)
+        if self.detector == "KSWIN":
+            options.setdefault("seed", 0)  # it samples, and two replays must be equal
+        return {**_DETECTORS, **_BINARY}[self.detector](**options)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse detectors of binary errors for losses that are not binary."""
+        if self.detector in _BINARY and setup.row_loss.name != "zero_one":
+            raise PartError(
+                f"ErrorDrift({self.detector!r}) takes losses that are 0 or 1, but the loss is "
+                f"{setup.row_loss.name!r}; use one of {', '.join(_DETECTORS)}"
+            )
+
+    def monitor(self) -> Monitor:
+        """A watch over arrived losses."""
+        return _ErrorMonitor(self)
+
+
+class _ErrorMonitor(Detector):
+    def __init__(self, spec: ErrorDrift) -> None:
+        super().__init__()
+        self._spec = spec
+        self._cursor = 0
+
+    def restart(self, view: View) -> None:
+        self._detector = self._spec.build()
+        self._newest: deque[float] = deque(maxlen=_NEWEST)
+        self._before, self._count = 0.0, 0
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        found = None
+        for loss in self._losses(view, new).tolist():
+            self._remember(loss)
+            self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
+            if self._detector.drift_detected:
+                found = self._risen() or found
+        if found is None or self._raised is not None:  # the alarm that is on tells since when
+            return found
+        return replace(found, since=self._began(view))
+
+    def _began(self, view: View) -> pd.Timestamp:
+        """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.
+
+        Hinkley (1971), Biometrika 58, 509-523. What ADWIN still keeps at its first alarm reaches
+        far back.
+        """
+        rows = weighing(view, view.arrived().by(view.model.version).rows)
+        loss = view.answered(rows).loss
+        lowest = int(np.argmin(np.cumsum(loss - loss.mean())))
+        return when(view, rows[min(lowest + 1, len(rows) - 1)])
+
+    @staticmethod
+    def _losses(view: View, new: Arrived) -> NDArray[np.float64]:
+        """Those of rows that the version in force answered, and that weigh anything."""
+        rows = weighing(view, new.by(view.model.version).rows)
+        return view.answered(rows).loss
+
+    def _remember(self, loss: float) -> None:
+        if len(self._newest) == _NEWEST:
+            self._before += self._newest[0]
+            self._count += 1
+        self._newest.append(loss)
+
+    def _risen(self) -> Reason | None:
+        if not self._count:
+            return None
+        usual, now = self._before / self._count, sum(self._newest) / len(self._newest)
+        if now <= usual:
+            return None
+        return Reason(
+            f"{self._spec.detector}: mean loss rose from {usual:.4g} to {now:.4g}", now, usual
+        )

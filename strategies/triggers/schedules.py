@@ -1,0 +1,303 @@
+"""When to retrain: on a schedule, on demand, or by luck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.view import View
+from backtrain.strategies.constraints import refuse_no_count
+from backtrain.strategies.triggers.performance import Detector
+from backtrain.strategies.updates.refit import refuse_seed
+
+__all__ = ["Every", "EveryLabels", "EveryRows", "MaxAge", "Never", "OnDates", "Random"]
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, repr=False)
+class Never(Part):
+    """Keep the first model: the baseline that every strategy must beat.
+
+    >>> Never()
+    Never()
+    """
+
+    def monitor(self) -> Never:
+        """Itself: it has nothing to remember."""
+        return self
+
+    def fires(self, view: View) -> Reason | None:
+        """Say nothing."""
+        return None
+
+
+@dataclass(frozen=True, repr=False)
+class Every(Part):
+    """At a fixed interval.
+
+    Its instants are ``start + k * every + phase`` (k = 0, 1, ...) after ``start``; it fires at the
+    first tick at or after each, and once where several have passed.
+
+    Parameters
+    ----------
+    every : str
+        A time offset such as ``"7D"`` or ``"MS"``.
+    phase : str
+        Moves all instants; shorter than ``every``.
+    since : {"start", "training"}
+        ``"training"`` counts from the last decision to train instead.
+
+    >>> Every("7D", phase="2D")
+    Every('7D', phase='2D')
+    """
+
+    every: str
+    phase: str = "0D"
+    since: str = "start"
+
+    def __post_init__(self) -> None:
+        every, phase = (
+            parse_offset(self.every, "Every(every)"),
+            parse_offset(self.phase, "Every(phase)"),
+        )
+        if every == parse_offset("0D"):
+            raise PartError(f"Every(every={self.every!r}): no time at all; did you mean '1D'?")
+        if not isinstance(phase, pd.Timedelta) or (
+            isinstance(every, pd.Timedelta) and phase >= every
+        ):
+            raise PartError(
+                f"Every(phase={self.phase!r}): must be of fixed length and below {self.every!r}"
+            )
+        if self.since not in ("start", "training"):
+            raise PartError(f"Every(since={self.since!r}): not one of 'start', 'training'")
+        if self.since == "training" and phase:
+            raise PartError("Every(phase=..., since='training'): a phase is for a fixed schedule")
+
+    def monitor(self) -> Monitor:
+        """A watch over the schedule."""
+        return _SinceTraining(self.every) if self.since == "training" else _Schedule(self._instants)
+
+    def _instants(self, view: View) -> Iterator[int]:
+        every, phase = parse_offset(self.every), parse_offset(self.phase)
+        k = 0
+        while (at := due_at(view.start, every, k)) < _NEVER:
+            yield due_at(pd.Timestamp(at), phase)
+            k += 1
+
+
+class _Schedule:
+    """Fires when one of the instants has passed since the last tick."""
+
+    def __init__(self, instants: Callable[[View], Iterator[int]]) -> None:
+        self._open = instants
+        self._instants: Iterator[int] | None = None
+        self._next = _NEVER
+
+    def fires(self, view: View) -> Reason | None:
+        if self._instants is None:
+            start = view.start.value
+            self._instants = (at for at in self._open(view) if at > start)
+            self._next = next(self._instants, _NEVER)
+        if view.at < self._next:
+            return None
+        due = self._next
+        while self._next <= view.at:
+            self._next = next(self._instants, _NEVER)
+        return Reason(f"scheduled for {pd.Timestamp(due)}")
+
+
+class _SinceTraining:
+    def __init__(self, every: str) -> None:
+        self._every = every
+        self._offset = parse_offset(every)
+        self._last = -1
+        self._due = 0
+
+    def fires(self, view: View) -> Reason | None:
+        last = view.trainings[-1] if view.trainings else view.start.value
+        if last != self._last:
+            self._last, self._due = last, due_at(pd.Timestamp(last), self._offset)
+        return Reason(f"{self._every} since the last training") if view.at >= self._due else None
+
+
+@dataclass(frozen=True, repr=False)
+class EveryRows(Part):
+    """Whenever so many rows more have been served, counted from ``start``.
+
+    Parameters
+    ----------
+    rows : int
+        How many.
+
+    >>> EveryRows(500)
+    EveryRows(500)
+    """
+
+    rows: int
+
+    def __post_init__(self) -> None:
+        refuse_no_count(f"EveryRows(rows={self.rows!r})", self.rows)
+
+    def monitor(self) -> Monitor:
+        """A counter."""
+        return _Counter(self.rows, lambda view: view.answered_so_far, "rows served")
+
+
+class _Counter:
+    """Fires when a count has passed another multiple of ``step`` since the last tick."""
+
+    def __init__(self, step: int, count: Callable[[View], int], what: str) -> None:
+        self._step, self._count, self._what = step, count, what
+        self._times = 0
+
+    def fires(self, view: View) -> Reason | None:
+        count = self._count(view)
+        times = count // self._step
+        if times == self._times:
+            return None
+        self._times = times
+        return Reason(f"{count} {self._what}", count, times * self._step)
+
+
+@dataclass(frozen=True, repr=False)
+class EveryLabels(Part):
+    """Whenever so many labels more of served rows have arrived, counted from ``start``.
+
+    Late labels count when they arrive, whichever version answered their rows; labels of rows
+    before ``start`` do not. To count is not to look: it buys no label.
+
+    Parameters
+    ----------
+    labels : int
+        How many.
+
+    >>> EveryLabels(500)
+    EveryLabels(500)
+    """
+
+    labels: int
+
+    def __post_init__(self) -> None:
+        refuse_no_count(f"EveryLabels(labels={self.labels!r})", self.labels)
+
+    def monitor(self) -> Monitor:
+        """A counter."""
+        return _Counter(self.labels, lambda view: view.arrivals, "labels arrived")
+
+
+@dataclass(frozen=True, repr=False)
+class MaxAge(Part):
+    """When the model in force has reached an age, counted from the decision to train it.
+
+    The age is that of what the model can know, not of its service: delays and a gate that waits
+    make it older. A training that fails or is rejected leaves the old model in force and the alarm
+    on, so the next tick tries again; a `Cooldown` round it waits.
+
+    Parameters
+    ----------
+    offset : str
+        A time offset such as ``"30D"`` or ``"MS"``.
+
+    >>> MaxAge("30D"), AnyOf(MaxAge("90D"), PerformanceDrop("MAE", drop="20%"))
+    (MaxAge('30D'), AnyOf(MaxAge('90D'), PerformanceDrop('MAE', drop='20%')))
+    """
+
+    offset: str
+
+    def __post_init__(self) -> None:
+        if parse_offset(self.offset, "MaxAge(offset)") == parse_offset("0D"):
+            raise PartError(f"MaxAge(offset={self.offset!r}): no time at all; did you mean '30D'?")
+
+    def monitor(self) -> Monitor:
+        """A watch over the model in force."""
+        return _Ageing(self.offset)
+
+
+class _Ageing(Detector):
+    def __init__(self, offset: str) -> None:
+        super().__init__()
+        self._said = offset
+        self._offset = parse_offset(offset)
+
+    def restart(self, view: View) -> None:
+        self._decided = view.model.decided_at
+        self._due = due_at(self._decided, self._offset)
+
+    def alarm(self, view: View) -> Reason | None:
+        if view.at < self._due:
+            return None
+        return Reason(f"the model in force is of {self._decided}, {self._said} old or older")
+
+
+@dataclass(frozen=True, repr=False)
+class OnDates(Part):
+    """On given dates: planned releases, or retraining on demand.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        Dates or instants; it fires at the first tick at or after each.
+
+    >>> OnDates(["2012-01-02", "2012-07-02"])
+    OnDates(['2012-01-02', '2012-07-02'])
+    """
+
+    dates: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dates, str):
+            raise PartError(f"OnDates(dates={self.dates!r}): give a list, such as [{self.dates!r}]")
+        _ = self._times
+
+    @cached_property
+    def _times(self) -> list[int]:
+        return sorted({to_timestamp(date, "OnDates(dates)").value for date in self.dates})
+
+    def monitor(self) -> Monitor:
+        """A watch over the dates."""
+        return _Schedule(lambda view: iter(self._times))
+
+
+@dataclass(frozen=True, repr=False)
+class Random(Part):
+    """With a fixed chance at every tick: luck, as a strategy.
+
+    Parameters
+    ----------
+    rate : float
+        Chance to fire at a tick.
+    seed : int
+        Seed of the coin.
+
+    >>> Random(0.1, seed=3)
+    Random(0.1, seed=3)
+    """
+
+    rate: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1:
+            raise PartError(f"Random(rate={self.rate!r}): a chance lies between 0 and 1")
+        refuse_seed("Random", self.seed)
+
+    def monitor(self) -> Monitor:
+        """A coin."""
+        return _Coin(self)
+
+
+class _Coin:
+    def __init__(self, spec: Random) -> None:
+        self._rate = spec.rate
+        self._random = np.random.default_rng(spec.seed)
+
+    def fires(self, view: View) -> Reason | None:
+        drawn = self._random.random()
+        return Reason("the coin fell so", drawn, self._rate) if drawn < self._rate else None

@@ -1,0 +1,251 @@
+"""When to retrain: once staleness has cost enough money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.view import View
+from backtrain.strategies.constraints import is_count, refuse_window
+from backtrain.strategies.triggers.performance import Detector
+from backtrain.strategies.triggers.tuning_history import (
+    level,
+    price_of_training,
+    rehearse,
+    usual_loss,
+)
+from backtrain.strategies.weighted import weighing
+
+__all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]
+
+
+class Account(Detector):
+    """What the version in force has lost over its reference, in money, as labels arrive.
+
+    A row loses ``prices.error * weight * (loss - mean loss of the reference)``, less than nothing
+    where the model does better than at its training. `judge` is asked whenever labels have come.
+    """
+
+    def __init__(self, judge: Callable[[Account, View], Reason | None], window: int = 1) -> None:
+        super().__init__()
+        self._judge = judge
+        self._window = window
+        self._cursor = 0
+        self._decided = 0
+
+    def restart(self, view: View) -> None:
+        """Open a new account for a new version."""
+        self.total = 0.0
+        self._usual: float | None = None
+        self._lost, self._weight = np.empty(0), np.empty(0)
+
+    def alarm(self, view: View) -> Reason | None:
+        """Book the labels that have arrived, and judge."""
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        new = new.by(view.model.version)
+        if len(view.trainings) != self._decided:
+            # Else a rejected challenger would bring the next one at once.
+            self._decided, self.total = len(view.trainings), 0.0
+        rows = weighing(view, new.rows)
+        if len(rows) == 0:
+            return None
+        if self._usual is None:
+            self._usual = usual_loss(view.model)
+        weight = view.weight(rows)
+        lost = view.prices.error * weight * (view.answered(rows).loss - self._usual)
+        self.total += float(lost.sum())
+        self._lost = np.append(self._lost, lost)[-self._window :]
+        self._weight = np.append(self._weight, weight)[-self._window :]
+        return self._judge(self, view)
+
+    def level(self, min_labels: int) -> float:
+        """Money a row lost on the newest rows; NaN with fewer than ``min_labels``."""
+        return level(self._lost, self._weight, self._window, min_labels)
+
+
+@dataclass(frozen=True, repr=False)
+class StalenessCost(Part):
+    """When the version in force now loses more than at its training: money a row.
+
+    ``prices.error * (mean loss of the newest labels - mean loss of the reference)``, means by
+    weight, over rows that this version served and whose label has arrived. Without a threshold it
+    is tuned on the history before ``start``: the one with which that would have cost least. After
+    CARA's threshold strategy (Mahadevan & Mathioudakis, "Cost-aware retraining for machine
+    learning", Knowledge-Based Systems 293, 2024, arXiv 2310.04216), simplified to served losses.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Fires above this, in money a row of weight 1; None is tuned at ``start``.
+    window : int
+        Newest arrived labels to take the mean of.
+    min_labels : int
+        Stay silent with fewer.
+    points : int
+        Trainings in the history before ``start`` on which a threshold is tuned.
+
+    >>> StalenessCost(0.5, window=168), StalenessCost()
+    (StalenessCost(threshold=0.5, window=168), StalenessCost())
+    """
+
+    threshold: float | None = None
+    window: int = 200
+    min_labels: int = 50
+    points: int = 12
+
+    def __post_init__(self) -> None:
+        check_threshold(self, self.threshold)
+        check_window(self, self.window, self.min_labels)
+        check_points(self, self.points)
+
+    def prepare(self, history: View) -> StalenessCost:
+        """With the threshold that would have cost least before ``start``."""
+        if self.threshold is not None:
+            return self
+        past = rehearse(history, self.points, self)
+        threshold = past.cheapest(past.levels(self.window, self.min_labels))
+        if threshold is None:
+            raise untunable(self, "threshold", history)
+        return replace(self, threshold=threshold)
+
+    def monitor(self) -> Monitor:
+        """An account of the newest losses."""
+        return Account(self._judge, self.window)
+
+    def _judge(self, account: Account, view: View) -> Reason | None:
+        if self.threshold is None:
+            raise untuned(self)
+        lost = account.level(self.min_labels)
+        if not lost > self.threshold:
+            return None
+        said = f"staleness costs {lost:.4g} a row, above {self.threshold:.4g}"
+        return Reason(said, lost, self.threshold)
+
+
+@dataclass(frozen=True, repr=False)
+class CumulativeStaleness(Part):
+    """When the money that the version in force has lost to staleness adds up to enough.
+
+    The sum of ``prices.error * weight * (loss - mean loss of the reference)`` over the rows that it
+    served and whose label has arrived; rows on which it does better count against it. The sum
+    starts anew with each version, and with each decision to train. Without a threshold it is tuned
+    as for `StalenessCost`. After CARA's cumulative threshold, arXiv 2310.04216.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Fires above this, in money; None is tuned at ``start``.
+    points : int
+        Trainings in the history before ``start`` on which a threshold is tuned.
+
+    >>> CumulativeStaleness(250.0), CumulativeStaleness()
+    (CumulativeStaleness(threshold=250.0), CumulativeStaleness())
+    """
+
+    threshold: float | None = None
+    points: int = 12
+
+    def __post_init__(self) -> None:
+        check_threshold(self, self.threshold)
+        check_points(self, self.points)
+
+    def prepare(self, history: View) -> CumulativeStaleness:
+        """With the threshold that would have cost least before ``start``."""
+        if self.threshold is not None:
+            return self
+        past = rehearse(history, self.points, self)
+        threshold = past.cheapest(past.totals())
+        if threshold is None:
+            raise untunable(self, "threshold", history)
+        return replace(self, threshold=threshold)
+
+    def monitor(self) -> Monitor:
+        """An account of all losses."""
+        return Account(self._judge)
+
+    def _judge(self, account: Account, view: View) -> Reason | None:
+        if self.threshold is None:
+            raise untuned(self)
+        if not account.total > self.threshold:
+            return None
+        said = f"staleness has cost {account.total:.4g}, above {self.threshold:.4g}"
+        return Reason(said, account.total, self.threshold)
+
+
+@dataclass(frozen=True, repr=False)
+class BreakEven(Part):
+    """When staleness has cost as much as a retrain: rent until it comes to the price, then buy.
+
+    Fires once the sum of `CumulativeStaleness` reaches ``factor`` times the price of a retrain:
+    ``retrain + per_1k_rows * rows / 1000 + release``, for the rows that the version in force was
+    trained on. Nothing is tuned. At factor 1, as in ski rental, trainings and excess losses come to
+    at most twice those of the best schedule in hindsight, up to what is lost between two looks, if
+    an older model never answers a row better than a newer one and labels come at once. Of the kind
+    of Continuum's cost-aware policy (Tian et al., SoCC 2018), whose cost is the wait of new data.
+
+    Parameters
+    ----------
+    factor : float
+        Share of the price to reach; below 1 retrains earlier.
+
+    >>> BreakEven(), BreakEven(0.5)
+    (BreakEven(), BreakEven(factor=0.5))
+    """
+
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor < float("inf"):
+            raise PartError(f"BreakEven(factor={self.factor!r}): give more than 0, such as 1")
+
+    def monitor(self) -> Monitor:
+        """An account of all losses."""
+        return Account(self._judge)
+
+    def _judge(self, account: Account, view: View) -> Reason | None:
+        price = self.factor * price_of_training(view.prices, len(view.model.selection))
+        if not account.total >= price:
+            return None
+        said = f"staleness has cost {account.total:.4g}, a retrain is worth {price:.4g}"
+        return Reason(said, account.total, price)
+
+
+# --- what tuned triggers have in common ---------------------------------------------------------
+
+
+def check_threshold(part: Part, threshold: float | None) -> None:
+    """Refuse thresholds that are negative or no numbers."""
+    if threshold is not None and not 0 <= threshold < float("inf"):
+        raise PartError(
+            f"{part!r}: a threshold is an amount of money, 0 or more; None tunes it at start"
+        )
+
+
+def check_window(part: Part, window: int, min_labels: int) -> None:
+    """Refuse windows that cannot hold the labels they need."""
+    refuse_window(type(part).__name__, window, min_labels, "min_labels")
+
+
+def check_points(part: Part, points: int) -> None:
+    """Refuse a rehearsal with nothing to compare."""
+    if not is_count(points, least=2):
+        raise PartError(f"{part!r}: points={points!r} compares nothing; give 2 or more, such as 12")
+
+
+def untunable(part: Part, parameter: str, history: View) -> PartError:
+    """The error of a trigger that has nothing to be tuned on."""
+    return PartError(
+        f"{part!r}: cannot be tuned, too few labels are known before {history.start}; "
+        f"let start be later, need fewer labels, or give {parameter}="
+    )
+
+
+def untuned(part: Part) -> PartError:
+    """The error of a trigger that nobody has tuned."""
+    return PartError(f"{part!r}: was not tuned; the part that holds it must pass `prepare` on")

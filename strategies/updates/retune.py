@@ -1,0 +1,206 @@
+"""How to train: a search for parameters at every training."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import ParameterGrid, ParameterSampler, TimeSeriesSplit
+from sklearn.utils import _safe_indexing
+
+from backtrain.datasets.columns import nearest
+from backtrain.simulator.protocols import Part, PartError
+from backtrain.simulator.setup import Setup
+from backtrain.strategies.updates.refit import (
+    Weights,
+    fit_weighted,
+    last_prefix,
+    last_step,
+    refuse_seed,
+    refuse_weights,
+)
+
+__all__ = ["Retune"]
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, repr=False)
+class Retune(Part):
+    """A new model with the best parameters of a search, fitted from scratch on the window.
+
+    The search is scikit-learn's, over a time-ordered split (`TimeSeriesSplit`): the window is cut
+    into ``splits + 1`` stretches, and each but the first validates models of all rows before it.
+    Rows count by weight in fits and in scores; of equal means over the stretches the first wins. A
+    training is charged the rows of all its fits.
+
+    Parameters
+    ----------
+    grid : mapping of str to sequence
+        Values to try, by parameter. In a pipeline a plain name is one of the last step; others are
+        written as in scikit-learn, ``"scaler__with_mean"``.
+    search : {"grid", "random"}
+        Every combination, or ``iterations`` of them, drawn without repetition.
+    iterations : int
+        Combinations of a random search.
+    splits : int
+        Stretches to validate on.
+    scoring : str, optional
+        Name of a scikit-learn scorer, such as ``"neg_mean_absolute_error"``; default the
+        estimator's own score (R2, accuracy).
+    seed : int
+        Seed of the draw: every training of a random search tries the same combinations.
+
+    >>> Retune({"alpha": [0.1, 1.0, 10.0]}, splits=5)
+    Retune({'alpha': [0.1, 1.0, 10.0]}, splits=5)
+    """
+
+    grid: Mapping[str, Sequence[Any]]
+    search: str = "grid"
+    iterations: int = 10
+    splits: int = 3
+    scoring: str | None = None
+    seed: int = 0
+
+    #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
+    needs_parent: ClassVar[bool] = False
+    keeps_rows: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.grid, Mapping) or not self.grid:
+            raise PartError(
+                f"Retune(grid={self.grid!r}): give values, such as {{'alpha': [1, 10]}}"
+            )
+        for name, values in self.grid.items():
+            if not isinstance(name, str):
+                raise PartError(f"Retune(grid): {name!r} is no name of a parameter, as 'alpha' is")
+            if not isinstance(values, (list, tuple)) or not values:
+                raise PartError(f"Retune(grid): {name}={values!r}: give a list of values to try")
+        if self.search not in ("grid", "random"):
+            raise PartError(f"Retune(search={self.search!r}): not one of 'grid', 'random'")
+        for what, least in (("iterations", 1), ("splits", 2)):
+            count = getattr(self, what)
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
+                raise PartError(f"Retune({what}={count!r}): give {least} or more")
+        if self.scoring is not None and self.scoring not in get_scorer_names():
+            raise PartError(
+                f"Retune(scoring={self.scoring!r}): scikit-learn has no such scorer; did you mean "
+                f"{nearest(self.scoring, get_scorer_names())}?"
+            )
+        refuse_seed("Retune", self.seed)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse parameters that the model does not have, and a score that it cannot give."""
+        _ = self._resolved(setup.model)
+        if self.scoring is not None:
+            asked = getattr(get_scorer(self.scoring), "_response_method", "predict")
+            ways = (asked,) if isinstance(asked, str) else asked
+            if not any(hasattr(setup.model, way) for way in ways):
+                raise PartError(
+                    f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
+                    f"has no {ways[0]}"
+                )
+            self._refuse_plain(setup)
+        refuse_weights(setup)
+
+    def _refuse_plain(self, setup: Setup) -> None:
+        """Raise `PartError` for a score that takes no weights where the stream has some."""
+        plain = getattr(get_scorer(self.scoring), "_score_func", None)
+        if setup.stream.weight is None or plain is None:
+            return
+        if "sample_weight" not in inspect.signature(plain).parameters:
+            raise PartError(
+                f"Retune(scoring={self.scoring!r}): takes no weights, and the stream has some; use "
+                "another score, or build the stream without `weight`"
+            )
+
+    def rows_fitted(self, rows: int) -> int:
+        """Rows of all fits: each candidate on the first 1, 2, ... stretches, the best on all."""
+        stretch = self._stretch(rows)
+        if stretch == 0:  # too few to split: the training fails before it fits anything
+            return rows
+        once = sum(rows - stretch * k for k in range(1, self.splits + 1))
+        return self._candidates() * once + rows
+
+    def fit(
+        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
+    ) -> Any:
+        """Search, and return the best model, fitted on all rows."""
+        grid, best, highest = self._resolved(model), None, np.nan
+        folds = [
+            (older, newer)
+            for older, newer in TimeSeriesSplit(self.splits).split(y)
+            if weights is None or weights[newer].any()
+        ]
+        for parameters in self._tried(grid):
+            scores = [self._score(model, parameters, X, y, weights, *fold) for fold in folds]
+            score = float(np.mean(scores)) if scores else np.nan
+            if score > highest or np.isnan(highest):  # of equals the first
+                best, highest = parameters, score
+        if best is None or np.isnan(highest):
+            raise ValueError(
+                f"no candidate has a score on stretches of {self._stretch(len(y))} rows"
+            )
+        return fit_weighted(_with(model, best), X, y, weights)
+
+    def _tried(self, grid: dict[str, list[Any]]) -> Iterable[dict[str, Any]]:
+        """The combinations to try."""
+        tried: Iterable[dict[str, Any]] = ParameterGrid(grid)
+        if self.search == "random":
+            tried = ParameterSampler(grid, self._candidates(), random_state=self.seed)
+        return tried
+
+    def _score(
+        self,
+        model: Any,
+        parameters: Mapping[str, Any],
+        X: Any,
+        y: NDArray[Any],
+        weights: Weights,
+        older: Indices,
+        newer: Indices,
+    ) -> float:
+        """Score on newer rows of a model of older ones."""
+        known = None if weights is None else weights[older]
+        fitted = fit_weighted(_with(model, parameters), _safe_indexing(X, older), y[older], known)
+        extra = {}
+        if weights is not None:
+            newer = newer[weights[newer] > 0]
+            extra = {"sample_weight": weights[newer]}
+        score = fitted.score if self.scoring is None else partial(get_scorer(self.scoring), fitted)
+        return float(score(_safe_indexing(X, newer), y[newer], **extra))
+
+    def _stretch(self, rows: int) -> int:
+        return rows // (self.splits + 1)
+
+    def _candidates(self) -> int:
+        every = len(ParameterGrid(dict(self.grid)))
+        return every if self.search == "grid" else min(self.iterations, every)
+
+    def _resolved(self, model: Any) -> dict[str, list[Any]]:
+        """The grid by the names that the model itself uses."""
+        known, prefix = model.get_params(), last_prefix(model)
+        found = {}
+        for name, values in self.grid.items():
+            full = f"{prefix}{name}" if f"{prefix}{name}" in known else name
+            if full not in known:
+                last = last_step(model)
+                own = sorted(last.get_params(deep=False))
+                raise PartError(
+                    f"Retune(grid): {type(last).__name__} has no parameter {name!r}; did you mean "
+                    f"{nearest(name, own)}? There are {', '.join(own)}"
+                )
+            found[full] = list(values)
+        return found
+
+
+def _with(model: Any, parameters: Mapping[str, Any]) -> Any:
+    """A new model with other parameters; those that are estimators are copied."""
+    return clone(model).set_params(**clone(dict(parameters), safe=False))
