@@ -24,7 +24,7 @@ MAY_IMPORT = {
 DOORS = {
     ("strategies", "simulator"): {
         *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
-        *("view", "metrics", "ledger", "setup", "protocols"),
+        *("view", "metrics", "ledger", "setup"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},
