@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import needs_parent as needs_parent
 from backtrain.simulator.parts import (
     Gate,
     RecordedAnswers,
@@ -200,11 +201,6 @@ def _positions(answer: object, past: int) -> Any:
             raise PartError(f"a mask of {rows.size}, where {past} rows are past")
         return np.flatnonzero(rows)
     return rows.astype(np.int64) if rows.size == 0 else rows
-
-
-def needs_parent(update: object) -> bool:
-    """Whether a fit depends on more than its rows."""
-    return bool(getattr(update, "needs_parent", Update.needs_parent))
 
 
 def rows_fitted(update: object, rows: int) -> int:

@@ -32,7 +32,7 @@ from backtrain import (
     Verdict,
     Window,
 )
-from backtrain.simulator.asking import method
+from backtrain.simulator.asking import method, needs_parent
 from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS
 from backtrain.simulator.texts import code
 from backtrain.strategies import (
@@ -342,6 +342,7 @@ def test_an_optional_method_is_the_parts_own_or_the_base_classs() -> None:
     gate = BareGate()
     assert method(Gate, "open", gate)() is gate
     assert method(Trigger, "prepare", at)(None) is at
+    assert needs_parent(BareUpdate()) is needs_parent(OwnUpdate()) is True
     assert method(Trigger, "instants", SimpleNamespace(instants=(1, 2)))() is None  # a field
 
 
