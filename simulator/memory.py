@@ -115,9 +115,8 @@ def _changeable(value: object, is_part: bool = True) -> Iterator[object]:
         if is_part:  # a user's frozen class is trusted with the functions that it holds
             yield from _of_function(value)
     elif _is_frozen(value):
-        own = type(value).__module__.partition(".")[0] == "backtrain"
         for spec in fields(value):  # type: ignore[arg-type]
-            yield from _changeable(getattr(value, spec.name), own)
+            yield from _changeable(getattr(value, spec.name), _is_own(type(value).__module__))
     elif isinstance(value, _GENERATORS) or _is_part(value):
         yield value
 
@@ -132,8 +131,15 @@ def _of_function(value: Any) -> Iterator[object]:
             yield from _changeable(value.__self__)
         elif hasattr(value.__self__, "__dict__") and not isinstance(value.__self__, type):
             yield value.__self__
+    elif isinstance(value, FunctionType) and _is_own(value.__globals__.get("__name__")):
+        yield from _changeable([held for _, held in _held(value)])
     elif isinstance(value, FunctionType):
         yield value
+
+
+def _is_own(module: object) -> bool:
+    """Whether a module is of this package, whose functions may keep a log of answers."""
+    return str(module).partition(".")[0] == "backtrain"
 
 
 def _is_frozen(value: Any) -> bool:
