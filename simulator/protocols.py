@@ -15,6 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.constraints import check
+from backtrain.simulator.errors import PartError as PartError
 from backtrain.simulator.texts import code
 
 if TYPE_CHECKING:
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 Rows = slice | NDArray[np.int64]
 _ACTIONS = ("deploy", "reject", "wait", "refit")
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
-
-
-class PartError(ValueError):
-    """A part was given a parameter that makes no sense, or does not fit the rest of the setup."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -481,7 +479,18 @@ def rows_fitted(update: Update, rows: int) -> int:
 
 
 class Part:
-    """Gives a frozen dataclass a ``repr`` that is the shortest code that builds it."""
+    """Gives a frozen dataclass checked parameters, and a ``repr`` that builds it again.
+
+    What a parameter may be stands beside its type: ``rows: Count`` of `simulator.constraints`, or
+    ``since: Literal["start", "training"]``. The ``repr`` is the shortest code that builds the part.
+    """
+
+    def __post_init__(self) -> None:
+        check(self)
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """Raise `PartError` where values do not go together; each for itself is checked already."""
 
     def __repr__(self) -> str:
         shown: list[str] = []

@@ -298,7 +298,7 @@ def test_own_modules_are_found_and_their_import_errors_told(
 
 
 def test_a_part_that_refuses_its_value_says_so_itself() -> None:
-    with pytest.raises(ConfigError, match=r"'7X': not a time offset; did you mean '7D'\?"):
+    with pytest.raises(ConfigError, match=r"'7X'\): not a time offset; did you mean '7D'\?"):
         load(composed(*small("window.length=7X")))
 
 

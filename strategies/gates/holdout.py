@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
+from backtrain.datasets.values import exact_share
+from backtrain.simulator.constraints import Count, Holdout, NotNegative
+from backtrain.simulator.protocols import Part, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.weighted import mean_loss, weighing
@@ -79,20 +80,11 @@ class BeatsChampion(Part):
     BeatsChampion(refit=True)
     """
 
-    holdout: float | int = 0.2
-    margin: float = 0.0
+    holdout: Holdout = 0.2
+    margin: NotNegative = 0.0
     metric: str | None = None
     refit: bool = False
-    min_rows: int = 10
-
-    def __post_init__(self) -> None:
-        _refuse_holdout("BeatsChampion", self.holdout)
-        if not (is_number(self.margin) and self.margin >= 0):
-            raise PartError(
-                f"BeatsChampion(margin={self.margin!r}): not negative; by how much to win"
-            )
-        if not is_count(self.min_rows):
-            raise PartError(f"BeatsChampion(min_rows={self.min_rows!r}): give 1 or more")
+    min_rows: Count = 10
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give."""
@@ -168,20 +160,10 @@ class NoGroupWorse(Part):
     NoGroupWorse(margin=0.05)
     """
 
-    margin: float = 0.0
-    min_rows: int = 30
-    holdout: float | int | None = 0.2
+    margin: NotNegative = 0.0
+    min_rows: Count = 30
+    holdout: Holdout | None = 0.2
     metric: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.holdout is not None:
-            _refuse_holdout("NoGroupWorse", self.holdout)
-        if not (is_number(self.margin) and self.margin >= 0):
-            raise PartError(
-                f"NoGroupWorse(margin={self.margin!r}): not negative; by how much to lose at most"
-            )
-        if not is_count(self.min_rows):
-            raise PartError(f"NoGroupWorse(min_rows={self.min_rows!r}): give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a stream without groups, and a metric that this model and target cannot give."""
@@ -262,10 +244,3 @@ def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection,
     kept = np.ones(size, dtype=bool)
     kept[newest] = False
     return selection.take(np.flatnonzero(kept)), selection.take(np.sort(newest))
-
-
-def _refuse_holdout(gate: str, holdout: float | int) -> None:
-    if not is_count(holdout) and not (isinstance(holdout, float) and 0 < holdout < 1):
-        raise PartError(
-            f"{gate}(holdout={holdout!r}): a share between 0 and 1, or a number of rows"
-        )

@@ -5,13 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.datasets.values import is_count, is_number
+from backtrain.simulator.constraints import (
+    Count,
+    Interval,
+    Length,
+    Level,
+    Listed,
+    NotNegative,
+    Offset,
+    ShareAboveZero,
+    exactly_one,
+)
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -21,6 +31,7 @@ from backtrain.strategies.weighted import chance_above, estimate, weighing
 __all__ = ["Canary", "Shadow"]
 
 Otherwise = Literal["deploy", "reject"]
+_STEPS = Listed(least=1, such_as="[0.05, 0.25, 1]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,22 +67,19 @@ class Shadow(Part):
     Shadow(duration='7D', max_duration='30D')
     """
 
-    duration: str | None = None
-    rows: int | None = None
-    min_labels: int = 30
-    max_duration: str | None = None
+    duration: Interval | None = None
+    rows: Count | None = None
+    min_labels: Count = 30
+    max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
     metric: str | None = None
-    margin: float = 0.0
+    margin: NotNegative = 0.0
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        if (self.duration is None) == (self.rows is None):
-            raise PartError(f"{self!r}: give exactly one of duration= and rows=")
-        if isinstance(self.duration, int) or isinstance(self.rows, str):
-            raise PartError(f"{self!r}: duration= is a time offset, rows= a number; swap them")
-        refuse_length("Shadow", "rows" if self.duration is None else "duration", self._length)
-        _refuse_end(self, self._length, 1)
+    def check_parameters(self) -> None:
+        """Refuse what is not one length, and an end before it."""
+        exactly_one(self, "duration", "rows")
+        _refuse_early_end(self, self._length, 1)
 
     @property
     def _length(self) -> Any:
@@ -130,34 +138,29 @@ class Canary(Part):
     Canary(steps=(0.1, 1.0), each='12h')
     """
 
-    steps: Sequence[float] = (0.05, 0.25, 1.0)
-    each: str | int = "1D"
-    margin: float = 0.0
-    alpha: float | None = None
-    min_labels: int = 30
-    max_duration: str | None = None
+    steps: Annotated[Sequence[ShareAboveZero], _STEPS] = (0.05, 0.25, 1.0)
+    each: Length = "1D"
+    margin: NotNegative = 0.0
+    alpha: Level | None = None
+    min_labels: Count = 30
+    max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
     metric: str | None = None
     sticky: bool = False
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        listed = isinstance(self.steps, Sequence) and not isinstance(self.steps, str)
-        if not listed or not self.steps or not all(map(is_number, self.steps)):
-            raise PartError(f"Canary(steps={self.steps!r}): give a list, such as [0.05, 0.25, 1]")
+    def check_parameters(self) -> None:
+        """Refuse steps that do not grow, a test of a metric, and an end before the last step."""
         steps = tuple(float(share) for share in self.steps)
         object.__setattr__(self, "steps", steps)
-        if steps[0] <= 0 or steps[-1] > 1 or not (np.diff(steps) > 0).all():
-            raise PartError(f"Canary(steps={steps}): shares above 0 that grow, up to 1")
-        if self.alpha is not None:
-            refuse_alpha("Canary", self.alpha)
-            if self.metric is not None:
-                raise PartError(
-                    f"Canary(metric={self.metric!r}, alpha={self.alpha!r}): the test is of losses, "
-                    "which add up; leave one of the two out"
-                )
-        refuse_length("Canary", "each", self.each)
-        _refuse_end(self, self.each, len(steps))
+        if not (np.diff(steps) > 0).all():
+            raise PartError(f"Canary(steps={steps}): give shares that grow, up to 1")
+        if self.alpha is not None and self.metric is not None:
+            raise PartError(
+                f"Canary(metric={self.metric!r}, alpha={self.alpha!r}): the test is of losses, "
+                "which add up; leave one of the two out"
+            )
+        _refuse_early_end(self, self.each, len(steps))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model cannot give, and a sticky share without groups."""
@@ -308,36 +311,14 @@ class _CanaryTrial(_WatchedTrial):
 # --- what is refused ----------------------------------------------------------------------------
 
 
-def refuse_length(gate: str, name: str, length: Any) -> None:
-    """What is neither a positive time offset nor a positive number of rows."""
-    if isinstance(length, int):
-        if isinstance(length, bool) or length < 1:
-            raise PartError(f"{gate}({name}={length!r}): a number of rows, 1 or more")
-    elif parse_offset(length, f"{gate}({name})") == pd.Timedelta(0):
-        raise PartError(f"{gate}({name}={length!r}): no time at all")
-
-
-def _refuse_end(gate: Any, length: Any, steps: int) -> None:
-    """What `Shadow` and `Canary` have in common; ``length`` is that of one of so many steps."""
-    name = type(gate).__name__
-    if gate.otherwise not in ("deploy", "reject"):
-        raise PartError(f"{name}(otherwise={gate.otherwise!r}): not one of 'deploy', 'reject'")
-    if not is_count(gate.min_labels):
-        raise PartError(f"{name}(min_labels={gate.min_labels!r}): give 1 or more")
-    if not (is_number(gate.margin) and gate.margin >= 0):
-        raise PartError(f"{name}(margin={gate.margin!r}): not negative")
-    if gate.max_duration is None:
-        return
-    most = parse_offset(gate.max_duration, f"{name}(max_duration)")
+def _refuse_early_end(gate: Shadow | Canary, length: str | int, steps: int) -> None:
+    """Raise `PartError` where ``max_duration`` is over before so many steps of a length are."""
     one = None if isinstance(length, int) else parse_offset(length)
-    if isinstance(one, pd.Timedelta) and isinstance(most, pd.Timedelta) and one * steps > most:
+    if gate.max_duration is None or not isinstance(one, pd.Timedelta):
+        return
+    most = parse_offset(gate.max_duration)
+    if isinstance(most, pd.Timedelta) and one * steps > most:
         raise PartError(
-            f"{name}(max_duration={gate.max_duration!r}): over before {one * steps} have passed; "
-            "give more"
+            f"{type(gate).__name__}(max_duration={gate.max_duration!r}): over before {one * steps} "
+            "have passed; give more"
         )
-
-
-def refuse_alpha(gate: str, alpha: float) -> None:
-    """What is not a level of a test."""
-    if not (is_number(alpha) and 0 < alpha < 1):
-        raise PartError(f"{gate}(alpha={alpha!r}): a level between 0 and 1, such as 0.05")

@@ -5,33 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.constraints import (
+    Count,
+    Level,
+    Names,
+    OneOf,
+    RowsWindow,
+    Share,
+    TwoOrMore,
+)
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.constraints import refuse_no_count, refuse_window
-from backtrain.strategies.drift.distances import AT_ONCE, Sample
+from backtrain.strategies.drift.distances import AT_ONCE, BY_COLUMN, Sample
 from backtrain.strategies.drift.rules import (
+    TESTED,
     USUAL,
     Comparison,
+    Correction,
     Rule,
+    Threshold,
     by_p_value,
     columns_of,
     is_categorical,
-    refuse_correction,
 )
 from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
-from backtrain.strategies.triggers.watch import (
-    Watch,
-    kept,
-    refuse_share,
-    refuse_text,
-)
+from backtrain.strategies.triggers.watch import Watch, kept
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -89,36 +94,25 @@ class FeatureDrift(Part):
     FeatureDrift(test='PSI', threshold=0.2, season='hour')
     """
 
-    test: str = "auto"
-    correction: str = "Benjamini-Hochberg"
-    alpha: float = 0.05
-    threshold: float | str = "calibrated"
-    window: int = 1_000
-    min_rows: int = 200
-    exclude: Sequence[str] = ()
-    season: str | None = None
-    min_share: float = 0.0
-    max_reference: int = 10_000
+    test: Annotated[str, OneOf(choices=(*TESTED, *BY_COLUMN, *AT_ONCE))] = "auto"
+    correction: Correction = "Benjamini-Hochberg"
+    alpha: Level = 0.05
+    threshold: Threshold = "calibrated"
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
+    exclude: Names = ()
+    season: Annotated[str, OneOf(choices=tuple(_SEASONS))] | None = None
+    min_share: Share = 0.0
+    max_reference: TwoOrMore = 10_000
 
-    def __post_init__(self) -> None:
-        _ = self.rule
-        refuse_window("FeatureDrift", self.window, self.min_rows)
-        refuse_share("FeatureDrift", self.min_share)
-        refuse_text("FeatureDrift", self.exclude)
-        refuse_no_count(
-            f"FeatureDrift(max_reference={self.max_reference!r})", self.max_reference, least=2
-        )
-        if self.season is not None and self.season not in _SEASONS:
-            raise PartError(
-                f"FeatureDrift(season={self.season!r}): not one of {', '.join(map(repr, _SEASONS))}"
-            )
+    def check_parameters(self) -> None:
+        """Refuse what the test does not look at."""
+        self.rule.check_used(self)
 
     @cached_property
     def rule(self) -> Rule:
         """How columns are compared."""
-        return Rule(
-            "FeatureDrift", self.test, self.correction, self.alpha, self.threshold, self.window
-        )
+        return Rule(self.test, self.correction, self.alpha, self.threshold, self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have, and tests that can compare none of them."""
@@ -165,24 +159,20 @@ class PredictionDrift(Part):
     PredictionDrift(test='JS', window=500)
     """
 
-    test: str = "auto"
-    alpha: float = 0.05
-    threshold: float | str = "calibrated"
-    window: int = 1_000
-    min_rows: int = 200
+    test: Annotated[str, OneOf(choices=(*TESTED, *BY_COLUMN))] = "auto"
+    alpha: Level = 0.05
+    threshold: Threshold = "calibrated"
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
 
-    def __post_init__(self) -> None:
-        _ = self.rule
-        refuse_window("PredictionDrift", self.window, self.min_rows)
-        if self.test in AT_ONCE:
-            raise PartError(
-                f"PredictionDrift(test={self.test!r}): is for many columns; use 'auto' or 'JS'"
-            )
+    def check_parameters(self) -> None:
+        """Refuse what the test does not look at."""
+        self.rule.check_used(self)
 
     @cached_property
     def rule(self) -> Rule:
         """How scores are compared; there is one column, so nothing to correct."""
-        return Rule("PredictionDrift", self.test, USUAL[0], self.alpha, self.threshold, self.window)
+        return Rule(self.test, USUAL[0], self.alpha, self.threshold, self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse tests of numbers for predicted classes."""
@@ -223,18 +213,12 @@ class MissingDrift(Part):
     MissingDrift(alpha=0.001, window=500)
     """
 
-    correction: str = "Benjamini-Hochberg"
-    alpha: float = 0.05
-    window: int = 1_000
-    min_rows: int = 200
-    exclude: Sequence[str] = ()
-    min_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        refuse_correction("MissingDrift", self.correction, self.alpha)
-        refuse_window("MissingDrift", self.window, self.min_rows)
-        refuse_share("MissingDrift", self.min_share)
-        refuse_text("MissingDrift", self.exclude)
+    correction: Correction = "Benjamini-Hochberg"
+    alpha: Level = 0.05
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
+    exclude: Names = ()
+    min_share: Share = 0.0
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have."""

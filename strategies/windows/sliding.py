@@ -9,9 +9,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
-from backtrain.datasets.values import is_share
+from backtrain.datasets import offsets
+from backtrain.datasets.offsets import (
+    instants,
+    nanoseconds,
+    parse_fixed,
+    parse_offset,
+    shift,
+    subtract,
+)
 from backtrain.simulator.asking import select
+from backtrain.simulator.constraints import (
+    Count,
+    FixedInterval,
+    Interval,
+    Length,
+    Offset,
+    ShareAboveZero,
+)
 from backtrain.simulator.protocols import Checked, Part, PartError, Selection, Window
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -46,19 +61,11 @@ class Sliding(Part):
     (Sliding('90D'), Sliding(2000))
     """
 
-    length: str | int
-
-    def __post_init__(self) -> None:
-        if isinstance(self.length, int) and (isinstance(self.length, bool) or self.length < 1):
-            raise PartError(f"Sliding(length={self.length!r}): a number of rows is at least 1")
-        if self._offset is not None and self._offset == parse_offset("0D"):
-            raise PartError(f"Sliding(length={self.length!r}): holds no row; did you mean '90D'?")
+    length: Length
 
     @cached_property
-    def _offset(self) -> Offset | None:
-        return (
-            None if isinstance(self.length, int) else parse_offset(self.length, "Sliding(length)")
-        )
+    def _offset(self) -> offsets.Offset | None:
+        return None if isinstance(self.length, int) else parse_offset(self.length)
 
     def select(self, view: View) -> Selection:
         """The newest labelled rows, in event order."""
@@ -82,22 +89,16 @@ class Decay(Part):
     (Decay('90D'), Decay('90D', window=Sliding('365D')))
     """
 
-    half_life: str
+    half_life: FixedInterval
     window: Window = field(default_factory=Expanding)
 
-    def __post_init__(self) -> None:
-        if self._nanoseconds == 0:
-            raise PartError(f"Decay(half_life={self.half_life!r}): no time at all; try '90D'")
+    def check_parameters(self) -> None:
+        """Refuse what is not a window."""
         refuse_other("Decay(window", self.window)
 
     @cached_property
     def _nanoseconds(self) -> int:
-        offset = parse_offset(self.half_life, "Decay(half_life)")
-        if not isinstance(offset, pd.Timedelta):
-            raise PartError(
-                f"Decay(half_life={self.half_life!r}): not of fixed length; give days or hours"
-            )
-        return nanoseconds(offset)
+        return nanoseconds(parse_fixed(self.half_life))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
@@ -131,11 +132,11 @@ class SinceDrift(Part):
     SinceDrift(min_rows=500, otherwise=Sliding('90D'))
     """
 
-    min_rows: int = 100
+    min_rows: Count = 100
     otherwise: Window = field(default_factory=Expanding)
 
-    def __post_init__(self) -> None:
-        refuse_fewer("SinceDrift(min_rows", self.min_rows)
+    def check_parameters(self) -> None:
+        """Refuse what is not a window."""
         refuse_other("SinceDrift(otherwise", self.otherwise)
 
     def check_setup(self, setup: Setup) -> None:
@@ -170,11 +171,11 @@ class SinceLastTraining(Part):
     SinceLastTraining(min_rows=500, otherwise=Sliding(5000))
     """
 
-    min_rows: int = 100
+    min_rows: Count = 100
     otherwise: Window = field(default_factory=Expanding)
 
-    def __post_init__(self) -> None:
-        refuse_fewer("SinceLastTraining(min_rows", self.min_rows)
+    def check_parameters(self) -> None:
+        """Refuse what is not a window."""
         refuse_other("SinceLastTraining(otherwise", self.otherwise)
 
     def check_setup(self, setup: Setup) -> None:
@@ -219,28 +220,22 @@ class CompleteCohorts(Part):
     """
 
     window: Window
-    freq: str
-    coverage: float = 0.95
-    max_age: str | None = None
+    freq: Interval
+    coverage: ShareAboveZero = 0.95
+    max_age: Offset | None = None
 
-    def __post_init__(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse what is not a window."""
         refuse_other("CompleteCohorts(window", self.window)
-        if self._period == parse_offset("0D"):
-            raise PartError(f"CompleteCohorts(freq={self.freq!r}): no time at all; try '7D'")
-        if not is_share(self.coverage) or self.coverage == 0:
-            raise PartError(
-                f"CompleteCohorts(coverage={self.coverage!r}): a share above 0, at most 1"
-            )
-        _ = self._oldest
 
     @cached_property
-    def _period(self) -> Offset:
-        return parse_offset(self.freq, "CompleteCohorts(freq)")
+    def _period(self) -> offsets.Offset:
+        return parse_offset(self.freq)
 
     @cached_property
-    def _oldest(self) -> Offset | None:
+    def _oldest(self) -> offsets.Offset | None:
         age = self.max_age
-        return None if age is None else parse_offset(age, "CompleteCohorts(max_age)")
+        return None if age is None else parse_offset(age)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""
@@ -295,9 +290,3 @@ def refuse_other(where: str, window: object) -> None:
     """Raise `PartError` for what is not a window."""
     if isinstance(window, type) or not hasattr(window, "select"):
         raise PartError(f"{where}={window!r}): not a window, such as Expanding()")
-
-
-def refuse_fewer(where: str, count: object, least: int = 1) -> None:
-    """Raise `PartError` for what is not a whole number, or below the least."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < least:
-        raise PartError(f"{where}={count!r}): a number of rows, {least} or more")
