@@ -10,16 +10,11 @@ from typing import Annotated
 import pandas as pd
 
 from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.asking import instants_of, refuse_other
 from backtrain.simulator.constraints import CountOrZero, Listed, Offset
-from backtrain.simulator.protocols import (
-    Gate,
-    Part,
-    PartError,
-    Recording,
-    Trigger,
-    Update,
-    Window,
-)
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate
+from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.triggers.limits import cool_from, is_used_up
@@ -36,9 +31,9 @@ class Strategy(Part):
 
     Parameters
     ----------
-    trigger : Trigger
+    trigger : Trigger, or a function
         When.
-    window : Window
+    window : Window, or a function
         On what.
     update : Update
         How; a full refit by default.
@@ -62,10 +57,10 @@ class Strategy(Part):
     Strategy(Every('7D'), Sliding('90D'), cooldown='2D')
     """
 
-    trigger: Trigger
-    window: Window
-    update: Update = field(default_factory=Refit)
-    gate: Gate = field(default_factory=Immediate)
+    trigger: AnyTrigger
+    window: AnyWindow
+    update: AnyUpdate = field(default_factory=Refit)
+    gate: AnyGate = field(default_factory=Immediate)
     cooldown: Offset | None = None
     budget: CountOrZero | None = None
     blackout: Annotated[Sequence[str | Sequence[str]], Listed()] = ()
@@ -73,21 +68,8 @@ class Strategy(Part):
 
     def check_parameters(self) -> None:
         """Refuse what is no part, and limits of what has already happened."""
-        for name, method in (
-            ("trigger", "monitor"),
-            ("window", "select"),
-            ("update", "fit"),
-            ("gate", "open"),
-        ):
-            part = getattr(self, name)
-            if isinstance(part, type):
-                raise PartError(
-                    f"Strategy({name}={part.__name__}): a class; did you mean {part.__name__}()?"
-                )
-            if not hasattr(part, method):
-                raise PartError(
-                    f"Strategy({name}={part!r}): not a {name}, it has no method {method!r}"
-                )
+        for name in ("trigger", "window", "update", "gate"):
+            refuse_other(name, f"Strategy({name})", getattr(self, name))
         # One form, whether it came from code or from YAML: equal strategies look equal.
         stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
@@ -95,7 +77,7 @@ class Strategy(Part):
         if self.tuned_until is not None:
             until = to_timestamp(self.tuned_until, "tuned_until")
             object.__setattr__(self, "tuned_until", until.isoformat())
-        if isinstance(self.trigger, Recording):
+        if instants_of(self.trigger) is not None:
             self._refuse_second_thoughts()
 
     def _refuse_second_thoughts(self) -> None:

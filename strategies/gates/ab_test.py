@@ -15,7 +15,6 @@ from backtrain.simulator.constraints import Count, FixedInterval, Level, Number,
 from backtrain.simulator.protocols import Part, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.gates.online import Trial
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 
 __all__ = ["ABTest"]
@@ -82,7 +81,7 @@ class ABTest(Part):
         return _Test(self)
 
 
-class _Test(Trial):
+class _Test:
     def __init__(self, gate: ABTest) -> None:
         self._gate = gate
         self._began: int | None = None

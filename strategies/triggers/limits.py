@@ -11,7 +11,8 @@ import pandas as pd
 from backtrain.datasets.offsets import due_at, parse_offset
 from backtrain.simulator.asking import monitor_of
 from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
-from backtrain.simulator.protocols import Monitor, PartError, Reason, Trigger
+from backtrain.simulator.parts import AnyTrigger
+from backtrain.simulator.protocols import Monitor, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.combinations import Wrapped
 
@@ -167,7 +168,7 @@ class Budget(Wrapped):
 class _Silenced:
     """A trigger that is silent while a condition holds; it sees every tick."""
 
-    def __init__(self, trigger: Trigger, silent: Callable[[View], bool]) -> None:
+    def __init__(self, trigger: AnyTrigger, silent: Callable[[View], bool]) -> None:
         self._inner, self._silent = monitor_of(trigger), silent
 
     def fires(self, view: View) -> Reason | None:

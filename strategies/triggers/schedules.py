@@ -19,6 +19,7 @@ from backtrain.simulator.constraints import (
     Interval,
     Seed,
 )
+from backtrain.simulator.parts import Trigger
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
@@ -29,16 +30,12 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, repr=False)
-class Never(Part):
+class Never(Part, Trigger):
     """Keep the first model: the baseline that every strategy must beat.
 
     >>> Never()
     Never()
     """
-
-    def monitor(self) -> Never:
-        """Itself: it has nothing to remember."""
-        return self
 
     def fires(self, view: View) -> Reason | None:
         """Say nothing."""

@@ -48,8 +48,6 @@ class Refit(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
-    keeps_parameters: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""
@@ -84,8 +82,6 @@ class WarmStart(Part):
     """
 
     rounds: Count = 10
-
-    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``warm_start``."""
@@ -174,8 +170,6 @@ class PartialFit(Part):
     batch_rows: Count | None = None
     replay: Annotated[float, Number("old rows per new one, 0 or more, such as 0.5", 0)] = 0.0
     seed: Seed = 0
-
-    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``partial_fit``."""

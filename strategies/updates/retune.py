@@ -71,7 +71,6 @@ class Retune(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
-    keeps_rows: ClassVar[bool] = True
 
     def check_parameters(self) -> None:
         """Refuse what is not a grid, and a score that scikit-learn does not know."""

@@ -15,9 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from backtrain.simulator.asking import select
+from backtrain.simulator.asking import check_setup, refuse_other, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
-from backtrain.simulator.protocols import Part, Selection, Window
+from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.protocols import Part, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted
@@ -25,9 +26,7 @@ from backtrain.strategies.weighted import mean_loss
 from backtrain.strategies.windows.sliding import (
     Expanding,
     Sliding,
-    check,
     need_weights,
-    refuse_other,
 )
 
 __all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
@@ -57,21 +56,21 @@ class Dynamic(Part):
     Dynamic((Sliding('30D'), Sliding('90D'), Expanding()), holdout='7D')
     """
 
-    candidates: Annotated[Sequence[Window], Listed("a list of windows", least=1)]
+    candidates: Annotated[Sequence[AnyWindow], Listed("a list of windows", least=1)]
     holdout: Length = 200
     metric: str | None = None
 
     def check_parameters(self) -> None:
         """Refuse what are not windows."""
         for window in self.candidates:
-            refuse_other("Dynamic(candidates", window)
+            refuse_other("window", "Dynamic(candidates)", window)
         # One form, whether it came from code or from YAML: equal windows look equal.
         object.__setattr__(self, "candidates", tuple(self.candidates))
 
     def check_setup(self, setup: Setup) -> None:
         """Hold candidates and metric against the setup."""
         for window in self.candidates:
-            check(window, setup)
+            check_setup(window, setup)
         if self.metric is not None:
             setup.metric(self.metric)
 
@@ -122,19 +121,19 @@ class Representative(Part):
     """
 
     size: Count
-    window: Window = field(default_factory=Expanding)
+    window: AnyWindow = field(default_factory=Expanding)
     max_weight: Annotated[
         float, Number("at least 1, which is the mean weight", 1, closed="both")
     ] = 10.0
 
     def check_parameters(self) -> None:
         """Refuse what is not a window."""
-        refuse_other("Representative(window", self.window)
+        refuse_other("window", "Representative(window)", self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
         need_weights(self, setup)
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """The rows of ``window``, weighted by their odds."""
@@ -145,8 +144,8 @@ class Representative(Part):
         both = np.concatenate((inner.indices(), newest))
         own = inner.weights
         weights = None if own is None else np.concatenate((own, np.ones(len(newest))))
-        told = view.fit(_Domain(len(newest)), Selection(both, weights)).estimator
-        log_odds = told.decision_function(view.X(inner.rows))
+        fit = view.fit(_Domain(len(newest)), Selection(both, weights), labels=False)
+        log_odds = fit.estimator.decision_function(view.X(inner.rows))
         odds = np.exp(log_odds - log_odds.max())
         ratio = np.minimum(odds / np.average(odds, weights=own), self.max_weight)
         return Selection(inner.rows, ratio if own is None else own * ratio)
@@ -158,7 +157,6 @@ class _Domain:
 
     newest: int
     needs_parent: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
 
     def fit(self, model: Any, X: Any, y: Any, weights: Any, parent: Any, seed: int) -> Any:
         is_new = np.arange(len(X)) >= len(X) - self.newest
@@ -225,16 +223,16 @@ class Thinned(Part):
     Thinned(Expanding(), 5000)
     """
 
-    window: Window
+    window: AnyWindow
     rows: TwoOrMore
 
     def check_parameters(self) -> None:
         """Refuse what is not a window."""
-        refuse_other("Thinned(window", self.window)
+        refuse_other("window", "Thinned(window)", self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """Evenly spaced rows of ``window``."""
