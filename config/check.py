@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
+from backtrain.simulator.constraints import PartKind
 
 
 class Built:
@@ -184,9 +185,18 @@ class _Signature:
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
     function = target.__init__ if inspect.isclass(target) else target
     try:
-        return get_type_hints(function)
+        full = get_type_hints(function, include_extras=True)
+        named = {key: hint for key, hint in full.items() if _kind_of_part(hint) is not None}
+        return get_type_hints(function) | named
     except (NameError, TypeError, AttributeError):  # hints that cannot be read check nothing
         return {}
+
+
+def _kind_of_part(hint: Any) -> PartKind | None:
+    """The kind of part that a hint names, or None."""
+    return next(
+        (one for one in getattr(hint, "__metadata__", ()) if isinstance(one, PartKind)), None
+    )
 
 
 def _mismatch(value: Any, hint: Any) -> str | None:
@@ -233,6 +243,8 @@ def _kind(value: Any) -> str:
 def _describe(hint: Any) -> str:
     """A type in the words of someone who writes YAML: what cannot stand there is left out."""
     origin, inner = get_origin(hint), get_args(hint)
+    if (kind := _kind_of_part(hint)) is not None:
+        return kind.wants
     if origin in (Union, UnionType):
         writable = [part for part in inner if part in (*_PLAIN, NoneType) or get_origin(part)]
         return " or ".join(dict.fromkeys(map(_describe, writable or inner)))

@@ -12,9 +12,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from numbers import Real
-from types import NoneType, SimpleNamespace, UnionType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodType,
+    NoneType,
+    SimpleNamespace,
+    UnionType,
+)
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -23,6 +30,7 @@ import pandas as pd
 from backtrain.datasets.offsets import parse_fixed, parse_offset
 from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.texts import code
 
 # --- kinds of constraints -------------------------------------------------------------------------
 
@@ -202,6 +210,49 @@ class Holds(Constraint):
         return f"the window must hold at least {self.other}={least!r} rows"
 
 
+@dataclass(frozen=True)
+class PartKind(Constraint):
+    """A part of a strategy, by the methods that it has.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        One of them is needed.
+    functions : bool
+        Whether a plain function is one as well.
+    """
+
+    methods: tuple[str, ...] = ()
+    functions: bool = False
+
+    def problem(self, value: Any, owner: Any = None) -> str | None:
+        """What is wrong with a value, or None."""
+        if isinstance(value, type):
+            return f"is a class; did you mean {value.__name__}()?"
+        if isinstance(value, FUNCTIONS):
+            return (
+                None
+                if self.functions
+                else (
+                    "is a function; triggers and windows may be functions, "
+                    f"{self.wants} is an object of a class with a method {self.methods[0]!r}"
+                )
+            )
+        if any(callable(getattr(value, method, None)) for method in self.methods):
+            return None
+        return f"is not {self.wants}, it has no method {self.methods[0]!r}"
+
+
+#: What a plain function may be: also a lambda, a partial or a bound method.
+FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
+KINDS = {
+    "trigger": PartKind("a trigger", ("fires", "monitor"), functions=True),
+    "window": PartKind("a window", ("select",), functions=True),
+    "update": PartKind("an update", ("fit",)),
+    "gate": PartKind("a gate", ("review", "open")),
+}
+
+
 # --- what fields say ------------------------------------------------------------------------------
 
 Count = Annotated[int, Whole()]
@@ -261,7 +312,7 @@ def check(owner: Any, error: type[ValueError] = PartError) -> None:
             value = value.item()
             object.__setattr__(owner, field.name, value)
         if (wrong := _problem(hints.get(field.name), value, owner)) is not None:
-            raise error(f"{kind.__name__}({field.name}={value!r}): {wrong}")
+            raise error(f"{kind.__name__}({field.name}={code(value)}): {wrong}")
 
 
 def exactly_one(part: Any, *names: str) -> None:

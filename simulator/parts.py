@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.constraints import check
+from backtrain.simulator.constraints import KINDS, check
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
@@ -208,9 +208,9 @@ class Opened(Protocol):
         """What decides about one challenger."""
 
 
-AnyTrigger = Monitor | Monitored | Callable[[Any], Fired]
-AnyWindow = Selecting | Callable[[Any], Selected]
-AnyGate = Trial | Opened
+AnyTrigger = Annotated[Monitor | Monitored | Callable[[Any], Fired], KINDS["trigger"]]
+AnyWindow = Annotated[Selecting | Callable[[Any], Selected], KINDS["window"]]
+AnyGate = Annotated[Trial | Opened, KINDS["gate"]]
 
 
 class Policy(Protocol):

@@ -10,8 +10,8 @@ from typing import Annotated
 import pandas as pd
 
 from backtrain.datasets.offsets import to_timestamp
-from backtrain.simulator.asking import instants_of, refuse_other
-from backtrain.simulator.constraints import CountOrZero, Listed, Offset
+from backtrain.simulator.asking import instants_of
+from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
@@ -59,7 +59,7 @@ class Strategy(Part):
 
     trigger: AnyTrigger
     window: AnyWindow
-    update: AnyUpdate = field(default_factory=Refit)
+    update: Annotated[AnyUpdate, KINDS["update"]] = field(default_factory=Refit)
     gate: AnyGate = field(default_factory=Immediate)
     cooldown: Offset | None = None
     budget: CountOrZero | None = None
@@ -67,9 +67,7 @@ class Strategy(Part):
     tuned_until: Instant | None = None
 
     def check_parameters(self) -> None:
-        """Refuse what is no part, and limits of what has already happened."""
-        for name in ("trigger", "window", "update", "gate"):
-            refuse_other(name, f"Strategy({name})", getattr(self, name))
+        """Read the times, and refuse limits of what has already happened."""
         # One form, whether it came from code or from YAML: equal strategies look equal.
         stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)

@@ -16,15 +16,24 @@ MAY_IMPORT = {
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
     "app": {"datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "app"},
-    "conf": set(),
-    "config": {"app", "datasets", "store", "strategies", "lossmatrix", "reports", "config"},
+    "conf": {"config"},
+    "config": {
+        "app",
+        "datasets",
+        "store",
+        "simulator",
+        "strategies",
+        "lossmatrix",
+        "reports",
+        "config",
+    },
     "cli": {"app", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
     ("strategies", "simulator"): {
         *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
-        *("view", "metrics", "ledger", "setup", "protocols"),
+        *("view", "metrics", "ledger", "setup", "protocols", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},

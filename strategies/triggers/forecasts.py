@@ -131,7 +131,7 @@ class _Traffic:
 
 @dataclass(frozen=True, repr=False)
 class Learned(Part):
-    """When a classifier, taught by the clairvoyant on the history before ``start``, says so.
+    """When a classifier, taught by the oracle on the history before ``start``, says so.
 
     It knows the staleness now (as in `StalenessCost`), the staleness accumulated (as in
     `CumulativeStaleness`) and the age of the version in force, and fires where ``weights[0] +

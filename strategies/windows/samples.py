@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from backtrain.simulator.asking import check_setup, refuse_other, select
+from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.protocols import Part, Selection
@@ -61,10 +61,7 @@ class Dynamic(Part):
     metric: str | None = None
 
     def check_parameters(self) -> None:
-        """Refuse what are not windows."""
-        for window in self.candidates:
-            refuse_other("window", "Dynamic(candidates)", window)
-        # One form, whether it came from code or from YAML: equal windows look equal.
+        """Keep the windows in one form: equal ones look equal, from code or from YAML."""
         object.__setattr__(self, "candidates", tuple(self.candidates))
 
     def check_setup(self, setup: Setup) -> None:
@@ -125,10 +122,6 @@ class Representative(Part):
     max_weight: Annotated[
         float, Number("at least 1, which is the mean weight", 1, closed="both")
     ] = 10.0
-
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "Representative(window)", self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
@@ -225,10 +218,6 @@ class Thinned(Part):
 
     window: AnyWindow
     rows: TwoOrMore
-
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "Thinned(window)", self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""

@@ -18,7 +18,7 @@ from backtrain.datasets.offsets import (
     shift,
     subtract,
 )
-from backtrain.simulator.asking import check_setup, refuse_other, select
+from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import (
     Count,
     FixedInterval,
@@ -93,10 +93,6 @@ class Decay(Part):
     half_life: FixedInterval
     window: AnyWindow = field(default_factory=Expanding)
 
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "Decay(window)", self.window)
-
     @cached_property
     def _nanoseconds(self) -> int:
         return nanoseconds(parse_fixed(self.half_life))
@@ -136,10 +132,6 @@ class SinceDrift(Part):
     min_rows: Count = 100
     otherwise: AnyWindow = field(default_factory=Expanding)
 
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "SinceDrift(otherwise)", self.otherwise)
-
     def check_setup(self, setup: Setup) -> None:
         """Hold the other window against the setup."""
         check_setup(self.otherwise, setup)
@@ -174,10 +166,6 @@ class SinceLastTraining(Part):
 
     min_rows: Count = 100
     otherwise: AnyWindow = field(default_factory=Expanding)
-
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "SinceLastTraining(otherwise)", self.otherwise)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the other window against the setup."""
@@ -224,10 +212,6 @@ class CompleteCohorts(Part):
     freq: Interval
     coverage: ShareAboveZero = 0.95
     max_age: Offset | None = None
-
-    def check_parameters(self) -> None:
-        """Refuse what is not a window."""
-        refuse_other("window", "CompleteCohorts(window)", self.window)
 
     @cached_property
     def _period(self) -> offsets.Offset:
