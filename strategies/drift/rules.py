@@ -18,7 +18,13 @@ from backtrain.strategies.drift.distances import (
     Sample,
     calibrated,
 )
-from backtrain.strategies.drift.two_sample import CORRECTIONS, Flags, Floats, Reference, p_values
+from backtrain.strategies.drift.two_sample import (
+    CORRECTIONS,
+    Flags,
+    Floats,
+    ReferenceSample,
+    p_values,
+)
 
 #: Tests that give p-values, and those that compare nothing but numbers.
 TESTED = ("auto", "KS", "chi2")
@@ -62,7 +68,7 @@ def by_p_value(names: Sequence[str], found: Floats, correction: str, alpha: floa
     return Found(names, found, np.full(len(found), limit), drifted, int(np.argmin(found)))
 
 
-class Comparison(Protocol):
+class DriftTest(Protocol):
     """A reference that newer rows are held against."""
 
     def look(self, columns: Columns) -> Found:
@@ -97,7 +103,7 @@ class Rule:
         """Whether the test can compare a column of this kind."""
         return not (categorical and self.test in NUMERIC)
 
-    def against(self, sample: Sample, names: Sequence[str]) -> Comparison:
+    def against(self, sample: Sample, names: Sequence[str]) -> DriftTest:
         """Compare with a reference whose columns are called ``names``."""
         kind = _Tested if self.test in TESTED else _Distant
         return kind(self, sample, names)
@@ -109,7 +115,7 @@ class _Tested:
     def __init__(self, rule: Rule, sample: Sample, names: Sequence[str]) -> None:
         self._rule, self._names = rule, names
         counted = rule.test == "chi2"
-        self._references = [Reference(column, counted) for column in sample.columns]
+        self._references = [ReferenceSample(column, counted) for column in sample.columns]
 
     def look(self, columns: Columns) -> Found:
         found = p_values(self._references, columns)

@@ -19,7 +19,7 @@ from backtrain.strategies.weighted import mean_loss, weighing
 __all__ = ["BeatsChampion", "Immediate", "NoGroupWorse"]
 
 
-class Comparison(NamedTuple):
+class HeldOutScores(NamedTuple):
     """Challenger against champion on the same rows; ``gain`` is positive where it is better."""
 
     challenger: float
@@ -199,7 +199,7 @@ class _Guard:
 # --- what gates share ---------------------------------------------------------------------------
 
 
-def compare(view: View, rows: Rows, name: str | None) -> Comparison:
+def compare(view: View, rows: Rows, name: str | None) -> HeldOutScores:
     """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss.
 
     Both take a row by its weight.
@@ -212,7 +212,7 @@ def compare(view: View, rows: Rows, name: str | None) -> Comparison:
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
         new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
     said = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
-    return Comparison(new, old, sign * (new - old), said)
+    return HeldOutScores(new, old, sign * (new - old), said)
 
 
 def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:

@@ -25,7 +25,7 @@ from backtrain.simulator.constraints import (
 from backtrain.simulator.protocols import Part, PartError, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.gates.holdout import Comparison, compare
+from backtrain.strategies.gates.holdout import HeldOutScores, compare
 from backtrain.strategies.weighted import chance_above, estimate, weighing
 
 __all__ = ["Canary", "Shadow"]
@@ -177,13 +177,13 @@ class Canary(Part):
 # --- trials -------------------------------------------------------------------------------------
 
 
-class _Stretch:
+class _Period:
     """So much time, or so many rows, from now on.
 
     Stretches that follow each other without a gap end at the first one's beginning + k * length.
     """
 
-    def __init__(self, length: str | int, view: View, before: _Stretch | None) -> None:
+    def __init__(self, length: str | int, view: View, before: _Period | None) -> None:
         self._row, self.until = 0, None
         if isinstance(length, int):
             self._row = view.past + length
@@ -204,7 +204,7 @@ class _WatchedTrial(ABC):
         self._terms = gate
         self._length = length
         self._share, self._sticky = 0.0, False
-        self._stretch: _Stretch | None = None
+        self._stretch: _Period | None = None
         self._row = 0
         self._last: pd.Timestamp | None = None
 
@@ -224,7 +224,7 @@ class _WatchedTrial(ABC):
             return decide(f"not over in {self._terms.max_duration}, {len(Selection(rows))} labels")
         return self._wait(view, self._stretch) if found is None else self._begin(view, found.said)
 
-    def _compare(self, view: View, rows: Rows, stretch: _Stretch) -> Comparison | None:
+    def _compare(self, view: View, rows: Rows, stretch: _Period) -> HeldOutScores | None:
         """What rows say at the end of a stretch; None where it is too early, or they do not."""
         if len(Selection(rows)) < self._terms.min_labels or not stretch.over(view):
             return None
@@ -233,10 +233,10 @@ class _WatchedTrial(ABC):
 
     def _begin(self, view: View, said: str = "") -> Verdict:
         """Begin a stretch."""
-        self._stretch = _Stretch(self._length, view, self._stretch)
+        self._stretch = _Period(self._length, view, self._stretch)
         return self._wait(view, self._stretch, said)
 
-    def _wait(self, view: View, stretch: _Stretch, said: str = "") -> Verdict:
+    def _wait(self, view: View, stretch: _Period, said: str = "") -> Verdict:
         """Ask at the end of the stretch; after it, or where rows count, at every tick."""
         end = None if stretch.over(view) else stretch.until
         due = [when for when in (end, self._last) if when is not None]
@@ -251,7 +251,7 @@ class _WatchedTrial(ABC):
         )
 
     @abstractmethod
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
         """What follows from a comparison at the end of a stretch; None is another stretch."""
 
 
@@ -260,7 +260,7 @@ class _ShadowTrial(_WatchedTrial):
         super().__init__(gate, length)
         self._margin = gate.margin
 
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict:
         judge = Verdict.deploy if found.gain > self._margin else Verdict.reject
         return judge(found.said, challenger=found.challenger, champion=found.champion)
 
@@ -279,14 +279,14 @@ class _CanaryTrial(_WatchedTrial):
         told = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
         return super()._begin(view, f"{told}; {said}" if said else told)
 
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
         worse = self._is_worse(view, rows, found)
         if not worse and self._step < len(self._gate.steps):
             return None
         judge = Verdict.reject if worse else Verdict.deploy
         return judge(found.said, challenger=found.challenger, champion=found.champion)
 
-    def _is_worse(self, view: View, rows: Rows, found: Comparison) -> bool:
+    def _is_worse(self, view: View, rows: Rows, found: HeldOutScores) -> bool:
         gate = self._gate
         if found.gain >= -gate.margin:
             return False

@@ -27,8 +27,8 @@ from backtrain.strategies.drift.distances import AT_ONCE, BY_COLUMN, Sample
 from backtrain.strategies.drift.rules import (
     TESTED,
     USUAL,
-    Comparison,
     Correction,
+    DriftTest,
     Found,
     Rule,
     Threshold,
@@ -37,7 +37,7 @@ from backtrain.strategies.drift.rules import (
     is_categorical,
 )
 from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
-from backtrain.strategies.triggers.watch import Watch, kept
+from backtrain.strategies.triggers.watch import RowsDetector, kept
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -233,13 +233,13 @@ class MissingDrift(Part):
 # --- watches ------------------------------------------------------------------------------------
 
 
-class _FeatureMonitor(Watch):
+class _FeatureMonitor(RowsDetector):
     def __init__(self, spec: FeatureDrift) -> None:
         super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec
 
     def forget(self) -> None:
-        self._comparison: Comparison | None = None
+        self._comparison: DriftTest | None = None
         self._seasons: NDArray[np.int64] | None = None
 
     def look(self, view: View, rows: slice) -> Found | None:
@@ -257,7 +257,7 @@ class _FeatureMonitor(Watch):
         view.checked()
         return comparison.look(columns_of(X, self._places(view, X)))
 
-    def _against(self, view: View, selection: Selection) -> Comparison:
+    def _against(self, view: View, selection: Selection) -> DriftTest:
         learnt = selection.indices()
         places = self._places(view, view.X(slice(0, 1)))
         sample = Sample(
@@ -283,13 +283,13 @@ class _FeatureMonitor(Watch):
         return self._spec.comparable(found, X)
 
 
-class _PredictionMonitor(Watch):
+class _PredictionMonitor(RowsDetector):
     def __init__(self, spec: PredictionDrift) -> None:
         super().__init__(spec.window, spec.min_rows)
         self._rule = spec.rule
 
     def forget(self) -> None:
-        self._comparison: Comparison | None = None
+        self._comparison: DriftTest | None = None
 
     def look(self, view: View, rows: slice) -> Found | None:
         served = view.served.within(rows)
@@ -314,7 +314,7 @@ class _PredictionMonitor(Watch):
         return self._comparison.look([now])
 
 
-class _MissingMonitor(Watch):
+class _MissingMonitor(RowsDetector):
     def __init__(self, spec: MissingDrift) -> None:
         super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec

@@ -11,7 +11,7 @@ from backtrain.strategies.drift.rules import Found
 from backtrain.strategies.triggers.performance import Detector, when
 
 
-class Watch(Detector):
+class RowsDetector(Detector):
     """Looks at the newest rows since the version in force came, when there are more of them."""
 
     def __init__(self, window: int, min_rows: int, min_share: float = 0.0) -> None:
