@@ -49,7 +49,7 @@ MOVED = {
     "strategies.martingale": "strategies.triggers.martingale",
     "strategies.multivariate": "strategies.drift.multivariate",
     "strategies.recorded": "strategies.triggers.recorded",
-    "strategies.refusals": "strategies.constraints",
+    "strategies.refusals": "simulator.constraints",
     "strategies.rehearsal": "strategies.triggers.tuning_history",
     "strategies.restraints": "strategies.triggers.limits",
     "strategies.retuning": "strategies.updates.retune",

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from backtrain.strategies.drift.distances import Distances, Sample, calibrated
 from backtrain.strategies.drift.rules import by_p_value
-from backtrain.strategies.drift.two_sample import CORRECTIONS, Reference, p_values
+from backtrain.strategies.drift.two_sample import CORRECTIONS, ReferenceSample, p_values
 
 COLUMNS, DRIFTED, SHIFT = 10, 3, 0.2
 REFERENCE, WINDOWS = 10_000, (100, 300, 1_000)
@@ -44,7 +44,7 @@ class Alarms:
         sample = Sample(lambda places: [column[places] for column in old], REFERENCE, REFERENCE)
         self.names = [f"x{column}" for column in range(COLUMNS)]
         self.tested = {
-            test: [Reference(column, counted) for column in sample.columns]
+            test: [ReferenceSample(column, counted) for column in sample.columns]
             for test, counted in TESTS.items()
         }
         both = [*DISTANCES, *SLOW] if slow else DISTANCES

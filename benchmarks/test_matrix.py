@@ -6,7 +6,7 @@ from scipy.stats import ks_2samp
 
 from backtrain import Prices
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.strategies.drift.two_sample import Reference, p_values
+from backtrain.strategies.drift.two_sample import ReferenceSample, p_values
 
 TICKS = 500
 
@@ -43,7 +43,7 @@ def test_the_oracle(benchmark, figure, matrix):
 def test_kolmogorov_smirnov_against_scipy(ratio):
     random = np.random.default_rng(0)
     old, new = random.normal(size=(10_000, 10)), random.normal(0.05, 1, size=(1_000, 10))
-    references = [Reference(old[:, i]) for i in range(10)]
+    references = [ReferenceSample(old[:, i]) for i in range(10)]
 
     def ours() -> list[float]:
         return p_values(references, [new[:, i] for i in range(10)]).tolist()

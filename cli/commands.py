@@ -22,7 +22,6 @@ from backtrain.cli.terminal import Terminated, command, in_one_line, say, stoppa
 from backtrain.config import tuning_study
 from backtrain.config.build import ConfigError, guess
 from backtrain.config.compose import (
-    PACKAGE,
     check_all,
     in_order,
     is_sweep,
@@ -30,6 +29,7 @@ from backtrain.config.compose import (
     refuse_unwritable,
     split,
 )
+from backtrain.config.presets import PACKAGE, describe, names
 from backtrain.config.study import Study, explained, in_words, load
 from backtrain.config.tuning_study import TuningStudy
 from backtrain.reports import archive
@@ -350,14 +350,7 @@ def _list(parsed: argparse.Namespace) -> None:
 
 def _choices(group: str) -> list[str]:
     """The presets of a group; those with an underscore are for other presets only."""
-    names = [entry.name for entry in (files(PACKAGE) / group).iterdir()]
-    return sorted(n.removesuffix(".yaml") for n in names if n.endswith(".yaml") and n[0] != "_")
-
-
-def describe(group: str, choice: str) -> str:
-    """The first comment of a preset's file."""
-    lines = (files(PACKAGE) / group / f"{choice}.yaml").read_text(encoding="utf-8").splitlines()
-    return next(line[2:] for line in lines if line[:1] == "#" and "@package" not in line)
+    return [name for name in names(group) if not name.startswith("_")]
 
 
 def _defaults() -> dict[str, list[str]]:

@@ -15,8 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
-from backtrain.simulator.fits import AnyUpdate
-from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow
+from backtrain.simulator.constraints import PartKind
 
 
 class Built:
@@ -26,8 +25,6 @@ class Built:
 MISSING = "???"
 _ABSENT = " is not given"
 _PLAIN = (str, int, float, bool)
-#: What hints of parts are called.
-_PARTS = {AnyTrigger: "trigger", AnyWindow: "window", AnyUpdate: "update", AnyGate: "gate"}
 _SPECIAL = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"}
 
 
@@ -188,9 +185,18 @@ class _Signature:
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:
     function = target.__init__ if inspect.isclass(target) else target
     try:
-        return get_type_hints(function)
+        full = get_type_hints(function, include_extras=True)
+        named = {key: hint for key, hint in full.items() if _kind_of_part(hint) is not None}
+        return get_type_hints(function) | named
     except (NameError, TypeError, AttributeError):  # hints that cannot be read check nothing
         return {}
+
+
+def _kind_of_part(hint: Any) -> PartKind | None:
+    """The kind of part that a hint names, or None."""
+    return next(
+        (one for one in getattr(hint, "__metadata__", ()) if isinstance(one, PartKind)), None
+    )
 
 
 def _mismatch(value: Any, hint: Any) -> str | None:
@@ -237,8 +243,8 @@ def _kind(value: Any) -> str:
 def _describe(hint: Any) -> str:
     """A type in the words of someone who writes YAML: what cannot stand there is left out."""
     origin, inner = get_origin(hint), get_args(hint)
-    if hint in _PARTS:
-        return f"{'an' if _PARTS[hint][0] in 'aeiou' else 'a'} {_PARTS[hint]}"
+    if (kind := _kind_of_part(hint)) is not None:
+        return kind.wants
     if origin in (Union, UnionType):
         writable = [part for part in inner if part in (*_PLAIN, NoneType) or get_origin(part)]
         return " or ".join(dict.fromkeys(map(_describe, writable or inner)))

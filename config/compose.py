@@ -6,7 +6,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -26,9 +25,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.config.build import ConfigError, guess
+from backtrain.config.presets import PACKAGE
+from backtrain.config.presets import names as _presets
 from backtrain.config.study import checked, keys
 
-PACKAGE = "backtrain.conf"
 #: Groups of which several presets may be chosen.
 _SEVERAL = ("faults",)
 #: A key of a part that a preset may leave to the run, as in strategy.window.length.
@@ -180,12 +180,6 @@ def _no_such_choice(error: MissingConfigException) -> str:
 
 def _first_line(error: BaseException | None) -> str:
     return "" if error is None else next(iter(str(error).splitlines()), "")
-
-
-def _presets(group: str) -> list[str]:
-    folder = files(PACKAGE) / group
-    names = [entry.name for entry in folder.iterdir()] if group and folder.is_dir() else []
-    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
 
 
 def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:

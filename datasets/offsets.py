@@ -172,6 +172,22 @@ def instants(start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
     return np.array(found[1:], dtype=np.int64).astype("datetime64[ns]")
 
 
+def parse_fixed(value: OffsetLike, name: str = "offset") -> pd.Timedelta:
+    """Read a time offset of fixed length; raises `ValueError` for calendar offsets, too.
+
+    >>> parse_fixed("MS", name="delay")
+    Traceback (most recent call last):
+    ...
+    ValueError: delay='MS': not of fixed length; give days or hours, such as '30D'
+    """
+    offset = parse_offset(value, name)
+    if not isinstance(offset, pd.Timedelta):
+        raise ValueError(
+            f"{name}={value!r}: not of fixed length; give days or hours, such as '30D'"
+        )
+    return offset
+
+
 def nanoseconds(offset: pd.Timedelta) -> int:
     """Return the length of a fixed offset in ns (pandas keeps it in a unit of its own choice).
 

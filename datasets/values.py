@@ -13,7 +13,7 @@ def is_number(value: object) -> bool:
     >>> is_number(0.5), is_number(float("nan")), is_number("0.5"), is_number(True)
     (True, False, False, False)
     """
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.timedelta64))
     return number and math.isfinite(value)  # type: ignore[arg-type]
 
 

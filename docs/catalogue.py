@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from backtrain import strategies
+from backtrain.config.presets import PARTS, exported, snake_case
 
 HERE = Path(__file__).parent
-CONF = HERE.parent / "conf"
 COMMAND = "python docs/catalogue.py"
 #: What a part of each group can do that no other can, and the heading of the group.
 GROUPS = {
@@ -98,11 +96,9 @@ def kind_of(part: Any) -> str:
 def presets() -> dict[str, str]:
     """How each class is named on the command line, such as ``trigger=every``."""
     found = {}
-    for path in sorted(CONF.glob("*/[!_]*.yaml")):
-        target = OmegaConf.to_container(OmegaConf.load(path)).get("_target_")
-        package, _, name = str(target).rpartition(".")
-        if package == strategies.__name__:
-            found[name] = f"{path.parent.name}={path.stem}"
+    for group in PARTS:
+        for kind in exported(group):
+            found[kind.__name__] = f"{group}={snake_case(kind.__name__)}"
     return found
 
 

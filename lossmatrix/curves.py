@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,9 @@ class Schedules:
 
     def cost(self, prices: Prices) -> Floats:
         """Money: errors, trainings and releases, shape (S,)."""
-        return (
-            prices.error * self.loss
-            + prices.retrain * self.run
-            + prices.per_1k_rows * self.rows / 1000
-            + prices.cpu_hour * self.cpu_seconds / 3600
-            + prices.release * self.deployed
-        )
+        errors = prices.error * self.loss
+        trainings = (self.rows, self.run, self.deployed, self.cpu_seconds)
+        return np.asarray(prices.training(*trainings, plus=errors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +90,7 @@ class IntervalCurve:
         The other prices stay as they are.
         """
         n = len(self.intervals)
-        plain = Prices(0, prices.per_1k_rows, prices.cpu_hour, 0, 0, 0, prices.release, 0, 0)
+        plain = replace(prices, retrain=0.0, error=0.0)
         other, loss = self.mean(self.schedules.cost(plain)), self.mean(self.schedules.loss)
         trained = self.mean(self.schedules.run)
         cost = (

@@ -235,12 +235,8 @@ class LossMatrix:
         return Oracle(float(value[0]), np.array(ticks, dtype=np.int64))
 
     def _price(self, prices: Prices) -> Floats:
-        return (
-            prices.retrain * self._run
-            + prices.release
-            + prices.per_1k_rows * self.rows / 1000
-            + prices.cpu_hour * self.cpu_seconds / 3600
-        )
+        trainings = (self.rows, self._run, 0, self.cpu_seconds)
+        return np.asarray(prices.training(*trainings, plus=prices.release))
 
     # --- curves -------------------------------------------------------------------------------
 

@@ -146,7 +146,7 @@ def _assembled(question: Question, matrix: LossMatrix, sizes: Fresh, old: Fresh)
     grids = [_around(price) for price in (prices.retrain, prices.error)]
     loss, retrains = curve.mean(curve.schedules.loss), curve.mean(curve.schedules.run)
     costs = matrix.interval_costs(intervals, prices)
-    known = prices.retrain * retrains + prices.error * loss
+    known = prices.training(0, retrains, 0, plus=prices.error * loss)
     return Tuning(
         info=_info(question, matrix),
         intervals=np.asarray(intervals, dtype=np.int64),

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.constraints import FUNCTIONS, KINDS
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import needs_parent as needs_parent
 from backtrain.simulator.parts import (
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
     from backtrain.simulator.view import View
 
 _LONGEST = 80  # characters of a part or an answer that a message shows
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
-#: The methods of which a part of each kind needs one, the kinds that may be functions, and a class.
-_NEEDED = {
-    "trigger": ("fires", "monitor"),
-    "window": ("select",),
-    "update": ("fit",),
-    "gate": ("review", "open"),
-}
 
 
 # --- any part -------------------------------------------------------------------------------------
@@ -51,7 +43,7 @@ _NEEDED = {
 
 def is_function(part: object) -> bool:
     """Whether a part is a plain function: also a lambda, a partial or a bound method."""
-    return isinstance(part, _FUNCTIONS)
+    return isinstance(part, FUNCTIONS)
 
 
 def method(kind: type, name: str, part: object) -> Callable[..., Any]:
@@ -62,19 +54,9 @@ def method(kind: type, name: str, part: object) -> Callable[..., Any]:
 
 def refuse_other(kind: str, where: str, part: object) -> None:
     """Raise `PartError` for what is not a part of a kind, such as ``"trigger"``."""
-    needed = _NEEDED[kind]
-    if isinstance(part, type):
-        raise PartError(f"{where}: {part.__name__} is a class; did you mean {part.__name__}()?")
-    if is_function(part):
-        if kind in ("trigger", "window"):
-            return
-        raise PartError(
-            f"{where}: {_shown(part)} is a function; triggers and windows may be functions, "
-            f"{'an' if kind == 'update' else 'a'} {kind} is an object of a class with a method "
-            f"{needed[0]!r}"
-        )
-    if not any(_has(part, name) for name in needed):
-        raise PartError(f"{where}: {_shown(part)} is not a {kind}, it has no method {needed[0]!r}")
+    if (wrong := KINDS[kind].problem(part)) is not None:
+        shown = part.__name__ if isinstance(part, type) else _shown(part)
+        raise PartError(f"{where}: {shown} {wrong}")
 
 
 def check_setup(part: object, setup: Setup) -> None:
@@ -287,7 +269,7 @@ def _has(part: object, name: str) -> bool:
 
 
 def _has_any(part: object, kind: str) -> bool:
-    return any(_has(part, name) for name in _NEEDED[kind])
+    return any(_has(part, name) for name in KINDS[kind].methods)
 
 
 def _shown(thing: object) -> str:

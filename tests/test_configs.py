@@ -1,6 +1,8 @@
 """Every preset composes, passes the check and builds; every slip is named where it stands."""
 
 import inspect
+import re
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,11 +12,14 @@ import numpy as np
 import pytest
 from contract import gathered
 from hydra import compose, initialize_config_module
-from omegaconf import DictConfig
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
 from backtrain import strategies
+from backtrain.cli import main
+from backtrain.config import presets
 from backtrain.config.build import ConfigError, build, guess, locate
 from backtrain.config.check import check
 from backtrain.config.compose import check_all
@@ -24,12 +29,7 @@ from backtrain.models import ByTask
 
 CONF = files("backtrain.conf")
 GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.name).is_dir())
-PRESETS = [
-    (group, entry.name.removesuffix(".yaml"))
-    for group in GROUPS
-    for entry in sorted((CONF / group).iterdir(), key=lambda entry: entry.name)
-    if entry.name.endswith(".yaml") and not entry.name.startswith("_")
-]
+PRESETS = [(group, name) for group in GROUPS for name in presets.names(group) if name[0] != "_"]
 PARTS = ("trigger", "window", "update", "gate")
 SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
 
@@ -109,13 +109,52 @@ def test_every_strategy_part_has_a_preset_with_exactly_its_parameters() -> None:
         assert keys[name] == set(known), name
 
 
+def test_a_class_that_is_exported_is_at_once_a_preset_and_in_the_catalogue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @dataclass(frozen=True, repr=False)
+    class BrandNew(strategies.MaxAge):
+        """When it is new. More about it."""
+
+        share: float = 0.25
+        columns: tuple[str, ...] = ("a", "b")
+        within: Any = field(default_factory=lambda: strategies.Sliding(3))
+
+    assert "brand_new" not in presets.names("trigger")
+    monkeypatch.setattr(strategies, "BrandNew", BrandNew, raising=False)
+    monkeypatch.setattr(strategies.triggers, "BrandNew", BrandNew, raising=False)
+    exported = [*strategies.triggers.__all__, "BrandNew"]
+    monkeypatch.setattr(strategies.triggers, "__all__", exported)
+    store = ConfigStore.instance().repo
+    monkeypatch.setitem(store, "trigger", dict(store["trigger"]))
+    presets.register()
+    with pytest.raises(ConfigError, match="offset is not given; add"):
+        plain("trigger=brand_new")
+    assert plain("trigger=brand_new", "trigger.offset=5D", "trigger.share=0.5")["trigger"] == {
+        "_target_": "backtrain.strategies.BrandNew",
+        "offset": "5D",
+        "share": 0.5,
+        "columns": ["a", "b"],
+        "within": {"_target_": "backtrain.strategies.Sliding", "length": 3},
+    }
+    assert main(["list", "trigger"]) == 0
+    assert re.search(r"brand_new +When it is new\.\n", capsys.readouterr().out)
+
+
+def test_a_file_says_something_that_its_class_does_not() -> None:
+    for group in presets.PARTS:
+        for kind in presets.exported(group):
+            name = presets.snake_case(kind.__name__)
+            if (CONF / group / f"{name}.yaml").is_file():
+                node = ConfigStore.instance().load(f"{group}/_{name}.yaml").node
+                assert preset(group, name)[group] != OmegaConf.to_container(node), name
+
+
 @pytest.mark.parametrize(("group", "choice"), PRESETS, ids=str)
 def test_every_preset_says_what_it_is_in_one_short_line(group: str, choice: str) -> None:
-    lines = (CONF / group / f"{choice}.yaml").read_text().splitlines()
-    said = next(line for line in lines if "@package" not in line)
-    assert said.startswith("# ")
+    said = presets.describe(group, choice)
     assert said[-1] in ".?"
-    assert len(said) <= 80
+    assert len(said) <= 100
 
 
 def test_the_default_comparison_has_ten_strategies_and_its_own_names() -> None:
@@ -298,7 +337,7 @@ def test_own_modules_are_found_and_their_import_errors_told(
 
 
 def test_a_part_that_refuses_its_value_says_so_itself() -> None:
-    with pytest.raises(ConfigError, match=r"'7X': not a time offset; did you mean '7D'\?"):
+    with pytest.raises(ConfigError, match=r"'7X'\): not a time offset; did you mean '7D'\?"):
         load(composed(*small("window.length=7X")))
 
 

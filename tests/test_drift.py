@@ -28,7 +28,7 @@ from backtrain.strategies.drift.distances import (
 from backtrain.strategies.drift.multivariate import DomainClassifier, Encoding, MeanDiscrepancy
 from backtrain.strategies.drift.two_sample import (
     Cells,
-    Reference,
+    ReferenceSample,
     benjamini_hochberg,
     bonferroni,
     chi_squared,
@@ -123,15 +123,15 @@ def test_categories_equal_scipy_unseen_and_missing_ones_included(seed: int) -> N
     table += [[(new == name).sum() for name in "ab"] + [new.isin([*"cd"]).sum(), new.isna().sum()]]
     kept = np.array(table)[:, np.array(table).sum(0) > 0]
     expected = stats.chi2_contingency(kept, correction=False).pvalue
-    assert Reference(old).p_value(new) == pytest.approx(expected, rel=1e-9)
+    assert ReferenceSample(old).p_value(new) == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_category_that_is_new_or_missing_counts_as_drift() -> None:
     usual = pd.Series(["a", "b"] * 50, dtype="category")
-    assert Reference(usual).p_value(usual) == pytest.approx(1.0)
-    assert Reference(usual).p_value(pd.Series(["c"] * 50, dtype="category")) < 1e-6
+    assert ReferenceSample(usual).p_value(usual) == pytest.approx(1.0)
+    assert ReferenceSample(usual).p_value(pd.Series(["c"] * 50, dtype="category")) < 1e-6
     gone = pd.Series([None] * 50, dtype=pd.CategoricalDtype(["a", "b"]))
-    assert Reference(usual).p_value(gone) < 1e-6
+    assert ReferenceSample(usual).p_value(gone) < 1e-6
 
 
 def test_categories_that_do_not_occur_change_nothing() -> None:
@@ -139,7 +139,7 @@ def test_categories_that_do_not_occur_change_nothing() -> None:
     old, new = categories(rng, 80, "ab"), categories(rng, 60, "abc")
     wide_old = old.cat.add_categories(["y", "z"])
     wide_new = new.cat.add_categories(["y", "z"])
-    assert Reference(wide_old).p_value(wide_new) == Reference(old).p_value(new)
+    assert ReferenceSample(wide_old).p_value(wide_new) == ReferenceSample(old).p_value(new)
     for test in ("PSI", "JS"):
         wide = Distances(test, [wide_old]).to([wide_new])
         assert wide == Distances(test, [old]).to([new])
@@ -147,7 +147,7 @@ def test_categories_that_do_not_occur_change_nothing() -> None:
 
 
 def test_missing_numbers_are_left_out() -> None:
-    reference = Reference(np.array([1.0, 2.0, np.nan, 3.0]))
+    reference = ReferenceSample(np.array([1.0, 2.0, np.nan, 3.0]))
     expected = stats.ks_2samp([1.0, 2.0, 3.0], [2.0, 9.0], method="asymp").pvalue
     assert reference.p_value(np.array([np.nan, 2.0, 9.0])) == pytest.approx(expected)
     assert reference.p_value(np.array([np.nan])) == 1.0
@@ -426,11 +426,11 @@ def test_matched_samples_hold_groups_in_equal_shares(seed: int, most: int) -> No
 def test_p_values_of_many_columns_are_those_of_each() -> None:
     rng = np.random.default_rng(0)
     old, new = tables(0, 60, 40)
-    references = [Reference(c) for c in old]
+    references = [ReferenceSample(c) for c in old]
     assert p_values(references, new).tolist() == [
         r.p_value(c) for r, c in zip(references, new, strict=True)
     ]
-    assert Reference(rng.normal(size=50), counted=True).p_value(np.full(20, 9.0)) < 1e-6
+    assert ReferenceSample(rng.normal(size=50), counted=True).p_value(np.full(20, 9.0)) < 1e-6
 
 
 def alarms(rounds: int, decide) -> float:
@@ -439,7 +439,7 @@ def alarms(rounds: int, decide) -> float:
     found = 0
     for _ in range(rounds):
         old = rng.normal(size=(10, 2_000))
-        references = [Reference(c) for c in old]
+        references = [ReferenceSample(c) for c in old]
         found += sum(
             decide(p_values(references, list(rng.normal(size=(10, 200))))).any() for _ in range(5)
         )

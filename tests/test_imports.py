@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
     "app": {"datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "app"},
-    "conf": set(),
+    "conf": {"config"},
     "config": {
         "app",
         "datasets",
@@ -33,7 +33,7 @@ MAY_IMPORT = {
 DOORS = {
     ("strategies", "simulator"): {
         *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
-        *("view", "metrics", "ledger", "setup"),
+        *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},

@@ -61,10 +61,10 @@ NONSENSE = [
     (lambda: WarmUp(Never()), "exactly one of offset=, rows= and labels="),
     (lambda: WarmUp(Never(), "3D", rows=3), "exactly one of"),
     (lambda: WarmUp(Never(), "3X"), "not a time offset"),
-    (lambda: WarmUp(Never(), rows=0), r"WarmUp\(rows=0\): give 1 or more"),
+    (lambda: WarmUp(Never(), rows=0), r"WarmUp\(rows=0\): give a whole number, 1 or more"),
     (lambda: WarmUp(Never(), labels=True), "1 or more"),
     (lambda: WarmUp(Never(), rows=3, since="training"), "'start', 'deployment'"),
-    (lambda: Budget(Never(), retrains=-1), "not negative"),
+    (lambda: Budget(Never(), retrains=-1), "0 or more"),
     (lambda: Budget(Never(), retrains=1.5), "whole number"),  # type: ignore[arg-type]
     (lambda: Budget(Never(), money=-1), "not negative"),
     (lambda: Budget(Never(), money=float("nan")), "an amount of money"),

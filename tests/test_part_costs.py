@@ -62,18 +62,18 @@ NONSENSE = [
     (lambda: StalenessCost(-1), "an amount of money"),
     (lambda: StalenessCost(float("nan")), "an amount of money"),
     (lambda: StalenessCost(window=10, min_labels=20), "at least min_labels"),
-    (lambda: StalenessCost(points=1), "give 2 or more"),
-    (lambda: StalenessCost(points=2.5), "give 2 or more"),  # type: ignore[arg-type]
-    (lambda: StalenessCost(window=60.5), "whole numbers"),  # type: ignore[arg-type]
+    (lambda: StalenessCost(points=1), "a whole number, 2 or more"),
+    (lambda: StalenessCost(points=2.5), "a whole number, 2 or more"),  # type: ignore[arg-type]
+    (lambda: StalenessCost(window=60.5), "1 or more"),  # type: ignore[arg-type]
     (lambda: CumulativeStaleness(-0.5), "an amount of money"),
-    (lambda: CumulativeStaleness(points=0), "give 2 or more"),
-    (lambda: BreakEven(0), "more than 0"),
-    (lambda: Forecast("7X"), "'7X': not a time offset"),
+    (lambda: CumulativeStaleness(points=0), "a whole number, 2 or more"),
+    (lambda: BreakEven(0), "a number above 0"),
+    (lambda: Forecast("7X"), r"'7X'\): not a time offset"),
     (lambda: Forecast("0D"), "no time at all"),
     (lambda: Forecast(quantile=1), "between 0 and 1"),
-    (lambda: Forecast(line=[1, 2]), "give 3 numbers"),
-    (lambda: Learned(weights=[1, 2, 3, float("inf")]), "give 4 numbers"),
-    (lambda: Learned(min_labels=0), "at least min_labels"),
+    (lambda: Forecast(line=[1, 2]), "a list of 3 numbers"),
+    (lambda: Learned(weights=[1, 2, 3, float("inf")]), "a finite number"),
+    (lambda: Learned(min_labels=0), "1 or more"),
 ]
 
 FEW: dict[str, Any] = {"window": 10, "min_labels": 1, "points": 8}

@@ -36,7 +36,7 @@ NONSENSE = [
     (lambda: DataCheck(min_rows=0), "1 or more"),
     (lambda: DataCheck(min_classes=0), "1 or more"),
     (lambda: DataCheck(max_reference=1), "2 or more"),
-    (lambda: DataCheck(exclude="month"), r"give a list, \['month'\]"),
+    (lambda: DataCheck(exclude="month"), r"give a list, such as \['month'\]"),
     (lambda: DataCheck(schema=3), "has no validate"),
 ]
 REGRESSION = {

@@ -16,13 +16,13 @@ from backtrain.strategies import ErrorDrift, Expanding, PerformanceDrop
 from backtrain.strategies.triggers.performance import _ErrorMonitor
 
 NONSENSE = [
-    (lambda: PerformanceDrop("MAE", below=float("nan")), r"below=nan\): a floor is a number"),
-    (lambda: PerformanceDrop("MAE", below=float("inf")), "a floor is a number"),
-    (lambda: PerformanceDrop("MAE", drop=float("nan")), "a margin is a number"),
+    (lambda: PerformanceDrop("MAE", below=float("nan")), r"below=nan\): give a finite number"),
+    (lambda: PerformanceDrop("MAE", below=float("inf")), "give a finite number"),
+    (lambda: PerformanceDrop("MAE", drop=float("nan")), "give a number that is not negative"),
     (lambda: PerformanceDrop("MAE", drop="nan%"), "such as '20%'"),
     (lambda: PerformanceDrop("MAE", drop="inf%"), "such as '20%'"),
-    (lambda: PerformanceDrop("MAE", below=1, window=100.5), "whole numbers"),  # type: ignore
-    (lambda: PerformanceDrop("MAE", below=1, min_labels=1.5), "whole numbers"),  # type: ignore
+    (lambda: PerformanceDrop("MAE", below=1, window=100.5), "1 or more"),  # type: ignore
+    (lambda: PerformanceDrop("MAE", below=1, min_labels=1.5), "1 or more"),  # type: ignore
     (lambda: ErrorDrift("KSWIN", {"window_size": 10}), "KSWIN.*window_size"),
     (lambda: ErrorDrift("PageHinkley", {"threshold": None}), "PageHinkley.*threshold"),
 ]

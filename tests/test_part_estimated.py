@@ -38,9 +38,12 @@ NONSENSE = [
     (lambda: EstimatedDrop("MAE", drop=-1), "EstimatedDrop.*not negative"),
     (lambda: EstimatedDrop("MAE", drop=1, min_labels=1), "2 or more"),
     (lambda: EstimatedDrop("MAE", drop=1, min_labels=2.5), "a whole number"),
-    (lambda: EstimatedDrop("MAE", drop=1, window=500.5), "whole numbers"),
-    (lambda: EstimatedDrop("MAE", below=float("nan")), r"below=nan\): a floor is a number"),
-    (lambda: EstimatedDrop("MAE", drop=float("nan")), r"drop=nan\): a margin is a number"),
+    (lambda: EstimatedDrop("MAE", drop=1, window=500.5), "1 or more"),
+    (lambda: EstimatedDrop("MAE", below=float("nan")), r"below=nan\): give a finite number"),
+    (
+        lambda: EstimatedDrop("MAE", drop=float("nan")),
+        r"drop=nan\): give a number that is not negative",
+    ),
 ]
 SMALL = {"window": 12, "min_rows": 5, "min_labels": 9}
 REGRESSION = {

@@ -30,7 +30,7 @@ PARTS = [
     PerformanceDrop("accuracy", window=500, drop="10%", versions="all", group="worst"),
 ]
 NONSENSE = [
-    (lambda: PerformanceDrop("MAE", below=1, group="north"), "group='north'.: not 'worst' or None"),
+    (lambda: PerformanceDrop("MAE", below=1, group="north"), "group='north'.: give 'worst'"),
     (lambda: PerformanceDrop("MAE", test=0.05, group="worst"), "give below= or drop= instead"),
 ]
 REGRESSION = {

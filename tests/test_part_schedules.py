@@ -31,11 +31,11 @@ from backtrain.strategies import (
 
 PARTS = [EveryLabels(500), MaxAge("30D"), MaxAge("MS")]
 NONSENSE = [
-    (lambda: EveryLabels(0), r"EveryLabels\(labels=0\): give 1 or more"),
+    (lambda: EveryLabels(0), r"EveryLabels\(labels=0\): give a whole number, 1 or more"),
     (lambda: EveryLabels(2.5), "1 or more"),  # type: ignore[arg-type]
     (lambda: MaxAge("30X"), "not a time offset"),
     (lambda: MaxAge("0D"), "no time at all; did you mean '30D'"),
-    (lambda: Random(0.1, seed=-1), r"Random\(seed=-1\): a whole number, 0 or more"),
+    (lambda: Random(0.1, seed=-1), r"Random\(seed=-1\): give a whole number, 0 or more"),
     (lambda: Random(0.1, seed=None), "a whole number"),  # type: ignore[arg-type]
 ]
 REGRESSION = {

@@ -75,23 +75,23 @@ CLASSIFICATION = {
     ),
 }
 NONSENSE = [
-    (lambda: FeatureDrift("KSS"), "not known; there are 'auto', 'KS'"),
+    (lambda: FeatureDrift("KSS"), "not one of 'auto', 'KS'.*did you mean 'KS'"),
     (lambda: FeatureDrift(correction="BH"), "not one of 'Benjamini-Hochberg'"),
     (lambda: FeatureDrift(threshold=0.2), "'auto' gives p-values; set alpha instead"),
-    (lambda: FeatureDrift("PSI", threshold="high"), "a number, or 'calibrated'"),
+    (lambda: FeatureDrift("PSI", threshold="high"), "a distance, not negative, or 'calibrated'"),
     (lambda: FeatureDrift("PSI", threshold=-1), "not negative"),
     (lambda: FeatureDrift("PSI", alpha=0.01), "alpha=0.01.*'PSI' gives no p-values; set threshold"),
     (lambda: FeatureDrift("PSI", correction="none"), "correction='none'.*set threshold"),
     (lambda: FeatureDrift(season="summer"), "not one of 'hour', 'weekday'"),
-    (lambda: FeatureDrift(min_share=2), "between 0 and 1"),
+    (lambda: FeatureDrift(min_share=2), "a share from 0 to 1"),
     (lambda: FeatureDrift(max_reference=1), "2 or more"),
     (lambda: FeatureDrift(max_reference=float("nan")), "whole number"),  # type: ignore[arg-type]
-    (lambda: FeatureDrift(window=500.5), "whole numbers"),  # type: ignore[arg-type]
-    (lambda: PredictionDrift("PCA"), "for many columns; use 'auto'"),
+    (lambda: FeatureDrift(window=500.5), "1 or more"),  # type: ignore[arg-type]
+    (lambda: PredictionDrift("PCA"), "not one of 'auto', 'KS'"),
     (lambda: PredictionDrift(min_rows=2_000), "at least min_rows"),
     (lambda: MissingDrift("BH"), "not one of 'Benjamini-Hochberg'"),
     (lambda: MissingDrift(alpha=1), "between 0 and 1"),
-    (lambda: MissingDrift(exclude="hour"), r"give a list, \['hour'\]"),
+    (lambda: MissingDrift(exclude="hour"), r"give a list, such as \['hour'\]"),
 ]
 
 MIDNIGHT = np.datetime64("2024-01-01T00", "ns")
@@ -197,7 +197,7 @@ def test_a_threshold_is_calibrated_on_a_window_that_is_not_longer_than_the_rows(
     rng = np.random.default_rng(0)
     values = rng.normal(size=4_000)
     sample = Sample(lambda places: [values[places]], 4_000, 4_000)
-    rule = Rule("", "JS", *USUAL, "calibrated", window=400)
+    rule = Rule("JS", *USUAL, "calibrated", window=400)
     comparison = rule.against(sample, ["x"])
     for rows, size in ((400, 400), (399, 200), (200, 200), (150, 100)):
         found = comparison.look([rng.normal(size=rows)])

@@ -68,8 +68,8 @@ NONSENSE = [
     (lambda: Retune({"alpha": 1.0}), "alpha=1.0: give a list of values"),
     (lambda: Retune({"alpha": []}), "give a list of values"),
     (lambda: Retune({"alpha": [1]}, search="halving"), "not one of 'grid', 'random'"),
-    (lambda: Retune({"alpha": [1]}, splits=1), "give 2 or more"),
-    (lambda: Retune({"alpha": [1]}, iterations=0), "give 1 or more"),
+    (lambda: Retune({"alpha": [1]}, splits=1), "a whole number, 2 or more"),
+    (lambda: Retune({"alpha": [1]}, iterations=0), "a whole number, 1 or more"),
     (lambda: Retune({"alpha": [1]}, scoring="neg_mean_absolute_eror"), "'neg_mean_absolute_error'"),
     (lambda: Retune({"alpha": [1]}, seed=0.5), "0 or more"),
 ]

@@ -68,7 +68,7 @@ PARTS = [
     CompleteCohorts(Sliding("365D"), "MS", coverage=0.9, max_age="120D"),
 ]
 NONSENSE = [
-    (lambda: SinceDrift(min_rows=0), r"SinceDrift\(min_rows=0\): a number of rows, 1 or more"),
+    (lambda: SinceDrift(min_rows=0), r"SinceDrift\(min_rows=0\): give a whole number, 1 or more"),
     (lambda: SinceDrift(otherwise=Expanding), r"did you mean Expanding\(\)"),
     (lambda: SinceLastTraining(min_rows=2.5), "1 or more"),
     (lambda: SinceLastTraining(otherwise=Every("7D")), "not a window"),
@@ -78,7 +78,7 @@ NONSENSE = [
     (lambda: Dynamic([Expanding()], holdout=0), r"Dynamic\(holdout=0\)"),
     (lambda: Dynamic([Expanding()], holdout="7X"), r"Dynamic\(holdout='7X'\).*did you mean '7D'"),
     (lambda: Representative(0), "1 or more"),
-    (lambda: Representative(10, max_weight=0.5), "the mean weight is 1"),
+    (lambda: Representative(10, max_weight=0.5), "which is the mean weight"),
     (lambda: Representative(10, window="all"), "not a window"),
     (lambda: Reservoir(0), "1 or more"),
     (lambda: Reservoir(10, seed=-1), "0 or more"),

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
+from backtrain.simulator.constraints import Number
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
 from backtrain.simulator.reason import Reason
 from backtrain.strategies.drift.distances import (
     AT_ONCE,
-    BY_COLUMN,
     Columns,
     Distances,
     Sample,
     calibrated,
 )
-from backtrain.strategies.drift.two_sample import CORRECTIONS, Flags, Floats, Reference, p_values
+from backtrain.strategies.drift.two_sample import (
+    CORRECTIONS,
+    Flags,
+    Floats,
+    ReferenceSample,
+    p_values,
+)
 
 #: Tests that give p-values, and those that compare nothing but numbers.
 TESTED = ("auto", "KS", "chi2")
 NUMERIC = ("KS", "Wasserstein")
+Correction = Literal["Benjamini-Hochberg", "Bonferroni", "none"]
+#: A distance above it is drift.
+Threshold = Annotated[float, Number("a distance, not negative", 0)] | Literal["calibrated"]
 #: Correction and level that parts have by default.
 USUAL = ("Benjamini-Hochberg", 0.05)
 
@@ -60,7 +70,7 @@ def by_p_value(names: Sequence[str], found: Floats, correction: str, alpha: floa
     return Found(names, found, np.full(len(found), limit), drifted, int(np.argmin(found)))
 
 
-class Comparison(Protocol):
+class DriftTest(Protocol):
     """A reference that newer rows are held against."""
 
     def look(self, columns: Columns) -> Found:
@@ -69,57 +79,36 @@ class Comparison(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """How columns are compared, and what counts as drift.
+    """How columns are compared, and what counts as drift."""
 
-    Raises
-    ------
-    PartError
-        Named as a parameter of ``part``.
-    """
-
-    part: str
     test: str
     correction: str
     alpha: float
     threshold: float | str
     window: int
 
-    def __post_init__(self) -> None:
-        tests = [*TESTED, *BY_COLUMN, *AT_ONCE]
-        if self.test not in tests:
-            self._refuse("test", f"not known; there are {', '.join(map(repr, tests))}")
-        refuse_correction(self.part, self.correction, self.alpha)
-        if isinstance(self.threshold, str) and self.threshold != "calibrated":
-            self._refuse("threshold", "a number, or 'calibrated'")
-        if not isinstance(self.threshold, str) and not self.threshold >= 0:
-            self._refuse("threshold", "a distance is not negative")
-        if self.test in TESTED and self.threshold != "calibrated":
-            self._refuse("threshold", f"{self.test!r} gives p-values; set alpha instead")
-        if self.test not in TESTED and (self.correction, self.alpha) != USUAL:
+    def check_used(self, part: Part) -> None:
+        """Raise `PartError` where a part sets what its test does not look at."""
+        tested = self.test in TESTED
+        if tested and self.threshold != "calibrated":
+            name, why = "threshold", "gives p-values; set alpha instead"
+        elif not tested and (self.correction, self.alpha) != USUAL:
             name = "alpha" if self.alpha != USUAL[1] else "correction"
-            self._refuse(name, f"{self.test!r} gives no p-values; set threshold instead")
-
-    def _refuse(self, name: str, why: str) -> None:
-        raise PartError(f"{self.part}({name}={getattr(self, name)!r}): {why}")
+            why = "gives no p-values; set threshold instead"
+        else:
+            return
+        raise PartError(
+            f"{type(part).__name__}({name}={getattr(self, name)!r}): {self.test!r} {why}"
+        )
 
     def fits(self, categorical: bool) -> bool:
         """Whether the test can compare a column of this kind."""
         return not (categorical and self.test in NUMERIC)
 
-    def against(self, sample: Sample, names: Sequence[str]) -> Comparison:
+    def against(self, sample: Sample, names: Sequence[str]) -> DriftTest:
         """Compare with a reference whose columns are called ``names``."""
         kind = _Tested if self.test in TESTED else _Distant
         return kind(self, sample, names)
-
-
-def refuse_correction(part: str, correction: str, alpha: float) -> None:
-    """Raise `PartError` for a correction that is not known, or a level that is none."""
-    if correction not in CORRECTIONS:
-        raise PartError(
-            f"{part}(correction={correction!r}): not one of {', '.join(map(repr, CORRECTIONS))}"
-        )
-    if not 0 < alpha < 1:
-        raise PartError(f"{part}(alpha={alpha!r}): must lie between 0 and 1")
 
 
 class _Tested:
@@ -128,7 +117,7 @@ class _Tested:
     def __init__(self, rule: Rule, sample: Sample, names: Sequence[str]) -> None:
         self._rule, self._names = rule, names
         counted = rule.test == "chi2"
-        self._references = [Reference(column, counted) for column in sample.columns]
+        self._references = [ReferenceSample(column, counted) for column in sample.columns]
 
     def look(self, columns: Columns) -> Found:
         found = p_values(self._references, columns)

@@ -58,7 +58,7 @@ class Cells:
         return np.bincount(places, minlength=most).astype(np.float64)
 
 
-class Reference:
+class ReferenceSample:
     """One column to compare with again and again: sorted, or counted, once.
 
     Numeric columns are tested by Kolmogorov-Smirnov (two-sided), categorical ones by Pearson's
@@ -95,7 +95,7 @@ class Reference:
         return ks_statistic(self._sorted, current), float(max(1, round(n * m / (n + m))))
 
 
-def p_values(references: Sequence[Reference], columns: Sequence[Any]) -> Floats:
+def p_values(references: Sequence[ReferenceSample], columns: Sequence[Any]) -> Floats:
     """The p-value of each column against its reference, shape (columns,).
 
     Kolmogorov's distribution is asked once for all of them: asking takes longer than the rest.

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import nanoseconds, parse_offset
-from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.errors import PartError
+from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.constraints import Count, FixedInterval, Level, Number, TwoOrMore
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.gates.online import refuse_alpha, refuse_length
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 
 __all__ = ["ABTest"]
@@ -61,38 +59,18 @@ class ABTest(Part):
     ABTest(share=0.2, max_duration='28D', looks=4)
     """
 
-    share: float = 0.5
-    max_duration: str = "14D"
-    alpha: float = 0.05
-    looks: int = 1
+    share: Annotated[float, Number("between 0 and 1, or one has no rows", 0, 1, "neither")] = 0.5
+    max_duration: FixedInterval = "14D"
+    alpha: Level = 0.05
+    looks: Count = 1
     deploy: Literal["better", "not worse"] = "better"
-    min_labels: int = 30
+    min_labels: TwoOrMore = 30
     sticky: bool = False
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        if not (is_number(self.share) and 0 < self.share < 1):
-            raise PartError(f"ABTest(share={self.share!r}): between 0 and 1, or one has no rows")
-        refuse_alpha("ABTest", self.alpha)
-        if not is_count(self.looks):
-            raise PartError(f"ABTest(looks={self.looks!r}): give 1 or more")
-        if self.deploy not in ("better", "not worse"):
-            raise PartError(f"ABTest(deploy={self.deploy!r}): not one of 'better', 'not worse'")
-        if not is_count(self.min_labels, 2):
-            raise PartError(f"ABTest(min_labels={self.min_labels!r}): a t-test needs 2 or more")
-        refuse_length("ABTest", "max_duration", self.max_duration)
-        _ = self._whole
-
     @cached_property
-    def _whole(self) -> int:
-        """Its length in nanoseconds."""
-        length = parse_offset(self.max_duration, "ABTest(max_duration)")
-        if not isinstance(length, pd.Timedelta):
-            raise PartError(
-                f"ABTest(max_duration={self.max_duration!r}): not of fixed length; give days or "
-                "hours"
-            )
-        return nanoseconds(length)
+    def _nanoseconds(self) -> int:
+        return nanoseconds(parse_fixed(self.max_duration))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a sticky share without groups."""
@@ -133,7 +111,7 @@ class _Test:
         """Until the next look."""
         gate = self._gate
         self._look += 1
-        until = pd.Timestamp(began + gate._whole * self._look // gate.looks)
+        until = pd.Timestamp(began + gate._nanoseconds * self._look // gate.looks)
         return Verdict.wait(until, gate.share, said, gate.sticky, supersede=gate.supersede)
 
     def _judge(self, new: Estimate, old: Estimate, last: bool) -> Verdict | None:

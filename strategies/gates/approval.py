@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, to_timestamp
+from backtrain.datasets.offsets import parse_fixed, to_timestamp
+from backtrain.simulator.constraints import Dates, FixedOffset
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.reason import Reason
@@ -47,20 +48,19 @@ class Approval(Part):
     Approval('4h', business_hours=('09:00', '17:00'), holidays=('2024-12-25',))
     """
 
-    delay: str
+    delay: FixedOffset
     business_hours: Sequence[str] | None = None
-    holidays: Sequence[str] = ()
+    holidays: Dates = ()
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        if isinstance(self.holidays, str) or not isinstance(self.holidays, Iterable):
-            raise PartError(f"Approval(holidays={self.holidays!r}): give a list")
+    def check_parameters(self) -> None:
+        """Read the hours and days of work."""
         object.__setattr__(self, "holidays", tuple(self.holidays))
         if isinstance(self.business_hours, Iterable):
             object.__setattr__(self, "business_hours", tuple(self.business_hours))
         elif self.holidays:
             raise PartError("Approval: holidays= count with business_hours= only; give both")
-        _ = (self._delay, self._hours, self._closed)
+        _ = (self._hours, self._closed)
 
     def open(self) -> _Desk:
         """The desk on which one challenger lies."""
@@ -72,7 +72,7 @@ class Approval(Part):
         >>> Approval("8h", ("09:00", "17:00")).due(pd.Timestamp("2024-03-01 16:00"))
         Timestamp('2024-03-04 16:00:00')
         """
-        left = self._delay
+        left = parse_fixed(self.delay)
         if self._hours is None:
             return (when + left).as_unit("ns")
         opens, closes = self._hours
@@ -84,13 +84,6 @@ class Approval(Part):
                     return (begin + left).as_unit("ns")
                 left -= end - begin
             day += _DAY
-
-    @cached_property
-    def _delay(self) -> pd.Timedelta:
-        offset = parse_offset(self.delay, "Approval(delay)")
-        if not isinstance(offset, pd.Timedelta):
-            raise PartError(f"Approval(delay={self.delay!r}): not of fixed length; give hours")
-        return offset
 
     @cached_property
     def _hours(self) -> tuple[pd.Timedelta, pd.Timedelta] | None:
@@ -105,7 +98,7 @@ class Approval(Part):
                 f"Approval(business_hours={self.business_hours!r}): give when work begins and ends "
                 "on a day, such as ('09:00', '17:00')"
             )
-        if self._delay / (closes - opens) > _MOST_DAYS:
+        if parse_fixed(self.delay) / (closes - opens) > _MOST_DAYS:
             raise PartError(
                 f"Approval(delay={self.delay!r}): more than {_MOST_DAYS:,} days of "
                 f"{self.business_hours}; give less"

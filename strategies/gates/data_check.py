@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.values import is_count, is_number, is_share
+from backtrain.simulator.constraints import Count, Names, NotNegative, ShareBelowOne, TwoOrMore
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.reason import Reason
@@ -82,30 +82,19 @@ class DataCheck(Part, Gate):
     DataCheck(missing=0.05, exclude=['month'])
     """
 
-    missing: float = 0.1
-    unseen: float = 0.05
-    outside: float = 0.05
-    widen: float = 1.0
-    min_rows: int = 1
-    min_classes: int = 2
+    missing: ShareBelowOne = 0.1
+    unseen: ShareBelowOne = 0.05
+    outside: ShareBelowOne = 0.05
+    widen: NotNegative = 1.0
+    min_rows: Count = 1
+    min_classes: Count = 2
     labels: bool = True
-    exclude: Sequence[str] = ()
-    max_reference: int = 10_000
+    exclude: Names = ()
+    max_reference: TwoOrMore = 10_000
     schema: Any = None
 
-    def __post_init__(self) -> None:
-        for name in ("missing", "unseen", "outside"):
-            if not is_share(getattr(self, name)) or getattr(self, name) == 1:
-                raise PartError(
-                    f"DataCheck({name}={getattr(self, name)!r}): a share is at least 0 and below 1"
-                )
-        if not (is_number(self.widen) and self.widen >= 0):
-            raise PartError(f"DataCheck(widen={self.widen!r}): give a number >= 0, such as 1.0")
-        for name, least in (("min_rows", 1), ("min_classes", 1), ("max_reference", 2)):
-            if not is_count(getattr(self, name), least):
-                raise PartError(f"DataCheck({name}={getattr(self, name)!r}): give {least} or more")
-        if isinstance(self.exclude, str) or not isinstance(self.exclude, Sequence):
-            raise PartError(f"DataCheck(exclude={self.exclude!r}): give a list, [{self.exclude!r}]")
+    def check_parameters(self) -> None:
+        """Refuse a schema that cannot validate."""
         if self.schema is not None and not hasattr(self.schema, "validate"):
             raise PartError(
                 f"DataCheck(schema={self.schema!r}): has no validate(frame, lazy=True); "

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.errors import PartError
+from backtrain.datasets.values import exact_share
+from backtrain.simulator.constraints import Count, Holdout, NotNegative
 from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
@@ -20,7 +20,7 @@ from backtrain.strategies.weighted import mean_loss, weighing
 __all__ = ["BeatsChampion", "Immediate", "NoGroupWorse"]
 
 
-class Comparison(NamedTuple):
+class HeldOutScores(NamedTuple):
     """Challenger against champion on the same rows; ``gain`` is positive where it is better."""
 
     challenger: float
@@ -70,20 +70,11 @@ class BeatsChampion(Part):
     BeatsChampion(refit=True)
     """
 
-    holdout: float | int = 0.2
-    margin: float = 0.0
+    holdout: Holdout = 0.2
+    margin: NotNegative = 0.0
     metric: str | None = None
     refit: bool = False
-    min_rows: int = 10
-
-    def __post_init__(self) -> None:
-        _refuse_holdout("BeatsChampion", self.holdout)
-        if not (is_number(self.margin) and self.margin >= 0):
-            raise PartError(
-                f"BeatsChampion(margin={self.margin!r}): not negative; by how much to win"
-            )
-        if not is_count(self.min_rows):
-            raise PartError(f"BeatsChampion(min_rows={self.min_rows!r}): give 1 or more")
+    min_rows: Count = 10
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give."""
@@ -156,20 +147,10 @@ class NoGroupWorse(Part):
     NoGroupWorse(margin=0.05)
     """
 
-    margin: float = 0.0
-    min_rows: int = 30
-    holdout: float | int | None = 0.2
+    margin: NotNegative = 0.0
+    min_rows: Count = 30
+    holdout: Holdout | None = 0.2
     metric: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.holdout is not None:
-            _refuse_holdout("NoGroupWorse", self.holdout)
-        if not (is_number(self.margin) and self.margin >= 0):
-            raise PartError(
-                f"NoGroupWorse(margin={self.margin!r}): not negative; by how much to lose at most"
-            )
-        if not is_count(self.min_rows):
-            raise PartError(f"NoGroupWorse(min_rows={self.min_rows!r}): give 1 or more")
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a stream without groups, and a metric that this model and target cannot give."""
@@ -219,7 +200,7 @@ class _Guard:
 # --- what gates share ---------------------------------------------------------------------------
 
 
-def compare(view: View, rows: Rows, name: str | None) -> Comparison:
+def compare(view: View, rows: Rows, name: str | None) -> HeldOutScores:
     """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss.
 
     Both take a row by its weight.
@@ -232,7 +213,7 @@ def compare(view: View, rows: Rows, name: str | None) -> Comparison:
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
         new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
     said = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
-    return Comparison(new, old, sign * (new - old), said)
+    return HeldOutScores(new, old, sign * (new - old), said)
 
 
 def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:
@@ -247,10 +228,3 @@ def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection,
     kept = np.ones(size, dtype=bool)
     kept[newest] = False
     return selection.take(np.flatnonzero(kept)), selection.take(np.sort(newest))
-
-
-def _refuse_holdout(gate: str, holdout: float | int) -> None:
-    if not is_count(holdout) and not (isinstance(holdout, float) and 0 < holdout < 1):
-        raise PartError(
-            f"{gate}(holdout={holdout!r}): a share between 0 and 1, or a number of rows"
-        )

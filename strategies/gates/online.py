@@ -5,25 +5,36 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.datasets.values import is_count, is_number
+from backtrain.simulator.constraints import (
+    Count,
+    Interval,
+    Length,
+    Level,
+    Listed,
+    NotNegative,
+    Offset,
+    ShareAboveZero,
+    exactly_one,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
-from backtrain.strategies.gates.holdout import Comparison, compare
+from backtrain.strategies.gates.holdout import HeldOutScores, compare
 from backtrain.strategies.weighted import chance_above, estimate, weighing
 
 __all__ = ["Canary", "Shadow"]
 
 Otherwise = Literal["deploy", "reject"]
+_STEPS = Listed(least=1, such_as="[0.05, 0.25, 1]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,22 +70,19 @@ class Shadow(Part):
     Shadow(duration='7D', max_duration='30D')
     """
 
-    duration: str | None = None
-    rows: int | None = None
-    min_labels: int = 30
-    max_duration: str | None = None
+    duration: Interval | None = None
+    rows: Count | None = None
+    min_labels: Count = 30
+    max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
     metric: str | None = None
-    margin: float = 0.0
+    margin: NotNegative = 0.0
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        if (self.duration is None) == (self.rows is None):
-            raise PartError(f"{self!r}: give exactly one of duration= and rows=")
-        if isinstance(self.duration, int) or isinstance(self.rows, str):
-            raise PartError(f"{self!r}: duration= is a time offset, rows= a number; swap them")
-        refuse_length("Shadow", "rows" if self.duration is None else "duration", self._length)
-        _refuse_end(self, self._length, 1)
+    def check_parameters(self) -> None:
+        """Refuse what is not one length, and an end before it."""
+        exactly_one(self, "duration", "rows")
+        _refuse_early_end(self, self._length, 1)
 
     @property
     def _length(self) -> Any:
@@ -133,34 +141,29 @@ class Canary(Part):
     Canary(steps=(0.1, 1.0), each='12h')
     """
 
-    steps: Sequence[float] = (0.05, 0.25, 1.0)
-    each: str | int = "1D"
-    margin: float = 0.0
-    alpha: float | None = None
-    min_labels: int = 30
-    max_duration: str | None = None
+    steps: Annotated[Sequence[ShareAboveZero], _STEPS] = (0.05, 0.25, 1.0)
+    each: Length = "1D"
+    margin: NotNegative = 0.0
+    alpha: Level | None = None
+    min_labels: Count = 30
+    max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
     metric: str | None = None
     sticky: bool = False
     supersede: bool = False
 
-    def __post_init__(self) -> None:
-        listed = isinstance(self.steps, Sequence) and not isinstance(self.steps, str)
-        if not listed or not self.steps or not all(map(is_number, self.steps)):
-            raise PartError(f"Canary(steps={self.steps!r}): give a list, such as [0.05, 0.25, 1]")
+    def check_parameters(self) -> None:
+        """Refuse steps that do not grow, a test of a metric, and an end before the last step."""
         steps = tuple(float(share) for share in self.steps)
         object.__setattr__(self, "steps", steps)
-        if steps[0] <= 0 or steps[-1] > 1 or not (np.diff(steps) > 0).all():
-            raise PartError(f"Canary(steps={steps}): shares above 0 that grow, up to 1")
-        if self.alpha is not None:
-            refuse_alpha("Canary", self.alpha)
-            if self.metric is not None:
-                raise PartError(
-                    f"Canary(metric={self.metric!r}, alpha={self.alpha!r}): the test is of losses, "
-                    "which add up; leave one of the two out"
-                )
-        refuse_length("Canary", "each", self.each)
-        _refuse_end(self, self.each, len(steps))
+        if not (np.diff(steps) > 0).all():
+            raise PartError(f"Canary(steps={steps}): give shares that grow, up to 1")
+        if self.alpha is not None and self.metric is not None:
+            raise PartError(
+                f"Canary(metric={self.metric!r}, alpha={self.alpha!r}): the test is of losses, "
+                "which add up; leave one of the two out"
+            )
+        _refuse_early_end(self, self.each, len(steps))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model cannot give, and a sticky share without groups."""
@@ -177,13 +180,13 @@ class Canary(Part):
 # --- trials -------------------------------------------------------------------------------------
 
 
-class _Stretch:
+class _Period:
     """So much time, or so many rows, from now on.
 
     Stretches that follow each other without a gap end at the first one's beginning + k * length.
     """
 
-    def __init__(self, length: str | int, view: View, before: _Stretch | None) -> None:
+    def __init__(self, length: str | int, view: View, before: _Period | None) -> None:
         self._row, self.until = 0, None
         if isinstance(length, int):
             self._row = view.past + length
@@ -204,7 +207,7 @@ class _WatchedTrial(ABC):
         self._terms = gate
         self._length = length
         self._share, self._sticky = 0.0, False
-        self._stretch: _Stretch | None = None
+        self._stretch: _Period | None = None
         self._row = 0
         self._last: pd.Timestamp | None = None
 
@@ -224,7 +227,7 @@ class _WatchedTrial(ABC):
             return decide(f"not over in {self._terms.max_duration}, {len(Selection(rows))} labels")
         return self._wait(view, self._stretch) if found is None else self._begin(view, found.said)
 
-    def _compare(self, view: View, rows: Rows, stretch: _Stretch) -> Comparison | None:
+    def _compare(self, view: View, rows: Rows, stretch: _Period) -> HeldOutScores | None:
         """What rows say at the end of a stretch; None where it is too early, or they do not."""
         if len(Selection(rows)) < self._terms.min_labels or not stretch.over(view):
             return None
@@ -233,10 +236,10 @@ class _WatchedTrial(ABC):
 
     def _begin(self, view: View, said: str = "") -> Verdict:
         """Begin a stretch."""
-        self._stretch = _Stretch(self._length, view, self._stretch)
+        self._stretch = _Period(self._length, view, self._stretch)
         return self._wait(view, self._stretch, said)
 
-    def _wait(self, view: View, stretch: _Stretch, said: str = "") -> Verdict:
+    def _wait(self, view: View, stretch: _Period, said: str = "") -> Verdict:
         """Ask at the end of the stretch; after it, or where rows count, at every tick."""
         end = None if stretch.over(view) else stretch.until
         due = [when for when in (end, self._last) if when is not None]
@@ -251,7 +254,7 @@ class _WatchedTrial(ABC):
         )
 
     @abstractmethod
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
         """What follows from a comparison at the end of a stretch; None is another stretch."""
 
 
@@ -260,7 +263,7 @@ class _ShadowTrial(_WatchedTrial):
         super().__init__(gate, length)
         self._margin = gate.margin
 
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict:
         judge = Verdict.deploy if found.gain > self._margin else Verdict.reject
         return judge(found.said, challenger=found.challenger, champion=found.champion)
 
@@ -279,14 +282,14 @@ class _CanaryTrial(_WatchedTrial):
         told = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
         return super()._begin(view, f"{told}; {said}" if said else told)
 
-    def _decide(self, view: View, rows: Rows, found: Comparison) -> Verdict | None:
+    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
         worse = self._is_worse(view, rows, found)
         if not worse and self._step < len(self._gate.steps):
             return None
         judge = Verdict.reject if worse else Verdict.deploy
         return judge(found.said, challenger=found.challenger, champion=found.champion)
 
-    def _is_worse(self, view: View, rows: Rows, found: Comparison) -> bool:
+    def _is_worse(self, view: View, rows: Rows, found: HeldOutScores) -> bool:
         gate = self._gate
         if found.gain >= -gate.margin:
             return False
@@ -301,36 +304,14 @@ class _CanaryTrial(_WatchedTrial):
 # --- what is refused ----------------------------------------------------------------------------
 
 
-def refuse_length(gate: str, name: str, length: Any) -> None:
-    """What is neither a positive time offset nor a positive number of rows."""
-    if isinstance(length, int):
-        if isinstance(length, bool) or length < 1:
-            raise PartError(f"{gate}({name}={length!r}): a number of rows, 1 or more")
-    elif parse_offset(length, f"{gate}({name})") == pd.Timedelta(0):
-        raise PartError(f"{gate}({name}={length!r}): no time at all")
-
-
-def _refuse_end(gate: Any, length: Any, steps: int) -> None:
-    """What `Shadow` and `Canary` have in common; ``length`` is that of one of so many steps."""
-    name = type(gate).__name__
-    if gate.otherwise not in ("deploy", "reject"):
-        raise PartError(f"{name}(otherwise={gate.otherwise!r}): not one of 'deploy', 'reject'")
-    if not is_count(gate.min_labels):
-        raise PartError(f"{name}(min_labels={gate.min_labels!r}): give 1 or more")
-    if not (is_number(gate.margin) and gate.margin >= 0):
-        raise PartError(f"{name}(margin={gate.margin!r}): not negative")
-    if gate.max_duration is None:
-        return
-    most = parse_offset(gate.max_duration, f"{name}(max_duration)")
+def _refuse_early_end(gate: Shadow | Canary, length: str | int, steps: int) -> None:
+    """Raise `PartError` where ``max_duration`` is over before so many steps of a length are."""
     one = None if isinstance(length, int) else parse_offset(length)
-    if isinstance(one, pd.Timedelta) and isinstance(most, pd.Timedelta) and one * steps > most:
+    if gate.max_duration is None or not isinstance(one, pd.Timedelta):
+        return
+    most = parse_offset(gate.max_duration)
+    if isinstance(most, pd.Timedelta) and one * steps > most:
         raise PartError(
-            f"{name}(max_duration={gate.max_duration!r}): over before {one * steps} have passed; "
-            "give more"
+            f"{type(gate).__name__}(max_duration={gate.max_duration!r}): over before {one * steps} "
+            "have passed; give more"
         )
-
-
-def refuse_alpha(gate: str, alpha: float) -> None:
-    """What is not a level of a test."""
-    if not (is_number(alpha) and 0 < alpha < 1):
-        raise PartError(f"{gate}(alpha={alpha!r}): a level between 0 and 1, such as 0.05")

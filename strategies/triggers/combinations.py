@@ -159,7 +159,8 @@ class Wrapped(Part):
 
     trigger: AnyTrigger
 
-    def __post_init__(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse what is not a trigger."""
         refuse_inside(type(self).__name__, self.trigger)
 
     def check_setup(self, setup: Setup) -> None:

@@ -5,36 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.constraints import (
+    Count,
+    Level,
+    Names,
+    OneOf,
+    RowsWindow,
+    Share,
+    TwoOrMore,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.constraints import refuse_no_count, refuse_window
-from backtrain.strategies.drift.distances import AT_ONCE, Sample
+from backtrain.strategies.drift.distances import AT_ONCE, BY_COLUMN, Sample
 from backtrain.strategies.drift.rules import (
+    TESTED,
     USUAL,
-    Comparison,
+    Correction,
+    DriftTest,
     Found,
     Rule,
+    Threshold,
     by_p_value,
     columns_of,
     is_categorical,
-    refuse_correction,
 )
 from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
-from backtrain.strategies.triggers.watch import (
-    Watch,
-    kept,
-    refuse_share,
-    refuse_text,
-)
+from backtrain.strategies.triggers.watch import RowsDetector, kept
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -92,36 +97,25 @@ class FeatureDrift(Part):
     FeatureDrift(test='PSI', threshold=0.2, season='hour')
     """
 
-    test: str = "auto"
-    correction: str = "Benjamini-Hochberg"
-    alpha: float = 0.05
-    threshold: float | str = "calibrated"
-    window: int = 1_000
-    min_rows: int = 200
-    exclude: Sequence[str] = ()
-    season: str | None = None
-    min_share: float = 0.0
-    max_reference: int = 10_000
+    test: Annotated[str, OneOf(choices=(*TESTED, *BY_COLUMN, *AT_ONCE))] = "auto"
+    correction: Correction = "Benjamini-Hochberg"
+    alpha: Level = 0.05
+    threshold: Threshold = "calibrated"
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
+    exclude: Names = ()
+    season: Annotated[str, OneOf(choices=tuple(_SEASONS))] | None = None
+    min_share: Share = 0.0
+    max_reference: TwoOrMore = 10_000
 
-    def __post_init__(self) -> None:
-        _ = self.rule
-        refuse_window("FeatureDrift", self.window, self.min_rows)
-        refuse_share("FeatureDrift", self.min_share)
-        refuse_text("FeatureDrift", self.exclude)
-        refuse_no_count(
-            f"FeatureDrift(max_reference={self.max_reference!r})", self.max_reference, least=2
-        )
-        if self.season is not None and self.season not in _SEASONS:
-            raise PartError(
-                f"FeatureDrift(season={self.season!r}): not one of {', '.join(map(repr, _SEASONS))}"
-            )
+    def check_parameters(self) -> None:
+        """Refuse what the test does not look at."""
+        self.rule.check_used(self)
 
     @cached_property
     def rule(self) -> Rule:
         """How columns are compared."""
-        return Rule(
-            "FeatureDrift", self.test, self.correction, self.alpha, self.threshold, self.window
-        )
+        return Rule(self.test, self.correction, self.alpha, self.threshold, self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have, and tests that can compare none of them."""
@@ -168,24 +162,20 @@ class PredictionDrift(Part):
     PredictionDrift(test='JS', window=500)
     """
 
-    test: str = "auto"
-    alpha: float = 0.05
-    threshold: float | str = "calibrated"
-    window: int = 1_000
-    min_rows: int = 200
+    test: Annotated[str, OneOf(choices=(*TESTED, *BY_COLUMN))] = "auto"
+    alpha: Level = 0.05
+    threshold: Threshold = "calibrated"
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
 
-    def __post_init__(self) -> None:
-        _ = self.rule
-        refuse_window("PredictionDrift", self.window, self.min_rows)
-        if self.test in AT_ONCE:
-            raise PartError(
-                f"PredictionDrift(test={self.test!r}): is for many columns; use 'auto' or 'JS'"
-            )
+    def check_parameters(self) -> None:
+        """Refuse what the test does not look at."""
+        self.rule.check_used(self)
 
     @cached_property
     def rule(self) -> Rule:
         """How scores are compared; there is one column, so nothing to correct."""
-        return Rule("PredictionDrift", self.test, USUAL[0], self.alpha, self.threshold, self.window)
+        return Rule(self.test, USUAL[0], self.alpha, self.threshold, self.window)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse tests of numbers for predicted classes."""
@@ -226,18 +216,12 @@ class MissingDrift(Part):
     MissingDrift(alpha=0.001, window=500)
     """
 
-    correction: str = "Benjamini-Hochberg"
-    alpha: float = 0.05
-    window: int = 1_000
-    min_rows: int = 200
-    exclude: Sequence[str] = ()
-    min_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        refuse_correction("MissingDrift", self.correction, self.alpha)
-        refuse_window("MissingDrift", self.window, self.min_rows)
-        refuse_share("MissingDrift", self.min_share)
-        refuse_text("MissingDrift", self.exclude)
+    correction: Correction = "Benjamini-Hochberg"
+    alpha: Level = 0.05
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
+    exclude: Names = ()
+    min_share: Share = 0.0
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have."""
@@ -251,13 +235,13 @@ class MissingDrift(Part):
 # --- watches ------------------------------------------------------------------------------------
 
 
-class _FeatureMonitor(Watch):
+class _FeatureMonitor(RowsDetector):
     def __init__(self, spec: FeatureDrift) -> None:
         super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec
 
     def forget(self) -> None:
-        self._comparison: Comparison | None = None
+        self._comparison: DriftTest | None = None
         self._seasons: NDArray[np.int64] | None = None
 
     def look(self, view: View, rows: slice) -> Found | None:
@@ -275,7 +259,7 @@ class _FeatureMonitor(Watch):
         view.checked()
         return comparison.look(columns_of(X, self._places(view, X)))
 
-    def _against(self, view: View, selection: Selection) -> Comparison:
+    def _against(self, view: View, selection: Selection) -> DriftTest:
         learnt = selection.indices()
         places = self._places(view, view.X(slice(0, 1)))
         sample = Sample(
@@ -301,13 +285,13 @@ class _FeatureMonitor(Watch):
         return self._spec.comparable(found, X)
 
 
-class _PredictionMonitor(Watch):
+class _PredictionMonitor(RowsDetector):
     def __init__(self, spec: PredictionDrift) -> None:
         super().__init__(spec.window, spec.min_rows)
         self._rule = spec.rule
 
     def forget(self) -> None:
-        self._comparison: Comparison | None = None
+        self._comparison: DriftTest | None = None
 
     def look(self, view: View, rows: slice) -> Found | None:
         served = view.served.within(rows)
@@ -332,7 +316,7 @@ class _PredictionMonitor(Watch):
         return self._comparison.look([now])
 
 
-class _MissingMonitor(Watch):
+class _MissingMonitor(RowsDetector):
     def __init__(self, spec: MissingDrift) -> None:
         super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec

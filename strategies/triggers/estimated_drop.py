@@ -10,6 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.constraints import (
+    Count,
+    Finite,
+    Margin,
+    RowsWindow,
+    TwoOrMore,
+    exactly_one,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import METRICS, Outcomes
 from backtrain.simulator.parts import Monitor, Part
@@ -17,8 +25,7 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.constraints import refuse_no_count, refuse_window
-from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of, refuse_no_floor
+from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of
 from backtrain.strategies.triggers.performance import Detector
 from backtrain.strategies.triggers.performance_estimates import (
     REGRESSION_METRICS,
@@ -75,24 +82,20 @@ class EstimatedDrop(Part):
     """
 
     metric: str
-    window: int = 1_000
-    min_rows: int = 200
-    below: float | None = None
-    drop: float | str | None = None
-    min_labels: int = 1_000
+    window: RowsWindow = 1_000
+    min_rows: Count = 200
+    below: Finite | None = None
+    drop: Margin | None = None
+    min_labels: TwoOrMore = 1_000
 
-    def __post_init__(self) -> None:
-        if (self.below is None) == (self.drop is None):
-            raise PartError(f"{self!r}: give exactly one of below= and drop=")
-        refuse_window("EstimatedDrop", self.window, self.min_rows)
-        refuse_no_floor("EstimatedDrop", self.below)
-        refuse_no_count(f"EstimatedDrop(min_labels={self.min_labels!r})", self.min_labels, least=2)
-        _ = self.margin
+    def check_parameters(self) -> None:
+        """Refuse what is not one floor."""
+        exactly_one(self, "below", "drop")
 
     @cached_property
     def margin(self) -> tuple[float, bool]:
         """The margin of ``drop``, and whether it is relative."""
-        return margin_of("EstimatedDrop", self.drop)
+        return margin_of(self.drop)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse metrics that cannot be estimated for this model."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, Protocol
 
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.view import View
 
@@ -33,25 +31,11 @@ class Limit(NamedTuple):
     what: str
 
 
-def margin_of(part: str, drop: float | str | None) -> tuple[float, bool]:
-    """The margin that ``drop`` stands for, and whether it is relative; refuses what is none."""
-    if not isinstance(drop, str):
-        if drop is not None and not 0 <= drop < math.inf:
-            raise PartError(f"{part}(drop={drop!r}): a margin is a number, and not negative")
-        return (0.0 if drop is None else float(drop)), False
-    try:
-        value = float(drop.strip().removesuffix("%")) / 100
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf or not drop.strip().endswith("%"):
-        raise PartError(f"{part}(drop={drop!r}): a number, or a share such as '20%'")
-    return value, True
-
-
-def refuse_no_floor(part: str, below: float | None) -> None:
-    """Raise `PartError` for a floor that nothing can be below."""
-    if below is not None and not math.isfinite(below):
-        raise PartError(f"{part}(below={below!r}): a floor is a number")
+def margin_of(drop: float | str | None) -> tuple[float, bool]:
+    """The margin that ``drop`` stands for, and whether it is relative."""
+    if isinstance(drop, str):
+        return float(drop.strip().removesuffix("%")) / 100, True
+    return float(drop or 0), False
 
 
 def limit_of(spec: Floored, view: View, metric: Metric) -> Limit | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,24 @@ from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.constraints import (
+    Count,
+    Finite,
+    Interval,
+    LabelsWindow,
+    Listed,
+    Number,
+    TwoOrMore,
+)
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import (
     Account,
-    check_points,
-    check_window,
     untunable,
     untuned,
 )
-from backtrain.strategies.triggers.tuning_history import DAY, Floats, price_of_training, rehearse
+from backtrain.strategies.triggers.tuning_history import DAY, Floats, rehearse
 
 __all__ = ["Forecast", "Learned"]
 
@@ -60,21 +67,16 @@ class Forecast(Part):
     Forecast(horizon='14D', quantile=0.75)
     """
 
-    horizon: str = "30D"
-    quantile: float = 0.5
-    window: int = 200
-    min_labels: int = 50
-    points: int = 12
-    line: Sequence[float] | None = None
+    horizon: Interval = "30D"
+    quantile: Annotated[float, Number("a number between 0 and 1", 0, 1, "neither")] = 0.5
+    window: LabelsWindow = 200
+    min_labels: Count = 50
+    points: TwoOrMore = 12
+    line: Annotated[Sequence[Finite], Listed("a list of 3 numbers", exact=3)] | None = None
 
-    def __post_init__(self) -> None:
-        if parse_offset(self.horizon, "Forecast(horizon)") == parse_offset("0D"):
-            raise PartError(f"Forecast(horizon={self.horizon!r}): no time at all; try '30D'")
-        if not 0 < self.quantile < 1:
-            raise PartError(f"Forecast(quantile={self.quantile!r}): must lie between 0 and 1")
-        check_window(self, self.window, self.min_labels)
-        check_points(self, self.points)
-        keep_numbers(self, "line", 3)
+    def check_parameters(self) -> None:
+        """Keep the line in one form, whether it came from code or from YAML."""
+        keep_numbers(self, "line")
 
     def prepare(self, history: View) -> Forecast:
         """With the regression that the history before ``start`` gives."""
@@ -102,7 +104,7 @@ class Forecast(Part):
         if np.isnan(lost):
             return None
         fresh, by_level, by_day = self.line
-        rows, price = traffic(view), price_of_training(view.prices, len(view.model.selection))
+        rows, price = traffic(view), view.prices.training(len(view.model.selection))
         kept = rows * (fresh + by_level * lost + by_day * age_of(view))
         renewed = price + rows * fresh
         view.reading(kept, renewed)
@@ -130,7 +132,7 @@ class _Traffic:
 
 @dataclass(frozen=True, repr=False)
 class Learned(Part):
-    """When a classifier, taught by the clairvoyant on the history before ``start``, says so.
+    """When a classifier, taught by the oracle on the history before ``start``, says so.
 
     It knows the staleness now (as in `StalenessCost`), the staleness accumulated (as in
     `CumulativeStaleness`) and the age of the version in force, and fires where ``weights[0] +
@@ -154,15 +156,14 @@ class Learned(Part):
     Learned(window=168, points=20)
     """
 
-    window: int = 200
-    min_labels: int = 50
-    points: int = 12
-    weights: Sequence[float] | None = None
+    window: LabelsWindow = 200
+    min_labels: Count = 50
+    points: TwoOrMore = 12
+    weights: Annotated[Sequence[Finite], Listed("a list of 4 numbers", exact=4)] | None = None
 
-    def __post_init__(self) -> None:
-        check_window(self, self.window, self.min_labels)
-        check_points(self, self.points)
-        keep_numbers(self, "weights", 4)
+    def check_parameters(self) -> None:
+        """Keep the weights in one form, whether they came from code or from YAML."""
+        keep_numbers(self, "weights")
 
     def prepare(self, history: View) -> Learned:
         """With the classifier that the oracle teaches before ``start``."""
@@ -256,12 +257,7 @@ def age_of(view: View) -> float:
     return (view.at - view.model.decided_at.value) / DAY
 
 
-def keep_numbers(part: Part, name: str, count: int) -> None:
-    """Keep a parameter as a tuple of so many numbers, whether it came from code or from YAML."""
-    values = getattr(part, name)
-    if values is None:
-        return
-    numbers = tuple(float(value) for value in values)
-    if len(numbers) != count or not np.isfinite(numbers).all():
-        raise PartError(f"{type(part).__name__}({name}={values!r}): give {count} numbers, or None")
-    object.__setattr__(part, name, numbers)
+def keep_numbers(part: Part, name: str) -> None:
+    """Keep a parameter as a tuple of floats, unless it is None."""
+    if (values := getattr(part, name)) is not None:
+        object.__setattr__(part, name, tuple(map(float, values)))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
 from backtrain.simulator.asking import monitor_of
+from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.parts import Monitor
+from backtrain.simulator.parts import AnyTrigger, Monitor
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
-from backtrain.strategies.constraints import is_count, refuse_no_count
 from backtrain.strategies.triggers.combinations import Wrapped
 
 __all__ = ["Budget", "Cooldown", "WarmUp"]
@@ -33,28 +35,11 @@ class Cooldown(Wrapped):
     Cooldown(Random(0.2), '3D')
     """
 
-    offset: str
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_offset(self.offset, "Cooldown(offset)")
+    offset: Offset
 
     def monitor(self) -> Monitor:
         """A watch over the inner trigger."""
-        return _Cooling(self)
-
-
-class _Cooling:
-    def __init__(self, spec: Cooldown) -> None:
-        self._inner = monitor_of(spec.trigger)
-        self._offset = parse_offset(spec.offset)
-
-    def fires(self, view: View) -> Reason | None:
-        reason = self._inner.fires(view)
-        if reason is None or not view.trainings:
-            return reason
-        until = due_at(pd.Timestamp(view.trainings[-1]), self._offset)
-        return reason if view.at >= until else None
+        return _Silenced(self.trigger, lambda view: view.at < cool_from(view, self.offset))
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,22 +66,15 @@ class WarmUp(Wrapped):
     (WarmUp(ErrorDrift(), offset='30D'), WarmUp(ErrorDrift(), labels=500, since='deployment'))
     """
 
-    offset: str | None = None
-    rows: int | None = None
-    labels: int | None = None
-    since: str = "start"
+    offset: Offset | None = None
+    rows: Count | None = None
+    labels: Count | None = None
+    since: Literal["start", "deployment"] = "start"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if sum(given is not None for given in (self.offset, self.rows, self.labels)) != 1:
-            raise PartError(f"{self!r}: give exactly one of offset=, rows= and labels=")
-        for name in ("rows", "labels"):
-            if (count := getattr(self, name)) is not None:
-                refuse_no_count(f"WarmUp({name}={count!r})", count)
-        if self.offset is not None:
-            parse_offset(self.offset, "WarmUp(offset)")
-        if self.since not in ("start", "deployment"):
-            raise PartError(f"WarmUp(since={self.since!r}): not one of 'start', 'deployment'")
+    def check_parameters(self) -> None:
+        """Refuse what is not one length."""
+        super().check_parameters()
+        exactly_one(self, "offset", "rows", "labels")
 
     def monitor(self) -> Monitor:
         """A watch over the inner trigger."""
@@ -168,34 +146,47 @@ class Budget(Wrapped):
     Budget(Every('1D'), retrains=10)
     """
 
-    retrains: int | None = None
-    money: float | None = None
+    retrains: CountOrZero | None = None
+    money: Amount | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_parameters(self) -> None:
+        """Refuse a budget of nothing."""
+        super().check_parameters()
         if self.retrains is None and self.money is None:
             raise PartError("Budget: give retrains= or money=")
-        if self.retrains is not None and not is_count(self.retrains, least=0):
-            raise PartError(f"{self!r}: a budget is not negative, and a whole number of retrains")
-        if self.money is not None and not self.money >= 0:
-            raise PartError(f"{self!r}: a budget is an amount of money, not negative")
 
     def monitor(self) -> Monitor:
         """A watch over the inner trigger."""
-        return _Budgeted(self)
+        return _Silenced(self.trigger, self._is_spent)
+
+    def _is_spent(self, view: View) -> bool:
+        if is_used_up(view, self.retrains):
+            return True
+        fixed = view.prices.training(0, plus=view.prices.review)
+        return self.money is not None and view.spent + fixed > self.money
 
 
-class _Budgeted:
-    def __init__(self, spec: Budget) -> None:
-        self._spec = spec
-        self._inner = monitor_of(spec.trigger)
+class _Silenced:
+    """A trigger that is silent while a condition holds; it sees every tick."""
+
+    def __init__(self, trigger: AnyTrigger, silent: Callable[[View], bool]) -> None:
+        self._inner, self._silent = monitor_of(trigger), silent
 
     def fires(self, view: View) -> Reason | None:
         reason = self._inner.fires(view)
-        retrains, money, prices = self._spec.retrains, self._spec.money, view.prices
-        if retrains is not None and len(view.trainings) >= retrains:
-            return None
-        fixed = prices.retrain + prices.review + prices.release
-        if money is not None and view.spent + fixed > money:
-            return None
-        return reason
+        return None if reason is None or self._silent(view) else reason
+
+
+# --- what a strategy limits in the same way -----------------------------------------------------
+
+
+def cool_from(view: View, cooldown: str | None) -> int:
+    """When a cooldown after the last decision to train is over, in ns; 0 where there is none."""
+    if cooldown is None or not view.trainings:
+        return 0
+    return due_at(pd.Timestamp(view.trainings[-1]), parse_offset(cooldown))
+
+
+def is_used_up(view: View, retrains: int | None) -> bool:
+    """Whether as many trainings were decided as are allowed; None allows any number."""
+    return retrains is not None and len(view.trainings) >= retrains

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import nanoseconds, parse_offset
+from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.constraints import FixedOffset, Level, Seed, ShareAboveZero
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
@@ -18,7 +19,6 @@ from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
-from backtrain.strategies.updates.refit import refuse_seed
 
 __all__ = ["Martingale"]
 
@@ -73,35 +73,21 @@ class Martingale(Part):
     Martingale(alpha=0.05, max_wait='30D')
     """
 
-    alpha: float = 0.01
-    of: str = "loss"
-    max_wait: str | None = None
-    jump: float = 0.01
-    seed: int = 0
+    alpha: Level = 0.01
+    of: Literal["loss", "score"] = "loss"
+    max_wait: FixedOffset | None = None
+    jump: ShareAboveZero = 0.01
+    seed: Seed = 0
 
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise PartError(f"Martingale(alpha={self.alpha!r}): a chance lies between 0 and 1")
-        if self.of not in ("loss", "score"):
-            raise PartError(f"Martingale(of={self.of!r}): not one of 'loss', 'score'")
-        if not 0 < self.jump <= 1:
-            raise PartError(f"Martingale(jump={self.jump!r}): a share above 0, and at most 1")
-        refuse_seed("Martingale", self.seed)
+    def check_parameters(self) -> None:
+        """Refuse a wait for what does not wait."""
         if self.of == "score" and self.max_wait is not None:
             raise PartError("Martingale(of='score', max_wait=...): scores do not wait for labels")
-        _ = self.wait
 
     @cached_property
     def wait(self) -> int | None:
         """``max_wait`` in nanoseconds."""
-        if self.max_wait is None:
-            return None
-        offset = parse_offset(self.max_wait, "Martingale(max_wait)")
-        if not isinstance(offset, pd.Timedelta):
-            raise PartError(
-                f"Martingale(max_wait={self.max_wait!r}): not of fixed length; did you mean '30D'?"
-            )
-        return nanoseconds(offset)
+        return None if self.max_wait is None else nanoseconds(parse_fixed(self.max_wait))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse scores that the model does not give."""

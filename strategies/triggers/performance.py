@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,26 @@ from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
 
+from backtrain.simulator.constraints import (
+    Count,
+    Finite,
+    LabelsWindow,
+    Level,
+    Margin,
+    OneOf,
+    exactly_one,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import Metric
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.constraints import refuse_window
 from backtrain.strategies.triggers.floors import (
     Limit,
     limit_of,
     limit_under,
     margin_of,
-    refuse_no_floor,
 )
 from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
@@ -104,35 +111,24 @@ class PerformanceDrop(Part):
     """
 
     metric: str
-    window: int = 200
-    min_labels: int = 50
-    below: float | None = None
-    drop: float | str | None = None
-    test: float | None = None
-    versions: str = "in force"
-    group: str | None = None
+    window: LabelsWindow = 200
+    min_labels: Count = 50
+    below: Finite | None = None
+    drop: Margin | None = None
+    test: Level | None = None
+    versions: Literal["in force", "all"] = "in force"
+    group: Literal["worst"] | None = None
 
-    def __post_init__(self) -> None:
-        if self.group not in (None, "worst"):
-            raise PartError(f"PerformanceDrop(group={self.group!r}): not 'worst' or None")
+    def check_parameters(self) -> None:
+        """Refuse what is not one floor, and a test of groups."""
         if self.group and self.test is not None:
             raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
-        if sum(given is not None for given in (self.below, self.drop, self.test)) != 1:
-            raise PartError(f"{self!r}: give exactly one of below=, drop= and test=")
-        refuse_window("PerformanceDrop", self.window, self.min_labels, "min_labels")
-        refuse_no_floor("PerformanceDrop", self.below)
-        if self.test is not None and not 0 < self.test < 1:
-            raise PartError(f"PerformanceDrop(test={self.test!r}): a level lies between 0 and 1")
-        if self.versions not in ("in force", "all"):
-            raise PartError(
-                f"PerformanceDrop(versions={self.versions!r}): not one of 'in force', 'all'"
-            )
-        _ = self.margin
+        exactly_one(self, "below", "drop", "test")
 
     @cached_property
     def margin(self) -> tuple[float, bool]:
         """The margin of ``drop``, and whether it is relative."""
-        return margin_of("PerformanceDrop", self.drop)
+        return margin_of(self.drop)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give, and groups that are not there."""
@@ -278,15 +274,11 @@ class ErrorDrift(Part):
     ErrorDrift(detector='KSWIN', options={'alpha': 0.01})
     """
 
-    detector: str = "ADWIN"
+    detector: Annotated[str, OneOf(choices=(*_DETECTORS, *_BINARY))] = "ADWIN"
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.detector not in {**_DETECTORS, **_BINARY}:
-            raise PartError(
-                f"ErrorDrift(detector={self.detector!r}): not known; there are "
-                f"{', '.join([*_DETECTORS, *_BINARY])}"
-            )
+    def check_parameters(self) -> None:
+        """Refuse options that the detector does not take."""
         try:
             detector = self.build()
             for loss in (True, False) * 50:  # some look at their options only then

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
 from backtrain.datasets.times import read_both_times
+from backtrain.simulator.constraints import Dates
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
@@ -74,15 +74,14 @@ class Recorded(Part):
     """
 
     predictions: Any
-    dates: Sequence[str]
+    dates: Dates
 
-    def __post_init__(self) -> None:
+    def check_parameters(self) -> None:
+        """Keep predictions and dates in one form, whether they came from code or from YAML."""
         if isinstance(self.predictions, (str, Path)):
             object.__setattr__(self, "predictions", str(self.predictions))
         elif not isinstance(self.predictions, Table):
             object.__setattr__(self, "predictions", Table(self.predictions))
-        if isinstance(self.dates, str) or not isinstance(self.dates, Iterable):
-            raise PartError(f"Recorded(dates={self.dates!r}): give a list, such as ['2012-01-02']")
         times = sorted({to_timestamp(date, "Recorded(dates)") for date in self.dates})
         object.__setattr__(self, "dates", tuple(str(t).removesuffix(" 00:00:00") for t in times))
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
+from backtrain.datasets.offsets import due_at, parse_fixed, parse_offset, to_timestamp
+from backtrain.simulator.constraints import (
+    Chance,
+    Count,
+    Dates,
+    FixedOffset,
+    Interval,
+    Seed,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, Trigger
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
-from backtrain.strategies.constraints import refuse_no_count
 from backtrain.strategies.triggers.performance import Detector
-from backtrain.strategies.updates.refit import refuse_seed
 
 __all__ = ["Every", "EveryLabels", "EveryRows", "MaxAge", "Never", "OnDates", "Random"]
 
@@ -56,25 +63,15 @@ class Every(Part):
     Every('7D', phase='2D')
     """
 
-    every: str
-    phase: str = "0D"
-    since: str = "start"
+    every: Interval
+    phase: FixedOffset = "0D"
+    since: Literal["start", "training"] = "start"
 
-    def __post_init__(self) -> None:
-        every, phase = (
-            parse_offset(self.every, "Every(every)"),
-            parse_offset(self.phase, "Every(phase)"),
-        )
-        if every == parse_offset("0D"):
-            raise PartError(f"Every(every={self.every!r}): no time at all; did you mean '1D'?")
-        if not isinstance(phase, pd.Timedelta) or (
-            isinstance(every, pd.Timedelta) and phase >= every
-        ):
-            raise PartError(
-                f"Every(phase={self.phase!r}): must be of fixed length and below {self.every!r}"
-            )
-        if self.since not in ("start", "training"):
-            raise PartError(f"Every(since={self.since!r}): not one of 'start', 'training'")
+    def check_parameters(self) -> None:
+        """Refuse a phase that no schedule has."""
+        every, phase = parse_offset(self.every), parse_fixed(self.phase)
+        if isinstance(every, pd.Timedelta) and phase >= every:
+            raise PartError(f"Every(phase={self.phase!r}): give less than every={self.every!r}")
         if self.since == "training" and phase:
             raise PartError("Every(phase=..., since='training'): a phase is for a fixed schedule")
 
@@ -138,10 +135,7 @@ class EveryRows(Part):
     EveryRows(500)
     """
 
-    rows: int
-
-    def __post_init__(self) -> None:
-        refuse_no_count(f"EveryRows(rows={self.rows!r})", self.rows)
+    rows: Count
 
     def monitor(self) -> Monitor:
         """A counter."""
@@ -180,10 +174,7 @@ class EveryLabels(Part):
     EveryLabels(500)
     """
 
-    labels: int
-
-    def __post_init__(self) -> None:
-        refuse_no_count(f"EveryLabels(labels={self.labels!r})", self.labels)
+    labels: Count
 
     def monitor(self) -> Monitor:
         """A counter."""
@@ -207,11 +198,7 @@ class MaxAge(Part):
     (MaxAge('30D'), AnyOf(MaxAge('90D'), PerformanceDrop('MAE', drop='20%')))
     """
 
-    offset: str
-
-    def __post_init__(self) -> None:
-        if parse_offset(self.offset, "MaxAge(offset)") == parse_offset("0D"):
-            raise PartError(f"MaxAge(offset={self.offset!r}): no time at all; did you mean '30D'?")
+    offset: Interval
 
     def monitor(self) -> Monitor:
         """A watch over the model in force."""
@@ -247,11 +234,10 @@ class OnDates(Part):
     OnDates(['2012-01-02', '2012-07-02'])
     """
 
-    dates: Sequence[str]
+    dates: Dates
 
-    def __post_init__(self) -> None:
-        if isinstance(self.dates, str):
-            raise PartError(f"OnDates(dates={self.dates!r}): give a list, such as [{self.dates!r}]")
+    def check_parameters(self) -> None:
+        """Read the dates."""
         _ = self._times
 
     @cached_property
@@ -278,13 +264,8 @@ class Random(Part):
     Random(0.1, seed=3)
     """
 
-    rate: float
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.rate <= 1:
-            raise PartError(f"Random(rate={self.rate!r}): a chance lies between 0 and 1")
-        refuse_seed("Random", self.seed)
+    rate: Chance
+    seed: Seed = 0
 
     def monitor(self) -> Monitor:
         """A coin."""

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backtrain.simulator.constraints import Amount, Count, LabelsWindow, Positive, TwoOrMore
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
-from backtrain.strategies.constraints import is_count, refuse_window
 from backtrain.strategies.triggers.performance import Detector
 from backtrain.strategies.triggers.tuning_history import (
     level,
-    price_of_training,
     rehearse,
     usual_loss,
 )
@@ -96,15 +95,10 @@ class StalenessCost(Part):
     (StalenessCost(threshold=0.5, window=168), StalenessCost())
     """
 
-    threshold: float | None = None
-    window: int = 200
-    min_labels: int = 50
-    points: int = 12
-
-    def __post_init__(self) -> None:
-        check_threshold(self, self.threshold)
-        check_window(self, self.window, self.min_labels)
-        check_points(self, self.points)
+    threshold: Amount | None = None
+    window: LabelsWindow = 200
+    min_labels: Count = 50
+    points: TwoOrMore = 12
 
     def prepare(self, history: View) -> StalenessCost:
         """With the threshold that would have cost least before ``start``."""
@@ -151,12 +145,8 @@ class CumulativeStaleness(Part):
     (CumulativeStaleness(threshold=250.0), CumulativeStaleness())
     """
 
-    threshold: float | None = None
-    points: int = 12
-
-    def __post_init__(self) -> None:
-        check_threshold(self, self.threshold)
-        check_points(self, self.points)
+    threshold: Amount | None = None
+    points: TwoOrMore = 12
 
     def prepare(self, history: View) -> CumulativeStaleness:
         """With the threshold that would have cost least before ``start``."""
@@ -202,18 +192,14 @@ class BreakEven(Part):
     (BreakEven(), BreakEven(factor=0.5))
     """
 
-    factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.factor < float("inf"):
-            raise PartError(f"BreakEven(factor={self.factor!r}): give more than 0, such as 1")
+    factor: Positive = 1.0
 
     def monitor(self) -> Monitor:
         """An account of all losses."""
         return Account(self._judge)
 
     def _judge(self, account: Account, view: View) -> Reason | None:
-        price = self.factor * price_of_training(view.prices, len(view.model.selection))
+        price = self.factor * view.prices.training(len(view.model.selection))
         view.reading(account.total, price)
         if not account.total >= price:
             return None
@@ -222,25 +208,6 @@ class BreakEven(Part):
 
 
 # --- what tuned triggers have in common ---------------------------------------------------------
-
-
-def check_threshold(part: Part, threshold: float | None) -> None:
-    """Refuse thresholds that are negative or no numbers."""
-    if threshold is not None and not 0 <= threshold < float("inf"):
-        raise PartError(
-            f"{part!r}: a threshold is an amount of money, 0 or more; None tunes it at start"
-        )
-
-
-def check_window(part: Part, window: int, min_labels: int) -> None:
-    """Refuse windows that cannot hold the labels they need."""
-    refuse_window(type(part).__name__, window, min_labels, "min_labels")
-
-
-def check_points(part: Part, points: int) -> None:
-    """Refuse a rehearsal with nothing to compare."""
-    if not is_count(points, least=2):
-        raise PartError(f"{part!r}: points={points!r} compares nothing; give 2 or more, such as 12")
 
 
 def untunable(part: Part, parameter: str, history: View) -> PartError:

@@ -17,22 +17,12 @@ from backtrain.simulator.parts import AnyTrigger
 from backtrain.strategies.weighted import weighing
 
 if TYPE_CHECKING:
-    from backtrain.simulator.ledger import Prices
     from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 DAY = 86_400 * 10**9
-
-
-def price_of_training(prices: Prices, rows: int) -> float:
-    """Money of one more training of ``rows`` rows and its release.
-
-    Left out are what depends on the gate (reviews), on the clock (CPU time), and labels: who
-    watches losses has bought them already.
-    """
-    return prices.retrain + prices.per_1k_rows * rows / 1000 + prices.release
 
 
 def usual_loss(model: Model) -> float:
@@ -204,7 +194,7 @@ def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
             for rows in answered
         ]
     )
-    price = [price_of_training(view.prices, len(model.selection)) for _, model in made]
+    price = [view.prices.training(len(model.selection)) for _, model in made]
     return Rehearsal(at, answered, loss, np.array(price))
 
 

@@ -12,7 +12,7 @@ from backtrain.strategies.drift.rules import Found
 from backtrain.strategies.triggers.performance import Detector, when
 
 
-class Watch(Detector):
+class RowsDetector(Detector):
     """Looks at the newest rows since the version in force came, when there are more of them."""
 
     def __init__(self, window: int, min_rows: int, min_share: float = 0.0) -> None:
@@ -48,7 +48,7 @@ class Watch(Detector):
         raise NotImplementedError
 
 
-# --- refusals -----------------------------------------------------------------------------------
+# --- columns ------------------------------------------------------------------------------------
 
 
 def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
@@ -62,15 +62,3 @@ def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]
     if not places:
         raise PartError(f"{part}(exclude={list(exclude)}): leaves no column to test")
     return places
-
-
-def refuse_share(part: str, share: float) -> None:
-    """Raise `PartError` for what is no share."""
-    if not 0 <= share <= 1:
-        raise PartError(f"{part}(min_share={share!r}): a share lies between 0 and 1")
-
-
-def refuse_text(part: str, exclude: Sequence[str]) -> None:
-    """Raise `PartError` for one name where a list of names is wanted."""
-    if isinstance(exclude, str):
-        raise PartError(f"{part}(exclude={exclude!r}): give a list, [{exclude!r}]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from sklearn.linear_model import HuberRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
-from backtrain.datasets.values import exact_share, is_count, is_number
+from backtrain.datasets.values import exact_share
+from backtrain.simulator.constraints import Count, Number, Seed
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.selection import Selection
@@ -82,11 +83,7 @@ class WarmStart(Part):
     WarmStart(rounds=20)
     """
 
-    rounds: int = 10
-
-    def __post_init__(self) -> None:
-        if not is_count(self.rounds):
-            raise PartError(f"WarmStart(rounds={self.rounds!r}): adds nothing; give 1 or more")
+    rounds: Count = 10
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``warm_start``."""
@@ -171,21 +168,10 @@ class PartialFit(Part):
     (PartialFit(epochs=3), PartialFit(replay=0.5))
     """
 
-    epochs: int = 1
-    batch_rows: int | None = None
-    replay: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not is_count(self.epochs):
-            raise PartError(f"PartialFit(epochs={self.epochs!r}): give 1 or more")
-        if self.batch_rows is not None and not is_count(self.batch_rows):
-            raise PartError(f"PartialFit(batch_rows={self.batch_rows!r}): give 1 or more, or None")
-        if not (is_number(self.replay) and self.replay >= 0):
-            raise PartError(
-                f"PartialFit(replay={self.replay!r}): old rows per new one, 0 or more, such as 0.5"
-            )
-        refuse_seed("PartialFit", self.seed)
+    epochs: Count = 1
+    batch_rows: Count | None = None
+    replay: Annotated[float, Number("old rows per new one, 0 or more, such as 0.5", 0)] = 0.0
+    seed: Seed = 0
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``partial_fit``."""
@@ -361,12 +347,6 @@ def _forget_progress(network: Any) -> None:
         network.validation_scores_, network.best_validation_score_ = [], -np.inf
     else:
         network.best_loss_ = np.inf
-
-
-def refuse_seed(where: str, seed: object) -> None:
-    """Raise `PartError` for what is no seed."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise PartError(f"{where}(seed={seed!r}): a whole number, 0 or more")
 
 
 def _strange(y: NDArray[Any], model: Any) -> bool:

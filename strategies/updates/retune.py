@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, TimeSeriesS
 from sklearn.utils import _safe_indexing
 
 from backtrain.datasets.columns import nearest
+from backtrain.simulator.constraints import Count, Seed, TwoOrMore
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
@@ -24,7 +25,6 @@ from backtrain.strategies.updates.refit import (
     fit_weighted,
     last_prefix,
     last_step,
-    refuse_seed,
     refuse_weights,
 )
 
@@ -64,16 +64,17 @@ class Retune(Part):
     """
 
     grid: Mapping[str, Sequence[Any]]
-    search: str = "grid"
-    iterations: int = 10
-    splits: int = 3
+    search: Literal["grid", "random"] = "grid"
+    iterations: Count = 10
+    splits: TwoOrMore = 3
     scoring: str | None = None
-    seed: int = 0
+    seed: Seed = 0
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def check_parameters(self) -> None:
+        """Refuse what is not a grid, and a score that scikit-learn does not know."""
         if not isinstance(self.grid, Mapping) or not self.grid:
             raise PartError(
                 f"Retune(grid={self.grid!r}): give values, such as {{'alpha': [1, 10]}}"
@@ -83,18 +84,11 @@ class Retune(Part):
                 raise PartError(f"Retune(grid): {name!r} is no name of a parameter, as 'alpha' is")
             if not isinstance(values, (list, tuple)) or not values:
                 raise PartError(f"Retune(grid): {name}={values!r}: give a list of values to try")
-        if self.search not in ("grid", "random"):
-            raise PartError(f"Retune(search={self.search!r}): not one of 'grid', 'random'")
-        for what, least in (("iterations", 1), ("splits", 2)):
-            count = getattr(self, what)
-            if isinstance(count, bool) or not isinstance(count, int) or count < least:
-                raise PartError(f"Retune({what}={count!r}): give {least} or more")
         if self.scoring is not None and self.scoring not in get_scorer_names():
             raise PartError(
                 f"Retune(scoring={self.scoring!r}): scikit-learn has no such scorer; did you mean "
                 f"{nearest(self.scoring, get_scorer_names())}?"
             )
-        refuse_seed("Retune", self.seed)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse parameters that the model does not have, and a score that it cannot give."""

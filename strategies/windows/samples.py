@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,23 +15,23 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from backtrain.datasets.values import is_number
-from backtrain.simulator.asking import check_setup, refuse_other, select
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.asking import check_setup, select
+from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
 from backtrain.simulator.parts import AnyWindow, Part
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.updates.refit import fit_weighted, refuse_seed
+from backtrain.strategies.updates.refit import fit_weighted
 from backtrain.strategies.weighted import mean_loss
 from backtrain.strategies.windows.sliding import (
     Expanding,
     Sliding,
     need_weights,
-    refuse_fewer,
 )
 
 __all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
+
+_MAX_WEIGHT = Number("at least 1, which is the mean weight", 1, closed="both")
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,25 +56,13 @@ class Dynamic(Part):
     Dynamic((Sliding('30D'), Sliding('90D'), Expanding()), holdout='7D')
     """
 
-    candidates: Sequence[AnyWindow]
-    holdout: str | int = 200
+    candidates: Annotated[Sequence[AnyWindow], Listed("a list of windows", least=1)]
+    holdout: Length = 200
     metric: str | None = None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.candidates, (list, tuple)) or not self.candidates:
-            raise PartError(f"Dynamic(candidates={self.candidates!r}): give a list of windows")
-        for window in self.candidates:
-            refuse_other("window", "Dynamic(candidates)", window)
-        # One form, whether it came from code or from YAML: equal windows look equal.
+    def check_parameters(self) -> None:
+        """Keep the windows in one form: equal ones look equal, from code or from YAML."""
         object.__setattr__(self, "candidates", tuple(self.candidates))
-        _ = self._newest
-
-    @cached_property
-    def _newest(self) -> Sliding:
-        try:
-            return Sliding(self.holdout)
-        except ValueError as error:
-            raise PartError(f"Dynamic(holdout={self.holdout!r}): {error}") from None
 
     def check_setup(self, setup: Setup) -> None:
         """Hold candidates and metric against the setup."""
@@ -86,7 +73,7 @@ class Dynamic(Part):
 
     def select(self, view: View) -> Selection:
         """The winner's rows."""
-        held = select(self._newest, view)
+        held = select(Sliding(self.holdout), view)
         found = [select(window, view) for window in self.candidates]
         return found[int(np.argmin([self._judge(view, rows, held) for rows in found]))]
 
@@ -130,17 +117,11 @@ class Representative(Part):
     Representative(500, window=Sliding('365D'))
     """
 
-    size: int
+    size: Count
     window: AnyWindow = field(default_factory=Expanding)
-    max_weight: float = 10.0
-
-    def __post_init__(self) -> None:
-        refuse_fewer("Representative(size", self.size)
-        refuse_other("window", "Representative(window)", self.window)
-        if self.max_weight != np.inf and not (is_number(self.max_weight) and self.max_weight >= 1):
-            raise PartError(
-                f"Representative(max_weight={self.max_weight!r}): the mean weight is 1; give more"
-            )
+    max_weight: Annotated[
+        float, Number("at least 1, which is the mean weight", 1, closed="both")
+    ] = 10.0
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
@@ -205,12 +186,8 @@ class Reservoir(Part):
     Reservoir(10000, seed=1)
     """
 
-    size: int
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        refuse_fewer("Reservoir(size", self.size)
-        refuse_seed("Reservoir", self.seed)
+    size: Count
+    seed: Seed = 0
 
     def select(self, view: View) -> Selection:
         """The sample, in event order."""
@@ -240,11 +217,7 @@ class Thinned(Part):
     """
 
     window: AnyWindow
-    rows: int
-
-    def __post_init__(self) -> None:
-        refuse_other("window", "Thinned(window)", self.window)
-        refuse_fewer("Thinned(rows", self.rows, 2)
+    rows: TwoOrMore
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""

@@ -1,4 +1,4 @@
-"""On what to train: which of the rows whose label has arrived."""
+"""On what to train: everything that is known, the newest rows, or older ones with less weight."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
-from backtrain.datasets.values import is_share
-from backtrain.simulator.asking import check_setup, refuse_other, select
+from backtrain.datasets import offsets
+from backtrain.datasets.offsets import (
+    nanoseconds,
+    parse_fixed,
+    parse_offset,
+)
+from backtrain.simulator.asking import check_setup, select
+from backtrain.simulator.constraints import (
+    FixedInterval,
+    Length,
+)
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyWindow, Part
 from backtrain.simulator.selection import Selection
@@ -19,7 +25,7 @@ from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.updates.refit import last_step, takes_weights
 
-__all__ = ["CompleteCohorts", "Decay", "Expanding", "SinceDrift", "SinceLastTraining", "Sliding"]
+__all__ = ["Decay", "Expanding", "Sliding"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,19 +54,11 @@ class Sliding(Part):
     (Sliding('90D'), Sliding(2000))
     """
 
-    length: str | int
-
-    def __post_init__(self) -> None:
-        if isinstance(self.length, int) and (isinstance(self.length, bool) or self.length < 1):
-            raise PartError(f"Sliding(length={self.length!r}): a number of rows is at least 1")
-        if self._offset is not None and self._offset == parse_offset("0D"):
-            raise PartError(f"Sliding(length={self.length!r}): holds no row; did you mean '90D'?")
+    length: Length
 
     @cached_property
-    def _offset(self) -> Offset | None:
-        return (
-            None if isinstance(self.length, int) else parse_offset(self.length, "Sliding(length)")
-        )
+    def _offset(self) -> offsets.Offset | None:
+        return None if isinstance(self.length, int) else parse_offset(self.length)
 
     def select(self, view: View) -> Selection:
         """The newest labelled rows, in event order."""
@@ -84,22 +82,12 @@ class Decay(Part):
     (Decay('90D'), Decay('90D', window=Sliding('365D')))
     """
 
-    half_life: str
+    half_life: FixedInterval
     window: AnyWindow = field(default_factory=Expanding)
-
-    def __post_init__(self) -> None:
-        if self._nanoseconds == 0:
-            raise PartError(f"Decay(half_life={self.half_life!r}): no time at all; try '90D'")
-        refuse_other("window", "Decay(window)", self.window)
 
     @cached_property
     def _nanoseconds(self) -> int:
-        offset = parse_offset(self.half_life, "Decay(half_life)")
-        if not isinstance(offset, pd.Timedelta):
-            raise PartError(
-                f"Decay(half_life={self.half_life!r}): not of fixed length; give days or hours"
-            )
-        return nanoseconds(offset)
+        return nanoseconds(parse_fixed(self.half_life))
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
@@ -114,170 +102,6 @@ class Decay(Part):
         return Selection(inner.rows, weights if inner.weights is None else inner.weights * weights)
 
 
-@dataclass(frozen=True, repr=False)
-class SinceDrift(Part):
-    """Rows since the change that raised the alarm, as the detector that fired dates it.
-
-    `ErrorDrift` dates a rise by the lowest point of the cumulated losses less their mean, other
-    detectors by the first row of the stretch that they tested. The labelled rows with an event time
-    from there on are trained on.
-
-    Parameters
-    ----------
-    min_rows : int
-        With fewer labelled rows since the change, ``otherwise`` is asked.
-    otherwise : Window
-        Asked for the first model, too, and where what fired dates no change: a schedule.
-
-    >>> SinceDrift(min_rows=500, otherwise=Sliding("90D"))
-    SinceDrift(min_rows=500, otherwise=Sliding('90D'))
-    """
-
-    min_rows: int = 100
-    otherwise: AnyWindow = field(default_factory=Expanding)
-
-    def __post_init__(self) -> None:
-        refuse_fewer("SinceDrift(min_rows", self.min_rows)
-        refuse_other("window", "SinceDrift(otherwise)", self.otherwise)
-
-    def check_setup(self, setup: Setup) -> None:
-        """Hold the other window against the setup."""
-        check_setup(self.otherwise, setup)
-
-    def select(self, view: View) -> Selection:
-        """Labelled rows since the change, in event order."""
-        if view.reason is not None and view.reason.since is not None:
-            found = Selection(view.labelled.since(view.reason.since))
-            if len(found) >= self.min_rows:
-                return found
-        return select(self.otherwise, view)
-
-
-@dataclass(frozen=True, repr=False)
-class SinceLastTraining(Part):
-    """Rows whose label arrived since the model in force was decided on: what it could not know.
-
-    Counted by the arrival of labels, not by event time, which would lose late labels for ever.
-    Rows of a training that failed or was rejected are offered again. The first model gets
-    everything.
-
-    Parameters
-    ----------
-    min_rows : int
-        With fewer new rows, ``otherwise`` is asked.
-    otherwise : Window
-        What to train on then.
-
-    >>> SinceLastTraining(min_rows=500, otherwise=Sliding(5_000))
-    SinceLastTraining(min_rows=500, otherwise=Sliding(5000))
-    """
-
-    min_rows: int = 100
-    otherwise: AnyWindow = field(default_factory=Expanding)
-
-    def __post_init__(self) -> None:
-        refuse_fewer("SinceLastTraining(min_rows", self.min_rows)
-        refuse_other("window", "SinceLastTraining(otherwise)", self.otherwise)
-
-    def check_setup(self, setup: Setup) -> None:
-        """Hold the other window against the setup."""
-        check_setup(self.otherwise, setup)
-
-    def select(self, view: View) -> Selection:
-        """Newly labelled rows, in event order."""
-        known = Selection(view.labelled.all())
-        if view.reason is None:
-            return known
-        fresh = view.labelled.arrived_after(view.model.decided_at, known.rows)
-        if len(fresh) < self.min_rows:
-            return select(self.otherwise, view)
-        return known.take(np.sort(fresh))
-
-
-@dataclass(frozen=True, repr=False)
-class CompleteCohorts(Part):
-    """Of another window, the rows of those periods whose labels have nearly all arrived.
-
-    Labels that arrive early are not a fair sample: a default comes before a repayment. The rows
-    of one period are a cohort; it is complete when the labels of at least ``coverage`` of its past
-    rows have arrived, or when it is older than ``max_age``. That a label will never come is
-    knowledge of the future, so without ``max_age`` a cohort with too many of these is left out for
-    good.
-
-    Parameters
-    ----------
-    window : Window
-        Which rows; weights that it gives are kept.
-    freq : str
-        Length of a period. Calendar periods such as ``"MS"`` begin where they do in pandas, those
-        of fixed length are counted from 1970-01-01, so that ``"1D"`` are days.
-    coverage : float
-        Share of the rows.
-    max_age : str, optional
-        A time offset: a cohort that ended so long ago is complete whatever has arrived.
-
-    >>> CompleteCohorts(Sliding("365D"), "MS", coverage=0.9, max_age="120D")
-    CompleteCohorts(Sliding('365D'), 'MS', coverage=0.9, max_age='120D')
-    """
-
-    window: AnyWindow
-    freq: str
-    coverage: float = 0.95
-    max_age: str | None = None
-
-    def __post_init__(self) -> None:
-        refuse_other("window", "CompleteCohorts(window)", self.window)
-        if self._period == parse_offset("0D"):
-            raise PartError(f"CompleteCohorts(freq={self.freq!r}): no time at all; try '7D'")
-        if not is_share(self.coverage) or self.coverage == 0:
-            raise PartError(
-                f"CompleteCohorts(coverage={self.coverage!r}): a share above 0, at most 1"
-            )
-        _ = self._oldest
-
-    @cached_property
-    def _period(self) -> Offset:
-        return parse_offset(self.freq, "CompleteCohorts(freq)")
-
-    @cached_property
-    def _oldest(self) -> Offset | None:
-        age = self.max_age
-        return None if age is None else parse_offset(age, "CompleteCohorts(max_age)")
-
-    def check_setup(self, setup: Setup) -> None:
-        """Hold the inner window against the setup."""
-        check_setup(self.window, setup)
-
-    def select(self, view: View) -> Selection:
-        """The rows of ``window`` that lie in complete cohorts."""
-        inner = select(self.window, view)
-        if len(inner) == 0:
-            return inner
-        cohort, ends = self._cohorts(view.event_time(slice(0, view.past)))
-        arrived = np.bincount(cohort[view.labelled.all()], minlength=len(ends))
-        complete = arrived / np.maximum(1, np.bincount(cohort, minlength=len(ends)))
-        kept = complete >= self.coverage
-        if self._oldest is not None:
-            kept |= ends <= subtract(view.now, self._oldest).to_datetime64()
-        return inner.take(np.flatnonzero(kept[cohort[inner.rows]]))
-
-    def _cohorts(
-        self, event: NDArray[np.datetime64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
-        """Cohort of each row, and the end of each cohort."""
-        period, first = self._period, pd.Timestamp(event[0])
-        if isinstance(period, pd.Timedelta):
-            step = nanoseconds(period)
-            number = event.view(np.int64) // step
-            ends = np.arange(number[0] + 1, number[-1] + 2) * step
-            return number - number[0], ends.view("datetime64[ns]")
-        begin = pd.Timestamp(period.rollback(first.normalize())).as_unit("ns")
-        # One period after the last row its cohort has ended, unless a short month has moved it.
-        ends = instants(begin, period, shift(pd.Timestamp(event[-1]), period, 2))
-        number = ends.searchsorted(event, side="right")
-        return number, ends[: number[-1] + 1]
-
-
 def need_weights(window: AnyWindow, setup: Setup) -> None:
     """Raise `PartError` where a window gives weights and the model takes none."""
     if not takes_weights(setup.model):
@@ -285,9 +109,3 @@ def need_weights(window: AnyWindow, setup: Setup) -> None:
             f"{window!r}: {type(last_step(setup.model)).__name__} takes no sample_weight; "
             "use Sliding, or a model that takes weights"
         )
-
-
-def refuse_fewer(where: str, count: object, least: int = 1) -> None:
-    """Raise `PartError` for what is not a whole number, or below the least."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < least:
-        raise PartError(f"{where}={count!r}): a number of rows, {least} or more")
