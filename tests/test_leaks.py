@@ -164,6 +164,7 @@ def before(run, t):
         "deployments": deployments,
         "steps": run.steps.loc[run.steps["end"] < t, ["start", "end", "rows", "version"]],
         "charges": charges,
+        "readings": run.readings[run.readings["at"] < t],
     }
 
 

@@ -194,7 +194,7 @@ def test_twice_the_same_to_the_byte(name: str, tmp_path: Path) -> None:
         (lambda: Sliding("0D"), "holds no row"),
         (lambda: Decay("0D"), "no time at all"),
         (lambda: Decay("MS"), "not of fixed length"),
-        (lambda: Decay("90D", window=Expanding), "not a window"),
+        (lambda: Decay("90D", window=Expanding), r"did you mean Expanding\(\)"),
         (lambda: WarmStart(rounds=0), "1 or more"),
         (lambda: PartialFit(epochs=0), "1 or more"),
         (lambda: BeatsChampion(holdout=1.5), "share between 0 and 1"),
