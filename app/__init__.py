@@ -6,58 +6,42 @@ from typing import TYPE_CHECKING, Any
 from backtrain import moved
 
 if TYPE_CHECKING:
-    from backtrain.backtest import Backtest
-    from backtrain.datasets.stream import Stream
-    from backtrain.reports.comparison import Comparison
-    from backtrain.simulator.ledger import Delays, Prices
-    from backtrain.simulator.metrics import CostMatrix, Pinball
-    from backtrain.simulator.protocols import PartError, Reason, Selection, Verdict
-    from backtrain.simulator.record import Run
-    from backtrain.simulator.setup import SetupError
-    from backtrain.simulator.view import FutureLeak, View
-    from backtrain.strategies.strategy import Strategy
+    from backtrain.backtest import Backtest as Backtest
+    from backtrain.datasets.stream import Stream as Stream
+    from backtrain.reports.comparison import Comparison as Comparison
+    from backtrain.simulator.ledger import Delays as Delays
+    from backtrain.simulator.ledger import Prices as Prices
+    from backtrain.simulator.metrics import CostMatrix as CostMatrix
+    from backtrain.simulator.metrics import Pinball as Pinball
+    from backtrain.simulator.protocols import PartError as PartError
+    from backtrain.simulator.protocols import Reason as Reason
+    from backtrain.simulator.protocols import Selection as Selection
+    from backtrain.simulator.protocols import Verdict as Verdict
+    from backtrain.simulator.record import Run as Run
+    from backtrain.simulator.setup import SetupError as SetupError
+    from backtrain.simulator.view import FutureLeak as FutureLeak
+    from backtrain.simulator.view import View as View
+    from backtrain.strategies.strategy import Strategy as Strategy
 
 moved.install()
 
-#: Where each name stands; it is imported when it is used first.
-_HOMES = {
-    "Backtest": "backtest",
-    "Comparison": "reports.comparison",
-    "CostMatrix": "simulator.metrics",
-    "Delays": "simulator.ledger",
-    "FutureLeak": "simulator.view",
-    "PartError": "simulator.protocols",
-    "Pinball": "simulator.metrics",
-    "Prices": "simulator.ledger",
-    "Reason": "simulator.protocols",
-    "Run": "simulator.record",
-    "Selection": "simulator.protocols",
-    "SetupError": "simulator.setup",
-    "Strategy": "strategies.strategy",
-    "Stream": "datasets.stream",
-    "Verdict": "simulator.protocols",
-    "View": "simulator.view",
+#: What each module gives; it is imported when one of these is used first.
+_NAMES = {
+    "backtest": ("Backtest",),
+    "datasets.stream": ("Stream",),
+    "reports.comparison": ("Comparison",),
+    "simulator.ledger": ("Delays", "Prices"),
+    "simulator.metrics": ("CostMatrix", "Pinball"),
+    "simulator.protocols": ("PartError", "Reason", "Selection", "Verdict"),
+    "simulator.record": ("Run",),
+    "simulator.setup": ("SetupError",),
+    "simulator.view": ("FutureLeak", "View"),
+    "strategies.strategy": ("Strategy",),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 _FOLDERS = ("datasets", "lossmatrix", "reports", "simulator", "store", "strategies")
 
-__all__ = [
-    "Backtest",
-    "Comparison",
-    "CostMatrix",
-    "Delays",
-    "FutureLeak",
-    "PartError",
-    "Pinball",
-    "Prices",
-    "Reason",
-    "Run",
-    "Selection",
-    "SetupError",
-    "Strategy",
-    "Stream",
-    "Verdict",
-    "View",
-]
+__all__ = sorted(_HOMES)  # type checkers read the imports above
 
 
 def __getattr__(name: str) -> Any:
