@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.metrics import weighted_mean
-from backtrain.simulator.protocols import Rows, Selection
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import (
     Account,

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
