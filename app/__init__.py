@@ -1,42 +1,66 @@
 """Backtest your retraining strategy before production pays for it."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from backtrain import moved
-from backtrain.backtest import Backtest
-from backtrain.datasets.stream import Stream
-from backtrain.reports.comparison import Comparison
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.ledger import Delays, Prices
-from backtrain.simulator.metrics import CostMatrix, Pinball
-from backtrain.simulator.parts import Gate, Trigger, Update, Window
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.record import Run
-from backtrain.simulator.selection import Selection
-from backtrain.simulator.setup import SetupError
-from backtrain.simulator.verdict import Verdict
-from backtrain.simulator.view import FutureLeak, View
-from backtrain.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from backtrain.backtest import Backtest as Backtest
+    from backtrain.datasets.stream import Stream as Stream
+    from backtrain.reports.comparison import Comparison as Comparison
+    from backtrain.simulator.errors import PartError as PartError
+    from backtrain.simulator.ledger import Delays as Delays
+    from backtrain.simulator.ledger import Prices as Prices
+    from backtrain.simulator.metrics import CostMatrix as CostMatrix
+    from backtrain.simulator.metrics import Pinball as Pinball
+    from backtrain.simulator.parts import Gate as Gate
+    from backtrain.simulator.parts import Trigger as Trigger
+    from backtrain.simulator.parts import Update as Update
+    from backtrain.simulator.parts import Window as Window
+    from backtrain.simulator.reason import Reason as Reason
+    from backtrain.simulator.record import Run as Run
+    from backtrain.simulator.selection import Selection as Selection
+    from backtrain.simulator.setup import SetupError as SetupError
+    from backtrain.simulator.verdict import Verdict as Verdict
+    from backtrain.simulator.view import FutureLeak as FutureLeak
+    from backtrain.simulator.view import View as View
+    from backtrain.strategies.strategy import Strategy as Strategy
 
 moved.install()
 
-__all__ = [
-    "Backtest",
-    "Comparison",
-    "CostMatrix",
-    "Delays",
-    "FutureLeak",
-    "Gate",
-    "PartError",
-    "Pinball",
-    "Prices",
-    "Reason",
-    "Run",
-    "Selection",
-    "SetupError",
-    "Strategy",
-    "Stream",
-    "Trigger",
-    "Update",
-    "Verdict",
-    "View",
-    "Window",
-]
+#: What each module gives; it is imported when one of these is used first.
+_NAMES = {
+    "backtest": ("Backtest",),
+    "datasets.stream": ("Stream",),
+    "reports.comparison": ("Comparison",),
+    "simulator.errors": ("PartError",),
+    "simulator.ledger": ("Delays", "Prices"),
+    "simulator.metrics": ("CostMatrix", "Pinball"),
+    "simulator.parts": ("Gate", "Trigger", "Update", "Window"),
+    "simulator.reason": ("Reason",),
+    "simulator.record": ("Run",),
+    "simulator.selection": ("Selection",),
+    "simulator.setup": ("SetupError",),
+    "simulator.verdict": ("Verdict",),
+    "simulator.view": ("FutureLeak", "View"),
+    "strategies.strategy": ("Strategy",),
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+_FOLDERS = ("datasets", "lossmatrix", "reports", "simulator", "store", "strategies")
+
+__all__ = sorted(_HOMES)  # type checkers read the imports above
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FOLDERS:
+        return import_module(f"backtrain.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'backtrain' has no attribute {name!r}")
+    found = getattr(import_module(f"backtrain.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_FOLDERS})

@@ -97,7 +97,7 @@ class Backtest(Setup):
             Show a progress bar.
         hindsight : bool
             Also train a model at every tick (at most 350 of them) for each window, and show each
-            strategy's regret to the clairvoyant schedule and its rank against luck.
+            strategy's regret to the oracle and its rank against luck.
         directory : path, optional
             Where each strategy's record is written as soon as it is finished, so that nothing is
             lost when the comparison is stopped: `Comparison.load` reads what was finished.

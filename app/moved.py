@@ -17,6 +17,8 @@ MOVED = {
     "composing": "config.compose",
     "configs": "config.build",
     "hindsight": "lossmatrix.regret",
+    "reports.audit": "reports.triggers",
+    "reports.hindsight": "reports.oracle",
     "reports.tuning": "lossmatrix.tuning",
     "simulator.candidates": "lossmatrix.trial_models",
     "simulator.closing": "simulator.tables",

@@ -1,5 +1,5 @@
 """The command line."""
 
-from backtrain.cli.commands import main
+from backtrain.cli.main import main
 
 __all__ = ["main"]

@@ -22,6 +22,9 @@ _SHOWN = 24  # names of what there is
 class ConfigError(CompactHydraException, ValueError):
     """A config cannot be built; Hydra shows the message without a stack trace."""
 
+    #: What the command line exits with.
+    code = 2
+
     def __init__(self, message: str) -> None:
         lines = message.strip().splitlines()
         if len(lines) > _LONGEST:

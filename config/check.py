@@ -15,12 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
+from backtrain.config.keys import Built, Schema
 from backtrain.simulator.constraints import PartKind
-
-
-class Built:
-    """In a schema: what a preset builds, a mapping that names a ``_target_``."""
-
 
 MISSING = "???"
 _ABSENT = " is not given"
@@ -28,7 +24,7 @@ _PLAIN = (str, int, float, bool)
 _SPECIAL = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"}
 
 
-def check(config: Mapping[str, Any], schema: Callable[..., Any]) -> None:
+def check(config: Mapping[str, Any], schema: Schema) -> None:
     """Hold a plain config against a schema, and all that it nests against what that builds.
 
     Parameters

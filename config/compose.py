@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
-from hydra import compose, initialize_config_module
 from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,9 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.config.build import ConfigError, guess
-from backtrain.config.presets import PACKAGE
+from backtrain.config.keys import Keys, RunKeys, names
+from backtrain.config.launch import composer, is_sweep, parsed
 from backtrain.config.presets import names as _presets
-from backtrain.config.study import checked, keys
 
 #: Groups of which several presets may be chosen.
 _SEVERAL = ("faults",)
@@ -40,58 +38,34 @@ def in_order(arguments: list[str]) -> list[str]:
 
     Raises `ConfigError` for an option that there is not.
     """
-    parsed, rest = get_args_parser().parse_known_args(arguments)
+    options, rest = get_args_parser().parse_known_args(arguments)
     for unknown in rest:
         if unknown.startswith("-"):
             key = unknown.lstrip("-")
             hint = f"keys are written without dashes: {key}" if "=" in key else "see run --help"
             raise ConfigError(f"{unknown}: there is no such option; {hint}")
-    if parsed.config_path is not None or parsed.experimental_rerun is not None:
+    if options.config_path is not None or options.experimental_rerun is not None:
         raise ConfigError("use --config-dir DIR to add configs of your own to those of backtrain")
-    overrides = [*parsed.overrides, *rest]
+    overrides = [*options.overrides, *rest]
     return [*overrides, *(option for option in arguments if option not in overrides)]
 
 
-def is_sweep(arguments: list[str]) -> bool:
-    """Whether these arguments start several jobs."""
-    parsed = get_args_parser().parse_args(arguments)
-    return parsed.multirun or "hydra.mode=MULTIRUN" in parsed.overrides
-
-
-def only_shows(arguments: list[str]) -> bool:
-    """Whether Hydra is asked to show something, and to run nothing."""
-    parsed = get_args_parser().parse_args(arguments)
-    shows = (parsed.help, parsed.hydra_help, parsed.cfg, parsed.info, parsed.shell_completion)
-    return any(shows)
-
-
-def check_all(
-    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
-) -> DictConfig:
-    """Compose and check every job; returns the first one's config. Raises `ConfigError`.
-
-    ``name`` is the config that is meant, ``schema`` the function whose parameters are its keys.
-    """
-    configs = composed(arguments, name, schema)
-    for config in configs:
-        checked(split(config)[0], schema)
-    return configs[0]
-
-
 def composed(
-    arguments: list[str], name: str = "run", schema: Callable[..., Any] = keys
+    arguments: list[str], name: str = "run", schema: type[Keys] = RunKeys
 ) -> list[DictConfig]:
-    """The config of every job, Hydra's own part included; raises `ConfigError`."""
-    parsed = get_args_parser().parse_args(arguments)
-    overrides = list(parsed.overrides)
-    if parsed.config_dir is not None:
-        overrides.append(f"hydra.searchpath=['file://{Path(parsed.config_dir).resolve()}']")
-    name = parsed.config_name or name
-    with initialize_config_module(PACKAGE, version_base="1.3"), _in_few_words(schema):
+    """The config of every job, Hydra's own part included; raises `ConfigError`.
+
+    ``name`` is that of the config, ``schema`` declares its keys.
+    """
+    options = parsed(arguments)
+    if options.config_dir is not None and not Path(options.config_dir).is_dir():
+        raise ConfigError(f"--config-dir {options.config_dir}: no such directory")
+    with composer(arguments) as compose, _in_few_words(schema):
+        overrides = options.overrides
         jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
         for job in jobs:
             _refuse_no_preset(job)
-        return [compose(name, job, return_hydra_config=True) for job in jobs]
+        return [compose(options.config_name or name, job) for job in jobs]
 
 
 def split(config: DictConfig) -> tuple[DictConfig, str | None]:
@@ -155,7 +129,7 @@ def refuse_unwritable(config: DictConfig, key: str) -> None:
 
 
 @contextmanager
-def _in_few_words(schema: Callable[..., Any]) -> Iterator[None]:
+def _in_few_words(schema: type[Keys]) -> Iterator[None]:
     try:
         yield
     except ConfigError:
@@ -182,7 +156,7 @@ def _first_line(error: BaseException | None) -> str:
     return "" if error is None else next(iter(str(error).splitlines()), "")
 
 
-def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
+def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     said = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
     found = re.search(r"Could not override '([^']+)'", said)
     if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
@@ -191,15 +165,15 @@ def _no_such_key(error: Exception, schema: Callable[..., Any]) -> str:
     group, _, preset = path.partition(".")
     if group in _SEVERAL and preset in _presets(group):
         return f"{path}: not chosen; add {group}=[{preset}]"
-    if path in schema.__annotations__:
+    if path in names(schema):
         return (
             f"{path}: what is given merges with the preset chosen, which has other keys; choose "
             "the preset of this class and set its keys, as in trigger=any_of 'trigger._args_=[...]'"
         )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
-    known = list(parent if above and isinstance(parent, DictConfig) else schema.__annotations__)
-    known = [name for name in known if name not in ("return", "_target_")]
+    known = list(parent if above and isinstance(parent, DictConfig) else names(schema))
+    known = [name for name in known if name != "_target_"]
     if not known and (shared := _OF_THE_RUN.fullmatch(path)):
         part, inner = shared.groups()
         return f"{path}: this strategy takes the run's {part}; set {part}.{inner}"

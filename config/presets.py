@@ -16,10 +16,10 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from backtrain import strategies
+from backtrain.config.launch import PACKAGE
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.strategies import gates, triggers, updates, windows
 
-PACKAGE = "backtrain.conf"
 #: Groups of parts, and the packages that hold their classes.
 PARTS = {
     "trigger": triggers,

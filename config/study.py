@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.backtest import Backtest
 from backtrain.config.build import ConfigError, build
-from backtrain.config.check import Built, check
+from backtrain.config.check import check
+from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
 from backtrain.datasets.latency import apply
@@ -69,48 +70,11 @@ class Study:
         )
 
 
-def keys(
-    dataset: Built,
-    latency: Built,
-    model: Built,
-    trigger: Built,
-    window: Built,
-    update: Built,
-    gate: Built,
-    prices: Built,
-    delays: Built,
-    task: Literal["auto", "regression", "classification"],
-    tick: str | int,
-    start: str | float,
-    end: str | None,
-    loss: Any,
-    metrics: Sequence[str] | None,
-    features: Literal["auto", "array", "frame"],
-    seed: int,
-    n_jobs: int,
-    progress: bool,
-    cache: bool | str,
-    hindsight: bool,
-    baseline: str | None,
-    comparison: Mapping[str, Built],
-    strategy: Built | None = None,
-    faults: Mapping[str, Built] | None = None,
-) -> None:
-    """Nothing: its parameters are the keys of a run's config.
-
-    ``comparison`` and ``strategy`` come last, so that what they share is reported where it is set.
-    """
-
-
-def checked(config: DictConfig, schema: Callable[..., Any] = keys) -> dict[str, Any]:
+def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:
     """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
-    try:
-        plain = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error)) from error
-    assert isinstance(plain, dict)
-    order = list(schema.__annotations__)
-    known = {str(key): plain[key] for key in sorted(plain, key=lambda k: _place(k, order))}
+    plain = _resolved(config)
+    order = names(schema)
+    known = {key: plain[key] for key in sorted(plain, key=lambda k: _position(k, order))}
     check(known, schema)
     return known
 
@@ -124,18 +88,19 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
     plain = checked(config)
     with explained():
         # The strategies first: a slip in one of them should not wait for the data.
-        _strategies(plain, chosen)
-        plain, backtest = prepared(config, keys)
-        return _study(plain, backtest, _strategies(plain, chosen))
+        strategies = _Strategies(chosen)
+        strategies.built(plain)
+        plain, backtest = prepared(config, plain)
+        return _study(plain, backtest, strategies.built(plain))
 
 
-def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, Any], Backtest]:
+def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, Any], Backtest]:
     """Read the data of a checked config; its values, the task settled, and what they set up."""
-    plain = checked(config, schema)
     whole = apply(build(plain["dataset"]), build(plain["latency"]))
     task: Task = usual_task(whole) if plain["task"] == "auto" else plain["task"]
     stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
-    plain = checked(OmegaConf.merge(config, {"task": task}), schema)  # type: ignore[arg-type]
+    # What depends on the task is known now; it needs no second check, a metric is all it can be.
+    plain = _resolved(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
     model = build(plain["model"])
     backtest = Backtest(
         stream,
@@ -148,6 +113,15 @@ def prepared(config: DictConfig, schema: Callable[..., Any]) -> tuple[dict[str, 
     )
     _ = backtest.store  # a directory that cannot be used is found out before anything is trained
     return plain, backtest
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    """A config as plain containers and scalars, every interpolation resolved."""
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error)) from error
+    return {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
 
 
 def where(cache: bool | str) -> Path | None:
@@ -190,24 +164,37 @@ def usual_metric(task: str) -> str:
 OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
 
 
-def _place(key: object, order: list[str]) -> int:
-    return order.index(str(key)) if key in order else -1
+def _position(key: str, order: list[str]) -> int:
+    return order.index(key) if key in order else -1
 
 
-def _strategies(plain: Mapping[str, Any], chosen: str | None) -> dict[str, Strategy]:
-    configs = dict(plain["comparison"])
-    if plain.get("strategy") is not None:
-        configs[chosen or "strategy"] = plain["strategy"]
-    _refuse_idle_trigger(plain["trigger"], configs)
-    strategies = {}
-    for name, config in configs.items():
-        try:
-            strategies[name] = build(config)
-        except ValueError as error:
-            raise ConfigError(f"strategy {name!r}: {error}") from error
-        if not hasattr(strategies[name], "trigger"):
-            raise ConfigError(f"comparison.{name}={config!r}: not a strategy")
-    return strategies
+@dataclass
+class _Strategies:
+    """The strategies of a run, each built once, and anew only where the task changes its config."""
+
+    chosen: str | None
+    _known: dict[str, tuple[Any, Strategy]] = field(default_factory=dict)
+
+    def built(self, plain: Mapping[str, Any]) -> dict[str, Strategy]:
+        """All of them, by name."""
+        configs = dict(plain["comparison"])
+        if plain.get("strategy") is not None:
+            configs[self.chosen or "strategy"] = plain["strategy"]
+        _refuse_idle_trigger(plain["trigger"], configs)
+        for name, config in configs.items():
+            if name not in self._known or self._known[name][0] != config:
+                self._known[name] = (config, _strategy(name, config))
+        return {name: self._known[name][1] for name in configs}
+
+
+def _strategy(name: str, config: Any) -> Strategy:
+    try:
+        strategy = build(config)
+    except ValueError as error:
+        raise ConfigError(f"strategy {name!r}: {error}") from error
+    if not hasattr(strategy, "trigger"):
+        raise ConfigError(f"comparison.{name}={config!r}: not a strategy")
+    return strategy  # type: ignore[no-any-return]
 
 
 def _refuse_idle_trigger(trigger: Any, configs: Mapping[str, Any]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from omegaconf import DictConfig
 
 from backtrain.backtest import Backtest
 from backtrain.config import preset as advice
 from backtrain.config.build import build
-from backtrain.config.check import Built
+from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked, explained, prepared
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
@@ -51,38 +51,13 @@ class TuningStudy:
         )
 
 
-def keys(
-    dataset: Built,
-    latency: Built,
-    model: Built,
-    window: Built,
-    update: Built,
-    prices: Built,
-    delays: Built,
-    task: Literal["auto", "regression", "classification"],
-    tick: str | int,
-    every: int | None,
-    intervals: Sequence[int] | None,
-    start: str | float,
-    end: str | None,
-    loss: Any,
-    metrics: Sequence[str] | None,
-    features: Literal["auto", "array", "frame"],
-    seed: int,
-    n_jobs: int,
-    progress: bool,
-    cache: bool | str,
-) -> None:
-    """Nothing: its parameters are the keys of the config of a tuning."""
-
-
-def load(config: DictConfig) -> TuningStudy:
+def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
     """Check the config, read its data and build its parts; raises `ConfigError`."""
-    plain = checked(config, keys)
+    plain = checked(config, TuneKeys)
     with explained():
         # The parts first: a slip in one of them should not wait for the data.
         window, update = build(plain["window"]), build(plain["update"])
-        plain, backtest = prepared(config, keys)
+        plain, backtest = prepared(config, plain)
         question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
     parts = {part: plain[part] for part in ("window", "update")}
     return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)

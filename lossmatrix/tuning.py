@@ -261,9 +261,7 @@ class Tuning:
         """Write every figure as a PNG file; one that cannot be drawn is left out."""
         from backtrain.reports import html, tuning_figures
 
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        pictures = html.draw(tuning_figures.makers(self), files=True)
-        return [put(Path(directory) / name, png) for name, png in html.as_files(pictures).items()]
+        return html.write_figures(tuning_figures.makers(self), Path(directory))
 
     def save(self, directory: str | Path, beside: Mapping[str, bytes] | None = None) -> Path:
         """Write ``tune.html``, ``tune.csv`` and ``figures/*.png``, and other files ``beside``.
@@ -276,9 +274,8 @@ class Tuning:
         contents = {archive.TUNE: archive.csv_text(self.summary()), **(beside or {})}
         try:
             pictures = html.draw(tuning_figures.makers(self), files=True)
-            pngs = html.as_files(pictures)
             contents["tune.html"] = tuning_page.page(self, pictures).encode()
-            contents |= {f"figures/{name}": png for name, png in pngs.items()}
+            contents |= html.as_files(pictures, "figures/")
         finally:
             archive.save_files(target, contents)  # without a report, where that failed
         return target

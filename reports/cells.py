@@ -55,7 +55,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class Sheet:
     """Columns (without that of the names) and rows."""
 
     columns: tuple[Column, ...]

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
-from backtrain.reports import archive, figures, hindsight, html, remarks, verdict
+from backtrain.reports import archive, oracle, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
-from backtrain.reports.schedules import Schedules
-from backtrain.reports.verdict import Verdict
+from backtrain.reports.schedules import FixedIntervals
+from backtrain.reports.verdict import Recommendation
 from backtrain.simulator.manifest import put
 from backtrain.simulator.record import Run, identity_of
 from backtrain.simulator.texts import printable
@@ -84,9 +84,9 @@ class Comparison:
         return Costs.of(self.runs, season)
 
     @cached_property
-    def schedules(self) -> Schedules | None:
+    def schedules(self) -> FixedIntervals | None:
         """The fixed intervals among the strategies; None where there are fewer than two."""
-        return Schedules.among(self.runs)
+        return FixedIntervals.among(self.runs)
 
     def baseline(self, name: str | None = None) -> str:
         """The strategy that others are held against; without a name `Never`, else the first."""
@@ -107,8 +107,9 @@ class Comparison:
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
         for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
-        matrices were made: ``regret`` to the clairvoyant schedule, ``gap`` to the best fixed
-        interval, and the shares of as many trainings that cost more, evenly spaced and at random.
+        matrices were made: ``regret`` to the oracle, the cheapest schedule that is known only
+        afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings that
+        cost more, evenly spaced and at random.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -118,7 +119,7 @@ class Comparison:
         table["low"], table["high"] = contrast.low, contrast.high
         return table.sort_values("total", kind="stable")
 
-    def verdict(self, baseline: str | None = None) -> Verdict:
+    def verdict(self, baseline: str | None = None) -> Recommendation:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
         reference = self.baseline(baseline)
         if reference not in self._verdicts:
@@ -128,7 +129,7 @@ class Comparison:
         return self._verdicts[reference]
 
     @cached_property
-    def _verdicts(self) -> dict[str, Verdict]:
+    def _verdicts(self) -> dict[str, Recommendation]:
         """By baseline: every table of a report asks."""
         return {}
 
@@ -140,13 +141,16 @@ class Comparison:
 
     def page(self, baseline: str | None = None) -> str:
         """The report as HTML."""
-        return html.render(self, self.baseline(baseline))
+        from backtrain.reports import page
+
+        return page.render(self, self.baseline(baseline))
 
     def figures(self, directory: str | Path, baseline: str | None = None) -> list[Path]:
         """Write every figure of the report as a PNG file; one that cannot be drawn is left out."""
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        pictures = html.draw(figures.makers(self, self.baseline(baseline)), files=True)
-        return [put(Path(directory) / name, png) for name, png in html.as_files(pictures).items()]
+        from backtrain.reports import figures, html
+
+        makers = figures.makers(self, self.baseline(baseline))
+        return html.write_figures(makers, Path(directory))
 
     def save(self, directory: str | Path, baseline: str | None = None) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
@@ -155,6 +159,8 @@ class Comparison:
         or this one. What it listed before is removed then. Other files are left alone: where one
         stands in the way, another name is taken, with a warning.
         """
+        from backtrain.reports import figures, html, page
+
         target, baseline = Path(directory), self.baseline(baseline)
         runs = {name: replace(run, name=name) for name, run in self.runs.items()}
         keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
@@ -167,9 +173,8 @@ class Comparison:
         contents = {archive.SUMMARY: archive.csv_text(summary)}
         try:
             pictures = html.draw(figures.makers(self, baseline), files=True)
-            pngs = html.as_files(pictures)
-            contents[archive.REPORT] = html.render(self, baseline, pictures).encode()
-            contents |= {f"figures/{name}": png for name, png in pngs.items()}
+            contents[archive.REPORT] = page.render(self, baseline, pictures).encode()
+            contents |= html.as_files(pictures, "figures/")
         finally:
             keeper.finish(contents)  # without a report, where that failed
         return target
@@ -180,7 +185,9 @@ class Comparison:
         return f"Comparison({len(self.runs)} strategies, cheapest {cheapest!r} at {total:,.2f})"
 
     def _repr_html_(self) -> str:
-        return html.notebook(self, self.baseline())
+        from backtrain.reports import page
+
+        return page.notebook(self, self.baseline())
 
 
 def _must_agree(run: Run) -> dict[str, Any]:
@@ -202,6 +209,6 @@ def _row(run: Run) -> dict[str, float]:
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
     counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
     loss = float(totals["loss"]) / weight if weight else np.nan
-    known = hindsight.facts_of(run)
-    luck = {key: hindsight.value(known, key) for key in hindsight.COLUMNS} if known else {}
+    known = oracle.facts_of(run)
+    luck = {key: oracle.value(known, key) for key in oracle.COLUMNS} if known else {}
     return {**money, **counts, "loss": loss, **run.metrics, **luck}

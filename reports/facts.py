@@ -10,7 +10,7 @@ import pandas as pd
 
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, count, duration, listing, number
-from backtrain.reports.verdict import Verdict, trigger_type
+from backtrain.reports.verdict import Recommendation, trigger_type
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Pairs = list[tuple[str, str]]
 
 
-def headline(comparison: Comparison, baseline: str, verdict: Verdict) -> list[tuple[str, str, str]]:
+def headline(
+    comparison: Comparison, baseline: str, verdict: Recommendation
+) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the verdict."""
     table = comparison.table(baseline)
     money = Money.fit(table["total"])
@@ -40,7 +42,7 @@ def headline(comparison: Comparison, baseline: str, verdict: Verdict) -> list[tu
     ]
 
 
-def remarks(verdict: Verdict) -> list[str]:
+def remarks(verdict: Recommendation) -> list[str]:
     """What must be said right beside the verdict."""
     lines = verdict.beside
     if verdict.rivals:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
@@ -45,7 +45,7 @@ class Section:
 
     title: str
     sentence: str
-    table: Table
+    table: Sheet
 
 
 def faults_of(comparison: Comparison) -> list[Fault]:
@@ -138,7 +138,7 @@ def _table(
     fault: Fault,
     did: dict[str, dict[str, int]],
     paid: dict[str, tuple[float, float]],
-) -> Table:
+) -> Sheet:
     always = ("fired", "trained", "learnt from it")
     shown = [k for k in did[baseline] if k in always or any(of[k] for of in did.values())]
     money = Money.fit(amount for pair in paid.values() for amount in pair)
@@ -163,4 +163,4 @@ def _table(
             Column(f"against {baseline}", title=f"difference of the cost {meaning}"),
         ]
     columns += [Column("loss in it", title="mean loss a row"), Column("loss outside it")]
-    return Table(tuple(columns), tuple(rows))
+    return Sheet(tuple(columns), tuple(rows))

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter
 from backtrain.reports import timeline
 from backtrain.reports.labels import place_labels
 from backtrain.reports.numbers import Money, number, significant
-from backtrain.reports.schedules import NEVER, Schedules
+from backtrain.reports.schedules import NEVER, FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
 from backtrain.simulator import statistics
 
@@ -94,7 +94,7 @@ def _equal_cost(axes: Axes, table: pd.DataFrame, winner: str) -> None:
     axes.set_ylim(bottom, top)
 
 
-def intervals(schedules: Schedules) -> Drawing:
+def intervals(schedules: FixedIntervals) -> Drawing:
     """Cost by interval at the price of the replay, and the cheapest interval by price."""
     figure = blank(9.2, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
@@ -107,7 +107,7 @@ def intervals(schedules: Schedules) -> Drawing:
     return Drawing("cost-against-interval", caption, figure, titles)
 
 
-def _by_interval(axes: Axes, schedules: Schedules) -> dict[str, str]:
+def _by_interval(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
     total = schedules.cost(np.array([schedules.price]))[0]
     n, best = schedules.intervals, schedules.cheapest
     calm(axes, "interval between retrains", "total cost")
@@ -124,7 +124,7 @@ def _by_interval(axes: Axes, schedules: Schedules) -> dict[str, str]:
     return titles
 
 
-def _by_price(axes: Axes, schedules: Schedules) -> dict[str, str]:
+def _by_price(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
     calm(axes, "price of one retrain", "")
     prices = _price_axis(schedules)
     cost = schedules.cost(prices)
@@ -148,7 +148,7 @@ def _by_price(axes: Axes, schedules: Schedules) -> dict[str, str]:
     return titles
 
 
-def _price_axis(schedules: Schedules) -> np.ndarray:
+def _price_axis(schedules: FixedIntervals) -> np.ndarray:
     """Prices that show every change of the cheapest, and that of the replay, with room beside."""
     marks = schedules.ranges[np.isfinite(schedules.ranges) & (schedules.ranges > 0)]
     marks = np.append(marks, schedules.price if schedules.price > 0 else [])
@@ -157,7 +157,7 @@ def _price_axis(schedules: Schedules) -> np.ndarray:
 
 
 def _name_stretches(
-    axes: Axes, schedules: Schedules, prices: np.ndarray, lowest: np.ndarray
+    axes: Axes, schedules: FixedIntervals, prices: np.ndarray, lowest: np.ndarray
 ) -> None:
     """Write each interval under its stretch of the envelope, in the middle as the eye sees it."""
     for i, (low, high) in enumerate(schedules.ranges):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from backtrain.reports.cells import Cell, Column, Row, Table
-from backtrain.reports.labels import shorten
-from backtrain.reports.numbers import MISSING, significant
+from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.numbers import MISSING, shorten, significant
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -23,7 +22,7 @@ NOTE = (
 )
 
 
-def by_group(comparison: Comparison, baseline: str) -> Table | None:
+def by_group(comparison: Comparison, baseline: str) -> Sheet | None:
     """Mean loss of the worst and of the largest groups, a row a strategy; None without groups."""
     largest = [str(entry["group"]) for entry in of_run(comparison.runs[baseline])[:_SHOWN]]
     if not largest:
@@ -41,7 +40,7 @@ def by_group(comparison: Comparison, baseline: str) -> Table | None:
         Column("its mean loss"),
         *(Column(shorten(group, 20), title=group) for group in largest),
     )
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
 def of_run(run: Run) -> list[dict[str, Any]]:

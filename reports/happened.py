@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from backtrain.reports import remarks
-from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.numbers import number
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
 
 
-def counts_table(comparison: Comparison, baseline: str) -> Table:
+def counts_table(comparison: Comparison, baseline: str) -> Sheet:
     """Counts of what each strategy did and what was done to it; columns of zeros are left out."""
     counts = {name: _counts(run) for name, run in comparison.runs.items()}
     always = ("trained", "deployed")
@@ -30,7 +30,7 @@ def counts_table(comparison: Comparison, baseline: str) -> Table:
     for name in comparison.table(baseline).index:
         cells = (Cell(number(counts[name][kind]), counts[name][kind]) for kind in shown)
         rows.append(Row(name, roles[name], tuple(cells)))
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
 def failures(runs: Mapping[str, Run]) -> list[str]:

@@ -1,24 +1,18 @@
-"""The report as one self-contained file, and the short form for a notebook."""
+"""Pages from templates, and the drawings that stand in them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports import audit, facts, faulty, figures, groups, happened, hindsight, tables
-from backtrain.reports.eras import Eras
 from backtrain.reports.svg import Drawing, plain_text
-from backtrain.reports.verdict import Verdict
-from backtrain.simulator.manifest import warn
+from backtrain.simulator.manifest import put, warn
 from backtrain.simulator.texts import printable
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 _PAGES = Environment(
     loader=PackageLoader("backtrain.reports", package_path=""),
@@ -43,20 +37,6 @@ def page(template: str, **content: Any) -> str:
     return printable(_PAGES.get_template(template).render(content))
 
 
-def render(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture] | None = None
-) -> str:
-    """The whole report as HTML: no request leaves the page, and it reads without script."""
-    pictures = draw(figures.makers(comparison, baseline)) if pictures is None else pictures
-    return page("page.html", **_context(comparison, baseline, pictures))
-
-
-def notebook(comparison: Comparison, baseline: str) -> str:
-    """The verdict and the ranked table, to stand below a notebook's cell."""
-    ranked = tables.ranked(comparison, baseline)
-    return page("notebook.html", verdict=comparison.verdict(baseline), ranked=ranked)
-
-
 def draw(makers: Mapping[str, Callable[[], Drawing]], files: bool = False) -> dict[str, Picture]:
     """Draw what can be drawn; what fails is told in its place, and in a warning.
 
@@ -77,48 +57,14 @@ def draw(makers: Mapping[str, Callable[[], Drawing]], files: bool = False) -> di
     return pictures
 
 
-def as_files(pictures: Mapping[str, Picture]) -> dict[str, bytes]:
+def as_files(pictures: Mapping[str, Picture], folder: str = "") -> dict[str, bytes]:
     """The pictures that could be drawn, by the names of their files."""
-    return {f"{name}.png": picture.png for name, picture in pictures.items() if picture.png}
+    drawn = {name: picture.png for name, picture in pictures.items() if picture.png}
+    return {f"{folder}{name}.png": png for name, png in drawn.items()}
 
 
-def _context(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture]
-) -> dict[str, Any]:
-    verdict = comparison.verdict(baseline)
-    schedules = comparison.schedules
-    return {
-        "comparison": comparison,
-        "info": comparison.info,
-        "baseline": baseline,
-        "verdict": verdict,
-        "headline": facts.headline(comparison, baseline, verdict),
-        "remarks": facts.remarks(verdict),
-        "ranked": tables.ranked(comparison, baseline),
-        "luck": hindsight.luck(comparison, baseline),
-        "luck_note": hindsight.note(comparison),
-        "block_note": facts.block_note(comparison, baseline),
-        "tradeoff": pictures["cost-against-loss"],
-        "schedule_sentence": schedules.sentence() if schedules else "",
-        "intervals": pictures.get("cost-against-interval"),
-        "timeline": pictures["time-line"],
-        "faults": faulty.sections(comparison, baseline),
-        "eras": tables.by_era(comparison, baseline),
-        "era_sentence": _steadiness(comparison, verdict),
-        "groups": groups.by_group(comparison, baseline),
-        "groups_note": groups.NOTE,
-        "audited": audit.triggers(comparison, baseline),
-        "audit_note": audit.NOTE,
-        "happened": happened.counts_table(comparison, baseline),
-        "failures": happened.failures(comparison.runs),
-        "caveats": facts.caveats(comparison),
-        "setup": facts.setup(comparison),
-        "code": facts.code(comparison),
-    }
-
-
-def _steadiness(comparison: Comparison, verdict: Verdict) -> str:
-    """How steadily the winner won; nothing where it was held against nothing."""
-    if math.isnan(verdict.saves):
-        return ""
-    return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)
+def write_figures(makers: Mapping[str, Callable[[], Drawing]], directory: Path) -> list[Path]:
+    """Write every figure as a PNG file; one that cannot be drawn is left out."""
+    directory.mkdir(parents=True, exist_ok=True)
+    files = as_files(draw(makers, files=True))
+    return [put(directory / name, png) for name, png in files.items()]

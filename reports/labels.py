@@ -13,27 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from backtrain.reports.numbers import shorten
 from backtrain.reports.svg import FAINT
-from backtrain.simulator.texts import printable
 
-LONGEST = 26
 #: Directions tried, nearest first: right, left, above, below, then the diagonals.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 0.6), (1, -0.6), (-1, 0.6), (-1, -0.6))
 DISTANCES = (10, 18, 28, 40, 54, 70, 90, 115, 140)
 #: Pixels of distance that it is worth to stay off a line, off another point with one's own leader,
 #: and off other names and points.
 LINE, LEADER, COVERED = 3.0, 300.0, 600.0
-
-
-def shorten(name: str, width: int = LONGEST) -> str:
-    """A name that fits, cut in its middle: long names are mostly told apart by their ends.
-
-    >>> shorten("retrained on the last 30 days", 16), shorten("retrained on the last 90 days", 16)
-    ('retraine…30 days', 'retraine…90 days')
-    """
-    name = printable(name)
-    end = (width - 1) // 2
-    return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
 def place_labels(

@@ -1,4 +1,4 @@
-"""How money, counts and durations are written, in the report and in the terminal alike."""
+"""How money, counts, durations and names are written, in the report and in the terminal alike."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from backtrain.simulator.texts import printable
+
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
+LONGEST = 26  # characters of a name beside a point
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ def significant(value: float, digits: int = 4) -> str:
     return number(value, min(max(decimals, 0), 8))
 
 
+def percent(share: float | None) -> str:
+    """A share as a whole percentage."""
+    return MISSING if share is None else f"{100 * share:.0f} %"
+
+
 def price(value: float) -> str:
     """A price to three significant digits, without trailing zeros: "20", "0.05", "1,260"."""
     text = number(value) if math.isinf(value) else significant(value, 3)
@@ -74,6 +82,17 @@ def duration(length: pd.Timedelta) -> str:
 def count(quantity: int, noun: str) -> str:
     """A count with its noun: "1 row", "2,000 rows"."""
     return f"{number(quantity)} {noun}" + ("" if quantity == 1 else "s")
+
+
+def shorten(name: str, width: int = LONGEST) -> str:
+    """A name that fits, cut in its middle: long names are mostly told apart by their ends.
+
+    >>> shorten("retrained on the last 30 days", 16), shorten("retrained on the last 90 days", 16)
+    ('retraine…30 days', 'retraine…90 days')
+    """
+    name = printable(name)
+    end = (width - 1) // 2
+    return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
 def listing(names: Iterable[str]) -> str:

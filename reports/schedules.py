@@ -22,7 +22,7 @@ NEVER = "never"
 
 
 @dataclass(frozen=True, eq=False)
-class Schedules:
+class FixedIntervals:
     """Strategies that differ in their interval only, shortest first; one that never retrains last.
 
     Attributes
@@ -48,7 +48,7 @@ class Schedules:
     ranges: np.ndarray
 
     @classmethod
-    def among(cls, runs: Mapping[str, Run]) -> Schedules | None:
+    def among(cls, runs: Mapping[str, Run]) -> FixedIntervals | None:
         """The largest group of `Every` strategies with the same other parts; None below two.
 
         Never retraining joins them: preferably with the same window, which then only decides about

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import hindsight
-from backtrain.reports.cells import Block, Cell, Column, Interval, Row, Table
+from backtrain.reports.cells import Block, Cell, Column, Interval, Row, Sheet
 from backtrain.reports.eras import Eras
-from backtrain.reports.labels import shorten
-from backtrain.reports.numbers import MISSING, Money, number, significant
+from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
+from backtrain.reports.oracle import facts_of, is_tested
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
@@ -31,7 +30,7 @@ _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
 
 
-def ranked(comparison: Comparison, baseline: str) -> Table:
+def ranked(comparison: Comparison, baseline: str) -> Sheet:
     """Every strategy, the cheapest first, with its difference to the baseline."""
     table = comparison.table(baseline)
     money = Money.fit(table["total"])
@@ -65,10 +64,10 @@ def ranked(comparison: Comparison, baseline: str) -> Table:
         *(Column(mean, title="mean loss a row") for mean in means),
         *(Column(metric) for metric in metrics),
     )
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
-def by_era(comparison: Comparison, baseline: str) -> Table:
+def by_era(comparison: Comparison, baseline: str) -> Sheet:
     """How each strategy did against the baseline, era by era."""
     eras = Eras.of(comparison, baseline)
     money = Money.fit(eras.totals)
@@ -94,7 +93,7 @@ def by_era(comparison: Comparison, baseline: str) -> Table:
         Column("beats baseline in", title="eras"),
         Column("saves, one era left out", title="smallest and largest total saving"),
     )
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
@@ -177,9 +176,8 @@ def _footnotes(
 
 def _luck(comparison: Comparison, name: str) -> str:
     run = comparison.runs[name]
-    known = hindsight.facts_of(run)
-    share = known["placebo_even"] if known and hindsight.is_tested(run) else None
-    return hindsight.percent(share)
+    known = facts_of(run)
+    return percent(known["placebo_even"] if known and is_tested(run) else None)
 
 
 def aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:

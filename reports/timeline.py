@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from backtrain.reports.faulty import Fault, faults_of
-from backtrain.reports.labels import shorten
-from backtrain.reports.numbers import duration
+from backtrain.reports.numbers import duration, shorten
 from backtrain.reports.periods import Grid, trainings
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
 from backtrain.simulator.record import Run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from backtrain.reports import html, tables, tuning_figures
-from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.numbers import MINUS, MISSING, Money, count, duration, number, price
 from backtrain.reports.tuning_words import IN_SAMPLE, findings
 
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:
     """The whole report as HTML."""
+    info, found = tuning.info, findings(tuning)
     return html.page(
         "tune.html",
-        info=tuning.info,
-        found=findings(tuning),
-        in_sample=IN_SAMPLE,
+        info=info,
+        made_of=", ".join(info[key] for key in ("window", "update", "model")),
+        decision="retrain",
+        lead=found["interval"],
+        remarks=[found["sample"], IN_SAMPLE],
+        found=found,
         headline=_headline(tuning),
         intervals=ranked(tuning),
         block_note=_block_note(tuning),
@@ -35,11 +39,13 @@ def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> 
 
 def notebook(tuning: Tuning) -> str:
     """The sentences and the table, to stand below a notebook's cell."""
-    lines = [*findings(tuning).values(), IN_SAMPLE]
-    return html.page("tune_notebook.html", lines=lines, table=ranked(tuning))
+    lead, *lines = [*findings(tuning).values(), IN_SAMPLE]
+    return html.page(
+        "notebook.html", lead=lead, lines=lines, table=ranked(tuning), first="interval"
+    )
 
 
-def ranked(tuning: Tuning) -> Table:
+def ranked(tuning: Tuning) -> Sheet:
     """Every interval, the shortest first, with its difference to the best."""
     frame, money, best = tuning.summary(), Money.fit(tuning.mean), tuning.judgement.best
     # Never training may cost a multiple of all others, which would leave them no room.
@@ -65,11 +71,11 @@ def ranked(tuning: Tuning) -> Table:
         Column("error"),
         Column("retrains", title="mean over the phases"),
     )
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
 def terminal(tuning: Tuning) -> str:
-    """Table and sentences as plain text, at most 100 columns wide."""
+    """Sheet and sentences as plain text, at most 100 columns wide."""
     lines = [*findings(tuning).values(), IN_SAMPLE]
     said = "\n".join(textwrap.fill(line, 100, subsequent_indent="  ") for line in lines)
     # The typographic minus of reports is missing from some terminal fonts.

@@ -19,7 +19,7 @@ Decision = Literal["retrain", "keep", "too close"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Recommendation:
     """The answer of a comparison.
 
     Attributes
@@ -97,7 +97,7 @@ def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
     return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
 
 
-def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
+def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Recommendation:
     """Pick the cheapest and hold its saving against luck."""
     ranked = eligible(runs, baseline)
     winner = ranked[0] if ranked else baseline
@@ -110,7 +110,9 @@ def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
     if baseline in failing or len(ranked) == 1:
         sentence = _no_verdict(runs, ranked, baseline)
         nan = (math.nan, math.nan, math.nan)
-        return Verdict("too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside)
+        return Recommendation(
+            "too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside
+        )
     # "Keep" is held against the runner-up: nothing can be saved against itself.
     other = baseline if winner != baseline else next(iter(ranked[1:]), baseline)
     saves = float(runs[other].totals["total"]) - float(runs[winner].totals["total"])
@@ -120,7 +122,7 @@ def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Verdict:
         decision = "keep"
     sentence = _Words(runs, costs, winner, other).say(decision, saves, low, high)
     sentence = " ".join(filter(None, (sentence, remarks.summary(runs), _left_out(failing))))
-    return Verdict(
+    return Recommendation(
         decision, winner, baseline, saves, low, high, rivals, unjudged, failing, sentence, beside
     )
 

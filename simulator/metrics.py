@@ -14,7 +14,6 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from backtrain.simulator.texts import code
 
@@ -302,6 +301,8 @@ def _f1(table: Floats) -> Floats:
 
 
 def _roc_auc(o: Outcomes) -> float:
+    from scipy.stats import rankdata
+
     assert o.score is not None
     positive = o.label == o.positive
     if positive.all() or not positive.any():

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.predictions import Candidate
@@ -177,6 +176,9 @@ def _learnt(selection: Selection) -> NDArray[np.int64]:
 
 def _name(model: Any) -> str:
     """The class of a model, with those inside it that are not known to keep their fits apart."""
+
+    from sklearn.pipeline import Pipeline
+
     if isinstance(model, Pipeline):
         return f"Pipeline({', '.join(_name(step) for _, step in model.steps)})"
     name = type(model).__name__

@@ -10,8 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.multiclass import type_of_target
 
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import to_timestamp
@@ -176,6 +174,9 @@ class Setup:
     @cached_property
     def task(self) -> Literal["regression", "classification"]:
         """What the model does."""
+
+        from sklearn.base import is_classifier
+
         return "classification" if is_classifier(self.model) else "regression"
 
     @cached_property
@@ -291,6 +292,9 @@ class Setup:
             )
 
     def _check_target(self) -> None:
+        from sklearn.base import is_classifier, is_regressor
+        from sklearn.utils.multiclass import type_of_target
+
         try:
             known = is_classifier(self.model) or is_regressor(self.model)
         except Exception:  # scikit-learn's own, for what does not derive from BaseEstimator

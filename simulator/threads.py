@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sklearn.ensemble._forest import BaseForest
-from threadpoolctl import ThreadpoolController
-
 #: What estimators call the number of threads that they start themselves.
 _THREADS = ("n_jobs", "thread_count", "nthread", "num_threads")
 
 
 @lru_cache
-def _threadpools(module: str) -> ThreadpoolController:
+def _threadpools(module: str) -> Any:
     # Looking the libraries up takes 10 ms, so once for every package that models come from.
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 
@@ -47,6 +46,9 @@ def threads_to_hold(model: Any) -> dict[str, int]:
     more does not depend on their number, but for forests: they add their trees up in the order in
     which threads come by.
     """
+
+    from sklearn.ensemble._forest import BaseForest
+
     inside = {"": model, **{f"{k}__": v for k, v in model.get_params(deep=True).items()}}
     held = {}
     for prefix, part in inside.items():

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
 
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import (
@@ -391,6 +389,9 @@ class Learner:
 
 def _prototype(model: Any) -> Any:
     """An unfitted copy on one thread, to be copied for each fit; `SetupError` where none can be."""
+
+    from sklearn.base import clone
+
     try:
         prototype = clone(model, safe=False)
     except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
@@ -412,6 +413,9 @@ def _prototype(model: Any) -> Any:
 
 def needs_names(model: Any) -> bool:
     """Whether a model must be given column names: it selects by them, or may keep them."""
+
+    from sklearn.compose import ColumnTransformer
+
     parts = [model]
     if has_params(model):
         parts += [value for value in model.get_params(deep=True).values() if has_params(value)]

@@ -17,11 +17,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-import scipy
-import sklearn
 
 #: Folders that installers write to. An editable install lies elsewhere: its code changes while its
 #: version does not.
@@ -30,8 +27,9 @@ _INSTALLED = {"site-packages", "dist-packages"}
 _TRUSTED = {"backtrain", "joblib", "numpy", "pandas", "scipy", "sklearn"}
 #: Those whose functions are known as well: others have some that sort, sum or smooth whole columns.
 _BY_ROW = {"backtrain", "sklearn"}
-#: Every fit depends on these, whatever the model is.
-_ALWAYS = {library.__name__: library.__version__ for library in (joblib, np, pd, scipy, sklearn)}
+#: Every fit depends on these, whatever the model is; by whom they are published.
+_ALWAYS = {name: name for name in ("joblib", "numpy", "pandas", "scipy")}
+_ALWAYS["sklearn"] = "scikit-learn"
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def environment() -> tuple[str, ...]:
     """Versions that every fit depends on: libraries, Python, the machine and this package."""
     own = _module_version(__name__)
     machine = (sys.platform, platform.machine())
-    libraries = (f"{name} {version}" for name, version in sorted(_ALWAYS.items()))
+    libraries = (f"{name} {metadata.version(by)}" for name, by in sorted(_ALWAYS.items()))
     return (*libraries, f"python {sys.version_info[0]}.{sys.version_info[1]}", *machine, str(own))
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from backtrain.simulator.metrics import weighted_mean
 from backtrain.simulator.selection import Rows, Selection
@@ -90,6 +89,9 @@ def chance_larger(one: Estimate, other: Estimate) -> float:
 
 def _tail(gap: float, variance: float, freedom: float) -> float:
     """NaN where the samples are too small, or all alike."""
+
+    from scipy.stats import t as student
+
     if variance == 0:
         return float("nan") if gap == 0 else float(gap < 0)
     return float(student.sf(gap / variance**0.5, freedom))

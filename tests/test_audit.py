@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtrain.reports.audit import triggers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
+from backtrain.reports.triggers import table as triggers
 from backtrain.simulator.record import Run
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))

@@ -19,10 +19,10 @@ from sklearn.pipeline import Pipeline
 
 from backtrain import strategies
 from backtrain.cli import main
+from backtrain.config import compose as lane
 from backtrain.config import presets
 from backtrain.config.build import ConfigError, build, guess, locate
 from backtrain.config.check import check
-from backtrain.config.compose import check_all
 from backtrain.config.study import checked, load, usual_task
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
@@ -202,7 +202,7 @@ def test_the_task_is_that_of_the_data_without_faults() -> None:
 
 def test_a_choice_in_a_list_is_named_too() -> None:
     with pytest.raises(ConfigError, match="faults=cnts: no such choice; did you mean 'cents'"):
-        check_all(["faults=[cnts]"])
+        lane.composed(["faults=[cnts]"])
 
 
 # --- models -------------------------------------------------------------------------------------
@@ -392,9 +392,9 @@ def test_a_preset_s_own_part_can_be_set_and_the_run_s_is_set_where_it_stands() -
     assert checked(config)["strategy"]["gate"]["holdout"] == 0.3
     for key in ("strategy.gate.holdout=0.3", "comparison.every_7d.gate.holdout=0.3"):
         with pytest.raises(ConfigError, match=r"takes the run's gate; set gate\.holdout"):
-            check_all(["strategy=monthly", key])
+            lane.composed(["strategy=monthly", key])
 
 
 def test_a_part_given_whole_over_a_preset_with_other_keys_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match="choose the preset of this class and set its keys"):
-        check_all(["trigger={_args_:[1]}"])
+        lane.composed(["trigger={_args_:[1]}"])

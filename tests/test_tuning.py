@@ -17,8 +17,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from backtrain import Backtest, Delays, PartError, Prices, SetupError, Strategy, View
 from backtrain.cli import main
 from backtrain.config.compose import composed, split
+from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked
-from backtrain.config.tuning_study import keys
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.intervals import label, ladder, usual_thinning
@@ -353,8 +353,8 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
 def test_every_dataset_can_be_tuned(dataset: str) -> None:
     given = ["dataset.path=a.csv", "dataset.name=a", "dataset.time=t", "dataset.target=y"]
     needs = {"table": [given[0], *given[2:]], "openml": given[1:]}
-    config = composed([f"dataset={dataset}", *needs.get(dataset, [])], "tune", keys)[0]
-    assert checked(split(config)[0], keys)["every"] is None
+    config = composed([f"dataset={dataset}", *needs.get(dataset, [])], "tune", TuneKeys)[0]
+    assert checked(split(config)[0], TuneKeys)["every"] is None
 
 
 def test_a_tuning_saved_again_leaves_what_is_not_its_own(

@@ -7,9 +7,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import rel_entr
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from backtrain.strategies.drift.multivariate import (
     DomainClassifier,
@@ -25,7 +22,7 @@ SMALLEST_SHARE = 1e-4
 #: A reference is cut into at least so many stretches, and at most so many are looked at.
 FEWEST_CHUNKS, MOST_CHUNKS = 5, 20
 #: Chance of lying above mean plus three standard deviations: 0.00135.
-THREE_SIGMA = float(norm.sf(3.0))
+THREE_SIGMA = 0.0013498980316300933  # scipy.stats.norm.sf(3)
 
 
 class Distance(Protocol):
@@ -107,6 +104,9 @@ def jensen_shannon(reference: Floats, current: Floats) -> float:
     >>> jensen_shannon(np.array([10.0, 0.0]), np.array([0.0, 30.0]))
     1.0
     """
+
+    from scipy.special import rel_entr
+
     p, q = reference / reference.sum(), current / current.sum()
     middle = (p + q) / 2
     divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum() / 2 / np.log(2)
@@ -190,6 +190,9 @@ def calibrated(test: str, sample: Sample, size: int) -> Floats:
     because both are estimated from a few stretches. These are neighbouring rows, so that what goes
     up and down within the reference is not taken for drift.
     """
+
+    from scipy.stats import t as student_t
+
     found = np.array([Distances(test, rest).to(chunk) for rest, chunk in sample.chunks(size)])
     if len(found) == 0:
         return np.array([np.inf])

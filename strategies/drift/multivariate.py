@@ -8,11 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.preprocessing import StandardScaler
 
 from backtrain.strategies.drift.two_sample import Floats, thinned
 
@@ -120,6 +115,12 @@ class DomainClassifier:
 
     def to(self, columns: Sequence[Any]) -> float:
         """The area; 0.5 for fewer than two rows."""
+
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import roc_auc_score
+        from sklearn.model_selection import StratifiedKFold, cross_val_predict
+        from sklearn.preprocessing import StandardScaler
+
         current = self._encoding(columns)
         folds = min(FOLDS, len(current), len(self._rows))
         if folds < 2:
@@ -146,6 +147,8 @@ class Reconstruction:
     """
 
     def __init__(self, columns: Sequence[Any]) -> None:
+        from sklearn.decomposition import PCA
+
         self._encoding = Encoding(columns)
         rows = self._encoding(columns)
         self._components: PCA | None = None

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaincc, ndtr
-from scipy.stats import kstwo
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -140,11 +138,17 @@ def ks_p_value(statistic: Any, effective: Any) -> Any:
     ``effective`` is the sample size ``n * m / (n + m)``, rounded, as in SciPy's
     ``ks_2samp(method="asymp")``.
     """
+
+    from scipy.stats import kstwo
+
     return np.clip(kstwo.sf(statistic, effective), 0.0, 1.0)
 
 
 def chi_squared(reference: Floats, current: Floats) -> float:
     """p-value of Pearson's test that two rows of counts come from one distribution."""
+
+    from scipy.special import gammaincc
+
     table = np.vstack((reference, current))
     table = table[:, table.sum(axis=0) > 0]
     freedom = table.shape[1] - 1
@@ -161,6 +165,9 @@ def two_proportions(hits: Floats, n: int, more_hits: Floats, m: int) -> Floats:
     >>> two_proportions(np.array([10.0, 0.0]), 100, np.array([20.0, 0.0]), 100).round(4).tolist()
     [0.0477, 1.0]
     """
+
+    from scipy.special import ndtr
+
     pooled = (hits + more_hits) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     gap = np.abs(hits / n - more_hits / m)

@@ -8,10 +8,6 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.optimize import linprog, minimize
-from scipy.special import expit
-from sklearn.preprocessing import StandardScaler
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
 from backtrain.simulator.constraints import (
@@ -208,6 +204,10 @@ def _quantile_line(inputs: Floats, target: Floats, quantile: float) -> tuple[flo
     Minimal is the sum of ``quantile`` times what lies above the line and ``1 - quantile`` times
     what lies below it (Koenker & Bassett 1978).
     """
+
+    from scipy import sparse
+    from scipy.optimize import linprog
+
     scale, unit = _scale(inputs), float(_scale(target))
     # Rounded, so that the last bit of a sum does not decide between lines that are equally good.
     X, y = np.round(inputs / scale, 9), np.round(target / unit, 9)
@@ -227,6 +227,11 @@ def _classifier(inputs: Floats, gains: Floats) -> tuple[float, ...]:
 
     A lesson weighs what is at stake; the weights are 1 on average.
     """
+
+    from scipy.optimize import minimize
+    from scipy.special import expit
+    from sklearn.preprocessing import StandardScaler
+
     train, stakes = gains > 0, np.abs(gains)
     if not train.any() or not stakes[~train].any():
         return (1.0 if train.any() else -1.0, *[0.0] * inputs.shape[1])

@@ -12,8 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from river import drift as river_drift
-from river.drift import binary as river_binary
 
 from backtrain.simulator.constraints import (
     Count,
@@ -239,18 +237,8 @@ class _PerformanceMonitor(Detector):
 # --- errors -------------------------------------------------------------------------------------
 
 #: River's detectors by name; those of the second group take errors that are 0 or 1.
-_DETECTORS: Mapping[str, Any] = {
-    "ADWIN": river_drift.ADWIN,
-    "KSWIN": river_drift.KSWIN,
-    "PageHinkley": river_drift.PageHinkley,
-}
-_BINARY: Mapping[str, Any] = {
-    "DDM": river_binary.DDM,
-    "EDDM": river_binary.EDDM,
-    "FHDDM": river_binary.FHDDM,
-    "HDDMA": river_binary.HDDMA,
-    "HDDMW": river_binary.HDDMW,
-}
+_DETECTORS = ("ADWIN", "KSWIN", "PageHinkley")
+_BINARY = ("DDM", "EDDM", "FHDDM", "HDDMA", "HDDMW")
 #: Newest losses that are compared with all before them, to tell a rise from a fall.
 _NEWEST = 30
 
@@ -290,10 +278,13 @@ class ErrorDrift(Part):
 
     def build(self) -> Any:
         """A new detector of river's."""
+        from river import drift  # slow to import, and rarely needed
+
         options = dict(self.options)
         if self.detector == "KSWIN":
             options.setdefault("seed", 0)  # it samples, and two replays must be equal
-        return {**_DETECTORS, **_BINARY}[self.detector](**options)
+        home = drift.binary if self.detector in _BINARY else drift
+        return getattr(home, self.detector)(**options)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse detectors of binary errors for losses that are not binary."""

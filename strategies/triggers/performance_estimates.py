@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.isotonic import IsotonicRegression
 
 from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.setup import pick
@@ -62,6 +60,8 @@ class Calibrated(Estimator):
     """
 
     def __init__(self, told: Outcomes) -> None:
+        from sklearn.isotonic import IsotonicRegression
+
         told = one_against_rest(told)
         assert told.classes is not None
         self.classes_ = np.arange(len(told.classes))
@@ -162,6 +162,8 @@ class ErrorModel(Estimator):
     """
 
     def __init__(self, told: Outcomes, X: Any, squared: bool, seed: int) -> None:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
         error = np.abs(told.label - told.prediction)
         self._boosting = HistGradientBoostingRegressor(early_stopping=False, random_state=seed)
         self._boosting.fit(

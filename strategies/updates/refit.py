@@ -9,10 +9,6 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.linear_model import HuberRegressor
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline
 
 from backtrain.datasets.values import exact_share
 from backtrain.simulator.constraints import Count, Number, Seed
@@ -35,8 +31,6 @@ _NO_PARTIAL_FIT = (
     ("solver", "lbfgs", "adam"),
 )
 _SHRINKS = ("sgd", "adaptive")
-#: Multi-layer perceptrons keep the record of the fit before: whether it had stopped to get better.
-_PERCEPTRONS = (MLPClassifier, MLPRegressor)
 _ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 
 
@@ -87,6 +81,10 @@ class WarmStart(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``warm_start``."""
+
+        from sklearn.gaussian_process import GaussianProcessClassifier
+        from sklearn.linear_model import HuberRegressor
+
         last = last_step(setup.model)
         if "warm_start" not in getattr(last, "get_params", dict)():
             raise PartError(
@@ -135,7 +133,7 @@ class WarmStart(Part):
         if any(kind in type(last).__name__ for kind in _ADDS_ROUNDS):
             rounds = next(name for name in _ROUNDS if name in last.get_params())
             last.set_params(**{rounds: _rounds_of(last, rounds) + self.rounds})
-        if isinstance(last, _PERCEPTRONS) and last.solver != "lbfgs":
+        if _is_perceptron(last) and last.solver != "lbfgs":
             _forget_progress(last)
         fit_weighted(last, X, y, weights)
         return grown
@@ -187,7 +185,7 @@ class PartialFit(Part):
                     f"PartialFit: {type(last).__name__}({name}={value!r}) has no partial_fit; "
                     f"set {name}={instead!r}"
                 )
-        if isinstance(last, _PERCEPTRONS) and (last.solver, last.learning_rate) == _SHRINKS:
+        if _is_perceptron(last) and (last.solver, last.learning_rate) == _SHRINKS:
             raise PartError(
                 f"PartialFit: {type(last).__name__}(solver='sgd', learning_rate='adaptive') has "
                 "made its steps too small to learn by the end of the first fit; "
@@ -253,6 +251,9 @@ class Transfer(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse models without transformers to keep."""
+
+        from sklearn.pipeline import Pipeline
+
         model = setup.model
         if not isinstance(model, Pipeline) or len(model) < 2:
             raise PartError(
@@ -274,6 +275,9 @@ class Transfer(Part):
 
 def last_step(model: Any) -> Any:
     """The estimator that learns the target: the last step of a pipeline, or the model itself."""
+
+    from sklearn.pipeline import Pipeline
+
     while isinstance(model, Pipeline):
         model = model.steps[-1][1]
     return model
@@ -281,13 +285,16 @@ def last_step(model: Any) -> Any:
 
 def behind_transformers(model: Any, X: Any) -> tuple[Any, Any]:
     """The estimator in a fitted model that learns the target, and the features that it is given."""
+
+    from sklearn.pipeline import Pipeline
+
     while isinstance(model, Pipeline):
         X = _passed(model[:-1], X) if len(model) > 1 else X
         model = model.steps[-1][1]
     return model, X
 
 
-def _passed(transformers: Pipeline, X: Any) -> Any:
+def _passed(transformers: Any, X: Any) -> Any:
     """Features as fitted transformers hand them on."""
     try:
         return transformers.transform(X)
@@ -301,6 +308,9 @@ def _passed(transformers: Pipeline, X: Any) -> Any:
 
 def last_prefix(model: Any) -> str:
     """What the names of the last step's parameters begin with: nothing where it stands alone."""
+
+    from sklearn.pipeline import Pipeline
+
     prefix = ""
     while isinstance(model, Pipeline):
         name, model = model.steps[-1]
@@ -333,6 +343,13 @@ def refuse_weights(setup: Setup, *more: str) -> None:
                 f"the stream has weights, but {who} takes no sample_weight; use another model, or "
                 "build the stream without `weight`"
             )
+
+
+def _is_perceptron(model: Any) -> bool:
+    """Whether a model keeps the record of the fit before: whether it had stopped to get better."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    return isinstance(model, (MLPClassifier, MLPRegressor))
 
 
 def _forget_progress(network: Any) -> None:

@@ -10,10 +10,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import ParameterGrid, ParameterSampler, TimeSeriesSplit
-from sklearn.utils import _safe_indexing
 
 from backtrain.datasets.columns import nearest
 from backtrain.simulator.constraints import Count, Seed, TwoOrMore
@@ -75,6 +71,8 @@ class Retune(Part):
 
     def check_parameters(self) -> None:
         """Refuse what is not a grid, and a score that scikit-learn does not know."""
+        from sklearn.metrics import get_scorer_names
+
         if not isinstance(self.grid, Mapping) or not self.grid:
             raise PartError(
                 f"Retune(grid={self.grid!r}): give values, such as {{'alpha': [1, 10]}}"
@@ -92,6 +90,9 @@ class Retune(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse parameters that the model does not have, and a score that it cannot give."""
+
+        from sklearn.metrics import get_scorer
+
         _ = self._resolved(setup.model)
         if self.scoring is not None:
             asked = getattr(get_scorer(self.scoring), "_response_method", "predict")
@@ -106,6 +107,9 @@ class Retune(Part):
 
     def _refuse_plain(self, setup: Setup) -> None:
         """Raise `PartError` for a score that takes no weights where the stream has some."""
+
+        from sklearn.metrics import get_scorer
+
         plain = getattr(get_scorer(self.scoring), "_score_func", None)
         if setup.stream.weight is None or plain is None:
             return
@@ -127,6 +131,9 @@ class Retune(Part):
         self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
     ) -> Any:
         """Search, and return the best model, fitted on all rows."""
+
+        from sklearn.model_selection import TimeSeriesSplit
+
         grid, best, highest = self._resolved(model), None, np.nan
         folds = [
             (older, newer)
@@ -146,6 +153,9 @@ class Retune(Part):
 
     def _tried(self, grid: dict[str, list[Any]]) -> Iterable[dict[str, Any]]:
         """The combinations to try."""
+
+        from sklearn.model_selection import ParameterGrid, ParameterSampler
+
         tried: Iterable[dict[str, Any]] = ParameterGrid(grid)
         if self.search == "random":
             tried = ParameterSampler(grid, self._candidates(), random_state=self.seed)
@@ -162,6 +172,10 @@ class Retune(Part):
         newer: Indices,
     ) -> float:
         """Score on newer rows of a model of older ones."""
+
+        from sklearn.metrics import get_scorer
+        from sklearn.utils import _safe_indexing
+
         known = None if weights is None else weights[older]
         fitted = fit_weighted(_with(model, parameters), _safe_indexing(X, older), y[older], known)
         extra = {}
@@ -175,6 +189,8 @@ class Retune(Part):
         return rows // (self.splits + 1)
 
     def _candidates(self) -> int:
+        from sklearn.model_selection import ParameterGrid
+
         every = len(ParameterGrid(dict(self.grid)))
         return every if self.search == "grid" else min(self.iterations, every)
 
@@ -197,4 +213,7 @@ class Retune(Part):
 
 def _with(model: Any, parameters: Mapping[str, Any]) -> Any:
     """A new model with other parameters; those that are estimators are copied."""
+
+    from sklearn.base import clone
+
     return clone(model).set_params(**clone(dict(parameters), safe=False))

@@ -9,11 +9,6 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
@@ -152,6 +147,12 @@ class _Domain:
     needs_parent: ClassVar[bool] = False
 
     def fit(self, model: Any, X: Any, y: Any, weights: Any, parent: Any, seed: int) -> Any:
+        from sklearn.compose import make_column_selector, make_column_transformer
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
         is_new = np.arange(len(X)) >= len(X) - self.newest
         numbers = make_pipeline(
             SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()

@@ -1,29 +1,16 @@
-"""Each strategy against the clairvoyant schedule, the best fixed interval, and luck."""
+"""The table of each strategy against the oracle, the best fixed interval, and luck."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backtrain.reports.cells import Cell, Column, Row, Table
-from backtrain.reports.numbers import MISSING, Money, number
-from backtrain.reports.verdict import trigger_type
+from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.numbers import MISSING, Money, number, percent
+from backtrain.reports.oracle import facts_of, is_tested
 
 if TYPE_CHECKING:
     from backtrain.reports.comparison import Comparison
     from backtrain.simulator.record import Run
-
-#: What the table of a comparison shows of it.
-COLUMNS = ("regret", "gap", "placebo_even", "placebo_random")
-
-
-def facts_of(run: Run) -> dict[str, Any]:
-    """What is known in hindsight of one run; empty where no loss matrix covers it."""
-    return dict(run.info.get("hindsight") or {})
-
-
-def value(facts: dict[str, Any], key: str) -> float:
-    """A number of `facts_of`; NaN where there is none."""
-    return float("nan") if facts.get(key) is None else float(facts[key])
 
 
 def any_known(comparison: Comparison) -> bool:
@@ -31,19 +18,14 @@ def any_known(comparison: Comparison) -> bool:
     return any(facts_of(run) for run in comparison.runs.values())
 
 
-def is_tested(run: Run) -> bool:
-    """Whether luck says anything: it retrained, and not by a fixed interval, its own placebo."""
-    return run.totals["retrains"] > 0 and trigger_type(run) not in ("Every", "EveryRows")
-
-
-def luck(comparison: Comparison, baseline: str) -> Table | None:
+def table(comparison: Comparison, baseline: str) -> Sheet | None:
     """Regret, gap and placebo shares, in the order of the ranking; None where nothing is known."""
     if not any_known(comparison):
         return None
-    table = comparison.table(baseline)
-    money = Money.fit(table["total"])
+    ranked = comparison.table(baseline)
+    money = Money.fit(ranked["total"])
     rows = []
-    for name in table.index:
+    for name in ranked.index:
         known = facts_of(comparison.runs[name])
         amounts = [known.get(key) for key in ("oracle", "regret", "gap")]
         shares = [known.get(key) for key in ("placebo_even", "placebo_random")]
@@ -54,7 +36,7 @@ def luck(comparison: Comparison, baseline: str) -> Table | None:
         )
         rows.append(Row(name, "", cells))
     columns = (
-        Column("clairvoyant", title="the cheapest schedule of the same window, known afterwards"),
+        Column("oracle", title="the cheapest schedule of the same window, known afterwards"),
         Column("regret", title="what the strategy cost more than that"),
         Column("over the best interval", title="the interval that is cheapest over its phases"),
         Column(
@@ -62,7 +44,7 @@ def luck(comparison: Comparison, baseline: str) -> Table | None:
         ),
         Column("beats random", title="share of as many retrains at random that cost more"),
     )
-    return Table(columns, tuple(rows))
+    return Sheet(columns, tuple(rows))
 
 
 def note(comparison: Comparison) -> str:
@@ -89,8 +71,3 @@ def _made(comparison: Comparison) -> str:
         "each once the one before is over. A trigger that does not beat even spacing in most "
         "phases has shown nothing but its number of retrains."
     )
-
-
-def percent(share: float | None) -> str:
-    """A share as a whole percentage."""
-    return MISSING if share is None else f"{100 * share:.0f} %"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from backtrain.reports.cells import Cell, Column, Row, Table
+from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.estimates import mean_gap
-from backtrain.reports.hindsight import facts_of, is_tested, percent
-from backtrain.reports.numbers import MISSING, duration, number, significant
+from backtrain.reports.numbers import MISSING, duration, number, percent, significant
+from backtrain.reports.oracle import facts_of, is_tested
 from backtrain.reports.periods import trainings
 from backtrain.simulator.record import Run
 
@@ -38,7 +38,7 @@ NOTE = (
 )
 
 
-def triggers(comparison: Comparison, baseline: str) -> Table:
+def table(comparison: Comparison, baseline: str) -> Sheet:
     """A row a strategy, in the order of the ranking; columns that would be empty are left out."""
     names = list(comparison.table(baseline).index)
     cells = [_cells(comparison.runs[name]) for name in names]
@@ -46,7 +46,7 @@ def triggers(comparison: Comparison, baseline: str) -> Table:
     shown = [k for k, tells in enumerate(told) if tells or k in _ALWAYS]
     kept = [tuple(row[k] for k in shown) for row in cells]
     rows = (Row(name, "", row) for name, row in zip(names, kept, strict=True))
-    return Table(tuple(_COLUMNS[k] for k in shown), tuple(rows))
+    return Sheet(tuple(_COLUMNS[k] for k in shown), tuple(rows))
 
 
 def _cells(run: Run) -> tuple[Cell, ...]:

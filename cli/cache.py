@@ -1,0 +1,26 @@
+"""``backtrain cache``: the fits that are kept for later runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from backtrain.config.study import explained
+from backtrain.store.cache_dir import default_directory
+from backtrain.store.fits import FitStore
+
+
+def main(arguments: list[str]) -> int:
+    """Say what is kept, or remove it."""
+    parser = argparse.ArgumentParser("backtrain cache", description=__doc__)
+    parser.add_argument("action", choices=("info", "clear"))
+    parser.add_argument("--directory", type=Path, help="default: the user's cache directory")
+    parsed = parser.parse_args(arguments)
+    with explained():
+        store = FitStore(parsed.directory or default_directory())
+        if parsed.action == "clear":
+            store.clear()
+        found = store.info()
+    size, limit = (found[key] / 2**20 for key in ("bytes", "max_bytes"))
+    print(f"{found['path']}: {found['entries']:,} entries, {size:,.1f} of {limit:,.0f} MiB")
+    return 0

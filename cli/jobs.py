@@ -1,0 +1,114 @@
+"""Jobs of commands that take keys: composed, checked and built, then started where Hydra says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from backtrain.config import launch
+from backtrain.config.build import ConfigError
+from backtrain.config.compose import composed, in_order, refuse_unwritable, split
+from backtrain.config.keys import Keys
+from backtrain.config.study import checked
+from backtrain.reports import archive
+
+
+class WriteError(ConfigError):
+    """The result is there, but the disk did not take all of it."""
+
+    code = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that takes keys.
+
+    Attributes
+    ----------
+    config : str
+        The file of its defaults in ``conf``.
+    schema : type
+        Its keys.
+    load : callable
+        Checks and builds a config; takes it and the strategy preset that was chosen, if any.
+    work : callable
+        What is done with what `load` returned.
+    """
+
+    config: str
+    schema: type[Keys]
+    load: Callable[[DictConfig, str | None], Any]
+    work: Callable[[Any], object]
+
+    def start(self, arguments: list[str], job: launch.Task | None = None) -> int:
+        """Do one job, or a sweep of them, each by ``job``; returns the exit code.
+
+        Everything is built before Hydra makes a directory: bad input leaves nothing behind.
+        """
+        # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
+        sys.path.insert(0, os.getcwd())
+        arguments = in_order(arguments)
+        if launch.only_shows(arguments):
+            return launch.show(arguments, self.config)
+        configs = composed(arguments, self.config, self.schema)
+        if not launch.is_sweep(arguments):
+            return self._one(configs[0], arguments)
+        for config in configs:
+            checked(split(config)[0], self.schema)
+        refuse_unwritable(configs[0], "hydra.sweep.dir")
+        return launch.sweep(arguments, self.config, job or self._job)
+
+    def _job(self, config: DictConfig) -> None:
+        self.work(self.load(config, chosen()))
+
+    def _one(self, config: DictConfig, arguments: list[str]) -> int:
+        refuse_unwritable(config, "hydra.run.dir")
+        built, refused = self.load(*split(config)), []
+
+        def work(_: DictConfig) -> None:
+            """What can only be found out by a first training leaves nothing behind either."""
+            try:
+                self.work(built)
+            except ConfigError as error:
+                refused.append(error)
+                directory = output_directory()
+                if not (directory / archive.MANIFEST).exists():  # else something was finished
+                    _remove(directory)
+
+        code = launch.run(config, arguments, self.config, work)
+        if refused:
+            raise refused[0]
+        return code
+
+
+def output_directory() -> Path:
+    """Where Hydra wants the files of the job that is being done."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def chosen() -> str | None:
+    """The strategy preset that the job which is being done has chosen."""
+    preset: str | None = HydraConfig.get().runtime.choices.get("strategy")
+    return preset
+
+
+def from_here(path: Path) -> Path:
+    """A path as short as it can be written where the command was called."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _remove(directory: Path) -> None:
+    """Undo what Hydra made for a run: its notes, and directories that are empty without them."""
+    shutil.rmtree(directory / ".hydra", ignore_errors=True)
+    for emptied in (directory, *directory.parents):
+        if emptied == Path.cwd() or any(emptied.iterdir()):
+            break
+        emptied.rmdir()

@@ -1,0 +1,76 @@
+"""``backtrain <command>``: each command is a file here, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from backtrain.cli.terminal import Terminated, in_one_line, say, stoppable
+
+#: A line each: the command, which is a file here with a `main(arguments)`; how it is called; what
+#: it does.
+COMMANDS = {
+    "run": ("[key=value ...] [-m]", "compare strategies on one dataset; -m sweeps over several"),
+    "tune": ("[key=value ...]", "how often to retrain, on how many and how old rows"),
+    "report": ("DIR...", "write a report again, or several runs into one"),
+    "list": ("[group]", "what can be named, with one line each"),
+    "cache": ("info|clear", "the fits that are kept for later runs"),
+}
+_HELP = """\
+Backtest your retraining strategy before production pays for it.
+
+{commands}
+
+Examples:
+  backtrain run                        ten strategies on two years of bike rentals
+  backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
+  backtrain run -m comparison=one strategy=monthly,champion seed=0,1
+
+`backtrain run --help` and `backtrain tune --help` show every key that can be set."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input, 130 stopped."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with in_one_line(), stoppable():
+        return _command(arguments)
+
+
+def _command(arguments: list[str]) -> int:
+    try:
+        return _done(arguments)
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as stop:
+        return stop.code if isinstance(stop, Terminated) else 130
+    except ValueError as error:
+        from backtrain.config.build import ConfigError
+
+        if not isinstance(error, ConfigError) or os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        say(str(error), sys.stderr)
+        return error.code
+
+
+def _done(arguments: list[str]) -> int:
+    first, *others = arguments or ["--help"]
+    if first in ("-h", "--help", "help"):
+        print(_HELP.format(commands="\n".join(_lines())))
+        return 0
+    if first == "--version":
+        print(f"backtrain {version('backtrain')}")
+        return 0
+    if first not in COMMANDS:
+        say(f"{first}: no such command; there are {', '.join(COMMANDS)}", sys.stderr)
+        return 2
+    return int(import_module(f"backtrain.cli.{first}").main(others))
+
+
+def _lines() -> list[str]:
+    calls = {f"backtrain {name} {how}": what for name, (how, what) in COMMANDS.items()}
+    return [f"  {call:36} {what}" for call, what in calls.items()]

@@ -1,0 +1,95 @@
+"""``backtrain run``: compare strategies on one dataset."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from backtrain.cli.jobs import Command, WriteError, chosen, from_here, output_directory
+from backtrain.cli.sweeps import Sweep, outcome
+from backtrain.cli.terminal import say
+from backtrain.config.build import ConfigError
+from backtrain.config.keys import RunKeys
+from backtrain.config.study import Study, in_words, load
+from backtrain.reports import archive
+from backtrain.reports.comparison import Comparison
+from backtrain.reports.tables import terminal_table
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.record import RecordError
+from backtrain.simulator.setup import SetupError
+from backtrain.simulator.view import FutureLeak
+
+
+def main(arguments: list[str]) -> int:
+    """Compare, or sweep; returns the exit code."""
+    sweep = Sweep()
+
+    def job(config: DictConfig) -> None:
+        with sweep.job() as row:
+            study = load(config, chosen())
+            row.update(outcome(_compare(study), study.baseline))
+
+    code = Command("run", RunKeys, load, _compare).start(arguments, job)
+    # Empty where a launcher ran the jobs in other processes; the file is there all the same.
+    if sweep.rows:
+        say(f"\n{sweep}")
+    return code
+
+
+def show(comparison: Comparison, baseline: str | None) -> None:
+    """Print table and verdict."""
+    # The typographic minus of reports is missing from some terminal fonts.
+    verdict = " ".join(str(comparison.verdict(baseline)).split()).replace("\N{MINUS SIGN}", "-")
+    say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
+
+
+def _compare(study: Study) -> Comparison:
+    """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
+    directory = output_directory()
+    say(str(study))
+    try:
+        comparison = study.compare(directory)
+    except (SetupError, PartError, FutureLeak, RecordError) as error:
+        _show_finished(study, directory)
+        raise ConfigError(in_words(error)) from error
+    except BaseException:
+        if not _show_finished(study, directory):
+            say(f"stopped: none of {len(study.strategies)} strategies is finished", sys.stderr)
+        raise
+    print()
+    show(comparison, study.baseline)
+    try:
+        comparison.save(directory, study.baseline)
+    except OSError as error:
+        raise WriteError(
+            f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
+            f"`backtrain report {from_here(directory)}` reads what is there"
+        ) from error
+    say(f"\nreport  {from_here(archive.path_of(directory, archive.REPORT))}")
+    return comparison
+
+
+def _show_finished(study: Study, directory: Path) -> bool:
+    """After a stop: the table of what was finished, what is missing, and how to go on, if any."""
+    try:
+        runs, missing = archive.unfinished(directory)
+    except RecordError:
+        return False  # it is what the run was refused for
+    if not runs:
+        return False
+    baseline = study.baseline if study.baseline in runs else None
+    say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
+    wanted = len(runs) + len(missing)
+    rest = f"not finished: {', '.join(missing)}" if missing else "hindsight and report are missing"
+    again = "fits are taken from the store" if study.backtest.cache else "cache=true keeps fits"
+    folders = [str(from_here(path)) for path in archive.stopped_at(directory)]
+    say(
+        f"stopped: {len(runs)} of {wanted} strategies are finished; {rest}\n"
+        f"read again: backtrain report {shlex.join(folders)}\n"
+        f"to go on: give the same command again; {again}",
+        sys.stderr,
+    )
+    return True

@@ -1,0 +1,66 @@
+"""The keys of a config; those that every command takes stand here once."""
+
+# No `from __future__ import annotations`: the types of inherited keys are read where no name of
+# this file is known.
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+class Built:
+    """In a schema: what a preset builds, a mapping that names a ``_target_``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """Data, model, prices, and how the work is done."""
+
+    dataset: Built
+    latency: Built
+    model: Built
+    window: Built
+    update: Built
+    prices: Built
+    delays: Built
+    task: Literal["auto", "regression", "classification"]
+    tick: str | int
+    start: str | float
+    end: str | None
+    loss: Any
+    metrics: Sequence[str] | None
+    features: Literal["auto", "array", "frame"]
+    seed: int
+    n_jobs: int
+    progress: bool
+    cache: bool | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunKeys(Keys):
+    """And the strategies, which come last: what they share is reported where it is set."""
+
+    trigger: Built
+    gate: Built
+    hindsight: bool
+    baseline: str | None
+    comparison: Mapping[str, Built]
+    strategy: Built | None = None
+    faults: Mapping[str, Built] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneKeys(Keys):
+    """And which intervals are compared."""
+
+    every: int | None
+    intervals: Sequence[int] | None
+
+
+#: What a config is held against: a class above, or any callable whose parameters are the keys.
+Schema = Callable[..., Any]
+
+
+def names(schema: type[Keys]) -> list[str]:
+    """The keys of a schema, those that all commands share first."""
+    return [field.name for field in fields(schema)]
