@@ -172,6 +172,8 @@ def _names_rows(table: _Table, name: str, column: Floats) -> str | None:
     if counts or len(values) < 10 * _FEWEST:
         return None
     distinct, span = len(np.unique(values)), values.max() - values.min() + 1
+    if np.allclose(steps * times[0], times * steps[0]):
+        return None  # a clock, which is known
     # So many different numbers in so short a span do not come about by chance.
     if distinct == len(values) and span <= 10 * len(values):
         return "it has another whole number for every row: an identifier; leave it out"

@@ -82,9 +82,12 @@ class _Examination:
         self._log = Log()
         self._recorded = isinstance(strategy.trigger, Recorded)
         self._strategy = strategy if self._recorded else watched(strategy, self._log)
-        self._instants = instants
+        self._given = instants
+        self._instants: list[pd.Timestamp] = []
         span = setup.end_at - setup.start_at
-        self._work = 2.0 + sum((at - setup.start_at) / span for at in instants)
+        self._work = 2.0 + sum(  # in replays
+            (at - setup.start_at) / span for at in instants
+        )
         self._done, self._progress = 0.0, progress
         self.checked: list[str] = []
 
@@ -179,7 +182,12 @@ class _Examination:
         check = kinds.get(type(error).__name__, "raises")
         names = [(kind, name_of(part)) for kind, part in self._all_parts()]
         culprit = next(
-            (f"{kind} {name}" for kind, name in names if said.startswith(name.split("(")[0])), None
+            (
+                f"{kind} {name_of(part)}"
+                for kind, part in self._all_parts()
+                if said.startswith((type(part).__name__, name_of(part).split("(")[0]))
+            ),
+            None,
         )
         if culprit is None:
             last = self._log.answers[-1:]
@@ -194,6 +202,7 @@ class _Examination:
 
     def _blind(self, base: Run, log: Log) -> Iterator[Finding]:
         """Spoil all that is not known at each instant; once more by kind where something moves."""
+        self._instants = [self._decision(base, at) for at in self._given]
         shown = ", ".join(f"{at:%Y-%m-%d %H:%M}" for at in self._instants)
         self.checked.append(f"features, labels, label times and rows unknown at {shown}: spoilt")
         for number, at in enumerate(self._instants):
@@ -205,6 +214,23 @@ class _Examination:
             ]
             yield replace(moved, says=f"{moved.says}: {' and '.join(kinds or ['all together'])}")
             return
+
+    def _decision(self, base: Run, at: pd.Timestamp) -> pd.Timestamp:
+        """Just after the last training before an instant, when the labels it lacked are spoilt.
+
+        Where there is none in the last quarter of the time so far, just after the last tick.
+        """
+        start = self._setup.start_at
+        decided = base.versions["decided_at"]
+        decided = decided[(decided <= at) & (decided > at - (at - start) / 4)]
+        ticks = self._setup.ticks[self._setup.ticks <= at.value]
+        if len(decided):
+            last = pd.Timestamp(decided.iloc[-1])
+        elif len(ticks):
+            last = pd.Timestamp(ticks[-1])
+        else:
+            return at
+        return last + pd.Timedelta(1, "ns")
 
     def _moved(
         self, base: Run, log: Log, at: pd.Timestamp, number: int, kinds: Sequence[str]

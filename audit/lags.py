@@ -105,7 +105,8 @@ class Source:
 
     def _explains(self, laid: Floats, p: int, q: int) -> bool:
         m, reach = len(laid), max(abs(p), abs(q), 1)
-        here = np.arange(max(1, p, q), min(m, m + p, m + q))
+        # The first quarter is left out: means that begin there are not yet what they will be.
+        here = np.arange(max(1, p, q, m // 4), min(m, m + p, m + q))
         if len(here) < max(_FEWEST, 0.1 * m) or reach >= m:
             return False
         parts = [np.ones(len(here)), laid[here - 1], self._laid[here - p], self._laid[here - q]]

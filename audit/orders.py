@@ -97,11 +97,9 @@ def _grid(at: NDArray[np.int64]) -> Series | None:
     gaps = np.diff(at)
     if not len(gaps) or gaps.min() <= 0:
         return None
-    values, counts = np.unique(gaps, return_counts=True)
-    step = int(values[np.argmax(counts)])
+    step = int(np.gcd.reduce(gaps))
     place = (at - at[0]) // step
-    whole = ((at - at[0]) % step == 0).all()
-    if not whole or place[-1] + 1 == len(at) or place[-1] > (1 + _SPARSEST) * len(at):
+    if place[-1] + 1 == len(at) or place[-1] > (1 + _SPARSEST) * len(at):
         return None
     rows = np.full(int(place[-1]) + 1, -1, dtype=np.int64)
     rows[place] = np.arange(len(at))

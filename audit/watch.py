@@ -81,6 +81,8 @@ def watched(strategy: Strategy, log: Log) -> Strategy:
 def name_of(part: object) -> str:
     """A part on one line, not too long."""
     text = " ".join(code(part).split())
+    if text.startswith("<") and text.endswith(" object>"):
+        text = type(part).__name__
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

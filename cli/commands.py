@@ -1,4 +1,4 @@
-"""The command line: ``backtrain run``, ``tune``, ``report``, ``list`` and ``cache``."""
+"""The command line: ``backtrain run``, ``tune``, ``audit``, ``report``, ``list`` and ``cache``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from backtrain.audit.data import warning as data_warning
+from backtrain.cli import audit
 from backtrain.cli.sweeps import Sweep, outcome
 from backtrain.cli.terminal import Terminated, command, in_one_line, say, stoppable
 from backtrain.config import tuning_study
@@ -47,6 +49,7 @@ Backtest your retraining strategy before production pays for it.
 
   backtrain run [key=value ...] [-m]   compare strategies on one dataset; -m sweeps over several
   backtrain tune [key=value ...]       how often to retrain, on how many and how old rows
+  backtrain audit [key=value ...]      what strategies, model and data know too early
   backtrain report DIR...              write a report again, or several runs into one
   backtrain list [group]               what can be named, with one line each
   backtrain cache info|clear           the fits that are kept for later runs
@@ -72,6 +75,8 @@ def _command(arguments: list[str]) -> int:
             return _run(arguments[1:])
         if arguments[:1] == ["tune"]:
             return _tune(arguments[1:])
+        if arguments[:1] == ["audit"]:
+            return audit.run(arguments[1:])
         if not arguments or arguments[0] in ("-h", "--help", "help"):
             print(_HELP)
             return 0
@@ -101,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("run", add_help=False)
     commands.add_parser("tune", add_help=False)
+    commands.add_parser("audit", add_help=False)
     report = commands.add_parser("report", help="write a report from the records of runs")
     report.add_argument("directories", nargs="+", metavar="DIR", help="what `run` wrote")
     report.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
@@ -186,6 +192,9 @@ def _compare(study: Study) -> Comparison:
     """Replay, tell what came out, and draw it where Hydra says; each record is written at once."""
     directory = Path(HydraConfig.get().runtime.output_dir)
     say(str(study))
+    warned = data_warning(study.backtest.stream)
+    if warned is not None:
+        say(f"warning: {warned}", sys.stderr)
     try:
         comparison = study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:
