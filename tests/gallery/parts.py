@@ -120,8 +120,9 @@ class PeeksAtLabels:
     """A window that looks at labels that have not arrived."""
 
     def select(self, view: Any) -> Selection:
-        labels = view._setup.stream.y[view.past - 5 : view.past]
-        return Selection(view.labelled.newest(80 if labels.mean() > 12 else 120))
+        labels = view._setup.stream.y[: view.past]
+        rising = np.nanmean(labels[-5:]) > np.nanmean(labels[:-5])
+        return Selection(view.labelled.newest(20 if rising else 30))
 
 
 @dataclass(frozen=True)
