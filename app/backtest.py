@@ -22,8 +22,9 @@ from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.manifest import warn
-from backtrain.simulator.protocols import Update, Window
+from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
@@ -143,8 +144,8 @@ class Backtest(Setup):
 
     def loss_matrix(
         self,
-        window: Window | None = None,
-        update: Update | None = None,
+        window: AnyWindow | None = None,
+        update: AnyUpdate | None = None,
         every: int = 1,
         n_jobs: int = 1,
     ) -> LossMatrix:
@@ -164,8 +165,8 @@ class Backtest(Setup):
 
     def tune(
         self,
-        window: Window | None = None,
-        update: Update | None = None,
+        window: AnyWindow | None = None,
+        update: AnyUpdate | None = None,
         every: int | None = None,
         intervals: Sequence[int] | None = None,
         n_jobs: int = 1,

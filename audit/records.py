@@ -22,6 +22,7 @@ _TIMES = {
     "deployments": ("from", "version"),
     "steps": ("start", "version"),
     "charges": ("when", "version"),
+    "readings": ("at", "trigger"),
 }
 
 
@@ -60,6 +61,7 @@ def before(run: Run, at: np.datetime64 | pd.Timestamp) -> dict[str, pd.DataFrame
         "deployments": deployments,
         "steps": run.steps.loc[run.steps["end"] < at, ["start", "end", "rows", "version"]],
         "charges": charges,
+        "readings": run.readings[run.readings["at"] < at],
     }
     return {name: table.reset_index(drop=True) for name, table in tables.items()}
 
@@ -71,6 +73,7 @@ def whole(run: Run) -> dict[str, pd.DataFrame]:
         "events": run.events,
         "deployments": run.deployments,
         "rows": run.predictions,
+        "readings": run.readings,
         "charges": run.charges[run.charges["kind"] != "error"],
     }
     if run.info["prices"].get("cpu_hour"):  # seconds of the processor are never the same twice

@@ -34,6 +34,7 @@ from backtrain import Backtest, Prices, Strategy
 from backtrain.cli import main as backtrain
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.record import TABLES
 from backtrain.strategies import Every, Never, Sliding
 
 STRATEGIES = {
@@ -215,7 +216,7 @@ def _same(path: Path, content: bytes) -> bool:
 
 def _leftovers(directory: Path) -> list[str]:
     """Files that are neither ours nor the user's."""
-    runs = len(STRATEGIES) * 7
+    runs = len(STRATEGIES) * (1 + len(TABLES))
     ours = [p for p in directory.rglob("*") if p.is_file()]
     names = {str(p.relative_to(directory)) for p in ours} - set(MINE)
     hidden = [name for name in names if any(part[0] == "." for part in name.split("/"))]

@@ -29,7 +29,7 @@ JOBS = {
     "bike_checked": ["dataset=bike", "comparison=checked", "faults=[cents]"],
     "bike_partial_fit": ["dataset=bike", "model=sgd", "comparison=one", "strategy=partial_fit"],
     "bike_retune": ["dataset=bike", "comparison=one", "strategy=retune_monthly", "hindsight=false"],
-    "bike_warm_start": ["dataset=bike", "comparison=one", "strategy=warm_start"],
+    "bike_warm_start": ["dataset=bike", "model=sgd", "comparison=one", "strategy=warm_start"],
     "flights": ["dataset=flights"],
     "flights_catalogue": ["dataset=flights", "comparison=catalogue"],
 }

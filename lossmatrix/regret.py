@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.trial_models import PathError, loss_matrix
-from backtrain.simulator.protocols import Recording, needs_parent
+from backtrain.simulator.asking import instants_of, needs_parent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.store.content import content
@@ -55,7 +55,7 @@ def with_hindsight(
 
 def _without_matrix(strategy: Strategy) -> str | None:
     """Why no matrix covers a strategy, as far as its parts say so."""
-    if isinstance(strategy.trigger, Recording):
+    if instants_of(strategy.trigger) is not None:
         return "its answers were recorded, and come from models that no matrix holds"
     if needs_parent(strategy.update):
         return "its update learns on from the model before"

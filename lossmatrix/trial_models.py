@@ -11,23 +11,17 @@ import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.simulator.asking import select
-from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.asking import needs_parent, rows_fitted, select
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate, Fit, FitError
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
 from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Serving
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.protocols import (
-    PartError,
-    Reason,
-    Rows,
-    Selection,
-    Update,
-    Window,
-    needs_parent,
-    rows_fitted,
-)
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
@@ -43,10 +37,11 @@ class PathError(PartError):
 class _Bench:
     """Lets a window search while candidates are made; charges nothing, but counts fits."""
 
-    def __init__(self, learner: Learner, window: Window, update: Update) -> None:
+    def __init__(self, learner: Learner, window: AnyWindow, update: AnyUpdate) -> None:
         self.probe = Probe(learner)
         self.window = window
         self.update = update
+        self.needs_parent = needs_parent(update)
         self.begin(0)
         self._followed = ""
         self._asked = 0
@@ -78,12 +73,24 @@ class _Bench:
             "history alone, such as Sliding or Expanding"
         )
 
+    def selected(self, view: View) -> Selection:
+        """What the window chooses, for a candidate of the view."""
+        return select(self.window, view)
+
+    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
+        """Do nothing: a matrix has no triggers."""
+
     def fit(
-        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+        self,
+        update: AnyUpdate,
+        selection: Selection,
+        parent: Fit | None,
+        version: int | None,
+        labels: bool = True,
     ) -> Fit:
         """Fit, and count it."""
         self.rows += rows_fitted(update, len(selection))  # also where it raises, as in a replay
-        fit = self.probe.fit(update, selection, parent, self.past)
+        fit = self.probe.fit(update, selection, parent, self.past, labels=labels)
         self.cpu_seconds += fit.cpu_seconds
         return fit
 
@@ -163,8 +170,8 @@ class _Unplayed(View):
 
 def loss_matrix(
     setup: Setup,
-    window: Window,
-    update: Update,
+    window: AnyWindow,
+    update: AnyUpdate,
     store: FitStore | None = None,
     every: int = 1,
     n_jobs: int = 1,
@@ -221,7 +228,12 @@ _Scored = tuple[int, int, float, bool, Any]
 
 
 def _score(
-    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, chunk: Integers
+    setup: Setup,
+    window: AnyWindow,
+    update: AnyUpdate,
+    store: FitStore,
+    at: Integers,
+    chunk: Integers,
 ) -> list[_Scored]:
     """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
     learner = Learner(setup, store)
@@ -273,7 +285,7 @@ def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
 
 
 def _assemble(
-    setup: Setup, window: Window, update: Update, at: Integers, made: list[_Scored]
+    setup: Setup, window: AnyWindow, update: AnyUpdate, at: Integers, made: list[_Scored]
 ) -> LossMatrix:
     served, end = setup.served, setup.end_at.value
     rows = np.array([row[0] for row in made], dtype=np.int64)
@@ -333,8 +345,8 @@ class FreshLosses:
 
 def fresh_losses(
     setup: Setup,
-    windows: Sequence[Window],
-    update: Update,
+    windows: Sequence[AnyWindow],
+    update: AnyUpdate,
     store: FitStore | None = None,
     points: int = 12,
     n_jobs: int = 1,
@@ -360,7 +372,12 @@ def fresh_losses(
 
 
 def _fresh(
-    setup: Setup, window: Window, update: Update, store: FitStore, at: Integers, edges: Integers
+    setup: Setup,
+    window: AnyWindow,
+    update: AnyUpdate,
+    store: FitStore,
+    at: Integers,
+    edges: Integers,
 ) -> tuple[Floats, Integers]:
     learner = Learner(setup, store)
     bench = _Bench(learner, window, update)

@@ -16,7 +16,10 @@ from backtrain.lossmatrix.intervals import label, ladder, rounded, usual_thinnin
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.trial_models import FreshLosses, fresh_losses, loss_matrix
 from backtrain.lossmatrix.tuning import Ages, Fresh, PriceMap, Tuning
-from backtrain.simulator.protocols import PartError, Update, Window, needs_parent
+from backtrain.simulator.asking import needs_parent
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate
+from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.tables import describe
@@ -42,8 +45,8 @@ class Question:
     """What is to be tuned; checked before anything is trained. Raises `PartError`, `SetupError`."""
 
     setup: Setup
-    window: Window
-    update: Update
+    window: AnyWindow
+    update: AnyUpdate
     every: int
     intervals: tuple[int, ...]
 
@@ -51,8 +54,8 @@ class Question:
     def of(
         cls,
         setup: Setup,
-        window: Window,
-        update: Update,
+        window: AnyWindow,
+        update: AnyUpdate,
         every: int | None,
         intervals: Sequence[int] | None,
     ) -> Question:
@@ -99,7 +102,7 @@ def tune(question: Question, store: FitStore, n_jobs: int = 1, progress: bool = 
 
 # --- windows to try -------------------------------------------------------------------------------
 
-_Tried = tuple[str, str, Window]
+_Tried = tuple[str, str, AnyWindow]
 
 
 def _sizes(setup: Setup) -> list[_Tried]:
@@ -125,7 +128,7 @@ def _old(setup: Setup) -> list[_Tried]:
     return [*tried, ("all", "all", Expanding())]
 
 
-def _fresh(tried: list[_Tried], windows: list[Window], found: FreshLosses) -> Fresh:
+def _fresh(tried: list[_Tried], windows: list[AnyWindow], found: FreshLosses) -> Fresh:
     places = [windows.index(window) for _, _, window in tried]
     kinds, labels, _ = zip(*tried, strict=True)
     return Fresh(kinds, labels, found.loss[places], found.rows[places])

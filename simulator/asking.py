@@ -1,99 +1,177 @@
-"""Asks parts their questions; takes an answer for what it unmistakably means, or refuses it.
+"""Asks parts, and turns what they answer into what the simulator works with, or refuses it.
 
-What a part gives back is written by users: a trigger that says True, a window that gives positions.
-What has one meaning only is accepted; the rest is a `PartError` that names the part, its answer and
-what to return instead.
+Answers are written by users: a trigger that returns True, a window that returns positions, a plain
+function. What has one meaning only is accepted; the rest is a `PartError` that names the part, its
+answer and what to return instead. This is the one place that knows the defaults of optional
+methods and which answers are accepted.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from backtrain.simulator.protocols import (
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import (
     Gate,
-    Incremental,
-    Monitor,
-    PartError,
-    Reason,
-    Selection,
-    Trial,
+    RecordedAnswers,
     Trigger,
-    Tuned,
-    Verdict,
-    Window,
+    Update,
 )
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
+from backtrain.simulator.verdict import Verdict
 
 if TYPE_CHECKING:
+    from backtrain.simulator.setup import Setup
     from backtrain.simulator.view import View
 
 _LONGEST = 80  # characters of a part or an answer that a message shows
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
+#: The methods of which a part of each kind needs one, the kinds that may be functions, and a class.
+_NEEDED = {
+    "trigger": ("fires", "monitor"),
+    "window": ("select",),
+    "update": ("fit",),
+    "gate": ("review", "open"),
+}
+
+
+# --- any part -------------------------------------------------------------------------------------
+
+
+def is_function(part: object) -> bool:
+    """Whether a part is a plain function: also a lambda, a partial or a bound method."""
+    return isinstance(part, _FUNCTIONS)
+
+
+def method(kind: type, name: str, part: object) -> Callable[..., Any]:
+    """An optional method of a part: its own, or else that of the base class, bound to the part."""
+    own = getattr(part, name, None)
+    return own if callable(own) else MethodType(getattr(kind, name), part)
+
+
+def refuse_other(kind: str, where: str, part: object) -> None:
+    """Raise `PartError` for what is not a part of a kind, such as ``"trigger"``."""
+    needed = _NEEDED[kind]
+    if isinstance(part, type):
+        raise PartError(f"{where}: {part.__name__} is a class; did you mean {part.__name__}()?")
+    if is_function(part):
+        if kind in ("trigger", "window"):
+            return
+        raise PartError(
+            f"{where}: {_shown(part)} is a function; triggers and windows may be functions, "
+            f"{'an' if kind == 'update' else 'a'} {kind} is an object of a class with a method "
+            f"{needed[0]!r}"
+        )
+    if not any(_has(part, name) for name in needed):
+        raise PartError(f"{where}: {_shown(part)} is not a {kind}, it has no method {needed[0]!r}")
+
+
+def check_setup(part: object, setup: Setup) -> None:
+    """Have a part compare itself with the setup; it raises `PartError` where it does not fit."""
+    method(Trigger, "check_setup", part)(setup)
 
 
 # --- triggers -------------------------------------------------------------------------------------
 
 
-def monitor_of(trigger: Trigger) -> Monitor:
-    """Open a trigger's watch, whose answers are held against what they may be."""
-    monitor = trigger.monitor()
-    if not _has(monitor, "fires"):
-        raise PartError(
-            f"{_shown(trigger)}: monitor() gave {_shown(monitor)}, which has no method 'fires'; "
-            "return self, or an object with fires(view)"
-        )
-    return _Watch(trigger, monitor)
+class Watch:
+    """Asks a trigger at every tick of a replay; keeps an alarm on where the trigger latches it."""
 
-
-class _Watch:
-    """A monitor whose answers are taken for what they unmistakably mean."""
-
-    def __init__(self, trigger: Trigger, monitor: Monitor) -> None:
+    def __init__(self, trigger: object) -> None:
+        monitor = trigger if is_function(trigger) else method(Trigger, "monitor", trigger)()
+        fires = monitor if is_function(monitor) else getattr(monitor, "fires", None)
+        if isinstance(monitor, type) or not callable(fires):
+            raise PartError(
+                f"{_shown(trigger)}: monitor() gave {_shown(monitor)}, which has no method "
+                "'fires'; return self, or an object with fires(view)"
+            )
         self._trigger = trigger
-        self._fires = monitor.fires
+        self._ask = fires
+        latching = (getattr(one, "latching", Trigger.latching) for one in (trigger, monitor))
+        self._latching = any(latching)
+        self._since: tuple[int, int] | None = None
+        self._alarm: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
-        answer: object = self._fires(view)
-        if answer is None or isinstance(answer, Reason):
-            return answer
-        return _reason_of(self._trigger, answer)
+        """Return why to retrain now, or None."""
+        outer, view._asked = view._asked, self._trigger
+        try:
+            answer: object = self._ask(view)
+        finally:
+            view._asked = outer
+        if answer is not None:
+            answer = self._reason(answer, view)
+        return self._latched(answer, view) if self._latching else answer
+
+    def _latched(self, reason: Reason | None, view: View) -> Reason | None:
+        """The alarm that is on: the first since a training was decided, or a version came."""
+        now = view.model.version, len(view.trainings)
+        if now != self._since:
+            self._since, self._alarm = now, None
+        if self._alarm is None:
+            self._alarm = reason
+        return self._alarm
+
+    def _reason(self, answer: object, view: View) -> Reason | None:
+        if isinstance(answer, (bool, np.bool_)):
+            if not answer:
+                return None
+            answer = f"{_shown(self._trigger)} fired"
+        if isinstance(answer, str) and answer.strip():
+            return Reason(answer, raised_at=view.now)
+        if not isinstance(answer, Reason):
+            _refuse(self._trigger, "fires", answer, "Reason('why') to retrain, None to wait")
+        if answer.raised_at is None:
+            return replace(answer, raised_at=view.now)
+        return answer
 
 
-def tuned(trigger: Any, history: View) -> Trigger:
-    """The trigger tuned on what was known at ``start``, if it wants to be; else as it is."""
-    if not isinstance(trigger, Tuned):
-        return trigger  # type: ignore[no-any-return]
-    found = trigger.prepare(history)
-    if not _has(found, "monitor"):
-        raise PartError(
-            f"{_shown(trigger)}: prepare() gave {_shown(found)}; return the tuned trigger, or self"
-        )
+def monitor_of(trigger: object) -> Watch:
+    """Open a trigger, or a function, for one replay."""
+    return Watch(trigger)
+
+
+def tuned(trigger: Any, history: View) -> Any:
+    """The trigger tuned on what was known at ``start``; itself where it is not to be tuned."""
+    found = method(Trigger, "prepare", trigger)(history)
+    if isinstance(found, type) or not (is_function(found) or _has_any(found, "trigger")):
+        _refuse(trigger, "prepare", found, "the tuned trigger, or self")
     return found
 
 
-def _reason_of(trigger: Trigger, answer: object) -> Reason | None:
-    """A sentence, or True, is a reason to retrain; False is to wait."""
-    if isinstance(answer, (bool, np.bool_)):
-        return Reason(f"{_shown(trigger)} fired") if answer else None
-    if isinstance(answer, str) and answer.strip():
-        return Reason(answer)
-    raise PartError(
-        f"{_shown(trigger)}: fires() gave {_shown(answer)}; return Reason('why') to retrain, None "
-        "to wait"
-    )
+def instants_of(trigger: object) -> NDArray[np.int64] | None:
+    """When production retrained, in nanoseconds, where the trigger is a recording; else None."""
+    found = method(Trigger, "instants", trigger)()
+    return None if found is None else np.unique(np.asarray(found, dtype=np.int64))
+
+
+def answers_of(trigger: object, setup: Setup) -> RecordedAnswers:
+    """What production answered to the served rows, from a recording."""
+    found = method(Trigger, "answers", trigger)(setup)
+    if not isinstance(found, RecordedAnswers):
+        _refuse(trigger, "answers", found, "RecordedAnswers(prediction)")
+    return found
 
 
 # --- windows and updates --------------------------------------------------------------------------
 
 
-def select(window: Window, view: View) -> Selection:
+def select(window: Any, view: View) -> Selection:
     """The rows that a window selects.
 
     Beside a `Selection`: a slice of the past rows, positions, or a mask over the past rows.
     """
-    answer: object = window.select(view)
+    answer: object = window(view) if is_function(window) else window.select(view)
     if isinstance(answer, Selection):
         return answer
     try:
@@ -128,78 +206,96 @@ def _positions(answer: object, past: int) -> Any:
     return rows.astype(np.int64) if rows.size == 0 else rows
 
 
-def unlearnt(update: Incremental, view: View, selection: Selection) -> Selection:
-    """The rows of a selection that an update would learn."""
-    answer: object = update.unlearnt(view, selection)
+def needs_parent(update: object) -> bool:
+    """Whether a fit depends on more than its rows."""
+    return bool(getattr(update, "needs_parent", Update.needs_parent))
+
+
+def rows_fitted(update: object, rows: int) -> int:
+    """Rows passed to all fits of a training on ``rows`` rows, as they are charged."""
+    count = method(Update, "rows_fitted", update)(rows)
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)):
+        _refuse(update, f"rows_fitted({rows})", count, "a number of rows")
+    return int(count)
+
+
+def to_learn(update: object, view: View, selection: Selection) -> tuple[Selection, bool]:
+    """The rows of a selection that an update would learn from, and whether it starts afresh."""
+    afresh = bool(method(Update, "starts_afresh", update)(view, selection))
+    answer: object = method(Update, "unlearnt", update)(view, selection)
     if not isinstance(answer, Selection):
-        raise PartError(
-            f"{_shown(update)}: unlearnt() gave {_shown(answer)}; return a Selection, such as "
-            "selection.take(positions)"
-        )
-    return answer
+        instead = "a Selection, such as selection.take(positions)"
+        _refuse(update, "unlearnt", answer, instead)
+    return answer, afresh
 
 
 # --- gates ----------------------------------------------------------------------------------------
 
 
-def trial_of(gate: Gate) -> Trial:
-    """Open a gate's trial, whose answers are held against what they may be."""
-    trial = gate.open()
-    lacking = [name for name in ("check", "reserve", "review") if not _has(trial, name)]
-    if lacking:
-        raise PartError(
-            f"{_shown(gate)}: open() gave {_shown(trial)}, which lacks {', '.join(lacking)}; "
-            "return self, or an object with check, reserve and review"
-        )
-    return _Asked(gate, trial)
+class Judge:
+    """Asks a gate about one challenger."""
 
-
-class _Asked:
-    """A trial whose answers are taken for what they unmistakably mean."""
-
-    def __init__(self, gate: Gate, trial: Trial) -> None:
-        self._gate = gate
-        self._trial = trial
+    def __init__(self, gate: object) -> None:
+        trial = method(Gate, "open", gate)()
+        if not _has(trial, "review"):
+            raise PartError(
+                f"{_shown(gate)}: open() gave {_shown(trial)}, which has no method 'review'; "
+                "return self, or an object with review(view)"
+            )
+        self._gate, self._trial = gate, trial
 
     def check(self, selection: Selection, view: View) -> Reason | None:
-        answer: object = self._trial.check(selection, view)
+        """Return why the training is refused, or None."""
+        answer: object = method(Gate, "check", self._trial)(selection, view)
         if answer is None or isinstance(answer, Reason):
             return answer
         if isinstance(answer, str) and answer.strip():
             return Reason(answer)
-        raise self._wrong("check", answer, "Reason('why') to refuse the training, None to go on")
+        instead = "Reason('why') to refuse the training, None to go on"
+        _refuse(self._gate, "check", answer, instead)
 
     def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        answer: Any = self._trial.reserve(selection)
+        """Split into the rows to train on and those held out, or None."""
+        answer: Any = method(Gate, "reserve", self._trial)(selection)
         if isinstance(answer, Selection):
             return answer, None
         if isinstance(answer, tuple) and len(answer) == 2:
             train, held = answer
             if isinstance(train, Selection) and (held is None or isinstance(held, Selection)):
                 return train, held
-        what = "two selections: the rows to train on, and those held out or None"
-        raise self._wrong("reserve", answer, what)
+        instead = "two selections: the rows to train on, and those held out or None"
+        _refuse(self._gate, "reserve", answer, instead)
 
     def review(self, view: View) -> Verdict:
+        """Judge the challenger."""
         answer: object = self._trial.review(view)
         if isinstance(answer, Verdict):
             return answer
         if isinstance(answer, (bool, np.bool_)):
             return Verdict.deploy() if answer else Verdict.reject()
-        what = "Verdict.deploy(), Verdict.reject('why') or Verdict.wait(...)"
-        raise self._wrong("review", answer, what)
+        instead = "Verdict.deploy(), Verdict.reject('why') or Verdict.wait(...)"
+        _refuse(self._gate, "review", answer, instead)
 
-    def _wrong(self, method: str, answer: object, instead: str) -> PartError:
-        return PartError(
-            f"{_shown(self._gate)}: {method}() gave {_shown(answer)}; return {instead}"
-        )
+
+def trial_of(gate: object) -> Judge:
+    """Open a gate for one challenger."""
+    return Judge(gate)
 
 
 # --- what they share ------------------------------------------------------------------------------
 
 
-def _has(part: object, method: str) -> bool:
-    return callable(getattr(part, method, None)) and not isinstance(part, type)
+def _refuse(part: object, called: str, answer: object, instead: str) -> NoReturn:
+    call = called if called.endswith(")") else f"{called}()"
+    raise PartError(f"{_shown(part)}: {call} gave {_shown(answer)}; return {instead}")
+
+
+def _has(part: object, name: str) -> bool:
+    return callable(getattr(part, name, None)) and not isinstance(part, type)
+
+
+def _has_any(part: object, kind: str) -> bool:
+    return any(_has(part, name) for name in _NEEDED[kind])
 
 
 def _shown(thing: object) -> str:

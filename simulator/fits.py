@@ -5,9 +5,27 @@ from __future__ import annotations
 import importlib
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from backtrain.simulator.protocols import Selection
+from numpy.typing import NDArray
+
+from backtrain.simulator.selection import Selection
+
+
+class AnyUpdate(Protocol):
+    """Has ``fit``: what makes a fitted model of rows."""
+
+    def fit(
+        self,
+        model: Any,
+        X: Any,
+        y: NDArray[Any],
+        weights: NDArray[Any] | None,
+        parent: Any,
+        seed: int,
+        /,
+    ) -> Any:
+        """Return a fitted model."""
 
 
 class FitError(RuntimeError):

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from backtrain.simulator.protocols import PartError
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.view import Model, View
 
 #: Looks are taken at the first call of a kind, at the 8th, the 64th, ...: most faults show at once.

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import Fit
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.protocols import PartError
 from backtrain.simulator.training import Learner
 from backtrain.store.fits import Answers
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from backtrain.simulator.fits import Fit
+from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.predictions import Candidate
-from backtrain.simulator.protocols import Selection, Update
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.training import Learner
 from backtrain.store.code_version import is_trusted
@@ -43,11 +43,12 @@ class Probe:
 
     def fit(
         self,
-        update: Update,
+        update: AnyUpdate,
         selection: Selection,
         parent: Fit | None,
         origin: int,
         champion: Candidate | None = None,
+        labels: bool = True,
     ) -> Fit:
         """Fit, as `Learner.fit` does; ``origin`` is the first row that the fit may not know.
 
@@ -55,9 +56,9 @@ class Probe:
         block otherwise than before.
         """
         if self._trusts(update):
-            return self._learner.fit(update, selection, parent)[0]
+            return self._learner.fit(update, selection, parent, labels)[0]
         try:
-            fit, was_there = self._learner.fit(update, selection, parent)
+            fit, was_there = self._learner.fit(update, selection, parent, labels)
         finally:
             earlier = {c.fit.name: c for c in (self._latest, champion) if c is not None}
             for candidate in earlier.values():
@@ -68,7 +69,7 @@ class Probe:
             self._latest = self._asked(Candidate(-1, fit, origin))
         return fit
 
-    def first_block(self, candidate: Candidate, update: Update) -> str | None:
+    def first_block(self, candidate: Candidate, update: AnyUpdate) -> str | None:
         """Have a version answer its first block, and again with other rows beside.
 
         Returns a sentence where the first version's answers depend on the rows before them in the
@@ -88,7 +89,7 @@ class Probe:
             )
         return self._batch(candidate)
 
-    def _trusts(self, update: Update) -> bool:
+    def _trusts(self, update: AnyUpdate) -> bool:
         return not self._everyone and self._learner.trusts(update)
 
     def _asked(self, candidate: Candidate) -> Candidate:

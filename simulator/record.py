@@ -1,4 +1,4 @@
-"""What a replay leaves behind: six tables, the totals, and the facts that explain them."""
+"""What a replay leaves behind: tables, the totals, and the facts that explain them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from backtrain.simulator.manifest import (
     warn,
     write_json,
 )
+from backtrain.simulator.readings import Readings
 
 __all__ = ["RecordError", "Run", "Tables"]
 
@@ -41,7 +42,9 @@ _KINDS: Mapping[str, type] = {
     **dict.fromkeys(("faults", "drift"), list),
 }
 
-TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges")
+TABLES = ("predictions", "steps", "versions", "deployments", "events", "charges", "readings")
+#: Those of 0.1, whose records have no readings.
+_FIRST = TABLES[:-1]
 
 #: Columns and keys that say how a run was computed, not what happened in it; two equal runs may
 #: differ in these and in nothing else.
@@ -97,8 +100,9 @@ class Run:
     totals : dict
         Money by kind, counts and metrics; see ``docs/records.md``.
     tables : mapping of str to DataFrame
-        ``predictions``, ``steps``, ``versions``, ``deployments``, ``events`` and ``charges``, which
-        are attributes too. Every column with its unit stands in ``docs/records.md``.
+        ``predictions``, ``steps``, ``versions``, ``deployments``, ``events``, ``charges`` and
+        ``readings``, which are attributes too. Every column with its unit stands in
+        ``docs/records.md``.
     """
 
     name: str
@@ -135,6 +139,11 @@ class Run:
     def charges(self) -> pd.DataFrame:
         """The ledger."""
         return self.tables["charges"]
+
+    @property
+    def readings(self) -> pd.DataFrame:
+        """How near triggers were to firing; empty in records of 0.1."""
+        return self.tables["readings"]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -192,8 +201,8 @@ class Run:
         source = Path(directory)
         facts = facts_in(source)
         files = _tables_in(facts)
-        tables = {table: _read(inside(source, files[table])) for table in TABLES}
-        run = _run(facts, tables)
+        tables = {table: _read(inside(source, files[table])) for table in files}
+        run = _run(facts, {"readings": Readings().frame(), **tables})
         for table, frame in tables.items():
             if frame.attrs.pop("run", None) != identity_of(run) and facts.get("format", 1) > 1:
                 raise RecordError(f"{source}: {files[table]} belongs to another run than {RUN}")
@@ -224,7 +233,7 @@ def facts_in(directory: Path) -> dict[str, Any]:
         raise RecordError(f"{directory}: not a run directory: {RUN} {what}")
     checked(directory, facts)
     files = _tables_in(facts)
-    missing = [table for table in TABLES if table not in files]
+    missing = [table for table in _FIRST if table not in files]
     missing += [name for name in files.values() if not inside(directory, name).is_file()]
     if missing:
         raise RecordError(f"{directory}: not a run directory: {', '.join(missing)} not found")
@@ -247,7 +256,7 @@ def _run(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:
 
 def _tables_in(facts: Mapping[str, Any]) -> dict[str, str]:
     """The file of each table; the previous layout did not name them."""
-    return dict(facts.get("files", {table: f"{table}.parquet" for table in TABLES}))
+    return dict(facts.get("files", {table: f"{table}.parquet" for table in _FIRST}))
 
 
 def save_facts(
@@ -263,7 +272,7 @@ def files_of(directory: Path, facts: Mapping[str, Any]) -> list[str]:
     """The files beside ``run.json`` that it says are ours."""
     if "format" in facts:
         return checked(directory, facts)
-    return [f"{table}.parquet" for table in TABLES] if "totals" in facts else []
+    return [f"{table}.parquet" for table in _FIRST] if "totals" in facts else []
 
 
 def remove_run(directory: Path) -> list[str]:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.asking import answers_of
 from backtrain.simulator.clock import Nanoseconds
-from backtrain.simulator.fits import Fit
-from backtrain.simulator.protocols import (
-    PartError,
-    RecordedAnswers,
-    Recording,
-    Rows,
-    Selection,
-    Update,
-)
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate, Fit
+from backtrain.simulator.parts import RecordedAnswers
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.training import Learner, block_borders
 from backtrain.store.fits import Answers, FitStore
@@ -23,15 +19,17 @@ from backtrain.store.fits import Answers, FitStore
 class RecordedLearner(Learner):
     """Stands where models are fitted and asked, and reads from a recording."""
 
-    def __init__(self, setup: Setup, store: FitStore, recording: Recording) -> None:
+    def __init__(self, setup: Setup, store: FitStore, recording: object) -> None:
         super().__init__(setup, store)
-        self._said = _spread(setup, recording.answers(setup))
+        self._said = _spread(setup, answers_of(recording, setup))
 
-    def fit(self, update: Update, selection: Selection, parent: Fit | None) -> tuple[Fit, bool]:
+    def fit(
+        self, update: AnyUpdate, selection: Selection, parent: Fit | None, labels: bool = True
+    ) -> tuple[Fit, bool]:
         """Note what was trained on; also on nothing, as it really happened."""
         return Fit("recorded", None, selection, 0.0, 0), True
 
-    def trusts(self, update: Update) -> bool:
+    def trusts(self, update: AnyUpdate) -> bool:
         """Whether models need no probe: there is none."""
         return True
 
@@ -49,10 +47,9 @@ class RecordedLearner(Learner):
         )
 
 
-def recorded_instants(setup: Setup, recording: Recording) -> Nanoseconds:
-    """The recording's instants at which something is charged: after ``start``, where ticks lie."""
+def recorded_instants(setup: Setup, at: Nanoseconds) -> Nanoseconds:
+    """Those of a recording at which something is charged: after ``start``, where ticks lie."""
     last = min(setup.end_at, setup.stream.span[1]).value
-    at = np.unique(np.asarray(recording.instants, dtype=np.int64))
     return at[(at > setup.start_at.value) & (at <= last)]
 
 

@@ -11,40 +11,38 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.asking import monitor_of, select, trial_of, tuned, unlearnt
+from backtrain.simulator.asking import (
+    Judge,
+    check_setup,
+    instants_of,
+    monitor_of,
+    needs_parent,
+    rows_fitted,
+    select,
+    to_learn,
+    trial_of,
+    tuned,
+)
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate, Fit, FitError
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.ledger import Delays, Ledger
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
+from backtrain.simulator.parts import AnyTrigger, AnyWindow, Policy
 from backtrain.simulator.predictions import Assignment, Candidate, Serving
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.protocols import (
-    Checked,
-    Incremental,
-    PartError,
-    Policy,
-    Reason,
-    Recording,
-    Rows,
-    Selection,
-    Trial,
-    Trigger,
-    Tuned,
-    Update,
-    Verdict,
-    Window,
-    needs_parent,
-    rows_fitted,
-    starts_afresh,
-)
+from backtrain.simulator.readings import Readings
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.tables import close
 from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.training import Learner
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Model, View
 from backtrain.store.content import content
 from backtrain.store.fits import FitStore
@@ -71,7 +69,7 @@ class Challenger:
     """A training from its decision until it is deployed or rejected."""
 
     job: Job
-    trial: Trial
+    trial: Judge
     parent: Model | None  # None: it was fitted from scratch
     selection: Selection
     model: Model
@@ -171,11 +169,8 @@ def replay(
 
 def check_strategy(setup: Setup, strategy: Policy) -> None:
     """Raise `PartError` where a part of the strategy does not fit the setup."""
-    if isinstance(strategy, Checked):
-        strategy.check_setup(setup)
     for part in (strategy.trigger, strategy.window, strategy.update, strategy.gate):
-        if isinstance(part, Checked):
-            part.check_setup(setup)
+        check_setup(part, setup)
 
 
 class Replay:
@@ -187,22 +182,23 @@ class Replay:
         self.setup = setup
         self.strategy = strategy
         self.learner, self.delays, ticks = Learner(setup, store), setup.delays, setup.ticks
-        if isinstance(strategy.trigger, Recording):
+        recorded = instants_of(strategy.trigger)
+        if recorded is not None:
             self.learner = RecordedLearner(setup, store, strategy.trigger)
             self.delays = Delays()
-            ticks = np.union1d(ticks, recorded_instants(setup, strategy.trigger))
+            ticks = np.union1d(ticks, recorded_instants(setup, recorded))
         self.serving = Serving(self.learner)
         self.probe = Probe(self.learner, probe_all)
         self.ledger = Ledger()
         self.log = Log()
+        self.readings = Readings()
         self.view = View(setup, self.serving, self)
         self.clock = Clock(ticks, setup.event_at.searchsorted(ticks), setup.end_at.value)
         self.challenger: Challenger | None = None
         self._job: Job | None = None
         self._bought = np.zeros(len(setup.stream) if setup.prices.label else 0, dtype=bool)
-        self._noted: tuple[Reason, str] | None = None
-        update = strategy.update
-        self._incremental = update if isinstance(update, Incremental) else None
+        self._noted: tuple[object, ...] | None = None
+        self.needs_parent = needs_parent(strategy.update)
 
     def run(self, name: str, progress: Callable[[float], None] | None = None) -> Run:
         """Play the history from ``start`` to ``end`` and close the books."""
@@ -235,12 +231,10 @@ class Replay:
 
     # --- training -----------------------------------------------------------------------------
 
-    def _tuned(self, trigger: Trigger) -> Trigger:
+    def _tuned(self, trigger: AnyTrigger) -> AnyTrigger:
         """The trigger as it is tuned at ``start``; what that takes is charged as ``initial``."""
-        if not isinstance(trigger, Tuned):
-            return trigger
         job = self._job = Job(0, "initial")
-        found = tuned(trigger, self.view)
+        found: AnyTrigger = tuned(trigger, self.view)
         self._job = None
         self._charge_fitting("initial", 0, job.rows, job.cpu_seconds)
         if found is not trigger and content(found) != content(trigger):
@@ -290,7 +284,7 @@ class Replay:
                 self._start(reason)
                 return
             kind, sentence = obstacle
-        noted = (reason, kind)
+        noted = (kind, reason.sentence, reason.raised_at)
         if noted != self._noted:  # an alarm that is still on is noted once for each obstacle
             told = Reason(f"{reason.sentence}; {sentence}", reason.statistic, reason.threshold)
             self.log.event(self.view.at, kind, None, told)
@@ -337,11 +331,11 @@ class Replay:
         else:
             selection = select(window, view)
         self.view._fence_labels(selection.rows)
-        update, parent = self._incremental, view._model
-        if parent is None or update is None:
-            return selection, parent
-        afresh = starts_afresh(self.strategy.update, view, selection)
-        return unlearnt(update, view, selection), None if afresh else parent
+        parent = view._model
+        if parent is None:
+            return selection, None
+        selection, afresh = to_learn(self.strategy.update, view, selection)
+        return selection, None if afresh else parent
 
     def _learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
         """Fit a version; raises `FitError`."""
@@ -371,7 +365,7 @@ class Replay:
         That need not be wrong: what it has learnt may show elsewhere. Nobody is charged.
         """
         update, past = self.strategy.update, self.view.past
-        if not needs_parent(update) or fit.model is None:  # recorded: nothing can be asked
+        if not self.needs_parent or fit.model is None:  # recorded: nothing can be asked
             return
         rows = slice(max(0, past - NEWEST), past)
         old, new = (self.learner.answers(one, rows) for one in (parent._fit, fit))
@@ -429,27 +423,36 @@ class Replay:
 
     # --- services for the view ----------------------------------------------------------------
 
+    def selected(self, view: View) -> Selection:
+        """The rows that the strategy's own window selects."""
+        return select(self.strategy.window, view)
+
     @property
-    def window(self) -> Window:
+    def window(self) -> AnyWindow:
         """The strategy's own window."""
         return self.strategy.window
 
     @property
-    def update(self) -> Update:
+    def update(self) -> AnyUpdate:
         """The strategy's own update."""
         return self.strategy.update
 
     def fit(
-        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+        self,
+        update: AnyUpdate,
+        selection: Selection,
+        parent: Fit | None,
+        version: int | None,
+        labels: bool = True,
     ) -> Fit:
         """Fit, and charge it to the decision under way, or else to a version on its own."""
         job, rows = self._job, rows_fitted(update, len(selection))
         if job is not None and version is None:
             job.rows += rows
-            fit = self._fitted(update, selection, parent)
+            fit = self._fitted(update, selection, parent, labels)
             job.cpu_seconds += fit.cpu_seconds
             return fit
-        fit = self._fitted(update, selection, parent)
+        fit = self._fitted(update, selection, parent, labels)
         if job is not None and job.kind == "initial":  # a reference, asked for while tuning
             job.rows += rows
             job.cpu_seconds += fit.cpu_seconds
@@ -458,10 +461,12 @@ class Replay:
         self._charge_fitting("train", owner, rows, fit.cpu_seconds)
         return fit
 
-    def _fitted(self, update: Update, selection: Selection, parent: Fit | None) -> Fit:
+    def _fitted(
+        self, update: AnyUpdate, selection: Selection, parent: Fit | None, labels: bool
+    ) -> Fit:
         serving = self.serving
         champion = serving.current.champion if serving.stretches else None
-        return self.probe.fit(update, selection, parent, self.view.past, champion)
+        return self.probe.fit(update, selection, parent, self.view.past, champion, labels)
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks to the version in force."""
@@ -500,6 +505,10 @@ class Replay:
         """Write down what a part wants on record."""
         champion = self.view._model
         self.log.event(self.view.at, kind, None if champion is None else champion.version, reason)
+
+    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
+        """Record how near a trigger is to firing."""
+        self.readings.add(self.view.at, trigger, statistic, threshold)
 
     def predicted(self, count: int, version: int) -> None:
         """Charge rows that a monitor has scored anew; else it is part of tuning or training."""

@@ -17,9 +17,9 @@ from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.clock import Nanoseconds, tick_instants
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
-from backtrain.simulator.protocols import PartError
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -143,20 +143,6 @@ class Setup:
         at = self.stream.label_time.view(np.int64)
         never = np.isnat(self.stream.label_time)
         return _sealed(np.where(never, np.iinfo(np.int64).max, at)) if never.any() else at
-
-    @cached_property
-    def finite(self) -> bool:
-        """Whether all features, and all labels that ever arrive, are numbers in single precision.
-
-        Trees hold features in that, and refuse what does not fit.
-        """
-        X, y = self.stream.X, self.stream.y
-        if not isinstance(X, np.ndarray) or not X.size:
-            return False
-        largest = float(np.finfo(np.float32).max)
-        arrives = ~np.isnat(self.stream.label_time)
-        known = y.dtype.kind != "f" or bool(np.isfinite(y[arrives]).all())
-        return known and -largest < X.min() and X.max() < largest  # false for what is no number
 
     @cached_property
     def labels_in_order(self) -> bool:

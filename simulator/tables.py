@@ -75,6 +75,7 @@ def close(replay: Replay, name: str, wall_seconds: float) -> Run:
         "deployments": lambda: _deployments(replay),
         "events": lambda: _events(replay),
         "charges": charges.frame,
+        "readings": replay.readings.frame,
     }
     totals = _totals(replay, rows, charges, steps)
     return Run(name, _info(replay, wall_seconds), totals, Tables(tables))

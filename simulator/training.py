@@ -16,21 +16,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
-from backtrain.simulator.fits import Fit, FitError, NothingToLearnError
-from backtrain.simulator.protocols import (
-    PartError,
-    Rows,
-    Selection,
-    Update,
-    keeps_parameters,
-    keeps_rows,
-    needs_labels,
-    needs_parent,
-)
+from backtrain.simulator.asking import needs_parent
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError
 from backtrain.simulator.randomness import LOCK, seeded
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup, SetupError, private
 from backtrain.simulator.threads import has_params, threads_to_hold
-from backtrain.simulator.vouching import Vouching
 from backtrain.store.code_version import environment, is_trusted, origin_of
 from backtrain.store.content import content, content_for_seed
 from backtrain.store.fits import Answers, FitStore, StoredFit
@@ -47,8 +39,6 @@ class _Facts(NamedTuple):
     versions: bytes
     lasting: bool
     needs_parent: bool
-    keeps_parameters: bool
-    keeps_rows: bool
     trusted: bool
 
 
@@ -86,13 +76,13 @@ class Learner:
         )
         self._lasting = origin.lasting
         self._base = hashlib.blake2b(repr(identity).encode(), digest_size=16)
-        self._vouching = Vouching(setup, flat=self._flat)
-        self._good: set[bytes] = set()  # updates whose parameters have passed the estimator's check
-        self._updates: dict[int, tuple[Update, _Facts]] = {}
+        self._updates: dict[int, tuple[AnyUpdate, _Facts]] = {}
 
     # --- fitting ------------------------------------------------------------------------------
 
-    def fit(self, update: Update, selection: Selection, parent: Fit | None) -> tuple[Fit, bool]:
+    def fit(
+        self, update: AnyUpdate, selection: Selection, parent: Fit | None, labels: bool = True
+    ) -> tuple[Fit, bool]:
         """Fit on the selection, or find that fit; returns it and whether it was there already.
 
         Raises `FitError` when there is nothing to learn from or the estimator raises.
@@ -110,11 +100,13 @@ class Learner:
         ancestor = parent.name.encode() if parent else b""
         sha = self._base.copy()
         sha.update(rows + facts.name + ancestor + seed.to_bytes(4, "big") + facts.versions)
+        if not labels:
+            sha.update(b"without labels")
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
             name,
-            lambda: self._make(name, update, selection, parent, seed),
+            lambda: self._make(name, update, selection, parent, seed, labels),
             lasting,
         )
         return Fit(fit.name, fit.model, selection, fit.cpu_seconds, fit.seed, lasting), was_there
@@ -122,15 +114,13 @@ class Learner:
     def _make(
         self,
         name: str,
-        update: Update,
+        update: AnyUpdate,
         selection: Selection,
         parent: Fit | None,
         seed: int,
+        labels: bool,
     ) -> StoredFit:
         blank = self._blank(seed)
-        facts = self._facts(update)
-        good = facts.keeps_parameters and facts.name in self._good
-        labels = needs_labels(update)
         y: Any = private(self.setup.stream.y[selection.rows]) if labels else None
         if parent is None and labels:
             self._refuse_one_class(selection)
@@ -138,10 +128,7 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
-            with (
-                self._vouching.fitting(weights, facts.keeps_rows, good),
-                self._seeded(update, seed),
-            ):
+            with self._seeded(update, seed):
                 model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
         except Exception as error:
             if labels:  # an update may go on from its parent with one class, but need not
@@ -150,7 +137,6 @@ class Learner:
         took = time.process_time() - began
         if model is None:
             raise PartError(f"{update!r}: fit() gave None; return the fitted model")
-        self._good.add(facts.name)
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):
             if labels and not hasattr(model, needed):
                 raise PartError(
@@ -182,11 +168,11 @@ class Learner:
             model.get_params()[name].random_state = seed
         return model
 
-    def trusts(self, update: Update) -> bool:
+    def trusts(self, update: AnyUpdate) -> bool:
         """Whether model and update are made of classes that are known to keep fits apart."""
         return self._trusted and self._facts(update).trusted
 
-    def _seeded(self, update: Update, seed: int) -> AbstractContextManager[None]:
+    def _seeded(self, update: AnyUpdate, seed: int) -> AbstractContextManager[None]:
         """Seed what the process draws from, for models that scikit-learn's seeds do not reach."""
         return nullcontext() if self.trusts(update) else seeded(seed)
 
@@ -196,7 +182,7 @@ class Learner:
             return None if given is None else given.copy()
         return private(own[selection.rows]) if given is None else own[selection.rows] * given
 
-    def _facts(self, update: Update) -> _Facts:
+    def _facts(self, update: AnyUpdate) -> _Facts:
         """What there is to know of an update; looked up once."""
         known = self._updates.get(id(update))
         if known is None:
@@ -207,8 +193,6 @@ class Learner:
                 repr(origin.versions).encode(),
                 origin.lasting,
                 needs_parent(update),
-                keeps_parameters(update),
-                keeps_rows(update),
                 is_trusted(update),
             )
             # The update is kept beside its name, so that its id is not given to another one.
@@ -315,7 +299,7 @@ class Learner:
     def _ask(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         # Asked about rows, a model may draw, too: skorch does, for each pass over its data.
         alone = nullcontext() if self._trusted else LOCK
-        with self._vouching.asking(model), alone:
+        with alone:
             return self._asked(model, X)
 
     def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:

@@ -11,20 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.asking import select
-from backtrain.simulator.fits import Fit
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import (
-    PartError,
-    Reason,
-    Rows,
-    Selection,
-    Update,
-    Window,
-    needs_labels,
-    needs_parent,
-)
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup, private
 from backtrain.simulator.texts import code
 from backtrain.store.fits import Answers
@@ -45,9 +37,24 @@ class Services(Protocol):
     """What the replay does for a view: fits and charges."""
 
     def fit(
-        self, update: Update, selection: Selection, parent: Fit | None, version: int | None
+        self,
+        update: AnyUpdate,
+        selection: Selection,
+        parent: Fit | None,
+        version: int | None,
+        labels: bool = True,
     ) -> Fit:
         """Fit, store and charge."""
+
+    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
+        """Record how near a trigger is to firing."""
+
+    def selected(self, view: View) -> Selection:
+        """The rows that the strategy's own window selects."""
+
+    @property
+    def window(self) -> object:
+        """That window."""
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks."""
@@ -62,12 +69,12 @@ class Services(Protocol):
         """Charge rows that a monitor has a model score anew."""
 
     @property
-    def window(self) -> Window:
-        """The strategy's own window."""
+    def update(self) -> AnyUpdate:
+        """The strategy's own update."""
 
     @property
-    def update(self) -> Update:
-        """The strategy's own update."""
+    def needs_parent(self) -> bool:
+        """Whether the strategy's own update goes on from the model that serves."""
 
 
 class View:
@@ -78,6 +85,7 @@ class View:
 
     __slots__ = (
         "_arrivals",
+        "_asked",
         "_at",
         "_challenger",
         "_first",
@@ -101,6 +109,7 @@ class View:
         self._model: Model | None = None
         self._challenger: Model | None = None
         self._reason: Reason | None = None
+        self._asked: object = None  # the trigger that is being asked
         self._trial_row = 0
         self._spent = 0.0
         self._trainings: tuple[int, ...] = ()
@@ -184,7 +193,7 @@ class View:
         return self._reason
 
     @property
-    def update(self) -> Update:
+    def update(self) -> AnyUpdate:
         """The strategy's own update."""
         return self._services.update
 
@@ -301,17 +310,25 @@ class View:
 
     # --- work ---------------------------------------------------------------------------------
 
-    def fit(self, update: Update, selection: Selection, parent: Model | None = None) -> Model:
+    def fit(
+        self,
+        update: AnyUpdate,
+        selection: Selection,
+        parent: Model | None = None,
+        labels: bool = True,
+    ) -> Model:
         """Fit on rows that are known now; named, stored and charged. Raises `FitError`.
 
-        The labels are bought, unless the update looks at features alone.
+        With ``labels`` they are bought. Without, past rows may lack theirs, and the update is given
+        None for ``y``.
         """
-        if needs_labels(update):
+        if labels:
             self._fence_labels(selection.rows)
             self._services.buy(selection.rows)
         else:
             self._fence(selection.rows, "features")
-        fit = self._services.fit(update, selection, None if parent is None else parent._fit, None)
+        before = None if parent is None else parent._fit
+        fit = self._services.fit(update, selection, before, None, labels)
         return Model(self, fit, version=-1, decided_at=self._at, parent=parent)
 
     def candidate(self, when: pd.Timestamp) -> Model | None:
@@ -325,7 +342,7 @@ class View:
         earlier = type(self)(self._setup, self._serving, self._services)
         earlier._move(when.value)
         try:
-            selection = select(self._services.window, earlier)
+            selection = self._services.selected(earlier)
             earlier._fence_labels(selection.rows)
             self._services.buy(selection.rows)
             fit = self._services.fit(self._services.update, selection, None, None)
@@ -345,6 +362,19 @@ class View:
     def note(self, kind: str, reason: Reason) -> None:
         """Put on record, as an event of that kind, what is not a reason to act."""
         self._services.note(kind, reason)
+
+    def reading(self, statistic: float, threshold: float = float("nan")) -> None:
+        """Put on record how near the trigger that is being asked is to firing.
+
+        At every tick at which it has something to show, also when it does not fire; the readings
+        are a table of the run. Only triggers have readings: `PartError` for others.
+        """
+        if self._asked is None:
+            raise PartError(
+                "view.reading(): only a trigger shows readings, while it is asked at a tick; a "
+                "window or gate can use view.note(kind, reason)"
+            )
+        self._services.reading(self._asked, statistic, threshold)
 
     def metric(self, name: str) -> Metric:
         """Look a metric up by name."""
@@ -650,8 +680,7 @@ class Model:
         self._view = view
         self._fit = fit
         self._parent = parent._fit if parent is not None else None
-        lineage = needs_parent(view._services.update)
-        self._learnt_before = parent if lineage else None
+        self._learnt_before = parent if view._services.needs_parent else None
         self._version = version
         self._decided_at = decided_at
         self._in_force_at: int | None = None

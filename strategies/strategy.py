@@ -9,15 +9,10 @@ from functools import cached_property
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
-from backtrain.simulator.protocols import (
-    Gate,
-    Part,
-    PartError,
-    Recording,
-    Trigger,
-    Update,
-    Window,
-)
+from backtrain.simulator.asking import instants_of, refuse_other
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import AnyUpdate
+from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.updates.refit import Refit
@@ -33,9 +28,9 @@ class Strategy(Part):
 
     Parameters
     ----------
-    trigger : Trigger
+    trigger : Trigger, or a function
         When.
-    window : Window
+    window : Window, or a function
         On what.
     update : Update
         How; a full refit by default.
@@ -59,31 +54,18 @@ class Strategy(Part):
     Strategy(Every('7D'), Sliding('90D'), cooldown='2D')
     """
 
-    trigger: Trigger
-    window: Window
-    update: Update = field(default_factory=Refit)
-    gate: Gate = field(default_factory=Immediate)
+    trigger: AnyTrigger
+    window: AnyWindow
+    update: AnyUpdate = field(default_factory=Refit)
+    gate: AnyGate = field(default_factory=Immediate)
     cooldown: str | None = None
     budget: int | None = None
     blackout: Sequence[str | Sequence[str]] = ()
     tuned_until: Instant | None = None
 
     def __post_init__(self) -> None:
-        for name, method in (
-            ("trigger", "monitor"),
-            ("window", "select"),
-            ("update", "fit"),
-            ("gate", "open"),
-        ):
-            part = getattr(self, name)
-            if isinstance(part, type):
-                raise PartError(
-                    f"Strategy({name}={part.__name__}): a class; did you mean {part.__name__}()?"
-                )
-            if not hasattr(part, method):
-                raise PartError(
-                    f"Strategy({name}={part!r}): not a {name}, it has no method {method!r}"
-                )
+        for name in ("trigger", "window", "update", "gate"):
+            refuse_other(name, f"Strategy({name})", getattr(self, name))
         if self.cooldown is not None:
             parse_offset(self.cooldown, "cooldown")
         whole = isinstance(self.budget, int) and not isinstance(self.budget, bool)
@@ -101,7 +83,7 @@ class Strategy(Part):
         if self.tuned_until is not None:
             until = to_timestamp(self.tuned_until, "tuned_until")
             object.__setattr__(self, "tuned_until", until.isoformat())
-        if isinstance(self.trigger, Recording):
+        if instants_of(self.trigger) is not None:
             self._refuse_second_thoughts()
 
     def _refuse_second_thoughts(self) -> None:

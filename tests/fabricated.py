@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.simulator.readings import Readings
 from backtrain.simulator.record import Run
 
 KINDS = ("error", "train", "label", "check", "deploy", "predict", "initial")
@@ -108,6 +109,7 @@ def assemble(
             "deployments": deployments,
             "events": log.sort_values("at", kind="stable", ignore_index=True),
             "charges": charges,
+            "readings": Readings().frame(),
         },
     )
 

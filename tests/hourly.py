@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.dummy import DummyRegressor
 
 from backtrain import Backtest, Reason, Selection, Stream, Verdict
+from backtrain.simulator.asking import monitor_of
 
 MIDNIGHT = pd.Timestamp("2024-01-01")
 
@@ -90,7 +91,7 @@ class Look:
     seen: dict[float, Any] = field(default_factory=dict)
 
     def monitor(self) -> Any:
-        inner, outer = self.trigger.monitor(), self
+        inner, outer = monitor_of(self.trigger), self
 
         class Watch:
             def fires(self, view: Any) -> Reason | None:

@@ -22,8 +22,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Delays, Reason, Selection
+from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.metrics import Outcomes, find_metric
-from backtrain.simulator.protocols import needs_parent
 from backtrain.simulator.setup import pick
 from backtrain.simulator.view import FitError
 from backtrain.strategies import (
@@ -256,7 +256,7 @@ class SlowReplay:
         self.looked_at: list[int] = []
         self.passed = 0  # rows of all fits of one training
         self.given: dict[int, dict[int, float]] = {}  # weights of rows, by instant of the decision
-        self.noted: tuple[Reason, str] | None = None
+        self.noted: tuple[str, str, pd.Timestamp] | None = None
         self.watching = False
         self.truth = Truth()
 
@@ -471,13 +471,13 @@ class SlowReplay:
             return None
         return SlowVersion(self, -1, model, rows, when, None)
 
-    def fit_for_part(self, update: Any, rows: list[int], weights: Any) -> SlowVersion:
+    def fit_for_part(self, update: Any, rows: list[int], weights: Any, labels: bool) -> SlowVersion:
         """What a window has fitted beside; ``weights`` are its own."""
-        own, blind = self.backtest.stream.weight, getattr(update, "needs_labels", True) is False
+        own = self.backtest.stream.weight
         if own is not None:
             weights = own[rows] if weights is None else own[rows] * weights
         self.passed += rows_passed(update, len(rows))
-        if blind:
+        if not labels:
             blank = clone(self.backtest.model)
             model = update.fit(blank, self.X[rows], None, weights, None, 0)
         else:
@@ -548,8 +548,8 @@ class SlowReplay:
             self.decide()
             self.job = self.reason = None
             self.settle(False)
-        elif (reason, kind) != self.noted:  # an alarm that stays on is noted once an obstacle
-            self.noted = reason, kind
+        elif (kind, reason.sentence, reason.raised_at) != self.noted:
+            self.noted = kind, reason.sentence, reason.raised_at  # once, as long as it stays on
             self.event_(kind, None)
 
     def obstacle(self) -> str | None:
@@ -747,6 +747,10 @@ class SlowView:
         self.task = "classification" if replay.classify else "regression"
         self.past = len(replay.past())
         self.labelled = SlowLabelled(replay)
+        self._asked = None
+
+    def reading(self, statistic: float, threshold: float = math.nan) -> None:
+        """Readings are no part of the plain replay."""
 
     @property
     def challenger(self) -> SlowVersion:
@@ -786,19 +790,18 @@ class SlowView:
         told = self._replay.outcomes(rows, served, scores)
         return replace(told, label=np.full(len(rows), -1 if self._replay.classify else np.nan))
 
-    def fit(self, update: Any, selection: Selection) -> SlowVersion:
+    def fit(self, update: Any, selection: Selection, labels: bool = True) -> SlowVersion:
         replay, rows = self._replay, listed(selection.indices())
-        blind = getattr(update, "needs_labels", True) is False
-        assert blind or set(rows) <= set(replay.known)
+        assert not labels or set(rows) <= set(replay.known)
         if replay.job is not None:
             try:
-                return replay.fit_for_part(update, rows, selection.weights)
+                return replay.fit_for_part(update, rows, selection.weights, labels)
             except CannotFitError as error:
                 raise FitError(str(error)) from error
-        if not blind and replay.classify and len({replay.y[i] for i in rows}) == 1:
+        if labels and replay.classify and len({replay.y[i] for i in rows}) == 1:
             raise FitError("one class only")
-        blank, y = clone(replay.backtest.model), None if blind else replay.y[rows]
-        if not blind:
+        blank, y = clone(replay.backtest.model), replay.y[rows] if labels else None
+        if labels:
             replay.buy(rows)
         try:
             model = update.fit(blank, self.X(rows), y, None, None, 0)
@@ -954,8 +957,37 @@ def monitor_of(trigger: Any) -> Any:
     """The plain twin of a trigger, or its own monitor where it has none."""
     for kind, twin in _TWINS.items():
         if type(trigger) is kind and not (kind is PerformanceDrop and trigger.test is not None):
-            return twin(trigger)
-    return trigger.monitor()
+            return (_Latched if twin is _DropTwin else _Dated)(twin(trigger))
+    monitor = trigger.monitor()
+    kind = _Latched if getattr(monitor, "latching", False) else _Dated
+    return kind(monitor)
+
+
+class _Dated:
+    """Says of each reason when it was raised: now, unless a trigger inside has said so."""
+
+    def __init__(self, monitor: Any) -> None:
+        self._monitor = monitor
+
+    def fires(self, view: SlowView) -> Reason | None:
+        reason = self._monitor.fires(view)
+        if reason is None or reason.raised_at is not None:
+            return reason
+        return replace(reason, raised_at=view.now)
+
+
+class _Latched(_Dated):
+    """An alarm stays on until a training is decided or another version comes into force."""
+
+    def __init__(self, monitor: Any) -> None:
+        super().__init__(monitor)
+        self._alarms: dict[tuple[int, int], Reason] = {}
+
+    def fires(self, view: SlowView) -> Reason | None:
+        found, now = super().fires(view), (view.model.version, len(view.trainings))
+        if found is not None:
+            self._alarms.setdefault(now, found)
+        return self._alarms.get(now)
 
 
 class _NeverTwin:
@@ -1023,7 +1055,6 @@ class _SeveralTwin:
     def __init__(self, spec: AnyOf | AllOf) -> None:
         self._monitors = [monitor_of(trigger) for trigger in spec.triggers]
         self._need = 1 if isinstance(spec, AnyOf) else len(self._monitors)
-        self._said: dict[tuple[int, ...], tuple[Reason, list[Reason]]] = {}
 
     def fires(self, view: SlowView) -> Reason | None:
         fired = [reason for m in self._monitors if (reason := m.fires(view)) is not None]
@@ -1031,10 +1062,10 @@ class _SeveralTwin:
             return None
         if len(fired) == 1:
             return fired[0]
-        # The same alarms are the same reason. They are kept, so that no other gets their id.
         dated = [reason.since for reason in fired if reason.since is not None]
-        whole = Reason("several", since=(dated or [None])[0])
-        return self._said.setdefault(tuple(map(id, fired)), (whole, fired))[0]
+        which = "; ".join(reason.sentence for reason in fired)
+        raised_at = max(reason.raised_at for reason in fired)
+        return Reason(which, since=(dated or [None])[0], raised_at=raised_at)
 
 
 class _CooldownTwin:
@@ -1061,21 +1092,15 @@ class _BudgetTwin:
 
 
 class _DropTwin:
-    """Goes through every arrival so far at every tick, and latches."""
+    """Goes through every arrival so far at every tick."""
 
     def __init__(self, spec: PerformanceDrop) -> None:
-        self._spec, self._alarm = spec, None
-        self._version, self._trainings, self._count = None, 0, 0
+        self._spec, self._version, self._count = spec, None, 0
 
     def fires(self, view: SlowView) -> Reason | None:
-        if view.model.version != self._version or len(view.trainings) != self._trainings:
-            self._alarm = None
-        if self._alarm is None or self._has_news(view):
-            found = self._look(view)
-            self._alarm = self._alarm or found
-        self._version, self._trainings = view.model.version, len(view.trainings)
-        self._count = len(self._mine(view))
-        return self._alarm
+        found = self._look(view)
+        self._version, self._count = view.model.version, len(self._mine(view))
+        return found
 
     def _mine(self, view: SlowView) -> list[int]:
         everything = view.arrived()
@@ -1161,7 +1186,17 @@ _TWINS = {
 
 def trial_of(gate: Any) -> Any:
     """The plain twin of a gate's trial, or its own where it has none."""
-    return _MatchTwin(gate) if isinstance(gate, BeatsChampion) else gate.open()
+    trial = _MatchTwin(gate) if isinstance(gate, BeatsChampion) else gate.open()
+    return _Trial(trial)
+
+
+class _Trial:
+    """Refuses no training and holds nothing out, where a gate says nothing of it."""
+
+    def __init__(self, trial: Any) -> None:
+        self.review = trial.review
+        self.check = getattr(trial, "check", lambda selection, view: None)
+        self.reserve = getattr(trial, "reserve", lambda selection: (selection, None))
 
 
 class _MatchTwin:

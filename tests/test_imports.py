@@ -25,7 +25,10 @@ MAY_IMPORT = {
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
-    ("strategies", "simulator"): {"protocols", "asking", "view", "metrics", "ledger", "setup"},
+    ("strategies", "simulator"): {
+        *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
+        *("view", "metrics", "ledger", "setup", "protocols"),
+    },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},
 }

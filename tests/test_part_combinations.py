@@ -17,7 +17,6 @@ from sklearn.dummy import DummyRegressor
 from backtrain import Backtest, Delays, PartError, Prices, Reason, Strategy, Stream, Verdict
 from backtrain.config.build import build
 from backtrain.config.study import checked
-from backtrain.simulator.protocols import Tuned
 from backtrain.strategies import (
     AllOf,
     AnyOf,
@@ -285,7 +284,6 @@ WRAPPED = [
 @pytest.mark.parametrize("wrap", WRAPPED)
 def test_what_is_tuned_inside_is_tuned(wrap) -> None:
     spec = wrap(Learns())
-    assert isinstance(spec, Tuned)
     assert trained(spec) == [7]  # the labels 0 to 3 are known at start
     assert repr(spec) == repr(wrap(Learns()))  # what was given is left as it was
 

@@ -434,6 +434,5 @@ class KeptMonitor:
 
     def fires(self, view):
         reason = self.inner.fires(view)
-        self.inner._raised = None  # an alarm stays on; here each tick is to speak for itself
         if reason is not None:
             self.found[view.now] = reason.statistic

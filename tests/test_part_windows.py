@@ -29,6 +29,7 @@ from backtrain import (
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.trial_models import loss_matrix
+from backtrain.simulator.asking import monitor_of
 from backtrain.strategies import (
     AnyOf,
     BeatsChampion,
@@ -68,12 +69,12 @@ PARTS = [
 ]
 NONSENSE = [
     (lambda: SinceDrift(min_rows=0), r"SinceDrift\(min_rows=0\): a number of rows, 1 or more"),
-    (lambda: SinceDrift(otherwise=Expanding), "not a window"),
+    (lambda: SinceDrift(otherwise=Expanding), r"did you mean Expanding\(\)"),
     (lambda: SinceLastTraining(min_rows=2.5), "1 or more"),
     (lambda: SinceLastTraining(otherwise=Every("7D")), "not a window"),
     (lambda: Dynamic([]), "a list of windows"),
     (lambda: Dynamic(Expanding()), "a list of windows"),
-    (lambda: Dynamic([Expanding]), "not a window"),
+    (lambda: Dynamic([Expanding]), r"did you mean Expanding\(\)"),
     (lambda: Dynamic([Expanding()], holdout=0), r"Dynamic\(holdout=0\)"),
     (lambda: Dynamic([Expanding()], holdout="7X"), r"Dynamic\(holdout='7X'\).*did you mean '7D'"),
     (lambda: Representative(0), "1 or more"),
@@ -85,7 +86,7 @@ NONSENSE = [
     (lambda: CompleteCohorts(Expanding(), "7X"), "not a time offset; did you mean '7D'"),
     (lambda: CompleteCohorts(Expanding(), "7D", coverage=0), "a share above 0"),
     (lambda: CompleteCohorts(Expanding(), "7D", max_age="soon"), "not a time offset"),
-    (lambda: CompleteCohorts(Expanding, "7D"), "not a window"),
+    (lambda: CompleteCohorts(Expanding, "7D"), r"did you mean Expanding\(\)"),
 ]
 REGRESSION = {
     "since the drop": Strategy(DROP, SinceDrift(5, Sliding(20))),
@@ -174,7 +175,7 @@ def reasons(trigger, stream=None, **more):
 
     class Watch:
         def monitor(self):
-            inner = trigger.monitor()
+            inner = monitor_of(trigger)
 
             class Inner:
                 def fires(self, view):
@@ -425,7 +426,6 @@ class Blind:
     """An update that looks at features alone, and says what it was handed."""
 
     needs_parent: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
 
     def fit(self, model, X, y, weights, parent, seed):
         return X[:, 0].tolist(), y
@@ -436,7 +436,8 @@ def test_a_fit_on_features_alone_takes_unlabelled_rows_and_gets_no_label():
 
     class Asking:
         def select(self, view):
-            made.append(view.fit(Blind(), Selection(slice(2, view.past))).estimator)
+            rows = Selection(slice(2, view.past))
+            made.append(view.fit(Blind(), rows, labels=False).estimator)
             return Expanding().select(view)
 
     hourly(history(late={3: 20})).replay(Strategy(At(()), Asking()))
@@ -446,7 +447,7 @@ def test_a_fit_on_features_alone_takes_unlabelled_rows_and_gets_no_label():
 def test_a_fit_on_features_alone_does_not_reach_into_the_future():
     class Asking:
         def select(self, view):
-            return view.fit(Blind(), Selection(slice(2, view.past + 1))).selection
+            return view.fit(Blind(), Selection(slice(2, view.past + 1)), labels=False).selection
 
     with pytest.raises(FutureLeak, match="features of row 4"):
         hourly().replay(Strategy(At(()), Asking()))

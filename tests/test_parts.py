@@ -176,7 +176,7 @@ def test_every_part_keeps_the_contract_in_a_strategy_in_which_it_acts(name: str)
         (lambda: Sliding("0D"), "holds no row"),
         (lambda: Decay("0D"), "no time at all"),
         (lambda: Decay("MS"), "not of fixed length"),
-        (lambda: Decay("90D", window=Expanding), "not a window"),
+        (lambda: Decay("90D", window=Expanding), r"did you mean Expanding\(\)"),
         (lambda: WarmStart(rounds=0), "1 or more"),
         (lambda: PartialFit(epochs=0), "1 or more"),
         (lambda: BeatsChampion(holdout=1.5), "share between 0 and 1"),

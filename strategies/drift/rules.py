@@ -45,7 +45,11 @@ class Found:
         said = f"{len(names)} of {len(self.names)} features drifted: {', '.join(names[:5])}"
         if len(self.names) == 1:
             said = f"{names[0]} drifted"
-        return Reason(said, float(self.statistic[self.worst]), float(self.limit[self.worst]))
+        return Reason(said, *self.worst_reading())
+
+    def worst_reading(self) -> tuple[float, float]:
+        """The statistic and the limit of the column that is furthest beyond its limit."""
+        return float(self.statistic[self.worst]), float(self.limit[self.worst])
 
 
 def by_p_value(names: Sequence[str], found: Floats, correction: str, alpha: float) -> Found:

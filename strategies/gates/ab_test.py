@@ -15,7 +15,7 @@ from backtrain.datasets.values import is_count, is_number
 from backtrain.simulator.protocols import Part, PartError, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.gates.online import Trial, refuse_alpha, refuse_length
+from backtrain.strategies.gates.online import refuse_alpha, refuse_length
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 
 __all__ = ["ABTest"]
@@ -102,7 +102,7 @@ class ABTest(Part):
         return _Test(self)
 
 
-class _Test(Trial):
+class _Test:
     def __init__(self, gate: ABTest) -> None:
         self._gate = gate
         self._began: int | None = None

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from backtrain.simulator.asking import trial_of
-from backtrain.simulator.protocols import (
-    Checked,
-    Gate,
-    Part,
-    PartError,
-    Reason,
-    Selection,
-    Trial,
-    Verdict,
-)
+from backtrain.simulator.asking import Judge, check_setup, refuse_other, trial_of
+from backtrain.simulator.parts import AnyGate
+from backtrain.simulator.protocols import Part, PartError, Reason, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
@@ -37,19 +29,14 @@ class Chain(Part):
     Chain(BeatsChampion(), NoGroupWorse(holdout=None), Approval('1D'))
     """
 
-    gates: tuple[Gate, ...] = field(default=())
+    gates: tuple[AnyGate, ...] = field(default=())
 
-    def __init__(self, *gates: Gate) -> None:
+    def __init__(self, *gates: AnyGate) -> None:
         object.__setattr__(self, "gates", tuple(gates))
         if not gates:
             raise PartError("Chain(): give at least one gate")
         for gate in gates:
-            if isinstance(gate, type):
-                raise PartError(
-                    f"Chain: {gate.__name__} is a class; did you mean {gate.__name__}()?"
-                )
-            if not hasattr(gate, "open"):
-                raise PartError(f"Chain: {gate!r} is not a gate, it has no method 'open'")
+            refuse_other("gate", "Chain", gate)
         holding = [gate for gate in gates if getattr(gate, "holdout", None) is not None]
         if len(holding) > 1:
             raise PartError(
@@ -64,15 +51,14 @@ class Chain(Part):
     def check_setup(self, setup: Setup) -> None:
         """Hold every gate against the setup."""
         for gate in self.gates:
-            if isinstance(gate, Checked):
-                gate.check_setup(setup)
+            check_setup(gate, setup)
 
     def open(self) -> _ChainTrial:
         """A trial at every gate."""
         return _ChainTrial([trial_of(gate) for gate in self.gates])
 
 
-def _refuse_taken_rows(gates: tuple[Gate, ...]) -> None:
+def _refuse_taken_rows(gates: tuple[AnyGate, ...]) -> None:
     """A test of so many rows against the others, where the challenger answers more already."""
     for place, gate in enumerate(gates):
         share = getattr(gate, "share", None)
@@ -86,7 +72,7 @@ def _refuse_taken_rows(gates: tuple[Gate, ...]) -> None:
 
 
 class _ChainTrial:
-    def __init__(self, trials: list[Trial]) -> None:
+    def __init__(self, trials: list[Judge]) -> None:
         self._trials = trials
         self._passed = 0
         self._said: list[str] = []

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import is_count, is_number, is_share
+from backtrain.simulator.parts import Gate
 from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -23,7 +24,7 @@ _NAMED = 3  # columns that a reason names
 
 
 @dataclass(frozen=True, repr=False)
-class DataCheck(Part):
+class DataCheck(Part, Gate):
     """Refuse to train on rows that do not look like those which the model in force learnt from.
 
     Compared are the rows that it has not learnt from, column by column, labels included: whether
@@ -117,10 +118,6 @@ class DataCheck(Part):
                 f"the stream has {', '.join(columns)}"
             )
 
-    def open(self) -> DataCheck:
-        """Itself: it has nothing to remember."""
-        return self
-
     def check(self, selection: Selection, view: View) -> Reason | None:
         """Name the columns that do not look as they should."""
         if len(selection) < self.min_rows:
@@ -134,10 +131,6 @@ class DataCheck(Part):
         more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         said = "; ".join(problem.says for problem in found[:_NAMED])
         return Reason(said + more, found[0].statistic, found[0].threshold)
-
-    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        """Train on everything."""
-        return selection, None
 
     def review(self, view: View) -> Verdict:
         """Deploy without a look at the model."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
+from backtrain.simulator.parts import Gate
+from backtrain.simulator.protocols import Part, PartError, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.weighted import mean_loss, weighing
@@ -30,24 +31,12 @@ _AT_ONCE = Verdict.deploy(reviewed=False)
 
 
 @dataclass(frozen=True, repr=False)
-class Immediate(Part):
+class Immediate(Part, Gate):
     """Deploy whatever was trained.
 
     >>> Immediate()
     Immediate()
     """
-
-    def open(self) -> Immediate:
-        """Itself: it has nothing to remember."""
-        return self
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        """Refuse nothing."""
-        return None
-
-    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        """Train on everything."""
-        return selection, None
 
     def review(self, view: View) -> Verdict:
         """Deploy without a look."""
@@ -110,9 +99,6 @@ class _Match:
         self._all: Selection | None = None
         self._held: Selection | None = None
         self._won: Verdict | None = None
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        return None
 
     def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
         self._all = selection
@@ -198,9 +184,6 @@ class _Guard:
     def __init__(self, gate: NoGroupWorse) -> None:
         self._gate = gate
         self._oldest = 0
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        return None
 
     def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
         span, holdout = selection.span(), self._gate.holdout

@@ -12,7 +12,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
+from backtrain.simulator.protocols import Part, PartError, Rows, Selection, Verdict
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Comparison, compare
@@ -174,16 +174,6 @@ class Canary(Part):
 # --- trials -------------------------------------------------------------------------------------
 
 
-class Trial:
-    """Refuses nothing before the training, and holds nothing out."""
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        return None
-
-    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        return selection, None
-
-
 class _Stretch:
     """So much time, or so many rows, from now on.
 
@@ -204,7 +194,7 @@ class _Stretch:
         return view.past >= self._row and (self.until is None or view.now >= self.until)
 
 
-class _WatchedTrial(Trial, ABC):
+class _WatchedTrial(ABC):
     """Both models score every row; what is not judged when time is up ``otherwise`` decides."""
 
     def __init__(self, gate: Shadow | Canary, length: str | int) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backtrain.simulator.asking import monitor_of, tuned
-from backtrain.simulator.protocols import (
-    Checked,
-    Monitor,
-    Part,
-    PartError,
-    Reason,
-    Recording,
-    Trigger,
+import pandas as pd
+
+from backtrain.simulator.asking import (
+    check_setup,
+    instants_of,
+    monitor_of,
+    refuse_other,
+    tuned,
 )
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import AnyTrigger, Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.texts import code
 from backtrain.simulator.view import View
 
 __all__ = ["AllOf", "AnyOf", "AtLeast", "Not"]
@@ -26,22 +29,22 @@ __all__ = ["AllOf", "AnyOf", "AtLeast", "Not"]
 
 @dataclass(frozen=True, repr=False)
 class _Combined(Part):
-    triggers: tuple[Trigger, ...] = field(default=())
+    triggers: tuple[AnyTrigger, ...] = field(default=())
 
-    def __init__(self, *triggers: Trigger) -> None:
+    def __init__(self, *triggers: AnyTrigger) -> None:
         object.__setattr__(self, "triggers", tuple(triggers))
         if not triggers:
             raise PartError(f"{type(self).__name__}(): give at least one trigger")
         for trigger in triggers:
-            refuse_other(type(self).__name__, trigger)
+            refuse_inside(type(self).__name__, trigger)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.triggers))})"
+        return f"{type(self).__name__}({', '.join(map(code, self.triggers))})"
 
     def check_setup(self, setup: Setup) -> None:
         """Hold every part against the setup."""
         for trigger in self.triggers:
-            check(trigger, setup)
+            check_setup(trigger, setup)
 
     def prepare(self, history: View) -> Any:
         """The same of tuned triggers; itself where nothing is to be tuned."""
@@ -49,7 +52,7 @@ class _Combined(Part):
         same = all(new is old for new, old in zip(inner, self.triggers, strict=True))
         return self if same else self._of(inner)
 
-    def _of(self, triggers: list[Trigger]) -> Trigger:
+    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
         return type(self)(*triggers)
 
     def monitor(self) -> Monitor:
@@ -110,7 +113,7 @@ class AtLeast(_Combined):
 
     k: int = 1
 
-    def __init__(self, k: int, *triggers: Trigger) -> None:
+    def __init__(self, k: int, *triggers: AnyTrigger) -> None:
         super().__init__(*triggers)
         object.__setattr__(self, "k", k)
         if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= len(triggers):
@@ -119,9 +122,9 @@ class AtLeast(_Combined):
             )
 
     def __repr__(self) -> str:
-        return f"AtLeast({', '.join(map(repr, (self.k, *self.triggers)))})"
+        return f"AtLeast({', '.join(map(code, (self.k, *self.triggers)))})"
 
-    def _of(self, triggers: list[Trigger]) -> Trigger:
+    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
         return AtLeast(self.k, *triggers)
 
     def monitor(self) -> Monitor:
@@ -130,23 +133,21 @@ class AtLeast(_Combined):
 
 
 class _Several:
-    def __init__(self, triggers: tuple[Trigger, ...], need: int) -> None:
+    def __init__(self, triggers: tuple[AnyTrigger, ...], need: int) -> None:
         self._monitors = [monitor_of(trigger) for trigger in triggers]
         self._need = need
-        self._parts: list[Reason] = []
-        self._whole: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
         answers = [monitor.fires(view) for monitor in self._monitors]
         fired = [reason for reason in answers if reason is not None]
         if len(fired) < self._need:
             return None
-        if self._whole is None or fired != self._parts:  # alarms that stay on are one reason
-            said = "; ".join(reason.sentence for reason in fired)
-            since = next((reason.since for reason in fired if reason.since is not None), None)
-            self._whole = Reason(said, fired[0].statistic, fired[0].threshold, since)
-            self._parts = fired
-        return fired[0] if len(fired) == 1 else self._whole
+        if len(fired) == 1:
+            return fired[0]
+        sentences = "; ".join(reason.sentence for reason in fired)
+        since = next((reason.since for reason in fired if reason.since is not None), None)
+        raised_at = max(reason.raised_at for reason in fired if reason.raised_at is not None)
+        return Reason(sentences, fired[0].statistic, fired[0].threshold, since, raised_at)
 
 
 # --- one ----------------------------------------------------------------------------------------
@@ -156,14 +157,14 @@ class _Several:
 class Wrapped(Part):
     """A trigger round a trigger: checks and tuning are handed on."""
 
-    trigger: Trigger
+    trigger: AnyTrigger
 
     def __post_init__(self) -> None:
-        refuse_other(type(self).__name__, self.trigger)
+        refuse_inside(type(self).__name__, self.trigger)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner trigger against the setup."""
-        check(self.trigger, setup)
+        check_setup(self.trigger, setup)
 
     def prepare(self, history: View) -> Any:
         """The same of the tuned trigger; itself where nothing is to be tuned."""
@@ -192,40 +193,28 @@ class Not(Wrapped):
 class _Inverted:
     def __init__(self, spec: Not) -> None:
         self._inner = monitor_of(spec.trigger)
-        self._said = f"{spec.trigger!r} does not fire"
-        self._silence: Reason | None = None
+        self._sentence = f"{code(spec.trigger)} does not fire"
+        self._since: pd.Timestamp | None = None
         self._trainings = 0
 
     def fires(self, view: View) -> Reason | None:
-        broken = self._inner.fires(view) is not None
-        if broken or len(view.trainings) != self._trainings:
-            self._trainings, self._silence = len(view.trainings), None
-        if broken:
+        fired = self._inner.fires(view) is not None
+        if fired or len(view.trainings) != self._trainings:
+            self._trainings, self._since = len(view.trainings), None
+        if fired:
             return None
-        # A silence that goes on is one reason, as an alarm that stays on is.
-        self._silence = self._silence or Reason(self._said)
-        return self._silence
+        self._since = self._since or view.now  # a silence that goes on is one reason
+        return Reason(self._sentence, raised_at=self._since)
 
 
 # --- what they have in common -------------------------------------------------------------------
 
 
-def check(trigger: Trigger, setup: Setup) -> None:
-    """Hold a trigger against the setup, if it wants to be."""
-    if isinstance(trigger, Checked):
-        trigger.check_setup(setup)
-
-
-def refuse_other(where: str, trigger: object) -> None:
-    """Raise `PartError` for what is not a trigger."""
-    if isinstance(trigger, type):
-        raise PartError(
-            f"{where}: {trigger.__name__} is a class; did you mean {trigger.__name__}()?"
-        )
-    if isinstance(trigger, Recording):
+def refuse_inside(where: str, trigger: object) -> None:
+    """Raise `PartError` for what is not a trigger, or cannot stand in another one."""
+    refuse_other("trigger", where, trigger)
+    if instants_of(trigger) is not None:
         raise PartError(
             f"{where}: {type(trigger).__name__} answers rows itself, so it stands alone: "
             "Strategy(Recorded(...), window)"
         )
-    if not hasattr(trigger, "monitor"):
-        raise PartError(f"{where}: {trigger!r} is not a trigger, it has no method 'monitor'")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
+from backtrain.simulator.protocols import Monitor, Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import refuse_no_count, refuse_window
@@ -19,6 +19,7 @@ from backtrain.strategies.drift.distances import AT_ONCE, Sample
 from backtrain.strategies.drift.rules import (
     USUAL,
     Comparison,
+    Found,
     Rule,
     by_p_value,
     columns_of,
@@ -250,14 +251,14 @@ class MissingDrift(Part):
 
 class _FeatureMonitor(Watch):
     def __init__(self, spec: FeatureDrift) -> None:
-        super().__init__(spec.window, spec.min_rows)
+        super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec
 
     def forget(self) -> None:
         self._comparison: Comparison | None = None
         self._seasons: NDArray[np.int64] | None = None
 
-    def look(self, view: View, rows: slice) -> Reason | None:
+    def look(self, view: View, rows: slice) -> Found | None:
         X = view.X(rows)
         if self._spec.season is None:
             if self._comparison is None:
@@ -270,7 +271,7 @@ class _FeatureMonitor(Watch):
             comparison = self._against(view, view.model.selection.take(learnt))
             X = X.iloc[asked] if isinstance(X, pd.DataFrame) else X[asked]
         view.checked()
-        return comparison.look(columns_of(X, self._places(view, X))).reason(self._spec.min_share)
+        return comparison.look(columns_of(X, self._places(view, X)))
 
     def _against(self, view: View, selection: Selection) -> Comparison:
         learnt = selection.indices()
@@ -306,7 +307,7 @@ class _PredictionMonitor(Watch):
     def forget(self) -> None:
         self._comparison: Comparison | None = None
 
-    def look(self, view: View, rows: slice) -> Reason | None:
+    def look(self, view: View, rows: slice) -> Found | None:
         served = view.served.within(rows)
         mine = served.version == view.model.version
         if np.count_nonzero(mine) < self._min_rows:
@@ -326,18 +327,18 @@ class _PredictionMonitor(Watch):
             sample = Sample(lambda where: [before[where]], len(before), len(before))
             self._comparison = self._rule.against(sample, ["the prediction"])
         view.checked()
-        return self._comparison.look([now]).reason()
+        return self._comparison.look([now])
 
 
 class _MissingMonitor(Watch):
     def __init__(self, spec: MissingDrift) -> None:
-        super().__init__(spec.window, spec.min_rows)
+        super().__init__(spec.window, spec.min_rows, spec.min_share)
         self._spec = spec
 
     def forget(self) -> None:
         self._usual: Floats | None = None
 
-    def look(self, view: View, rows: slice) -> Reason | None:
+    def look(self, view: View, rows: slice) -> Found | None:
         spec, learnt = self._spec, view.model.selection
         places = kept("MissingDrift", view.columns, spec.exclude)
         if self._usual is None:
@@ -346,8 +347,7 @@ class _MissingMonitor(Watch):
         view.checked()
         found = two_proportions(self._usual, len(learnt), now, m)
         names = [f"{view.columns[place]} (missing)" for place in places]
-        decided = by_p_value(names, found, spec.correction, spec.alpha)
-        return decided.reason(spec.min_share)
+        return by_p_value(names, found, spec.correction, spec.alpha)
 
 
 def _missing(X: Any, places: Sequence[int]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -159,6 +160,7 @@ class _EstimatedMonitor(Detector):
         value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
         self._record(view, value)
+        view.reading(value, math.nan if self._limit is None else self._limit.floor)
         if self._limit is None or not metric.worse(value, self._limit.floor):
             return None
         floor, what = self._limit

@@ -103,6 +103,7 @@ class Forecast(Part):
         rows, price = traffic(view), price_of_training(view.prices, len(view.model.selection))
         kept = rows * (fresh + by_level * lost + by_day * age_of(view))
         renewed = price + rows * fresh
+        view.reading(kept, renewed)
         if not renewed < kept:
             return None
         said = (
@@ -184,9 +185,11 @@ class Learned(Part):
             raise untuned(self)
         inputs = [1.0, account.level(self.min_labels), account.total, age_of(view)]
         score = float(np.dot(self.weights, inputs))
+        with np.errstate(over="ignore"):
+            chance = 1 / (1 + float(np.exp(-score)))
+        view.reading(chance, 0.5)
         if not score > 0:
             return None
-        chance = 1 / (1 + float(np.exp(-score)))
         said = (
             f"staleness {inputs[1]:.4g} a row, {inputs[2]:.4g} in all, after {inputs[3]:.4g} days"
         )

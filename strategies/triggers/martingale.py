@@ -134,9 +134,10 @@ class _MartingaleMonitor(Detector):
         wealth, upwards = self._bets.run(self._ranks.p_values(values))
         counted = wealth[upwards] if self._spec.of == "loss" else wealth
         highest = float(counted.max(initial=-math.inf))
+        reached = math.exp(min(highest, _LARGEST))
+        view.reading(reached, 1 / self._spec.alpha)
         if highest < -math.log(self._spec.alpha):
             return None
-        reached = math.exp(min(highest, _LARGEST))
         what = "losses have risen" if self._spec.of == "loss" else "scores have changed"
         said = f"{what}: the martingale reached {reached:.4g} after {self._ranks.n} rows"
         return Reason(said, reached, 1 / self._spec.alpha)

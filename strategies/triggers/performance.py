@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,27 +33,22 @@ __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 
 
 class Detector:
-    """A monitor whose alarm stays on until a training starts or the version in force changes.
+    """A monitor of the version in force, whose alarm stays on.
 
     Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
     """
 
+    latching: ClassVar[bool] = True
+
     def __init__(self) -> None:
         self._version: int | None = None
-        self._trainings = 0
-        self._raised: Reason | None = None
 
     def fires(self, view: View) -> Reason | None:
-        """Return the alarm that is on."""
+        """Return what is wrong now."""
         if view.model.version != self._version:
-            self._version, self._raised = view.model.version, None
+            self._version = view.model.version
             self.restart(view)
-        if len(view.trainings) != self._trainings:
-            self._trainings, self._raised = len(view.trainings), None
-        found = self.alarm(view)
-        if self._raised is None:
-            self._raised = found
-        return self._raised
+        return self.alarm(view)
 
     def restart(self, view: View) -> None:
         """Forget what was seen of the former version."""
@@ -158,7 +154,7 @@ class _PerformanceMonitor(Detector):
         self._values: dict[Any, float] = {}
 
     def restart(self, view: View) -> None:
-        self._floors: dict[Any, tuple[float, str] | None] = {}
+        self._floors: dict[Any, Limit | None] = {}
         if self._spec.versions == "in force":
             self._windows, self._values = {}, {}
 
@@ -197,19 +193,24 @@ class _PerformanceMonitor(Detector):
 
     def _worst(self, view: View, metric: Metric) -> Reason | None:
         """The group that is furthest beyond its floor; of equals the first."""
-        found, furthest = None, -1.0
+        found, furthest = None, -math.inf
         for group, value in self._values.items():
             if group not in self._floors:
                 self._floors[group] = self._floor(view, metric, group)
             if (limit := self._floors[group]) is None:
                 continue
-            floor, what = limit
-            if metric.worse(value, floor) and abs(value - floor) > furthest:
-                whose = "" if self._spec.group is None else f"group {group!r}: "
-                said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-                since = when(view, self._windows[group][0])
-                found, furthest = Reason(said, value, floor, since), abs(value - floor)
-        return found
+            beyond = limit.floor - value if metric.greater_is_better else value - limit.floor
+            if beyond > furthest:
+                found, furthest = (group, value, limit), beyond
+        if found is None:
+            return None
+        group, value, (floor, what) = found
+        view.reading(value, floor)
+        if not metric.worse(value, floor):
+            return None
+        whose = "" if self._spec.group is None else f"group {group!r}: "
+        said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+        return Reason(said, value, floor, when(view, self._windows[group][0]))
 
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
         """What a group must not fall below; None where there is no reference."""
@@ -230,6 +231,7 @@ class _PerformanceMonitor(Detector):
         now = estimate(window.loss, view.weight(window.rows))
         usual = estimate(reference.loss, reference.outcomes.weight)
         chance = chance_larger(now, usual)
+        view.reading(chance, level)
         if not chance < level:
             return None
         said = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
@@ -317,6 +319,7 @@ class _ErrorMonitor(Detector):
         super().__init__()
         self._spec = spec
         self._cursor = 0
+        self._dated: tuple[int, int] | None = None
 
     def restart(self, view: View) -> None:
         self._detector = self._spec.build()
@@ -334,8 +337,11 @@ class _ErrorMonitor(Detector):
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 found = self._risen() or found
-        if found is None or self._raised is not None:  # the alarm that is on tells since when
+        self._show(view)
+        alarm = view.model.version, len(view.trainings)
+        if found is None or alarm == self._dated:  # an alarm that stays on has its date
             return found
+        self._dated = alarm
         return replace(found, since=self._began(view))
 
     def _began(self, view: View) -> pd.Timestamp:
@@ -361,10 +367,18 @@ class _ErrorMonitor(Detector):
             self._count += 1
         self._newest.append(loss)
 
+    def _show(self, view: View) -> None:
+        """Show the mean of the newest losses beside that of all before them."""
+        if self._count:
+            view.reading(*self._means())
+
+    def _means(self) -> tuple[float, float]:
+        return sum(self._newest) / len(self._newest), self._before / self._count
+
     def _risen(self) -> Reason | None:
         if not self._count:
             return None
-        usual, now = self._before / self._count, sum(self._newest) / len(self._newest)
+        now, usual = self._means()
         if now <= usual:
             return None
         return Reason(

@@ -85,7 +85,6 @@ class Recorded(Part):
         times = sorted({to_timestamp(date, "Recorded(dates)") for date in self.dates})
         object.__setattr__(self, "dates", tuple(str(t).removesuffix(" 00:00:00") for t in times))
 
-    @property
     def instants(self) -> NDArray[np.int64]:
         """When it was retrained, in nanoseconds."""
         return np.array([pd.Timestamp(date).as_unit("ns").value for date in self.dates], np.int64)

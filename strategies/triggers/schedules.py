@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
+from backtrain.simulator.parts import Trigger
 from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import refuse_no_count
@@ -22,16 +23,12 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, repr=False)
-class Never(Part):
+class Never(Part, Trigger):
     """Keep the first model: the baseline that every strategy must beat.
 
     >>> Never()
     Never()
     """
-
-    def monitor(self) -> Never:
-        """Itself: it has nothing to remember."""
-        return self
 
     def fires(self, view: View) -> Reason | None:
         """Say nothing."""

@@ -122,6 +122,7 @@ class StalenessCost(Part):
         if self.threshold is None:
             raise untuned(self)
         lost = account.level(self.min_labels)
+        view.reading(lost, self.threshold)
         if not lost > self.threshold:
             return None
         said = f"staleness costs {lost:.4g} a row, above {self.threshold:.4g}"
@@ -172,6 +173,7 @@ class CumulativeStaleness(Part):
     def _judge(self, account: Account, view: View) -> Reason | None:
         if self.threshold is None:
             raise untuned(self)
+        view.reading(account.total, self.threshold)
         if not account.total > self.threshold:
             return None
         said = f"staleness has cost {account.total:.4g}, above {self.threshold:.4g}"
@@ -210,6 +212,7 @@ class BreakEven(Part):
 
     def _judge(self, account: Account, view: View) -> Reason | None:
         price = self.factor * price_of_training(view.prices, len(view.model.selection))
+        view.reading(account.total, price)
         if not account.total >= price:
             return None
         said = f"staleness has cost {account.total:.4g}, a retrain is worth {price:.4g}"

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.simulator.protocols import PartError, Trigger
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import AnyTrigger
 from backtrain.strategies.weighted import weighing
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Rehearsal:
         return gain
 
 
-def rehearse(view: View, points: int, trigger: Trigger) -> Rehearsal:
+def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
     """Train at ``points`` instants of the history, and score each model on what follows.
 
     Models are those that the strategy would have trained on what was known then. The instants lie

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from backtrain.simulator.protocols import PartError, Reason
 from backtrain.simulator.view import View
+from backtrain.strategies.drift.rules import Found
 from backtrain.strategies.triggers.performance import Detector, when
 
 
 class Watch(Detector):
     """Looks at the newest rows since the version in force came, when there are more of them."""
 
-    def __init__(self, window: int, min_rows: int) -> None:
+    def __init__(self, window: int, min_rows: int, min_share: float = 0.0) -> None:
         super().__init__()
-        self._window, self._min_rows = window, min_rows
+        self._window, self._min_rows, self._min_share = window, min_rows, min_share
         self._seen = 0
 
     def restart(self, view: View) -> None:
@@ -31,14 +32,18 @@ class Watch(Detector):
         self._seen = past
         rows = slice(max(self._since, past - self._window), past)
         found = self.look(view, rows)
-        return found and replace(found, since=when(view, rows.start))
+        if found is None:
+            return None
+        view.reading(*found.worst_reading())
+        reason = found.reason(self._min_share)
+        return reason and replace(reason, since=when(view, rows.start))
 
     def forget(self) -> None:
         """Drop what was kept about the former version."""
         raise NotImplementedError
 
-    def look(self, view: View, rows: slice) -> Reason | None:
-        """Say what is wrong with the newest rows."""
+    def look(self, view: View, rows: slice) -> Found | None:
+        """Compare the newest rows; None where that cannot be done yet."""
         raise NotImplementedError
 
 

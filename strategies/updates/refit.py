@@ -47,8 +47,6 @@ class Refit(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
-    keeps_parameters: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse weights that the estimator cannot take."""
@@ -83,8 +81,6 @@ class WarmStart(Part):
     """
 
     rounds: int = 10
-
-    keeps_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not is_count(self.rounds):
@@ -177,8 +173,6 @@ class PartialFit(Part):
     batch_rows: int | None = None
     replay: float = 0.0
     seed: int = 0
-
-    keeps_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not is_count(self.epochs):

@@ -71,7 +71,6 @@ class Retune(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
-    keeps_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.grid, Mapping) or not self.grid:

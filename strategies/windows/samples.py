@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from backtrain.datasets.values import is_number
-from backtrain.simulator.asking import select
-from backtrain.simulator.protocols import Part, PartError, Selection, Window
+from backtrain.simulator.asking import check_setup, refuse_other, select
+from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted, refuse_seed
@@ -26,10 +27,8 @@ from backtrain.strategies.weighted import mean_loss
 from backtrain.strategies.windows.sliding import (
     Expanding,
     Sliding,
-    check,
     need_weights,
     refuse_fewer,
-    refuse_other,
 )
 
 __all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
@@ -57,7 +56,7 @@ class Dynamic(Part):
     Dynamic((Sliding('30D'), Sliding('90D'), Expanding()), holdout='7D')
     """
 
-    candidates: Sequence[Window]
+    candidates: Sequence[AnyWindow]
     holdout: str | int = 200
     metric: str | None = None
 
@@ -65,7 +64,7 @@ class Dynamic(Part):
         if not isinstance(self.candidates, (list, tuple)) or not self.candidates:
             raise PartError(f"Dynamic(candidates={self.candidates!r}): give a list of windows")
         for window in self.candidates:
-            refuse_other("Dynamic(candidates", window)
+            refuse_other("window", "Dynamic(candidates)", window)
         # One form, whether it came from code or from YAML: equal windows look equal.
         object.__setattr__(self, "candidates", tuple(self.candidates))
         _ = self._newest
@@ -80,7 +79,7 @@ class Dynamic(Part):
     def check_setup(self, setup: Setup) -> None:
         """Hold candidates and metric against the setup."""
         for window in self.candidates:
-            check(window, setup)
+            check_setup(window, setup)
         if self.metric is not None:
             setup.metric(self.metric)
 
@@ -131,12 +130,12 @@ class Representative(Part):
     """
 
     size: int
-    window: Window = field(default_factory=Expanding)
+    window: AnyWindow = field(default_factory=Expanding)
     max_weight: float = 10.0
 
     def __post_init__(self) -> None:
         refuse_fewer("Representative(size", self.size)
-        refuse_other("Representative(window", self.window)
+        refuse_other("window", "Representative(window)", self.window)
         if self.max_weight != np.inf and not (is_number(self.max_weight) and self.max_weight >= 1):
             raise PartError(
                 f"Representative(max_weight={self.max_weight!r}): the mean weight is 1; give more"
@@ -145,7 +144,7 @@ class Representative(Part):
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
         need_weights(self, setup)
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """The rows of ``window``, weighted by their odds."""
@@ -156,8 +155,8 @@ class Representative(Part):
         both = np.concatenate((inner.indices(), newest))
         own = inner.weights
         weights = None if own is None else np.concatenate((own, np.ones(len(newest))))
-        told = view.fit(_Domain(len(newest)), Selection(both, weights)).estimator
-        log_odds = told.decision_function(view.X(inner.rows))
+        fit = view.fit(_Domain(len(newest)), Selection(both, weights), labels=False)
+        log_odds = fit.estimator.decision_function(view.X(inner.rows))
         odds = np.exp(log_odds - log_odds.max())
         ratio = np.minimum(odds / np.average(odds, weights=own), self.max_weight)
         return Selection(inner.rows, ratio if own is None else own * ratio)
@@ -169,7 +168,6 @@ class _Domain:
 
     newest: int
     needs_parent: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
 
     def fit(self, model: Any, X: Any, y: Any, weights: Any, parent: Any, seed: int) -> Any:
         is_new = np.arange(len(X)) >= len(X) - self.newest
@@ -240,16 +238,16 @@ class Thinned(Part):
     Thinned(Expanding(), 5000)
     """
 
-    window: Window
+    window: AnyWindow
     rows: int
 
     def __post_init__(self) -> None:
-        refuse_other("Thinned(window", self.window)
+        refuse_other("window", "Thinned(window)", self.window)
         refuse_fewer("Thinned(rows", self.rows, 2)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """Evenly spaced rows of ``window``."""

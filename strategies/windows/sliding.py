@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
 from backtrain.datasets.values import is_share
-from backtrain.simulator.asking import select
-from backtrain.simulator.protocols import Checked, Part, PartError, Selection, Window
+from backtrain.simulator.asking import check_setup, refuse_other, select
+from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.protocols import Part, PartError, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.updates.refit import last_step, takes_weights
@@ -83,12 +84,12 @@ class Decay(Part):
     """
 
     half_life: str
-    window: Window = field(default_factory=Expanding)
+    window: AnyWindow = field(default_factory=Expanding)
 
     def __post_init__(self) -> None:
         if self._nanoseconds == 0:
             raise PartError(f"Decay(half_life={self.half_life!r}): no time at all; try '90D'")
-        refuse_other("Decay(window", self.window)
+        refuse_other("window", "Decay(window)", self.window)
 
     @cached_property
     def _nanoseconds(self) -> int:
@@ -102,7 +103,7 @@ class Decay(Part):
     def check_setup(self, setup: Setup) -> None:
         """Refuse models that take no weights."""
         need_weights(self, setup)
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """The rows of ``window``, weighted by age."""
@@ -132,15 +133,15 @@ class SinceDrift(Part):
     """
 
     min_rows: int = 100
-    otherwise: Window = field(default_factory=Expanding)
+    otherwise: AnyWindow = field(default_factory=Expanding)
 
     def __post_init__(self) -> None:
         refuse_fewer("SinceDrift(min_rows", self.min_rows)
-        refuse_other("SinceDrift(otherwise", self.otherwise)
+        refuse_other("window", "SinceDrift(otherwise)", self.otherwise)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the other window against the setup."""
-        check(self.otherwise, setup)
+        check_setup(self.otherwise, setup)
 
     def select(self, view: View) -> Selection:
         """Labelled rows since the change, in event order."""
@@ -171,15 +172,15 @@ class SinceLastTraining(Part):
     """
 
     min_rows: int = 100
-    otherwise: Window = field(default_factory=Expanding)
+    otherwise: AnyWindow = field(default_factory=Expanding)
 
     def __post_init__(self) -> None:
         refuse_fewer("SinceLastTraining(min_rows", self.min_rows)
-        refuse_other("SinceLastTraining(otherwise", self.otherwise)
+        refuse_other("window", "SinceLastTraining(otherwise)", self.otherwise)
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the other window against the setup."""
-        check(self.otherwise, setup)
+        check_setup(self.otherwise, setup)
 
     def select(self, view: View) -> Selection:
         """Newly labelled rows, in event order."""
@@ -218,13 +219,13 @@ class CompleteCohorts(Part):
     CompleteCohorts(Sliding('365D'), 'MS', coverage=0.9, max_age='120D')
     """
 
-    window: Window
+    window: AnyWindow
     freq: str
     coverage: float = 0.95
     max_age: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_other("CompleteCohorts(window", self.window)
+        refuse_other("window", "CompleteCohorts(window)", self.window)
         if self._period == parse_offset("0D"):
             raise PartError(f"CompleteCohorts(freq={self.freq!r}): no time at all; try '7D'")
         if not is_share(self.coverage) or self.coverage == 0:
@@ -244,7 +245,7 @@ class CompleteCohorts(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""
-        check(self.window, setup)
+        check_setup(self.window, setup)
 
     def select(self, view: View) -> Selection:
         """The rows of ``window`` that lie in complete cohorts."""
@@ -276,25 +277,13 @@ class CompleteCohorts(Part):
         return number, ends[: number[-1] + 1]
 
 
-def check(window: Window, setup: Setup) -> None:
-    """Hold a window against the setup, if it wants to be."""
-    if isinstance(window, Checked):
-        window.check_setup(setup)
-
-
-def need_weights(window: Window, setup: Setup) -> None:
+def need_weights(window: AnyWindow, setup: Setup) -> None:
     """Raise `PartError` where a window gives weights and the model takes none."""
     if not takes_weights(setup.model):
         raise PartError(
             f"{window!r}: {type(last_step(setup.model)).__name__} takes no sample_weight; "
             "use Sliding, or a model that takes weights"
         )
-
-
-def refuse_other(where: str, window: object) -> None:
-    """Raise `PartError` for what is not a window."""
-    if isinstance(window, type) or not hasattr(window, "select"):
-        raise PartError(f"{where}={window!r}): not a window, such as Expanding()")
 
 
 def refuse_fewer(where: str, count: object, least: int = 1) -> None:
