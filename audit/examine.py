@@ -16,18 +16,20 @@ from backtrain.audit.holdings import holdings, memories
 from backtrain.audit.poison import KINDS, Manner, poisoned
 from backtrain.audit.records import Difference, before, differences, whole
 from backtrain.audit.watch import Log, first_difference, name_of, watched
+from backtrain.simulator.asking import method
+from backtrain.simulator.parts import Trigger
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.store.code_version import is_trusted
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
-from backtrain.strategies.triggers.recorded import Recorded
 
 #: How numbers are spoilt at one instant after another, and how many rows then follow, as a share.
 _MANNERS: tuple[tuple[Manner, float], ...] = (("high", 1.0), ("wild", 0.7), ("low", 1.3))
 #: How far answers to batches of another size may lie apart.
 _ROUNDING = 1e-9
+_SPOILT = "where what is not known yet is spoilt"
 _PARTS = ("trigger", "window", "update", "gate")
 
 Progress = Callable[[float], None]
@@ -80,7 +82,7 @@ class _Examination:
     ) -> None:
         self._setup, self._own, self._name = setup, strategy, name
         self._log = Log()
-        self._recorded = isinstance(strategy.trigger, Recorded)
+        self._recorded = method(Trigger, "instants", strategy.trigger)() is not None
         self._strategy = strategy if self._recorded else watched(strategy, self._log)
         self._given = instants
         self._instants: list[pd.Timestamp] = []
@@ -212,7 +214,9 @@ class _Examination:
             kinds = [
                 kind for kind in KINDS if self._moved(base, log, at, number, (kind,)) is not None
             ]
-            yield replace(moved, says=f"{moved.says}: {' and '.join(kinds or ['all together'])}")
+            spoilt = " and ".join(kinds or ["all of it together"])
+            says = f"{moved.says} ({spoilt}); ask the view, which hands out what is known"
+            yield replace(moved, says=says)
             return
 
     def _decision(self, base: Run, at: pd.Timestamp) -> pd.Timestamp:
@@ -246,7 +250,7 @@ class _Examination:
         other = replace(setup, stream=stream, end=last)
         run, answers, raised = self._replayed(other, share=share)
         if raised is not None:
-            says = f"{raised.says}; with the true future it does not raise, so it depends on"
+            says = f"{raised.says}, {_SPOILT}"
             return replace(raised, check="sees the future", says=says)
         assert run is not None
         rounding = 0.0 if len(stream) == len(setup.stream) else _ROUNDING
@@ -254,7 +258,7 @@ class _Examination:
         answer = first_difference(log, answers, at.value)
         if not found and answer is None:
             return None
-        return self._finding("sees the future", found, answer, "depends on what comes later")
+        return self._finding("sees the future", found, answer, _SPOILT)
 
     def _finding(self, check: str, found: list[Difference], answer: Any, why: str) -> Finding:
         """A finding from the first answer that moved, and the first row of a table that did."""
@@ -268,13 +272,10 @@ class _Examination:
             part = f"model {name_of(self._setup.model)}" if known else f"update {name_of(update)}"
             at = None if first is None else first.at
         if first is None:
-            return Finding(check, part, f"its answer {why}", at, "answers")
-        moved = (
-            f"{first.column} {first.one!s} there, {first.other!s} here"
-            if first.column
-            else (f"{first.one} there, {first.other} here")
-        )
-        return Finding(check, part, f"{moved}; {why}", at, first.table, first.row)
+            return Finding(check, part, f"its answer is another one {why}", at, "answers")
+        one, other = (f"{v:.6g}" if isinstance(v, float) else f"{v}" for v in first.values)
+        moved = f"{first.column or 'there'} is {one}, but {other} {why}"
+        return Finding(check, part, moved, at, first.table, first.row)
 
     # --- the same again -------------------------------------------------------------------------
 
@@ -290,7 +291,7 @@ class _Examination:
         answer = first_difference(log, answers)
         if found or answer is not None:
             why = (
-                "replayed again on the same history: it remembers, draws without a seed, or reads "
-                "a clock"
+                "when the same history is replayed again: it remembers, draws without a seed, or "
+                "reads a clock"
             )
             yield self._finding("is not repeatable", found, answer, why)

@@ -28,14 +28,13 @@ _TIMES = {
 
 @dataclass(frozen=True)
 class Difference:
-    """The first row in which two tables differ."""
+    """The first row in which two tables differ; ``values`` are those of both."""
 
     table: str
     row: int | None
     at: pd.Timestamp | None
     column: str
-    one: Any
-    other: Any
+    values: tuple[Any, Any]
 
 
 def before(run: Run, at: np.datetime64 | pd.Timestamp) -> dict[str, pd.DataFrame]:
@@ -120,7 +119,7 @@ def _described(
     number = table[key].iloc[place]
     at = pd.Timestamp(table[when].iloc[place])
     row = None if key != "row" or pd.isna(number) else int(number)
-    return Difference(name, row, None if pd.isna(at) else at, column, one, other)
+    return Difference(name, row, None if pd.isna(at) else at, column, (one, other))
 
 
 def _moved(one: pd.Series, other: pd.Series, rounding: float) -> np.ndarray:

@@ -78,6 +78,17 @@ class Raises(MonthEnd):
         raise KeyError("oops")
 
 
+def on_mondays(view: Any) -> bool:
+    return view.now.dayofweek == 0
+
+
+def test_plain_functions() -> None:
+    check_part(on_mondays)
+    check_part(lambda view: view.labelled.newest(25), kind="window")
+    with pytest.raises(AssertionError, match=r"PeeksAtLabels|select|trigger|fires"):
+        check_part(lambda view: view.labelled.newest(25))
+
+
 @pytest.mark.parametrize("part", [MonthEnd(), Strict(3), gallery.Counts(), gallery.Seeded()])
 def test_a_part_of_ones_own_passes(part: Any) -> None:
     check_part(part)
@@ -97,7 +108,10 @@ def test_a_part_of_ones_own_passes(part: Any) -> None:
         (gallery.CountsInItself(), "seen changed during the replay"),
         (gallery.CountsInADefault(), "is not repeatable.*changed during a replay"),
         (gallery.Tosses(), "draws from .*global generator"),
-        (gallery.PeeksAtLabels(), "sees the future on .*depends on what comes later: .*labels"),
+        (
+            gallery.PeeksAtLabels(),
+            "sees the future on .*where what is not known yet is spoilt .*labels",
+        ),
         (gallery.JudgesItsTraining(), "judges its own training.*hold rows out in reserve"),
         (gallery.FitsItsParent(), "is not one model a version.*changed its parent"),
         (FeatureDrift(exclude=["none"]), "no column .none.*give setup=Backtest"),

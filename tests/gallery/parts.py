@@ -374,6 +374,11 @@ def sgd() -> Any:
     return SGDRegressor(max_iter=5, tol=None, eta0=1e-4)
 
 
+def over(sold: Any) -> Any:
+    """A plain function that closes over a table."""
+    return lambda view: bool(np.mean(sold[view.past : view.past + 20]) > 14)
+
+
 FUTURE, AGAIN = "sees the future", "is not repeatable"
 HELD, JUDGES = "holds the history", "judges its own training"
 
@@ -391,6 +396,13 @@ PARTS = [
         lambda: case(window=ReadsTheView()),
         HELD,
         "window ReadsAGlobal",
+    ),
+    Member(
+        "a lambda that closes over the whole table",
+        lambda: case(trigger=over(SOLD)),
+        lambda: case(trigger=lambda view: bool(view.y(view.labelled.newest(20)).mean() > 14)),
+        HELD,
+        "trigger lambda view",
     ),
     Member(
         "a threshold that is the mean of all labels",
