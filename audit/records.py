@@ -24,6 +24,8 @@ _TIMES = {
     "charges": ("when", "version"),
     "readings": ("at", "trigger"),
 }
+#: Rows of these lie between two instants.
+_STRETCHES = ("deployments", "steps")
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,15 @@ def whole(run: Run) -> dict[str, pd.DataFrame]:
 def differences(
     one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], rounding: float = 0.0
 ) -> list[Difference]:
-    """The first difference of each table, the earliest first.
+    """The first difference of each table, the earliest first; those of whole stretches last.
 
     ``rounding`` is how far numbers may lie apart, as a share: answers to batches of another size
     may differ in their last bit.
     """
     found = (_first(name, one[name], other[name], rounding) for name in one)
     earliest = [difference for difference in found if difference is not None]
-    return sorted(earliest, key=lambda d: pd.Timestamp.max if d.at is None else d.at)
+    never = pd.Timestamp.max
+    return sorted(earliest, key=lambda d: (d.table in _STRETCHES, never if d.at is None else d.at))
 
 
 def _first(name: str, one: pd.DataFrame, other: pd.DataFrame, rounding: float) -> Difference | None:

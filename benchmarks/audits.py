@@ -11,7 +11,9 @@ from importlib.resources import files
 
 from omegaconf import OmegaConf
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
 from backtrain import Backtest, Prices, Strategy
 from backtrain.cli import main
@@ -21,7 +23,7 @@ from backtrain.strategies import BeatsChampion, Every, Expanding, PerformanceDro
 
 DATASETS = {
     "bike": [],
-    "flights": ["model=gradient_boosting"],
+    "flights": ["model=gradient_boosting", "model.classification.max_iter=8"],
     "abrupt": ["dataset.n=4000", "dataset.task=classification"],
 }
 #: Models for updates that the linear one does not fit.
@@ -64,7 +66,8 @@ def cost() -> None:
             PerformanceDrop("MAE", drop="20%"), Sliding("90D"), gate=BeatsChampion()
         ),
     }
-    for model in (Ridge(), HistGradientBoostingRegressor()):
+    linear = make_pipeline(SimpleImputer(), Ridge())
+    for model in (linear, HistGradientBoostingRegressor()):
         backtest = Backtest(bike(latency="1D"), model, start="2011-04-01", prices=Prices(retrain=5))
         for name, strategy in strategies.items():
             began = time.process_time()
