@@ -10,8 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 import joblib
+import pandas as pd
 from tqdm.auto import tqdm
 
+from backtrain.audit.examine import audit
+from backtrain.audit.findings import Audit
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.regret import with_hindsight
 from backtrain.lossmatrix.trial_models import loss_matrix
@@ -31,6 +34,8 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
+
+_AUDIT_BAR = "{l_bar}{bar}| audit [{elapsed}<{remaining}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +190,52 @@ class Backtest(Setup):
         window, update = window or Expanding(), update or Refit()
         question = Question.of(self, window, update, every, intervals)
         return tune(question, self.store, n_jobs, progress)
+
+    def audit(
+        self,
+        strategy: Strategy,
+        instants: Sequence[float | str | pd.Timestamp] = (0.25, 0.5, 0.75),
+        name: str = "strategy",
+        data: bool = True,
+        progress: bool = False,
+    ) -> Audit:
+        """Look for what a strategy, its model or the data know too early, and what is not pure.
+
+        All that is not known at an instant (features, labels, label times, rows) is spoilt, and the
+        strategy replayed up to it: nothing recorded before may move. Then it is replayed again on
+        the history as it is. Models are asked twice, gates watched, and parts, model and columns
+        searched for rows and labels that they should not hold. `docs/trust.md` says what each
+        check finds, and what none does.
+
+        Parameters
+        ----------
+        strategy : Strategy
+            What to audit, with this backtest's model and data.
+        instants : sequence of float, str or Timestamp
+            When the future is spoilt: shares of the served span, or dates.
+        name : str
+            What findings call the strategy.
+        data : bool
+            Look at the columns of the data, too.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        Audit
+            ``passed``, and ``findings``, a DataFrame that names part, instant, table and row.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from backtrain.datasets.synthetic import abrupt
+        >>> from backtrain.strategies import Every, Sliding
+        >>> backtest = Backtest(abrupt(n=500, task="regression"), Ridge())
+        >>> backtest.audit(Strategy(Every("5D"), Sliding("9D")), name="every 5 days")
+        <audit of 'every 5 days': passed>
+        """
+        with tqdm(total=1, disable=not progress, bar_format=_AUDIT_BAR, smoothing=0) as bar:
+            return audit(self, strategy, instants, name, data, _advance(bar, 0))
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from backtrain.audit.data import warning
 from backtrain.cli.jobs import Command, WriteError, chosen, from_here, output_directory
 from backtrain.cli.sweeps import Sweep, outcome
 from backtrain.cli.terminal import say
@@ -50,6 +51,8 @@ def _compare(study: Study) -> Comparison:
     """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
     directory = output_directory()
     say(str(study))
+    if (warned := warning(study.backtest.stream)) is not None:
+        say(f"warning: {warned}", sys.stderr)
     try:
         comparison = study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:

@@ -31,11 +31,12 @@ class ModelError(SetupError):
 class Probe:
     """Fits, and asks models of classes that are not known to keep their fits apart twice.
 
-    Probes change no number and are not charged.
+    Probes change no number and are not charged. ``everyone``: those of known classes, too.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, everyone: bool = False) -> None:
         self._learner = learner
+        self._everyone = everyone
         self._latest: Candidate | None = None
         self._repeated = self._looked_back = False
 
@@ -53,7 +54,7 @@ class Probe:
         Raises `ModelError` where the fit before this one, or the champion, then answers its first
         block otherwise than before.
         """
-        if self._learner.trusts(update):
+        if self._trusts(update):
             return self._learner.fit(update, selection, parent, labels)[0]
         try:
             fit, was_there = self._learner.fit(update, selection, parent, labels)
@@ -75,7 +76,7 @@ class Probe:
         when asked again: the first version's, and those of fits that were in the store. Others
         are asked again after the next fit.
         """
-        if self._learner.trusts(update) or self._asked(candidate).first is None:
+        if self._trusts(update) or self._asked(candidate).first is None:
             return None
         row = None if self._repeated else self._differs(candidate)
         self._repeated = True
@@ -86,6 +87,9 @@ class Probe:
                 "seed what it draws, and keep no state between calls"
             )
         return self._batch(candidate)
+
+    def _trusts(self, update: AnyUpdate) -> bool:
+        return not self._everyone and self._learner.trusts(update)
 
     def _asked(self, candidate: Candidate) -> Candidate:
         """The same candidate, with the answers to its first block, if there are rows to answer."""

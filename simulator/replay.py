@@ -136,6 +136,7 @@ def replay(
     store: FitStore | None = None,
     name: str = "strategy",
     progress: Callable[[float], None] | None = None,
+    probe_all: bool = False,
 ) -> Run:
     """Replay the setup's stream through one strategy.
 
@@ -151,12 +152,14 @@ def replay(
         Name of the run.
     progress : callable, optional
         Told the share of the ticks that has passed, now and then.
+    probe_all : bool
+        Ask models of known libraries twice, too; it changes no number.
     """
     check_strategy(setup, strategy)
     store = FitStore() if store is None else store
     try:
         with one_thread(setup.model), unchanged(setup.stream, store):
-            return Replay(setup, strategy, store).run(name, progress)
+            return Replay(setup, strategy, store, probe_all).run(name, progress)
     except Exception as error:
         error.add_note(f"while replaying strategy {name!r}: {code(strategy)}")
         raise
@@ -173,7 +176,9 @@ def check_strategy(setup: Setup, strategy: Policy) -> None:
 class Replay:
     """One strategy on one stream. `run` once."""
 
-    def __init__(self, setup: Setup, strategy: Policy, store: FitStore) -> None:
+    def __init__(
+        self, setup: Setup, strategy: Policy, store: FitStore, probe_all: bool = False
+    ) -> None:
         self.setup = setup
         self.strategy = strategy
         self.learner, self.delays, ticks = Learner(setup, store), setup.delays, setup.ticks
@@ -183,7 +188,7 @@ class Replay:
             self.delays = Delays()
             ticks = np.union1d(ticks, recorded_instants(setup, recorded))
         self.serving = Serving(self.learner)
-        self.probe = Probe(self.learner)
+        self.probe = Probe(self.learner, probe_all)
         self.ledger = Ledger()
         self.log = Log()
         self.readings = Readings()

@@ -21,19 +21,15 @@ MAY_IMPORT = {
     "strategies": {"datasets", "simulator", "strategies"},
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
-    "app": {"datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "app"},
+    "audit": {"datasets", "store", "simulator", "strategies", "audit"},
+    "app": {
+        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app"),
+    },
     "conf": {"config"},
     "config": {
-        "app",
-        "datasets",
-        "store",
-        "simulator",
-        "strategies",
-        "lossmatrix",
-        "reports",
-        "config",
+        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config"),
     },
-    "cli": {"app", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
+    "cli": {"app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {

@@ -1,8 +1,6 @@
 """What holds for every part of a strategy, whatever it does."""
 
-import copy
 import dataclasses
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import shipped
 from contract import gathered, parts_of
 from sklearn.linear_model import SGDRegressor
 from sklearn.naive_bayes import GaussianNB
-from test_leaks import PRICES, history
+from test_leaks import PRICES
 
 import backtrain.strategies as parts
 from backtrain import Backtest, Delays, PartError
@@ -35,11 +33,13 @@ from backtrain.strategies import (
     PartialFit,
     PerformanceDrop,
     Random,
+    Recorded,
     Refit,
     Sliding,
     Strategy,
     WarmStart,
 )
+from backtrain.testing import check_part, history
 
 ALL = [
     *gathered("PARTS", []),
@@ -93,30 +93,26 @@ def test_every_part_is_replayed_row_by_row_and_with_the_future_spoilt() -> None:
 
 
 @pytest.mark.parametrize("part", ALL, ids=repr)
-class TestEveryPart:
-    def test_is_frozen(self, part: object) -> None:
-        assert dataclasses.is_dataclass(part)
-        name = dataclasses.fields(part)[0].name if dataclasses.fields(part) else "anything"
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(part, name, None)
+def test_every_part_keeps_the_contract(
+    part: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dataclasses.is_dataclass(part)
+    assert part.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert type(part).__doc__
+    check_part(part, setup_of(part, tmp_path, monkeypatch))
 
-    def test_is_rebuilt_by_its_repr(self, part: object) -> None:
-        rebuilt = eval(repr(part), dict(vars(parts)))
-        assert rebuilt == part
-        assert repr(rebuilt) == repr(part)
 
-    def test_survives_pickling_and_copying(self, part: object) -> None:
-        assert pickle.loads(pickle.dumps(part)) == part
-        assert copy.deepcopy(part) == part
-
-    def test_opens_a_fresh_state_each_time(self, part: object) -> None:
-        for opener in ("monitor", "open"):
-            if hasattr(part, opener):
-                state = getattr(part, opener)()
-                assert state is part or state is not getattr(part, opener)()
-
-    def test_says_what_it_is_for(self, part: object) -> None:
-        assert type(part).__doc__
+def setup_of(part: object, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Backtest | None:
+    """A history that has what a part names; None for those that `check_part` brings along."""
+    stream = replace(history(np.random.default_rng(3), 90), columns=("hour", "month", "x2"))
+    if getattr(part, "exclude", ()):
+        return Backtest(stream, SGDRegressor(max_iter=5, tol=None), tick="5h", start=0.4)
+    if isinstance(part, Recorded):
+        monkeypatch.chdir(directory)
+        answers = pd.DataFrame({"row": np.arange(90), "prediction": np.arange(90.0)})
+        answers.to_csv(part.predictions, index=False)
+        return Backtest(stream, SGDRegressor(max_iter=5, tol=None), tick="5h", start=0.4)
+    return None
 
 
 def one_for_each_part() -> dict[str, tuple[str, Strategy]]:
@@ -140,30 +136,16 @@ TABLES = {
 ONE_EACH = one_for_each_part()
 
 
-def files_of(task: str, strategy: Strategy, directory: Path) -> dict[str, bytes]:
-    """What a replay leaves on disk, without what says how it was computed."""
+@pytest.mark.parametrize("name", ONE_EACH)
+def test_every_part_keeps_the_contract_in_a_strategy_in_which_it_acts(name: str) -> None:
+    task, strategy = ONE_EACH[name]
     classify = task in ("classification", "zero one")
     stream = history(np.random.default_rng(3), 90, "classification" if classify else "regression")
     model = GaussianNB() if classify else SGDRegressor(max_iter=5, tol=None)
     start = pd.Timestamp(stream.event_time[20])
     delays = Delays(train="2h", deploy="1h")
     setup = Backtest(stream, model, tick="5h", start=start, prices=PRICES, delays=delays)
-    run = setup.replay(strategy)
-    run.info.pop("wall_seconds")
-    kept = run.versions.drop(columns=["fit_seconds", "fit", "shared"])
-    replace(run, tables={**run.tables, "versions": kept}).save(directory)
-    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
-
-
-@pytest.mark.parametrize("name", ONE_EACH)
-def test_twice_the_same_to_the_byte(name: str, tmp_path: Path) -> None:
-    task, strategy = ONE_EACH[name]
-    first = files_of(task, strategy, tmp_path / "first")
-    # Built once more: nothing may hang on the object, or on what its first replay left in it.
-    again = files_of(task, strategy, tmp_path / "again")
-    fresh = files_of(task, copy.deepcopy(strategy), tmp_path / "fresh")
-    assert first == again == fresh
-    assert "events.parquet" in first
+    check_part(strategy, setup)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""Every shipped strategy passes the audit, and what that costs: ``python benchmarks/audits.py``.
+
+Without arguments, all presets of strategies on bike, flights and a synthetic stream, by a linear
+model; exit code 1 where something is found. With ``--time``, CPU seconds of an audit in plain
+replays, by the default model.
+"""
+
+import sys
+import time
+from importlib.resources import files
+
+from omegaconf import OmegaConf
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from backtrain import Backtest, Prices, Strategy
+from backtrain.cli import main
+from backtrain.datasets.bundled import bike
+from backtrain.simulator.replay import replay
+from backtrain.strategies import BeatsChampion, Every, Expanding, PerformanceDrop, Sliding
+
+DATASETS = {
+    "bike": [],
+    "flights": ["model=gradient_boosting", "model.classification.max_iter=8"],
+    "abrupt": ["dataset.n=4000", "dataset.task=classification"],
+}
+#: Models for updates that the linear one does not fit.
+FITTING = {
+    "partial_fit": ["model=sgd"],
+    "warm_start": ["model=gradient_boosting"],
+    "retune_monthly": ["model=gradient_boosting"],
+}
+#: What needs a file of the user's, or a choice of parts.
+NEEDS_MORE = {"recorded", "parts"}
+
+
+def presets() -> list[str]:
+    """Strategies that the catalogue leaves out."""
+    conf = files("backtrain.conf")
+    names = {entry.name.removesuffix(".yaml") for entry in (conf / "strategy").iterdir()}
+    defaults = OmegaConf.create((conf / "comparison/catalogue.yaml").read_text())["defaults"]
+    listed = {name for entry in defaults for name in entry.values()}
+    return sorted(n for n in names - listed - NEEDS_MORE if n[0] != "_" and "." not in n)
+
+
+def audit_all(datasets: list[str]) -> int:
+    codes = []
+    for dataset in datasets:
+        usual = [f"dataset={dataset}", "progress=false", "cache=false", "model=linear"]
+        usual += DATASETS[dataset]
+        codes.append(main(["audit", "comparison=catalogue", *usual]))
+        one = ["audit", "comparison=one", *usual]
+        codes += [main([*one, f"strategy={p}", *FITTING.get(p, [])]) for p in presets()]
+    print(f"{len(codes)} audits, {sum(map(bool, codes))} with findings or errors")
+    return max(codes)
+
+
+def cost() -> None:
+    """CPU seconds of a plain replay, and of an audit, each with an empty store."""
+    strategies = {
+        "every 7D, 90D": Strategy(Every("7D"), Sliding("90D")),
+        "every 7D, expanding": Strategy(Every("7D"), Expanding()),
+        "drop, champion": Strategy(
+            PerformanceDrop("MAE", drop="20%"), Sliding("90D"), gate=BeatsChampion()
+        ),
+    }
+    linear = make_pipeline(SimpleImputer(), Ridge())
+    for model in (linear, HistGradientBoostingRegressor()):
+        backtest = Backtest(bike(latency="1D"), model, start="2011-04-01", prices=Prices(retrain=5))
+        for name, strategy in strategies.items():
+            began = time.process_time()
+            replay(backtest, strategy)
+            plain = time.process_time() - began
+            found = backtest.audit(strategy, data=False)
+            took = time.process_time() - began - plain
+            assert found.passed, found
+            print(f"{type(model).__name__}, {name}: {plain:.1f} s, audit {took / plain:.2f} of it")
+
+
+if __name__ == "__main__":
+    if "--time" in sys.argv:
+        cost()
+    else:
+        sys.exit(audit_all([a for a in sys.argv[1:] if a in DATASETS] or list(DATASETS)))

@@ -1,0 +1,79 @@
+"""``backtrain audit``: what strategies, model and data of a run know too early."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import joblib
+from tqdm.auto import tqdm
+
+from backtrain.audit.data import data_findings
+from backtrain.audit.examine import audit
+from backtrain.audit.findings import Audit, Finding
+from backtrain.cli.terminal import say
+from backtrain.config.build import ConfigError
+from backtrain.config.compose import composed, in_order, split
+from backtrain.config.keys import RunKeys
+from backtrain.config.launch import is_sweep
+from backtrain.config.study import Study, load
+
+_HELP = """\
+backtrain audit [key=value ...]
+
+Looks for what strategies, their model and the data know too early, and for what is not repeatable.
+It takes the keys of `backtrain run` (see `backtrain run --help`) and writes no files; the exit code
+is 1 where something is found.
+
+Examples:
+  backtrain audit                                       what `backtrain run` compares
+  backtrain audit comparison=one strategy=parts trigger=custom trigger._target_=my_module.MonthEnd
+  backtrain audit dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y"""
+
+
+def main(arguments: list[str]) -> int:
+    """Audit the data, then each strategy of the run that these arguments describe."""
+    if {"-h", "--help"} & set(arguments):
+        print(_HELP)
+        return 0
+    # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
+    sys.path.insert(0, os.getcwd())
+    arguments = in_order(arguments)
+    if is_sweep(arguments):
+        raise ConfigError("audit takes one configuration at a time; leave -m out")
+    study = load(*split(composed(arguments, "run", RunKeys)[0]))
+    say(str(study))
+    found = _audit_data(study)
+    for report in _audits(study):
+        found += len(report.found)
+        say(str(report))
+    say(f"\n{_summary(found)}")
+    return 1 if found else 0
+
+
+def _audit_data(study: Study) -> int:
+    found: list[Finding] = data_findings(study.backtest.stream)
+    whole = Audit("data", tuple(found), ())
+    say(f"\n{whole}")
+    return len(found)
+
+
+def _audits(study: Study) -> Iterator[Audit]:
+    """Of each strategy, in the order of the comparison."""
+    jobs = (
+        joblib.delayed(audit)(study.backtest, strategy, name=name, data=False)
+        for name, strategy in study.strategies.items()
+    )
+    parallel = joblib.Parallel(n_jobs=study.n_jobs, return_as="generator")
+    with tqdm(total=len(study.strategies), disable=not study.progress, leave=False) as bar:
+        for report in parallel(jobs):
+            bar.set_postfix_str(report.strategy)
+            bar.update(1)
+            yield report
+
+
+def _summary(found: int) -> str:
+    if found:
+        return f"{found} finding{'s' if found > 1 else ''}; docs/trust.md says what each means"
+    return "nothing found; docs/trust.md says what was looked for, and what is not found"

@@ -1,0 +1,155 @@
+"""What `check_part` refuses of a part of yours, and what it says."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from gallery import parts as gallery
+from sklearn.linear_model import Ridge
+
+from backtrain import Backtest, PartError, Reason, Selection, Strategy
+from backtrain.datasets.synthetic import abrupt
+from backtrain.strategies import Every, FeatureDrift, Sliding
+from backtrain.testing import check_part
+
+
+@dataclass(frozen=True)
+class MonthEnd:
+    """As the README has it."""
+
+    day: int = 28
+
+    def monitor(self) -> MonthEnd:
+        return self
+
+    def fires(self, view: Any) -> Reason | None:
+        return Reason(f"it is the {self.day}th") if view.now.day == self.day else None
+
+
+@dataclass(frozen=True)
+class Checked(MonthEnd):
+    """Looks at its parameter, and not closely."""
+
+    day: int = 28
+
+    def __post_init__(self) -> None:
+        if self.day is None:
+            raise PartError("give a day")
+
+
+@dataclass(frozen=True)
+class Strict(MonthEnd):
+    def __post_init__(self) -> None:
+        if not isinstance(self.day, int):
+            raise PartError(f"Strict(day={self.day!r}): give a whole number")
+
+
+@dataclass(frozen=True)
+class Locked(MonthEnd):
+    lock: Any = field(default_factory=threading.Lock)
+
+
+class Dumb(MonthEnd):
+    def __repr__(self) -> str:
+        return "Dumb(day=)"
+
+
+class Forgets(MonthEnd):
+    def __repr__(self) -> str:
+        return "Forgets()"
+
+
+class OneMonitor:
+    def __init__(self) -> None:
+        self.kept = gallery.Count(3)
+
+    def monitor(self) -> Any:
+        return self.kept
+
+
+@dataclass(frozen=True)
+class Raises(MonthEnd):
+    def fires(self, view: Any) -> Reason | None:
+        raise KeyError("oops")
+
+
+def on_mondays(view: Any) -> bool:
+    return view.now.dayofweek == 0
+
+
+def test_plain_functions() -> None:
+    check_part(on_mondays)
+    check_part(lambda view: view.labelled.newest(25), kind="window")
+    with pytest.raises(AssertionError, match=r"PeeksAtLabels|select|trigger|fires"):
+        check_part(lambda view: view.labelled.newest(25))
+
+
+@pytest.mark.parametrize("part", [MonthEnd(), Strict(3), gallery.Counts(), gallery.Seeded()])
+def test_a_part_of_ones_own_passes(part: Any) -> None:
+    check_part(part)
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        (MonthEnd, r"a class; give an object of it, MonthEnd\(...\)"),
+        (3, "neither a trigger"),
+        (Checked(), r"day='nonsense' is taken for a number; refuse it in __post_init__"),
+        (Locked(), "cannot be sent to another process.*open files, locks"),
+        (Dumb(), r"its repr is no code that builds it \(SyntaxError"),
+        (Forgets(3), "its repr builds another one"),
+        (OneMonitor(), r"monitor\(\) gives the same object twice"),
+        (Raises(), "raises on 'four days of regression'.*KeyError: 'oops'"),
+        (gallery.CountsInItself(), "seen changed during the replay"),
+        (gallery.CountsInADefault(), "is not repeatable.*changed during a replay"),
+        (gallery.Tosses(), "draws from .*global generator"),
+        (
+            gallery.PeeksAtLabels(),
+            "sees the future on .*where what is not known yet is spoilt .*labels",
+        ),
+        (gallery.JudgesItsTraining(), "judges its own training.*hold rows out in reserve"),
+        (gallery.FitsItsParent(), "is not one model a version.*changed its parent"),
+        (FeatureDrift(exclude=["none"]), "no column .none.*give setup=Backtest"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
+)
+def test_what_breaks_the_contract_is_named_with_a_remedy(part: Any, says: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_part(part)
+    assert re.search(says, str(caught.value)), str(caught.value)
+
+
+def test_a_history_of_ones_own() -> None:
+    setup = Backtest(abrupt(n=400, task="regression"), Ridge(), tick="12h")
+    check_part(MonthEnd(), setup)
+    check_part(Strategy(Every("3D"), Sliding("5D")), setup)
+    with pytest.raises(AssertionError, match="on 'abrupt', regression, with Ridge"):
+        check_part(gallery.Reaches("rows"), setup)
+
+
+class Grows:
+    """A window whose copy is another one."""
+
+    copies = 0
+
+    def __init__(self) -> None:
+        self.size = 20
+
+    def __deepcopy__(self, memo: Any) -> Grows:
+        other = Grows()
+        other.size = self.size + 10
+        return other
+
+    def select(self, view: Any) -> Selection:
+        return Selection(view.labelled.newest(self.size))
+
+
+def test_a_copy_that_is_another_one() -> None:
+    with pytest.raises(AssertionError, match="Grows"):
+        check_part(Grows())
+    assert np.isfinite(Grows.copies)
