@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import needs_parent as needs_parent
 from backtrain.simulator.parts import (
     Gate,
     RecordedAnswers,
@@ -109,17 +110,13 @@ class Watch:
             answer: object = self._ask(view)
         finally:
             view._asked = outer
-        if answer is not None:
-            answer = self._reason(answer, view)
-        return self._latched(answer, view) if self._latching else answer
-
-    def _latched(self, reason: Reason | None, view: View) -> Reason | None:
-        """The alarm that is on: the first since a training was decided, or a version came."""
+        if not self._latching:
+            return None if answer is None else self._reason(answer, view)
         now = view.model.version, len(view.trainings)
         if now != self._since:
             self._since, self._alarm = now, None
-        if self._alarm is None:
-            self._alarm = reason
+        if self._alarm is None and answer is not None:
+            self._alarm = self._reason(answer, view)
         return self._alarm
 
     def _reason(self, answer: object, view: View) -> Reason | None:
@@ -204,11 +201,6 @@ def _positions(answer: object, past: int) -> Any:
             raise PartError(f"a mask of {rows.size}, where {past} rows are past")
         return np.flatnonzero(rows)
     return rows.astype(np.int64) if rows.size == 0 else rows
-
-
-def needs_parent(update: object) -> bool:
-    """Whether a fit depends on more than its rows."""
-    return bool(getattr(update, "needs_parent", Update.needs_parent))
 
 
 def rows_fitted(update: object, rows: int) -> int:

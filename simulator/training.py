@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 
-from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError
+from backtrain.simulator.fits import (
+    AnyUpdate,
+    Fit,
+    FitError,
+    NothingToLearnError,
+    needs_parent,
+)
 from backtrain.simulator.randomness import LOCK, seeded
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup, SetupError, private
