@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
@@ -104,10 +105,13 @@ def _has_methods(part: Any, kind: str) -> bool:
 
 
 def _watched_function(function: Any, kind: str, name: str, log: Log) -> Any:
+    # A class, since what a function closes over may not change during a replay.
+    held: Any = type("Held", (), {"log": log})
+
     @functools.wraps(function)
     def asked(view: View) -> Any:
         answer = function(view)
-        log.answers.append(Answer(kind, name, view.at, _shown(answer)))
+        held.log.answers.append(Answer(kind, name, view.at, _shown(answer)))
         return answer
 
     return asked
@@ -170,7 +174,7 @@ def _recording(
 def _shown(answer: Any) -> str:
     """An answer as a text that differs where it does."""
     if isinstance(answer, Selection):
-        return answer.digest().hex()
+        return str(answer.digest().hex())
     if isinstance(answer, tuple):
         return " ".join(map(_shown, answer))
     if isinstance(answer, Reason):
@@ -186,19 +190,24 @@ def _shown(answer: Any) -> str:
 
 
 def _reviewed(method: Callable[..., Any], trial: Any, view: View, name: str, log: Log) -> Any:
-    """Ask a trial, and note the first row that its challenger answers and has learnt from."""
+    """Ask a trial, and note a row on which its challenger is judged and that it has learnt from.
+
+    Judged means by its label: an answer alone may be looked at for any row.
+    """
     challenger = view.challenger
-    asked: list[Any] = []
+    judged: list[Any] = []
+    answered: list[Any] = []
+    labelled: list[Any] = []
 
     class Asked(Model):
         __slots__ = ()
 
         def predict(self, rows: Any) -> Any:
-            asked.append(rows)
+            answered.append(rows)
             return super().predict(rows)
 
         def outcomes(self, rows: Any) -> Any:
-            asked.append(rows)
+            judged.append(rows)
             return super().outcomes(rows)
 
         @property
@@ -213,6 +222,10 @@ def _reviewed(method: Callable[..., Any], trial: Any, view: View, name: str, log
             read.append(rows)
             return super().X(rows)
 
+        def y(self, rows: Any) -> Any:
+            labelled.append(rows)
+            return super().y(rows)
+
     own: list[bool] = []
     read: list[Any] = []
     kinds = type(challenger), type(view)
@@ -221,9 +234,14 @@ def _reviewed(method: Callable[..., Any], trial: Any, view: View, name: str, log
         answer = method(trial, view)
     finally:
         challenger.__class__, view.__class__ = kinds
-    for rows in [*asked, *(read if own else ())]:
-        common = np.intersect1d(Selection(rows).indices(), challenger.learnt)
-        if len(common):
-            log.judged.append((name, view.at, int(common[-1])))
-            break
+    by_hand = np.intersect1d(_all([*answered, *(read if own else ())]), _all(labelled))
+    common = np.intersect1d(np.union1d(_all(judged), by_hand), challenger.learnt)
+    if len(common):
+        log.judged.append((name, view.at, int(common[-1])))
     return answer
+
+
+def _all(asked: list[Any]) -> NDArray[np.int64]:
+    """All rows of several asks."""
+    rows = [Selection(one).indices() for one in asked]
+    return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
