@@ -4,11 +4,15 @@ from backtrain import moved
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import CostMatrix, Pinball
-from backtrain.simulator.protocols import PartError, Reason, Selection, Verdict
+from backtrain.simulator.parts import Gate, Trigger, Update, Window
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.record import Run
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import SetupError
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import FutureLeak, View
 from backtrain.strategies.strategy import Strategy
 
@@ -20,6 +24,7 @@ __all__ = [
     "CostMatrix",
     "Delays",
     "FutureLeak",
+    "Gate",
     "PartError",
     "Pinball",
     "Prices",
@@ -29,6 +34,9 @@ __all__ = [
     "SetupError",
     "Strategy",
     "Stream",
+    "Trigger",
+    "Update",
     "Verdict",
     "View",
+    "Window",
 ]

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from backtrain import Backtest, Prices, Run, Strategy, Stream
 from backtrain.datasets import synthetic
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.simulator.protocols import Trigger
+from backtrain.simulator.parts import Trigger
 from backtrain.strategies import (
     BreakEven,
     CumulativeStaleness,

@@ -35,7 +35,7 @@ from backtrain.config.tuning_study import TuningStudy
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
-from backtrain.simulator.protocols import PartError
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak

@@ -15,6 +15,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
+from backtrain.simulator.fits import AnyUpdate
+from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow
 
 
 class Built:
@@ -24,6 +26,8 @@ class Built:
 MISSING = "???"
 _ABSENT = " is not given"
 _PLAIN = (str, int, float, bool)
+#: What hints of parts are called.
+_PARTS = {AnyTrigger: "trigger", AnyWindow: "window", AnyUpdate: "update", AnyGate: "gate"}
 _SPECIAL = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"}
 
 
@@ -233,6 +237,8 @@ def _kind(value: Any) -> str:
 def _describe(hint: Any) -> str:
     """A type in the words of someone who writes YAML: what cannot stand there is left out."""
     origin, inner = get_origin(hint), get_args(hint)
+    if hint in _PARTS:
+        return f"{'an' if _PARTS[hint][0] in 'aeiou' else 'a'} {_PARTS[hint]}"
     if origin in (Union, UnionType):
         writable = [part for part in inner if part in (*_PLAIN, NoneType) or get_origin(part)]
         return " or ".join(dict.fromkeys(map(_describe, writable or inner)))
@@ -244,7 +250,4 @@ def _describe(hint: Any) -> str:
         return "a mapping"
     if inspect.isclass(origin) and issubclass(origin, Sequence):
         return f"a list of {_describe(inner[0])}"
-    name = getattr(hint, "__name__", str(hint))
-    if not getattr(hint, "_is_protocol", False):
-        return name
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name.lower()}"
+    return str(getattr(hint, "__name__", hint))

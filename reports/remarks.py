@@ -214,8 +214,7 @@ _ON_FROM_A_PARENT = ("WarmStart", "PartialFit", "Transfer")
 def remedy(kind: str, cause: str, run: Run) -> str:
     """What helps against a failure of this run, as a sentence; empty where nothing is known."""
     parts = run.info.get("parts") or {}
-    update = str((parts.get("update") or {}).get("type", ""))
-    window = str((parts.get("window") or {}).get("type", ""))
+    update, window = part_type(run, "update"), part_type(run, "window")
     if kind == NOTHING:
         if update == "PartialFit" and "no labelled rows" in cause:
             return "No label came since the last training: train less often."
@@ -229,6 +228,12 @@ def remedy(kind: str, cause: str, run: Run) -> str:
     if not known and kind == FAILED and update in _ON_FROM_A_PARENT:
         return f"{update}() goes on from the model in force; Refit() starts afresh."
     return known
+
+
+def part_type(run: Run, kind: str) -> str:
+    """The class name of a part of a run; the code of one that is a function or no dataclass."""
+    part = (run.info.get("parts") or {}).get(kind) or ""
+    return str(part.get("type", "") if isinstance(part, Mapping) else part)
 
 
 def _code(parts: Mapping[str, object]) -> str:

@@ -137,7 +137,9 @@ def _largest_group(runs: Mapping[str, Run]) -> list[str]:
 def _key(run: Run, parts: tuple[str, ...] | None) -> str:
     """What must be equal within a group, as text; all parts but the interval when None."""
     strategy: dict[str, Any] = dict(run.info["parts"])
-    trigger = {k: v for k, v in (strategy.get("trigger") or {}).items() if k != "every"}
+    trigger = strategy.get("trigger") or {}
+    if isinstance(trigger, Mapping):  # a function is described by its name
+        trigger = {key: value for key, value in trigger.items() if key != "every"}
     compared = {**strategy, "trigger": trigger, "prices": run.info["prices"]}
     chosen = compared if parts is None else {part: strategy.get(part) for part in parts}
     return json.dumps(chosen, sort_keys=True, default=str)

@@ -73,8 +73,7 @@ class Verdict:
 
 def trigger_type(run: Run) -> str:
     """The class name of a run's trigger, such as ``"Every"``."""
-    parts = run.info.get("parts") or {}
-    return str((parts.get("trigger") or {}).get("type", ""))
+    return remarks.part_type(run, "trigger")
 
 
 def default_baseline(runs: Mapping[str, Run]) -> str:

@@ -109,17 +109,13 @@ class Watch:
             answer: object = self._ask(view)
         finally:
             view._asked = outer
-        if answer is not None:
-            answer = self._reason(answer, view)
-        return self._latched(answer, view) if self._latching else answer
-
-    def _latched(self, reason: Reason | None, view: View) -> Reason | None:
-        """The alarm that is on: the first since a training was decided, or a version came."""
+        if not self._latching:
+            return None if answer is None else self._reason(answer, view)
         now = view.model.version, len(view.trainings)
         if now != self._since:
             self._since, self._alarm = now, None
-        if self._alarm is None:
-            self._alarm = reason
+        if self._alarm is None and answer is not None:
+            self._alarm = self._reason(answer, view)
         return self._alarm
 
     def _reason(self, answer: object, view: View) -> Reason | None:

@@ -1,4 +1,4 @@
-"""Parts that remember, or draw from global generators: results would depend on the order."""
+"""Finds parts whose results would depend on what was replayed before: by their state or by luck."""
 
 from __future__ import annotations
 
@@ -8,37 +8,45 @@ import pickle
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields
-from functools import cached_property
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from functools import cached_property, partial
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from backtrain.simulator.asking import is_function
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.texts import SOURCE, code
 from backtrain.simulator.view import Model, View
+from backtrain.store.code_version import is_trusted
 
-#: Looks are taken at the first call of a kind, at the 8th, the 64th, ...: most faults show at once.
+#: Parts are compared after the 1st call of a kind, the 8th, the 64th, ...: most faults show soon.
 LOOKS = frozenset(8**power for power in range(12))
 
 _REMEDIES = {
     "monitor": "let monitor() return a fresh object that holds what changes",
     "open": "let open() return a fresh object that holds what changes",
-    "select": "let select() work it out from the view",
+    "select": "let select() compute it from the view",
     "fit": "let fit() keep what it learns in the model that it returns",
+    "fires": "write monitor(), which returns a fresh object that holds what changes",
+    "review": "write open(), which returns a fresh object that holds what changes",
 }
+_FUNCTION = "a function has no memory: compute it from the view, or write a class"
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
-_Asked = ParamSpec("_Asked")
-_Told = TypeVar("_Told")
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
 
 
 class Memory:
-    """Holds what parts are at the end of a replay against what they were at its beginning.
+    """Compares the state of parts during a replay with their state at its beginning.
 
     A part may change as long as a second replay would begin as the first one did: what is compared
-    is a copy of the part after its ``monitor()`` or ``open()`` was called. Frozen dataclasses are
-    taken at their word, but for parts and random generators that they hold.
+    is a copy of the part after its ``monitor()`` or ``open()`` was called; of a function, what it
+    closes over, its defaults, and what a partial or a bound method holds. Frozen dataclasses are
+    trusted, but for parts and random generators that they hold.
     """
 
     def __init__(self, *parts: object) -> None:
@@ -52,34 +60,45 @@ class Memory:
                 continue
             changed = [name for name in after if after[name] != before.get(name)]
             changed += [name for name in before if name not in after]
-            kept = "make it anew, from a seed, in monitor(), open(), select() or fit()"
-            said = (words for method, words in _REMEDIES.items() if hasattr(part, method))
-            remedy = next(said, kept)
             raise PartError(
-                f"{type(part).__name__}: {', '.join(changed)} changed during the replay, so the "
-                f"next one would begin in another state, and results depend on order; {remedy}"
+                f"{_name(part)}: {', '.join(changed)} changed during the replay, so the next one "
+                f"would begin in another state, and results depend on order; {_remedy(part)}"
             )
 
 
+def _name(part: object) -> str:
+    return code(part) if is_function(part) else type(part).__name__
+
+
+def _remedy(part: object) -> str:
+    if is_function(part):
+        return _FUNCTION
+    anew = "make it anew, from a seed, in monitor(), open(), select() or fit()"
+    return next((text for name, text in _REMEDIES.items() if hasattr(part, name)), anew)
+
+
 def without_global_random(
-    part: object, ask: Callable[_Asked, _Told], *args: _Asked.args, **more: _Asked.kwargs
-) -> _Told:
+    part: object,
+    ask: Callable[_Arguments, _Answer],
+    *args: _Arguments.args,
+    **more: _Arguments.kwargs,
+) -> _Answer:
     """Ask a part; raise `PartError` where it draws from the generators that all code shares.
 
-    Two looks at them take some 60 microseconds, so not every call can be watched, and parts that
-    are shipped are not. Only the main thread is: elsewhere, others may draw meanwhile.
+    To compare their states takes some 60 microseconds, so not every call is watched, and parts that
+    are shipped are not. Only the main thread is: elsewhere, other code may draw meanwhile.
     """
-    if _is_shipped(part) or threading.current_thread() is not threading.main_thread():
+    if is_trusted(part) or threading.current_thread() is not threading.main_thread():
         return ask(*args, **more)
     before = _global_random_state()
-    told = ask(*args, **more)
+    answer = ask(*args, **more)
     if _global_random_state() != before:
         raise PartError(
-            f"{type(part).__name__}: it draws from numpy.random's or random's global generator, so "
+            f"{_name(part)}: it draws from numpy.random's or random's global generator, so "
             "its result depends on what else has drawn from it; give the part a seed, and make a "
             "generator from it, np.random.default_rng([self.seed, view.past]), where it draws"
         )
-    return told
+    return answer
 
 
 def _global_random_state() -> tuple[Any, ...]:
@@ -87,25 +106,33 @@ def _global_random_state() -> tuple[Any, ...]:
     return random.getstate(), state.get("has_gauss"), pickle.dumps(state["state"])
 
 
-def _is_shipped(value: object) -> bool:
-    """Whether a part, and all that it holds, comes with this package, or is a plain value."""
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_shipped, value))
-    home = type(value).__module__.split(".")[0]
-    if home == "backtrain" and _is_frozen(value):
-        return all(_is_shipped(getattr(value, spec.name)) for spec in fields(value))  # type: ignore[arg-type]
-    return home in ("builtins", "numpy", "pandas") and not callable(value)
-
-
-def _changeable(value: object) -> Iterator[object]:
-    """All parts and generators that can change, of parts and what these hold."""
+def _changeable(value: object, is_part: bool = True) -> Iterator[object]:
+    """All parts, functions and generators that can change, of parts and what these hold."""
     if isinstance(value, (list, tuple)):
         for entry in value:
-            yield from _changeable(entry)
+            yield from _changeable(entry, is_part)
+    elif is_function(value):
+        if is_part:  # a user's frozen class is trusted with the functions that it holds
+            yield from _of_function(value)
     elif _is_frozen(value):
+        own = type(value).__module__.partition(".")[0] == "backtrain"
         for spec in fields(value):  # type: ignore[arg-type]
-            yield from _changeable(getattr(value, spec.name))
+            yield from _changeable(getattr(value, spec.name), own)
     elif isinstance(value, _GENERATORS) or _is_part(value):
+        yield value
+
+
+def _of_function(value: Any) -> Iterator[object]:
+    """A function, and the objects that a partial or a bound method calls it with."""
+    if isinstance(value, partial):
+        yield value
+        yield from _changeable([value.func, *value.args, *value.keywords.values()])
+    elif isinstance(value, MethodType):
+        if _is_frozen(value.__self__):
+            yield from _changeable(value.__self__)
+        elif hasattr(value.__self__, "__dict__") and not isinstance(value.__self__, type):
+            yield value.__self__
+    elif isinstance(value, FunctionType):
         yield value
 
 
@@ -123,6 +150,8 @@ def _state(part: object) -> dict[str, bytes | None]:
     """What a replay would begin with, by attribute."""
     if isinstance(part, _GENERATORS):
         return {type(part).__name__: _digest(part)}
+    if isinstance(part, (FunctionType, partial)):
+        return {name: _digest(value) for name, value in _held(part)}
     try:
         fresh = copy.deepcopy(part)
         for opener in ("monitor", "open"):
@@ -135,6 +164,19 @@ def _state(part: object) -> dict[str, bytes | None]:
         for name, value in vars(fresh).items()
         if not isinstance(getattr(type(part), name, None), cached_property)
     }
+
+
+def _held(function: FunctionType | partial[Any]) -> Iterator[tuple[str, object]]:
+    """What a function can change without any other object: closure, defaults and attributes."""
+    if isinstance(function, partial):
+        yield "args", (function.args, function.keywords)
+        return
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    for name, cell in cells:
+        with suppress(ValueError):  # it is not bound yet
+            yield name, cell.cell_contents
+    yield "__defaults__", (function.__defaults__, function.__kwdefaults__)
+    yield "__dict__", {name: value for name, value in vars(function).items() if name != SOURCE}
 
 
 class _Pickler(pickle.Pickler):

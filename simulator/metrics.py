@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -388,6 +389,7 @@ def find_metric(name: str, task: str | None = None) -> Metric:
     return metric
 
 
+@lru_cache
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 

@@ -1,16 +1,23 @@
-"""Where parts were described in 0.1."""
+"""Where parts were described in 0.1: old names, which warn with the place where they stand now."""
 
-from backtrain.simulator.errors import PartError as PartError
-from backtrain.simulator.parts import Gate as Gate
-from backtrain.simulator.parts import Monitor as Monitor
-from backtrain.simulator.parts import Part as Part
-from backtrain.simulator.parts import Policy as Policy
-from backtrain.simulator.parts import RecordedAnswers as RecordedAnswers
-from backtrain.simulator.parts import Trial as Trial
-from backtrain.simulator.parts import Trigger as Trigger
-from backtrain.simulator.parts import Update as Update
-from backtrain.simulator.parts import Window as Window
-from backtrain.simulator.reason import Reason as Reason
-from backtrain.simulator.selection import Rows as Rows
-from backtrain.simulator.selection import Selection as Selection
-from backtrain.simulator.verdict import Verdict as Verdict
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Any
+
+_MOVED = {
+    **dict.fromkeys(("Monitor", "Trial", "Part", "Policy", "RecordedAnswers"), "parts"),
+    **dict.fromkeys(("Trigger", "Window", "Update", "Gate"), "parts"),
+    **dict.fromkeys(("needs_parent", "rows_fitted"), "asking"),
+    **{"PartError": "errors", "Reason": "reason", "Verdict": "verdict"},
+    **dict.fromkeys(("Selection", "Rows"), "selection"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = f"backtrain.simulator.{_MOVED[name]}"
+    warnings.warn(f"{name} is now in {place}", DeprecationWarning, stacklevel=2)
+    return getattr(importlib.import_module(place), name)

@@ -8,11 +8,13 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
+#: The attribute in which a lambda keeps its source.
+SOURCE = "_backtrain_source"
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 #: Control characters but tab and line feed; what turns text round; lone surrogates.
 _UNPRINTABLE = re.compile(
@@ -125,17 +127,36 @@ def _estimator(value: Any, show: Any) -> str | None:
 
 
 def _lambda(value: FunctionType) -> str:
-    """The source of a lambda where it can be had, else where it was written."""
+    """The source of a lambda where it can be had, else where it was written.
+
+    It is kept with the lambda: copies that are sent to other processes have lost their file.
+    """
+    if SOURCE not in vars(value):
+        vars(value)[SOURCE] = _source(value) or f"{value.__module__}.{value.__qualname__}"
+    return str(vars(value)[SOURCE])
+
+
+def _source(value: FunctionType) -> str | None:
     try:
-        source = " ".join(inspect.getsource(value).split())
+        lines, _ = inspect.findsource(value)
     except (OSError, TypeError):
-        source = ""
-    places = [found.start() for found in re.finditer(r"\blambda\b", source)]
-    texts = {text for place in places if (text := _expression(source[place:])) is not None}
-    for text in sorted(texts):
-        if len(texts) == 1 or _same_code(text, value):
-            return text
-    return f"{value.__module__}.{value.__qualname__}"
+        return None
+    first = value.__code__.co_firstlineno
+    last = max(stop or first for _, stop, _, _ in value.__code__.co_positions())
+    for stop in (last, last + 1, last + 2):  # a bracket may close below the last operation
+        source = " ".join("".join(lines[first - 1 : stop]).split())
+        starts = (found.start() for found in re.finditer(r"\blambda\b", source))
+        texts = {text for start in starts if (text := _expression(source[start:])) is not None}
+        for text in sorted(texts):
+            if _same_code(text, value) or (len(texts) == 1 and not _is_alone(value)):
+                return text
+    return None
+
+
+def _is_alone(value: FunctionType) -> bool:
+    """Whether its source alone compiles to its code: it uses no variable of a function round it."""
+    inner = any(isinstance(constant, CodeType) for constant in value.__code__.co_consts)
+    return not inner and not value.__code__.co_freevars
 
 
 def _expression(source: str) -> str | None:
@@ -152,8 +173,9 @@ def _expression(source: str) -> str | None:
 
 def _same_code(text: str, value: FunctionType) -> bool:
     try:
-        made = compile(text, "<lambda>", "eval").co_consts[0]
+        constants = compile(text, "<lambda>", "eval").co_consts
     except (SyntaxError, ValueError):
         return False
+    made = next(constant for constant in constants if isinstance(constant, CodeType))
     facts = ("co_code", "co_consts", "co_names", "co_varnames")
     return all(getattr(made, fact) == getattr(value.__code__, fact) for fact in facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backtrain.simulator.protocols import PartError
+from backtrain.simulator.errors import PartError
 
 
 def is_count(value: object, least: int = 1) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from backtrain.simulator.metrics import weighted_mean
-from backtrain.simulator.protocols import Rows, Selection
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]

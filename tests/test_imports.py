@@ -17,17 +17,27 @@ MAY_IMPORT = {
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
     "app": {"datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "app"},
     "conf": set(),
-    "config": {"app", "datasets", "store", "strategies", "lossmatrix", "reports", "config"},
+    "config": {
+        "app",
+        "datasets",
+        "store",
+        "simulator",
+        "strategies",
+        "lossmatrix",
+        "reports",
+        "config",
+    },
     "cli": {"app", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
     ("strategies", "simulator"): {
         *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
-        *("view", "metrics", "ledger", "setup", "protocols"),
+        *("view", "metrics", "ledger", "setup"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},
+    ("config", "simulator"): {"parts", "fits"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.
 CALLS = {("lossmatrix/tuning.py", "reports")}

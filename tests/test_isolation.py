@@ -39,7 +39,7 @@ from sklearn.utils import all_estimators
 from backtrain import Backtest, Prices, Strategy, Stream
 from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.probes import ModelError, Probe
-from backtrain.simulator.protocols import Selection
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.threads import threads_to_hold
 from backtrain.simulator.training import Learner

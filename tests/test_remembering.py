@@ -149,7 +149,7 @@ REMEMBERS = {
     "within": (Strategy(AnyOf(Cooldown(Counts(), "1D")), Expanding()), "Counts: seen changed"),
     "kept": (Strategy(KeepsItsMonitor(), Sliding("5D")), r"KeepsItsMonitor: kept changed"),
     "dice": (Strategy(HoldsDice(), Expanding()), r"Generator: Generator changed.*from a seed"),
-    "window": (Strategy(DAILY, RemembersRows()), r"RemembersRows: calls.*let select\(\) work"),
+    "window": (Strategy(DAILY, RemembersRows()), r"RemembersRows: calls.*let select\(\) compute"),
     "update": (Strategy(DAILY, Expanding(), CountsFits()), r"CountsFits: fits.*let fit\(\) keep"),
     "gate": (Strategy(DAILY, Expanding(), gate=EverySecond()), r"EverySecond: turn.*let open\(\)"),
 }

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from backtrain.simulator.protocols import PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.reason import Reason
 from backtrain.strategies.drift.distances import (
     AT_ONCE,
     BY_COLUMN,

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_offset
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Verdict
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.gates.online import refuse_alpha, refuse_length
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing

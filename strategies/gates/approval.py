@@ -10,7 +10,11 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, to_timestamp
-from backtrain.simulator.protocols import Part, PartError, Reason, Selection, Verdict
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Selection
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 
 __all__ = ["Approval"]

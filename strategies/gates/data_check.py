@@ -11,9 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import is_count, is_number, is_share
-from backtrain.simulator.parts import Gate
-from backtrain.simulator.protocols import Part, PartError, Reason, Rows, Selection, Verdict
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Gate, Part
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.rules import columns_of
 

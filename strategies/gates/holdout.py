@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.parts import Gate
-from backtrain.simulator.protocols import Part, PartError, Rows, Selection, Verdict
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Gate, Part
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.weighted import mean_loss, weighing
 

@@ -12,8 +12,11 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Rows, Selection, Verdict
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Comparison, compare
 from backtrain.strategies.weighted import chance_above, estimate, weighing

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.protocols import Monitor, Part, PartError, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import refuse_no_count, refuse_window

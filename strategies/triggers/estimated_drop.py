@@ -10,8 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import METRICS, Outcomes
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Rows, Selection
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.constraints import refuse_no_count, refuse_window

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Protocol
 
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import Metric, Outcomes
-from backtrain.simulator.protocols import PartError
 from backtrain.simulator.view import View
 
 

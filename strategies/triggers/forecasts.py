@@ -13,7 +13,9 @@ from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import (
     Account,

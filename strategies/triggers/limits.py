@@ -8,7 +8,9 @@ import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
 from backtrain.simulator.asking import monitor_of
-from backtrain.simulator.protocols import Monitor, PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import is_count, refuse_no_count
 from backtrain.strategies.triggers.combinations import Wrapped

@@ -11,7 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_offset
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from river import drift as river_drift
 from river.drift import binary as river_binary
 
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import Metric
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.constraints import refuse_window

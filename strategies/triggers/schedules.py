@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset, to_timestamp
-from backtrain.simulator.parts import Trigger
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part, Trigger
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import refuse_no_count
 from backtrain.strategies.triggers.performance import Detector

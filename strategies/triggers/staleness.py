@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backtrain.simulator.protocols import Monitor, Part, PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.constraints import is_count, refuse_window
 from backtrain.strategies.triggers.performance import Detector

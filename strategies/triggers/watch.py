@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backtrain.simulator.protocols import PartError, Reason
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.rules import Found
 from backtrain.strategies.triggers.performance import Detector, when

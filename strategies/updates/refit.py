@@ -15,7 +15,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from backtrain.datasets.values import exact_share, is_count, is_number
-from backtrain.simulator.protocols import Part, PartError, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 

@@ -16,7 +16,8 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, TimeSeriesS
 from sklearn.utils import _safe_indexing
 
 from backtrain.datasets.columns import nearest
-from backtrain.simulator.protocols import Part, PartError
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.updates.refit import (
     Weights,

@@ -18,8 +18,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from backtrain.datasets.values import is_number
 from backtrain.simulator.asking import check_setup, refuse_other, select
-from backtrain.simulator.parts import AnyWindow
-from backtrain.simulator.protocols import Part, PartError, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import AnyWindow, Part
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted, refuse_seed

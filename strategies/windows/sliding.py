@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import Offset, instants, nanoseconds, parse_offset, shift, subtract
 from backtrain.datasets.values import is_share
 from backtrain.simulator.asking import check_setup, refuse_other, select
-from backtrain.simulator.parts import AnyWindow
-from backtrain.simulator.protocols import Part, PartError, Selection
+from backtrain.simulator.errors import PartError
+from backtrain.simulator.parts import AnyWindow, Part
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.updates.refit import last_step, takes_weights
