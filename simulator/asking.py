@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.fits import needs_parent as needs_parent
 from backtrain.simulator.parts import (
     Gate,
     RecordedAnswers,
@@ -29,10 +30,10 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
 from backtrain.simulator.verdict import Verdict
+from backtrain.simulator.view import View, being_asked
 
 if TYPE_CHECKING:
     from backtrain.simulator.setup import Setup
-    from backtrain.simulator.view import View
 
 _LONGEST = 80  # characters of a part or an answer that a message shows
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, partial)
@@ -104,11 +105,11 @@ class Watch:
 
     def fires(self, view: View) -> Reason | None:
         """Return why to retrain now, or None."""
-        outer, view._asked = view._asked, self._trigger
+        outer = being_asked(view, self._trigger)
         try:
             answer: object = self._ask(view)
         finally:
-            view._asked = outer
+            being_asked(view, outer)
         if not self._latching:
             return None if answer is None else self._reason(answer, view)
         now = view.model.version, len(view.trainings)
@@ -200,11 +201,6 @@ def _positions(answer: object, past: int) -> Any:
             raise PartError(f"a mask of {rows.size}, where {past} rows are past")
         return np.flatnonzero(rows)
     return rows.astype(np.int64) if rows.size == 0 else rows
-
-
-def needs_parent(update: object) -> bool:
-    """Whether a fit depends on more than its rows."""
-    return bool(getattr(update, "needs_parent", Update.needs_parent))
 
 
 def rows_fitted(update: object, rows: int) -> int:

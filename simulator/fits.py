@@ -28,6 +28,11 @@ class AnyUpdate(Protocol):
         """Return a fitted model."""
 
 
+def needs_parent(update: object) -> bool:
+    """Whether a fit depends on more than its rows; so it does unless the update denies it."""
+    return bool(getattr(update, "needs_parent", True))
+
+
 class FitError(RuntimeError):
     """A training did not yield a model: the estimator raised, or its update.
 
