@@ -22,13 +22,13 @@ from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.facts import asked
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.tables import asked
 from backtrain.simulator.texts import printable
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import joblib
 import numpy as np
@@ -13,20 +13,21 @@ from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.simulator.asking import needs_parent, rows_fitted, select
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.fence import Fence
 from backtrain.simulator.fits import AnyUpdate, Fit, FitError
 from backtrain.simulator.history import unchanged
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
-from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.parts import AnyWindow
-from backtrain.simulator.predictions import Candidate, Serving
+from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Rows, Selection
-from backtrain.simulator.setup import Setup
+from backtrain.simulator.setup import Setup, outcomes_of
+from backtrain.simulator.state import State
 from backtrain.simulator.texts import code
 from backtrain.simulator.threads import one_thread
 from backtrain.simulator.training import Learner
-from backtrain.simulator.view import Arrived, Model, Served, View
+from backtrain.simulator.view import View
 from backtrain.store.fits import FitStore
 
 
@@ -107,65 +108,33 @@ class _Bench:
         """Do nothing: what a window asks is part of training."""
 
 
-class _Unplayed(View):
-    """The past without a strategy's own: what was trained, served and wanted is not there.
+def _refused(name: str, called: bool) -> Any:
+    """A member of the view that raises `PathError`, a property or a method."""
 
-    How many rows were served, and how many of their labels have arrived, follows from the history
+    def refuse(view: _Unplayed, *_: object, **__: object) -> NoReturn:
+        raise view.bench.follows(f"{name}()" if called else name)
+
+    return refuse if called else property(refuse)
+
+
+class _Unplayed(View):
+    """The past without what follows from a strategy's own trainings: that raises `PathError`.
+
+    How many rows were served, and how many of their labels have arrived, depends on the history
     alone.
     """
 
-    __slots__ = ("_bench",)
+    __slots__ = ("bench",)
 
-    def __init__(self, setup: Setup, serving: Serving, services: Any) -> None:
-        super().__init__(setup, serving, services)
-        self._bench: _Bench = services
+    def __init__(self, fence: Fence, bench: _Bench) -> None:
+        super().__init__(fence, State())
+        self.bench = bench
 
-    @property
-    def reason(self) -> Reason | None:
-        """Raise `PathError`, as all that follows."""
-        raise self._bench.follows("reason")
 
-    @property
-    def trainings(self) -> tuple[int, ...]:
-        """Raise `PathError`."""
-        raise self._bench.follows("trainings")
-
-    @property
-    def spent(self) -> float:
-        """Raise `PathError`."""
-        raise self._bench.follows("spent")
-
-    @property
-    def model(self) -> Model:
-        """Raise `PathError`."""
-        raise self._bench.follows("model")
-
-    @property
-    def challenger(self) -> Model:
-        """Raise `PathError`."""
-        raise self._bench.follows("challenger")
-
-    @property
-    def trial_rows(self) -> slice:
-        """Raise `PathError`."""
-        raise self._bench.follows("trial_rows")
-
-    @property
-    def served(self) -> Served:
-        """Raise `PathError`."""
-        raise self._bench.follows("served")
-
-    def arrived(self, since: int = 0) -> Arrived:
-        """Raise `PathError`."""
-        raise self._bench.follows("arrived()")
-
-    def answered(self, rows: Integers) -> Arrived:
-        """Raise `PathError`."""
-        raise self._bench.follows("answered()")
-
-    def answers(self, rows: Rows) -> Outcomes:
-        """Raise `PathError`."""
-        raise self._bench.follows("answers()")
+for _name in ("reason", "trainings", "spent", "model", "challenger", "trial_rows", "served"):
+    setattr(_Unplayed, _name, _refused(_name, called=False))
+for _name in ("arrived", "answered", "answers"):
+    setattr(_Unplayed, _name, _refused(_name, called=True))
 
 
 def loss_matrix(
@@ -238,13 +207,13 @@ def _score(
     """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
     learner = Learner(setup, store)
     bench = _Bench(learner, window, update)
-    serving = Serving(learner)
-    view = _Unplayed(setup, serving, bench)
+    fence = Fence(setup, Predictions(learner), bench)
+    view = _Unplayed(fence, bench)
     memory = Memory(window, update)
     out: list[_Scored] = []
     with one_thread(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
-            view._move(int(at[k]))
+            fence.move(int(at[k]))
             bench.begin(view.past)
             try:
                 fit = bench.fit(update, bench.select(view), None, None)
@@ -268,18 +237,16 @@ def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
         start, stop, answers = learner.block(fit, past, row, keep=False)
         rows = slice(row, min(stop, until))
         part = slice(rows.start - start, rows.stop - start)
-        weight = setup.stream.weight
-        outcomes = Outcomes(
-            setup.outcome[rows],
+        outcomes = outcomes_of(
+            setup,
+            rows,
+            setup.outcome,
             answers.prediction[part],
             None if answers.score is None else answers.score[part],
             None if answers.probability is None else answers.probability[part],
-            setup.classes,
-            None,
-            -1 if setup.positive is None else setup.positive,
         )
         loss = setup.losses(outcomes)
-        losses.append(loss if weight is None else loss * weight[rows])
+        losses.append(loss if outcomes.weight is None else loss * outcomes.weight)
         row = rows.stop
     return np.concatenate(losses)
 
@@ -381,12 +348,13 @@ def _fresh(
 ) -> tuple[Floats, Integers]:
     learner = Learner(setup, store)
     bench = _Bench(learner, window, update)
-    view = _Unplayed(setup, Serving(learner), bench)
+    fence = Fence(setup, Predictions(learner), bench)
+    view = _Unplayed(fence, bench)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
     with one_thread(setup.model), unchanged(setup.stream, store):
         for point, now in enumerate(at.tolist()):
-            view._move(now)
+            fence.move(now)
             bench.begin(view.past)
             selection = bench.select(view)
             rows[point] = len(selection)

@@ -18,11 +18,11 @@ from backtrain.lossmatrix.trial_models import FreshLosses, fresh_losses, loss_ma
 from backtrain.lossmatrix.tuning import Ages, Fresh, PriceMap, Tuning
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.errors import PartError
+from backtrain.simulator.facts import describe
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.tables import describe
 from backtrain.simulator.texts import code
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy

@@ -30,10 +30,10 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
 from backtrain.simulator.verdict import Verdict
+from backtrain.simulator.view import View, being_asked
 
 if TYPE_CHECKING:
     from backtrain.simulator.setup import Setup
-    from backtrain.simulator.view import View
 
 _LONGEST = 80  # characters of a part or an answer that a message shows
 
@@ -87,11 +87,11 @@ class Watch:
 
     def fires(self, view: View) -> Reason | None:
         """Return why to retrain now, or None."""
-        outer, view._asked = view._asked, self._trigger
+        outer = being_asked(view, self._trigger)
         try:
             answer: object = self._ask(view)
         finally:
-            view._asked = outer
+            being_asked(view, outer)
         if not self._latching:
             return None if answer is None else self._reason(answer, view)
         now = view.model.version, len(view.trainings)

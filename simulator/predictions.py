@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import Fit
 from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.rows import Rows
+from backtrain.simulator.setup import outcomes_of
 from backtrain.simulator.training import Learner
 from backtrain.store.fits import Answers
 
@@ -55,7 +57,7 @@ class Stretch(NamedTuple):
     watch: bool
 
 
-class Serving:
+class Predictions:
     """Predictions of the versions in force, made ahead in blocks and cut where a version ends.
 
     Arrays are indexed by position in the stream. Rows from ``filled`` on hold nothing yet; what
@@ -65,7 +67,7 @@ class Serving:
     def __init__(self, learner: Learner) -> None:
         setup = learner.setup
         n = len(setup.stream)
-        self._learner = learner
+        self.learner = learner
         self._stop = setup.served.stop
         self.filled = self.judged = setup.served.start
         self.stretches: list[Stretch] = []
@@ -119,7 +121,7 @@ class Serving:
         self.ensure(stop)
         if self.judged < stop:
             rows = slice(self.judged, self.filled)
-            self.loss[rows] = self._learner.setup.losses(self.outcomes(rows))
+            self.loss[rows] = self.learner.setup.losses(self.outcomes(rows))
             self.judged = self.filled
 
     def _fill(self, now: Assignment) -> None:
@@ -135,14 +137,14 @@ class Serving:
         self.filled = upper
 
     def _block(self, candidate: Candidate, lower: int, stop: int) -> tuple[int, int, Answers]:
-        start, upper, answers = self._learner.block(candidate.fit, candidate.origin, lower)
+        start, upper, answers = self.learner.block(candidate.fit, candidate.origin, lower)
         return start, min(upper, stop), answers
 
     def _write(
         self,
-        rows: slice | NDArray[np.int64],
+        rows: Rows,
         answers: Answers,
-        where: slice | NDArray[np.int64],
+        where: Rows,
         candidate: Candidate,
     ) -> None:
         self.version[rows] = candidate.version
@@ -159,7 +161,7 @@ class Serving:
 
     def _on_trial(self, now: Assignment, lower: int, upper: int) -> NDArray[np.bool_]:
         if now.sticky:
-            group = self._learner.setup.stream.group
+            group = self.learner.setup.stream.group
             if group is None:
                 raise PartError("a sticky share needs groups; name the stream's `group` column")
             return hashed_share(group[lower:upper]) < now.share
@@ -168,27 +170,27 @@ class Serving:
         so_far = np.arange(lower, upper + 1) - now.trial_row
         return np.diff(so_far * share.numerator // share.denominator) > 0
 
-    def outcomes(self, rows: slice | NDArray[np.int64]) -> Outcomes:
+    def outcomes(self, rows: Rows) -> Outcomes:
         """Labels (known or not) beside the served answers."""
-        setup = self._learner.setup
-        weight = setup.stream.weight
-        return Outcomes(
-            label=setup.truth[rows],
-            prediction=self.prediction[rows],
-            score=None if self.score is None else self.score[rows],
-            probability=None if self.probability is None else self.probability[rows],
-            classes=setup.classes,
-            weight=None if weight is None else weight[rows],
-            positive=-1 if setup.positive is None else setup.positive,
+        return self._outcomes(rows, self.learner.setup.truth)
+
+    def _outcomes(self, rows: Rows, label: NDArray[Any]) -> Outcomes:
+        return outcomes_of(
+            self.learner.setup,
+            rows,
+            label,
+            self.prediction[rows],
+            None if self.score is None else self.score[rows],
+            None if self.probability is None else self.probability[rows],
         )
 
     def scored(self, rows: slice) -> Outcomes:
         """What really came out beside the served answers: for the record, never for a view."""
-        return replace(self.outcomes(rows), label=self._learner.setup.outcome[rows])
+        return self._outcomes(rows, self.learner.setup.outcome)
 
     def scored_loss(self, rows: slice) -> NDArray[np.float64]:
         """Loss against what really came out; ``loss`` is against the labels as recorded."""
-        setup = self._learner.setup
+        setup = self.learner.setup
         return self.loss[rows] if setup.stream.truth is None else setup.losses(self.scored(rows))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
-
-Rows = slice | NDArray[np.int64]
+from backtrain.simulator.rows import Rows as Rows
+from backtrain.simulator.rows import count, positions, span
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +57,15 @@ class Selection:
             object.__setattr__(self, "weights", _kept(weights))
 
     def __len__(self) -> int:
-        if isinstance(self.rows, slice):
-            return int(self.rows.stop - self.rows.start)
-        return len(self.rows)
+        return count(self.rows)
 
     def indices(self) -> NDArray[np.int64]:
         """Positions as an array, shape (n,)."""
-        if isinstance(self.rows, slice):
-            return np.arange(self.rows.start, self.rows.stop)
-        return self.rows
+        return positions(self.rows)
 
     def span(self) -> tuple[int, int] | None:
         """The smallest and the largest position, or None where there are no rows."""
-        if len(self) == 0:
-            return None
-        if isinstance(self.rows, slice):
-            return self.rows.start, self.rows.stop - 1
-        return int(self.rows.min()), int(self.rows.max())
+        return span(self.rows)
 
     def take(self, where: slice | NDArray[Any]) -> Selection:
         """The part of this selection at the given places of it."""

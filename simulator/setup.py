@@ -18,6 +18,8 @@ from backtrain.simulator.clock import Nanoseconds, tick_instants
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
+from backtrain.simulator.rows import Rows
+from backtrain.simulator.sealing import read_only
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -128,7 +130,7 @@ class Setup:
     def ticks(self) -> Nanoseconds:
         """Instants at which a strategy may act."""
         last = min(self.end_at, self.stream.span[1])
-        return _sealed(tick_instants(self.stream, self.tick, self.start_at, last))
+        return read_only(tick_instants(self.stream, self.tick, self.start_at, last))
 
     @cached_property
     def event_at(self) -> Nanoseconds:
@@ -140,7 +142,7 @@ class Setup:
         """Label times in nanoseconds, shape (n,); never is the largest number."""
         at = self.stream.label_time.view(np.int64)
         never = np.isnat(self.stream.label_time)
-        return _sealed(np.where(never, np.iinfo(np.int64).max, at)) if never.any() else at
+        return read_only(np.where(never, np.iinfo(np.int64).max, at)) if never.any() else at
 
     @cached_property
     def labels_in_order(self) -> bool:
@@ -158,7 +160,7 @@ class Setup:
         if self.labels_in_order:
             return self.served.start, at[:arriving]
         order = np.argsort(at, kind="stable")[:arriving]
-        return _sealed(self.served.start + order), _sealed(at[order])
+        return read_only(self.served.start + order), read_only(at[order])
 
     @property
     def groups(self) -> NDArray[Any]:
@@ -203,7 +205,7 @@ class Setup:
     def _arriving(self, labels: NDArray[Any]) -> NDArray[np.float64]:
         y = labels.astype(np.float64, copy=False)
         told = np.isnat(self.stream.label_time) & ~np.isnan(y)
-        return _sealed(np.where(told, np.nan, y) if told.any() else y)
+        return read_only(np.where(told, np.nan, y) if told.any() else y)
 
     @cached_property
     def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
@@ -212,8 +214,8 @@ class Setup:
         classes, inverse = np.unique(np.concatenate(labels), return_inverse=True)
         codes = np.full((2, len(self.stream)), -1, dtype=np.int64)
         codes[:, arrives] = inverse.reshape(len(labels), -1)
-        codes = _sealed(codes)
-        return _sealed(classes), codes[0], codes[1]
+        codes = read_only(codes)
+        return read_only(classes), codes[0], codes[1]
 
     @cached_property
     def positive(self) -> int | None:
@@ -263,17 +265,9 @@ class Setup:
         """Loss of rows whose label may be missing: NaN there, shape (n,)."""
         known = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
         if known.all():
-            return self._rows(outcomes)
+            return _loss_of_rows(self.row_loss, outcomes)
         loss = np.full(len(outcomes), np.nan)
-        loss[known] = self._rows(pick(outcomes, known))
-        return loss
-
-    def _rows(self, outcomes: Outcomes) -> NDArray[np.float64]:
-        loss = self.row_loss.rows(outcomes)
-        if loss.shape != (len(outcomes),):
-            raise SetupError(
-                f"loss {self.row_loss.name!r} returned shape {loss.shape} for {len(outcomes)} rows"
-            )
+        loss[known] = _loss_of_rows(self.row_loss, pick(outcomes, known))
         return loss
 
     # --- checks -------------------------------------------------------------------------------
@@ -328,10 +322,11 @@ class Setup:
         _ = self.row_metrics
 
 
-def _sealed(values: NDArray[Any]) -> NDArray[Any]:
-    """The same array, read-only: parts are handed the setup, too."""
-    values.flags.writeable = False
-    return values
+def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
+    rows = loss.rows(outcomes)
+    if rows.shape != (len(outcomes),):
+        raise SetupError(f"loss {loss.name!r} returned shape {rows.shape} for {len(outcomes)} rows")
+    return rows
 
 
 def _built(name: str, given: Any, kind: type[Any]) -> Any:
@@ -364,6 +359,22 @@ def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
     )
 
 
-def private(values: NDArray[Any]) -> NDArray[Any]:
-    """The same values in memory of their own, from which nothing else can be reached."""
-    return values if values.base is None else values.copy(order="K")
+def outcomes_of(
+    setup: Setup,
+    rows: Rows,
+    label: NDArray[Any],
+    prediction: NDArray[Any],
+    score: NDArray[np.float64] | None,
+    probability: NDArray[np.float64] | None,
+) -> Outcomes:
+    """Labels of rows, out of those of all rows, beside the answers to these rows."""
+    weight = setup.stream.weight
+    return Outcomes(
+        label=label[rows],
+        prediction=prediction,
+        score=score,
+        probability=probability,
+        classes=setup.classes,
+        weight=None if weight is None else weight[rows],
+        positive=-1 if setup.positive is None else setup.positive,
+    )

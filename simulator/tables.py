@@ -1,33 +1,27 @@
-"""Closes the books of a replay: steps, charges for errors and predictions, tables, totals."""
+"""Tables and totals of a replay."""
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.facts import facts_of
 from backtrain.simulator.fits import FitError, NothingToLearnError
 from backtrain.simulator.ledger import KINDS, Charged, words
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.record import Run, Tables, identity
+from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.steps import Steps, charge_served, steps_of
 from backtrain.simulator.texts import code, without_addresses
-from backtrain.store.code_version import sources_of
+from backtrain.simulator.trainer import Trainer
 
-if TYPE_CHECKING:
-    from backtrain.simulator.replay import Replay
-
-_LIBRARIES = ("backtrain", "numpy", "pandas", "scikit-learn", "scipy", "river")
 #: Groups that a record tells apart: a stream may have one for each of a million users.
 _MOST_GROUPS = 100
 _SUPPRESSED = ("cooldown", "budget", "blackout")
@@ -36,84 +30,61 @@ _FAILED = (FitError.event, NothingToLearnError.event)
 _TURNED_DOWN = ("rejected", "rolled back", "superseded")
 
 
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """Stretches between neighbouring ticks and deployments; arrays of shape (steps,)."""
-
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    version: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    scored: NDArray[np.int64]
-    loss: NDArray[np.float64]
-
-    def frame(self) -> pd.DataFrame:
-        """The same as a table."""
-        return pd.DataFrame(
-            {
-                "start": self.start.view("datetime64[ns]"),
-                "end": self.end.view("datetime64[ns]"),
-                "rows": self.rows,
-                "scored": self.scored,
-                "loss": self.loss,
-                "version": self.version,
-            }
-        )
-
-
-def close(replay: Replay, name: str, wall_seconds: float) -> Run:
-    """Turn a finished replay into its record."""
-    setup = replay.setup
+def close(trainer: Trainer, name: str, wall_seconds: float) -> Run:
+    """The record of a replay that has come to its end."""
+    setup = trainer.setup
     rows = setup.served
-    steps = _steps(replay)
-    _charge_serving(replay, steps)
-    charges = replay.ledger.charged()
+    predictions, ledger = trainer.predictions, trainer.accounts.ledger
+    predictions.judge(rows.stop)
+    steps = steps_of(setup, predictions)
+    charge_served(steps, setup, predictions, ledger)
+    charges = ledger.charged()
     tables = {
-        "predictions": lambda: _predictions(replay),
+        "predictions": lambda: _predictions(trainer),
         "steps": steps.frame,
-        "versions": lambda: _versions(replay),
-        "deployments": lambda: _deployments(replay),
-        "events": lambda: _events(replay),
+        "versions": lambda: _versions(trainer),
+        "deployments": lambda: _deployments(trainer),
+        "events": lambda: _events(trainer),
         "charges": charges.frame,
-        "readings": replay.readings.frame,
+        "readings": trainer.readings.frame,
     }
-    totals = _totals(replay, rows, charges, steps)
-    return Run(name, _info(replay, wall_seconds), totals, Tables(tables))
+    totals = _totals(trainer, rows, charges, steps)
+    return Run(name, facts_of(setup, trainer.strategy, wall_seconds), totals, Tables(tables))
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def _predictions(replay: Replay) -> pd.DataFrame:
-    setup, serving, rows = replay.setup, replay.serving, replay.setup.served
+def _predictions(trainer: Trainer) -> pd.DataFrame:
+    setup, predictions, rows = trainer.setup, trainer.predictions, trainer.setup.served
     stream = setup.stream
-    prediction = serving.prediction[rows]
+    prediction = predictions.prediction[rows]
     table: dict[str, Any] = {
         "row": np.arange(rows.start, rows.stop),
         "event_time": stream.event_time[rows],
-        "version": serving.version[rows],
+        "version": predictions.version[rows],
         "prediction": prediction if setup.classes is None else setup.classes[prediction],
-        "score": _score(replay),
+        "score": _score(trainer),
         "label": _plain(stream.y[rows]),
         "label_time": stream.label_time[rows],
-        "loss": serving.scored_loss(rows),
+        "loss": predictions.scored_loss(rows),
         "weight": np.ones(rows.stop - rows.start) if stream.weight is None else stream.weight[rows],
-        "fallback": serving.fallback[rows],
+        "fallback": predictions.fallback[rows],
     }
     if stream.truth is not None:
         table["truth"] = _plain(stream.truth[rows])
-    if serving.probability is not None and setup.classes is not None:
-        for place, label in enumerate(setup.classes):
-            table[f"probability {label}"] = serving.probability[rows, place]
+    if predictions.probability is not None and setup.classes is not None:
+        for position, label in enumerate(setup.classes):
+            table[f"probability {label}"] = predictions.probability[rows, position]
     return pd.DataFrame(table, copy=False)
 
 
-def _score(replay: Replay) -> NDArray[np.float64]:
-    serving, rows = replay.serving, replay.setup.served
-    if serving.score is not None:
-        return serving.score[rows]
-    if replay.setup.classes is None:
-        return serving.prediction[rows].astype(np.float64, copy=False)
+def _score(trainer: Trainer) -> NDArray[np.float64]:
+    predictions, rows = trainer.predictions, trainer.setup.served
+    if predictions.score is not None:
+        return predictions.score[rows]
+    if trainer.setup.classes is None:
+        return predictions.prediction[rows].astype(np.float64, copy=False)
     return np.full(rows.stop - rows.start, np.nan)
 
 
@@ -122,91 +93,21 @@ def _plain(y: NDArray[Any]) -> Any:
     return pd.Series(y).convert_dtypes().to_numpy() if y.dtype.kind == "O" else y
 
 
-# --- steps --------------------------------------------------------------------------------------
-
-
-def _steps(replay: Replay) -> Steps:
-    setup, serving = replay.setup, replay.serving
-    start, end = setup.start_at.value, setup.end_at.value
-    marks = [stretch.at for stretch in serving.stretches]
-    inner = np.unique(np.concatenate((setup.ticks, np.array(marks, dtype=np.int64), [start])))
-    inner = inner[(inner >= start) & (inner <= end)]
-    ends = np.append(inner[1:], end)
-    borders = np.append(setup.event_at.searchsorted(inner), setup.served.stop)
-    place = np.searchsorted(np.array(marks), inner, side="right") - 1
-    champion = np.array([stretch.champion for stretch in serving.stretches])[place]
-    return _sum_up(replay, inner, ends, borders, champion, place)
-
-
-def _sum_up(
-    replay: Replay,
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    borders: NDArray[np.int64],
-    champion: NDArray[np.int64],
-    place: NDArray[np.int64],
-) -> Steps:
-    """Add up the rows of each step; a step that two versions share becomes one entry for each."""
-    setup, serving = replay.setup, replay.serving
-    stretches = serving.stretches
-    shares = np.array([stretch.share for stretch in stretches])
-    shared = np.flatnonzero(shares[place] > 0)
-    n = len(start)
-    step = np.repeat(np.arange(n), np.diff(borders))
-    version = serving.version[setup.served]
-    for extra, where in enumerate(shared):
-        rows = slice(borders[where] - borders[0], borders[where + 1] - borders[0])
-        step[rows][version[rows] != champion[where]] = n + extra
-    challengers = [stretches[place[where]].challenger for where in shared]
-    loss = serving.scored_loss(setup.served)
-    known = ~np.isnan(loss)
-    weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
-    entries = n + len(shared)
-    steps = Steps(
-        np.append(start, start[shared]),
-        np.append(end, end[shared]),
-        np.append(champion, np.array(challengers, dtype=np.int64)),
-        np.bincount(step, minlength=entries),
-        np.bincount(step, weights=known, minlength=entries).astype(np.int64),
-        np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries).astype(
-            np.float64
-        ),
-    )
-    order = np.lexsort((steps.version, steps.start))
-    return Steps(*(getattr(steps, column.name)[order] for column in fields(steps)))
-
-
-def _charge_serving(replay: Replay, steps: Steps) -> None:
-    prices, ledger = replay.setup.prices, replay.ledger
-    ledger.charge_all(steps.start, "error", steps.version, steps.loss, prices.error)
-    answered = steps.rows / 1000
-    ledger.charge_all(steps.start, "predict", steps.version, answered, prices.per_1k_predictions)
-    stretches = replay.serving.stretches
-    stops = [*(stretch.row for stretch in stretches[1:]), replay.setup.served.stop]
-    for now, stop in zip(stretches, stops, strict=True):
-        if now.challenger is None or not now.watch:
-            continue
-        answered_by = replay.serving.version[now.row : stop]
-        for number in (now.champion, now.challenger):
-            watched = np.count_nonzero(answered_by != number) / 1000
-            ledger.charge(now.at, "predict", number, watched, prices.per_1k_predictions)
-
-
 # --- versions, deployments, events --------------------------------------------------------------
 
 
-def _versions(replay: Replay) -> pd.DataFrame:
-    entries = replay.log.versions
+def _versions(trainer: Trainer) -> pd.DataFrame:
+    entries = trainer.log.versions
     names = [entry.name for entry in fields(entries[0])]
     column = dict(zip(names, zip(*map(attrgetter(*names), entries), strict=True), strict=True))
-    at = np.append(replay.setup.event_at, _NAT)  # a training without rows has no span
+    at = np.append(trainer.setup.event_at, _NAT)  # a training without rows has no span
     spans = [(-1, -1) if span is None else span for span in column["span"]]
     oldest, newest = (at[list(side)].view("datetime64[ns]") for side in zip(*spans, strict=True))
     return pd.DataFrame(
         {
             "version": np.array(column["version"], dtype=np.int64),
             "parent": _numbers(column["parent"]),
-            "update": words([code(replay.strategy.update)]).take([0] * len(entries)),
+            "update": words([code(trainer.strategy.update)]).take([0] * len(entries)),
             "reason": pd.array(_reasons(column["reason"]), dtype="str"),
             "decided_at": _times(column["decided_at"]),
             "ready_at": _times(column["ready_at"]),
@@ -221,11 +122,11 @@ def _versions(replay: Replay) -> pd.DataFrame:
     )
 
 
-def _deployments(replay: Replay) -> pd.DataFrame:
+def _deployments(trainer: Trainer) -> pd.DataFrame:
     """Who answered which share from when to when; a stretch with the same share is one row."""
     rows: list[list[Any]] = []
     open_rows: dict[int, list[Any]] = {}
-    for now in replay.serving.stretches:
+    for now in trainer.predictions.stretches:
         shares = {now.champion: 1.0 - now.share}
         if now.challenger is not None:
             shares[now.challenger] = now.share
@@ -247,9 +148,9 @@ def _deployments(replay: Replay) -> pd.DataFrame:
     )
 
 
-def _events(replay: Replay) -> pd.DataFrame:
+def _events(trainer: Trainer) -> pd.DataFrame:
     at, kind, number, reason, statistic, threshold = (
-        zip(*replay.log.events, strict=True) if replay.log.events else ((),) * 6
+        zip(*trainer.log.events, strict=True) if trainer.log.events else ((),) * 6
     )
     events = pd.DataFrame(
         {
@@ -261,24 +162,26 @@ def _events(replay: Replay) -> pd.DataFrame:
             "threshold": np.array(threshold, dtype=np.float64),
         }
     )
-    if not replay.serving.fallback[replay.setup.served].any():
+    if not trainer.predictions.fallback[trainer.setup.served].any():
         return events
-    return pd.concat((events, _fallbacks(replay))).sort_values(
+    return pd.concat((events, _fallbacks(trainer))).sort_values(
         "at", kind="stable", ignore_index=True
     )
 
 
-def _fallbacks(replay: Replay) -> pd.DataFrame:
+def _fallbacks(trainer: Trainer) -> pd.DataFrame:
     """One event for each version that could not score rows, at the first of them."""
-    setup, serving = replay.setup, replay.serving
-    rows = setup.served.start + np.flatnonzero(serving.fallback[setup.served])
-    numbers, first, counts = np.unique(serving.version[rows], return_index=True, return_counts=True)
+    setup, predictions = trainer.setup, trainer.predictions
+    rows = setup.served.start + np.flatnonzero(predictions.fallback[setup.served])
+    numbers, first, counts = np.unique(
+        predictions.version[rows], return_index=True, return_counts=True
+    )
     what = "mean" if setup.classes is None else "prior"
     whys = [
-        replay.learner.why(serving.unable[int(v)], int(rows[at]))
+        trainer.learner.why(predictions.unable[int(v)], int(rows[at]))
         for v, at in zip(numbers, first, strict=True)
     ]
-    said = [
+    sentences = [
         f"{n} rows could not be scored and got the training {what}: {why}"
         for n, why in zip(counts, whys, strict=True)
     ]
@@ -287,7 +190,7 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
             "at": setup.stream.event_time[rows[first]],
             "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
             "version": pd.array(numbers, dtype="Int64"),
-            "reason": pd.Series(_reasons(said), dtype="str"),
+            "reason": pd.Series(_reasons(sentences), dtype="str"),
             "statistic": counts.astype(np.float64),
             "threshold": np.full(len(numbers), np.nan),
         }
@@ -295,7 +198,7 @@ def _fallbacks(replay: Replay) -> pd.DataFrame:
 
 
 def _reasons(texts: Iterable[str]) -> list[str]:
-    """What parts and estimators said; an address in it would make two equal runs differ."""
+    """Reasons without addresses, which would make two equal runs differ."""
     return [without_addresses(str(text)) for text in texts]
 
 
@@ -312,21 +215,21 @@ def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
     )
 
 
-# --- totals and facts ---------------------------------------------------------------------------
+# --- totals -------------------------------------------------------------------------------------
 
 
-def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict[str, Any]:
-    setup, serving = replay.setup, replay.serving
+def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> dict[str, Any]:
+    setup, predictions = trainer.setup, trainer.predictions
     by_kind = {kind: float(charges.amount[charges.kind == kind].sum()) for kind in KINDS}
-    kinds = Counter(kind for _, kind, *_ in replay.log.events)
+    kinds = Counter(kind for _, kind, *_ in trainer.log.events)
     never = np.isnat(setup.stream.label_time[rows])
-    loss, served = serving.scored_loss(rows), serving.scored(rows)
+    loss, served = predictions.scored_loss(rows), predictions.scored(rows)
     scored = ~np.isnan(loss)
     judged = served if scored.all() else pick(served, scored)
     return {
         "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
         **by_kind,
-        "retrains": len(replay.log.trainings),
+        "retrains": len(trainer.log.trainings),
         "deployed": int(kinds.get("deployed", 0)),
         "rejected": sum(int(kinds.get(kind, 0)) for kind in _TURNED_DOWN),
         "failed": sum(int(kinds.get(kind, 0)) for kind in _FAILED),
@@ -337,7 +240,7 @@ def _totals(replay: Replay, rows: slice, charges: Charged, steps: Steps) -> dict
         "scored": int(scored.sum()),
         "never_labelled": int(never.sum()),
         "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
-        "fallback": int(serving.fallback[rows].sum()),
+        "fallback": int(predictions.fallback[rows].sum()),
         "loss": float(steps.loss.sum()),
         "metrics": _metrics(setup, judged),
         "groups": _groups(setup, served, loss),
@@ -375,93 +278,3 @@ def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:
         metric.name: float("nan") if silent and metric.needs_probability else metric(judged)
         for metric in setup.row_metrics
     }
-
-
-def _info(replay: Replay, wall_seconds: float) -> dict[str, Any]:
-    facts = asked(replay.setup, replay.strategy)
-    until = facts["tuned_until"]
-    return {
-        "status": "complete",
-        "id": identity(facts),
-        "in_sample": until is not None and to_timestamp(until) > replay.setup.start_at,
-        **facts,
-        "wall_seconds": wall_seconds,
-    }
-
-
-def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
-    """What a replay is asked: data, strategy, setup, and the code behind them."""
-    stream = setup.stream
-    first, last = stream.span
-    return {
-        "strategy": code(strategy),
-        "parts": describe(strategy),
-        "tuned_until": getattr(strategy, "tuned_until", None),
-        "stream": {
-            "name": stream.name,
-            "fingerprint": stream.fingerprint,
-            "rows": len(stream),
-            "target": stream.target,
-            "first": first.isoformat(),
-            "last": last.isoformat(),
-        },
-        "start": setup.start_at.isoformat(),
-        "end": setup.end_at.isoformat(),
-        "tick": describe(setup.tick),
-        "ticks": len(setup.ticks),
-        "model": " ".join(code(setup.model).split()),
-        "task": setup.task,
-        "features": setup.features,
-        "prices": describe(setup.prices, named=False),
-        "delays": describe(setup.delays, named=False),
-        "loss": setup.row_loss.name,
-        "greater_is_better": {m.name: m.greater_is_better for m in setup.row_metrics},
-        "label_delay_seconds": _label_delay(setup),
-        "drift": [when.isoformat() for when in stream.drift],
-        "faults": [
-            {"name": name, "start": start.isoformat(), "stop": stop.isoformat()}
-            for name, start, stop in stream.faults
-        ],
-        "seed": setup.seed,
-        "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
-        "code": sources_of(_own_code, strategy, setup.model, setup.loss),
-    }
-
-
-def _own_code() -> None:
-    """Nothing: it stands for this package among the code of a replay."""
-
-
-def _label_delay(setup: Setup) -> dict[str, float]:
-    gap = setup.stream.label_time[setup.served] - setup.stream.event_time[setup.served]
-    seconds = gap[~np.isnat(gap)].astype(np.int64) / 1e9
-    if len(seconds) == 0:
-        return {"median": 0.0, "p95": 0.0, "max": 0.0}
-    median, p95 = np.quantile(seconds, [0.5, 0.95])
-    return {"median": float(median), "p95": float(p95), "max": float(seconds.max())}
-
-
-def describe(value: Any, named: bool = True) -> Any:
-    """A part as plain data: its class under ``type``, then its fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        inside = {spec.name: describe(getattr(value, spec.name)) for spec in fields(value)}
-        return {"type": type(value).__name__, **inside} if named else inside
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return [describe(item) for item in sorted(value, key=code)]
-    if isinstance(value, dict):
-        return {without_addresses(str(key)): describe(item) for key, item in value.items()}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    own_text = "__str__" in {name for kind in type(value).__mro__[:-1] for name in vars(kind)}
-    return without_addresses(str(value)) if own_text else code(value)
-
-
-@lru_cache
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

@@ -15,16 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.fits import (
-    AnyUpdate,
-    Fit,
-    FitError,
-    NothingToLearnError,
-    needs_parent,
-)
+from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError, needs_parent
 from backtrain.simulator.randomness import LOCK, seeded
+from backtrain.simulator.sealing import private
 from backtrain.simulator.selection import Rows, Selection
-from backtrain.simulator.setup import Setup, SetupError, private
+from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.threads import has_params, threads_to_hold
 from backtrain.store.code_version import environment, is_trusted, origin_of
 from backtrain.store.content import content, content_for_seed

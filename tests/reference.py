@@ -25,6 +25,7 @@ from backtrain import Delays, Reason, Selection
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.simulator.setup import pick
+from backtrain.simulator.state import State
 from backtrain.simulator.view import FitError
 from backtrain.strategies import (
     AllOf,
@@ -747,7 +748,7 @@ class SlowView:
         self.task = "classification" if replay.classify else "regression"
         self.past = len(replay.past())
         self.labelled = SlowLabelled(replay)
-        self._asked = None
+        self._state = State()
 
     def reading(self, statistic: float, threshold: float = math.nan) -> None:
         """Readings are no part of the plain replay."""

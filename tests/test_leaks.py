@@ -266,7 +266,7 @@ class Clairvoyant:
     """Trains on fewer rows if a large label is to come: it reaches round the fence."""
 
     def select(self, view):
-        coming = np.abs(view._setup.stream.y[view.past :])
+        coming = np.abs(view._fence.setup.stream.y[view.past :])
         return Selection(view.labelled.newest(10 if np.nanmax(coming) > 50 else 20))
 
 
@@ -278,7 +278,7 @@ class Foreboding:
         return self
 
     def fires(self, view):
-        coming = np.abs(view._setup.stream.X[view.past :])
+        coming = np.abs(view._fence.setup.stream.X[view.past :])
         return None if coming.max() > 50 else Reason("all will be well")
 
 
