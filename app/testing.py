@@ -25,8 +25,8 @@ from backtrain.audit.examine import audit
 from backtrain.audit.records import differences, whole
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.ledger import Delays, Prices
-from backtrain.simulator.protocols import PartError
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code

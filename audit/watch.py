@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.protocols import Reason, Selection, Verdict
+from backtrain.simulator.reason import Reason
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code, without_addresses
+from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Model, View
 from backtrain.strategies.strategy import Strategy
 
