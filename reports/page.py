@@ -6,9 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backtrain.reports import facts, faulty, figures, groups, happened, luck, tables, triggers
+from backtrain.reports import (
+    facts,
+    faulty,
+    figures,
+    groups,
+    happened,
+    html,
+    luck,
+    tables,
+    triggers,
+)
 from backtrain.reports.eras import Eras
-from backtrain.reports.html import Picture, draw, page
 from backtrain.reports.verdict import Recommendation
 
 if TYPE_CHECKING:
@@ -16,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def render(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture] | None = None
+    comparison: Comparison, baseline: str, pictures: Mapping[str, html.Picture] | None = None
 ) -> str:
     """The whole report as HTML: no request leaves the page, and it reads without script."""
-    pictures = draw(figures.makers(comparison, baseline)) if pictures is None else pictures
-    return page("page.html", **_context(comparison, baseline, pictures))
+    pictures = html.draw(figures.makers(comparison, baseline)) if pictures is None else pictures
+    return html.page("page.html", **_context(comparison, baseline, pictures))
 
 
 def notebook(comparison: Comparison, baseline: str) -> str:
@@ -28,11 +37,11 @@ def notebook(comparison: Comparison, baseline: str) -> str:
     ranked = tables.ranked(comparison, baseline)
     verdict = comparison.verdict(baseline)
     lines = {"lead": verdict.sentence, "lines": verdict.beside}
-    return page("notebook.html", **lines, table=ranked, first="strategy")
+    return html.page("notebook.html", **lines, table=ranked, first="strategy")
 
 
 def _context(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, Picture]
+    comparison: Comparison, baseline: str, pictures: Mapping[str, html.Picture]
 ) -> dict[str, Any]:
     verdict = comparison.verdict(baseline)
     schedules = comparison.schedules

@@ -18,7 +18,7 @@ from hourly import Stops
 from backtrain import Backtest, Prices, Run, Strategy
 from backtrain.cli import main
 from backtrain.datasets.synthetic import abrupt
-from backtrain.reports import archive, html
+from backtrain.reports import archive, html, page
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator import manifest
 from backtrain.simulator.manifest import RecordError, RecordWarning
@@ -58,7 +58,7 @@ def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(makers: object, files: bool = False) -> dict[str, html.Picture]:
         return {name: html.Picture("", "", b"png") for name in ("one", "two")}  # type: ignore[arg-type]
 
-    monkeypatch.setattr(html, "render", render)
+    monkeypatch.setattr(page, "render", render)
     monkeypatch.setattr(html, "draw", draw)
 
 
@@ -595,7 +595,7 @@ def test_a_figure_that_fails_costs_that_figure(
 def test_a_report_that_fails_costs_no_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "render", lambda *_: 1 / 0)
+    monkeypatch.setattr(page, "render", lambda *_: 1 / 0)
     monkeypatch.setattr(html, "draw", lambda *_, **__: {})
     with pytest.raises(ZeroDivisionError):
         NEW.save(tmp_path)
