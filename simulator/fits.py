@@ -29,7 +29,7 @@ class AnyUpdate(Protocol):
 
 
 def needs_parent(update: object) -> bool:
-    """Whether a fit depends on more than its rows; so it does unless the update denies it."""
+    """Whether a fit depends on more than its rows; true unless the update denies it."""
     return bool(getattr(update, "needs_parent", True))
 
 

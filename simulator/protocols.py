@@ -9,7 +9,7 @@ from typing import Any
 _MOVED = {
     **dict.fromkeys(("Monitor", "Trial", "Part", "Policy", "RecordedAnswers"), "parts"),
     **dict.fromkeys(("Trigger", "Window", "Update", "Gate"), "parts"),
-    **dict.fromkeys(("needs_parent", "rows_fitted"), "asking"),
+    **{"needs_parent": "fits", "rows_fitted": "asking"},
     **{"PartError": "errors", "Reason": "reason", "Verdict": "verdict"},
     **dict.fromkeys(("Selection", "Rows"), "selection"),
 }
