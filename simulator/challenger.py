@@ -19,8 +19,8 @@ from backtrain.simulator.texts import code
 from backtrain.simulator.trainer import Trainer
 from backtrain.simulator.verdict import Verdict
 
-#: A gate that asks for so many fits at one instant never comes to an end.
-_MOST_STAGES = 1000
+#: A gate that gives so many verdicts at one instant would never come to an end.
+_MOST_STAGES = 100
 
 
 class Challenger:

@@ -34,7 +34,7 @@ _ALWAYS["sklearn"] = "scikit-learn"
 
 @dataclass(frozen=True)
 class Origin:
-    """What the code of an object is worth as part of a name.
+    """Whether the code of an object lasts, and which versions identify it.
 
     Attributes
     ----------
@@ -60,12 +60,12 @@ def origin_of(value: Any) -> Origin:
     >>> origin_of(lambda x: x).lasting
     False
     """
-    watcher = _Watcher()
+    collector = _KindCollector()
     try:
-        watcher.dump(value)
+        collector.dump(value)
     except Exception:
         return Origin(False, ())  # what cannot be pickled cannot be kept on disk either
-    versions = [_version_of(kind) for kind in watcher.kinds]
+    versions = [_version_of(kind) for kind in collector.kinds]
     known = {version for version in versions if version is not None}
     return Origin(None not in versions, tuple(sorted(known - {""})))
 
@@ -114,12 +114,12 @@ def _is_trusted(value: Any, seen: set[int]) -> bool:
 
 def sources_of(*values: Any) -> str:
     """Digest of the code behind objects: versions where it is installed, else its source files."""
-    watcher = _Watcher(through=True)
+    collector = _KindCollector(through=True)
     for value in values:
         with suppress(Exception):  # it cannot be pickled: what came before was seen
-            watcher.dump(value)
-    kinds = sorted({(kind.__module__ or "", kind.__qualname__) for kind in watcher.kinds})
-    versions = {kind: _version_of(kind) for kind in watcher.kinds}
+            collector.dump(value)
+    kinds = sorted({(kind.__module__ or "", kind.__qualname__) for kind in collector.kinds})
+    versions = {kind: _version_of(kind) for kind in collector.kinds}
     sources = sorted({_source(kind) if v is None else v for kind, v in versions.items()})
     return hashlib.blake2b(repr((kinds, sources)).encode(), digest_size=8).hexdigest()
 
@@ -133,8 +133,8 @@ def environment() -> tuple[str, ...]:
     return (*libraries, f"python {sys.version_info[0]}.{sys.version_info[1]}", *machine, str(own))
 
 
-class _Watcher(pickle.Pickler):
-    """Writes down the classes and functions that pickling comes across, and nothing else."""
+class _KindCollector(pickle.Pickler):
+    """Collects the classes and functions that an object is pickled with; writes nothing."""
 
     def __init__(self, through: bool = False) -> None:
         super().__init__(_Nowhere(), protocol=5)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from backtrain.store.cache_dir import read_own, refuse_strangers
-from backtrain.store.locks import Turns
-from backtrain.store.sqlite import Index
+from backtrain.store.locks import NamedLocks
+from backtrain.store.sqlite import SharedDatabase
 
 #: The name of this layout; another layout gets another folder.
 _LAYOUT = "v1"
@@ -29,7 +29,7 @@ CREATE INDEX IF NOT EXISTS by_use ON entries (used, size);
 """
 
 
-class Shelf:
+class DiskStore:
     """Bytes under names in a directory, for any number of processes and threads at once.
 
     Nothing that happens to the directory raises, `StoreError` aside: what is damaged is dropped
@@ -50,8 +50,8 @@ class Shelf:
         self._home = directory / _LAYOUT
         self._files = self._home / "files"
         inner = (self._home, self._files, self._home / "locks")
-        self._index = Index(self._home / "index.sqlite", _SCHEMA, (directory, *inner))
-        self._turns = Turns(inner[-1])
+        self._index = SharedDatabase(self._home / "index.sqlite", _SCHEMA, (directory, *inner))
+        self._locks = NamedLocks(inner[-1])
         self._used: set[str] = set()
         self._written = 0
         for folder in (directory, *inner):
@@ -82,7 +82,7 @@ class Shelf:
         return bytes(payload)
 
     def put(self, key: str, payload: bytes) -> None:
-        """Keep a payload; the caller has the key's `turn`."""
+        """Keep a payload; the caller holds the key's `lock`."""
         if len(payload) + _OVERHEAD_BYTES <= self.max_bytes:
             self._index.do(lambda index: self._put(index, key, payload), None)
 
@@ -124,12 +124,12 @@ class Shelf:
             (self._files / key).unlink(missing_ok=True)
 
     @contextmanager
-    def turn(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> Iterator[None]:
         """Be the only one, among all processes, to work on the key; never on two at once."""
         with ExitStack() as stack:
             if self._index.do(lambda _: True, False):  # opening makes the folder of the locks
                 try:
-                    stack.enter_context(self._turns.take(key))
+                    stack.enter_context(self._locks.hold(key))
                 except OSError as error:
                     self._index.trouble(error)
             yield

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.store.disk import Shelf
-from backtrain.store.locks import Turns
-from backtrain.store.lru import Recent, weigh
+from backtrain.store.disk import DiskStore
+from backtrain.store.locks import NamedLocks
+from backtrain.store.lru import LRU, weigh
 
 GIB = 2**30
 
@@ -87,12 +87,12 @@ class FitStore:
         self.max_bytes = max_bytes
         self.max_memory = max_memory
         self.asked = self.computed = self.read = self.predicted = 0
-        self._shelf = None if self.directory is None else Shelf(self.directory, max_bytes)
-        self._recent = Recent(max_memory)
+        self._disk = None if self.directory is None else DiskStore(self.directory, max_bytes)
+        self._memory = LRU(max_memory)
         self._prices: dict[str, float] = {}
         self._weights: dict[type, int] = {}
         self._guard = threading.Lock()
-        self._turns = Turns()
+        self._locks = NamedLocks()
         self._kept: list[str] = []  # what this store has put on disk, in this order
 
     def __repr__(self) -> str:
@@ -113,12 +113,12 @@ class FitStore:
         """
         with self._guard:
             self.asked += 1
-        found = self._recent.get(name)
+        found = self._memory.get(name)
         if found is not None:
             return found, True
-        shelf = self._shelf if lasting else None
-        with self._turn(name, shelf):
-            found = self._recent.get(name) or self._read_fit(name, shelf)
+        disk = self._disk if lasting else None
+        with self._lock(name, disk):
+            found = self._memory.get(name) or self._read_fit(name, disk)
             if found is not None:
                 return found, True
             self._count(computed=1)
@@ -126,8 +126,8 @@ class FitStore:
             price = self._prices.setdefault(name, made.cpu_seconds)
             if price != made.cpu_seconds:
                 made = replace(made, cpu_seconds=price)
-            size = self._keep(name, shelf, (made.model, made.cpu_seconds, made.seed))
-            self._recent.put(name, made, self._weight(made.model) if size is None else size)
+            size = self._keep(name, disk, (made.model, made.cpu_seconds, made.seed))
+            self._memory.put(name, made, self._weight(made.model) if size is None else size)
         return made, False
 
     def answers(
@@ -137,70 +137,70 @@ class FitStore:
 
         ``lasting`` is that of the fit.
         """
-        found: Answers | None = self._recent.get(key)
+        found: Answers | None = self._memory.get(key)
         if found is not None:
             return found
-        shelf = self._shelf if lasting else None
-        name = key[0] if shelf is None else "-".join(map(str, key))
-        with self._turn(name, shelf):
-            found = self._recent.get(key)
+        disk = self._disk if lasting else None
+        name = key[0] if disk is None else "-".join(map(str, key))
+        with self._lock(name, disk):
+            found = self._memory.get(key)
             if found is None:
-                found = self._read_answers(name, shelf, key[2] - key[1])
+                found = self._read_answers(name, disk, key[2] - key[1])
                 if found is None:
                     self._count(predicted=1)
                     found = make()
-                    self._keep(name, shelf, found.arrays())
+                    self._keep(name, disk, found.arrays())
                 size = sum(array.nbytes for array in found.arrays() if array is not None)
-                self._recent.put(key, found, size)
+                self._memory.put(key, found, size)
         return found
 
-    def _read_fit(self, name: str, shelf: Shelf | None) -> StoredFit | None:
-        content, size = self._read(name, shelf, _is_fit)
+    def _read_fit(self, name: str, disk: DiskStore | None) -> StoredFit | None:
+        content, size = self._read(name, disk, _is_fit)
         if content is None:
             return None
         model, cpu_seconds, seed = content
         self._count(read=1)
         cpu_seconds = self._prices.setdefault(name, cpu_seconds)
         found = StoredFit(name, model, cpu_seconds, seed)
-        self._recent.put(name, found, size)
+        self._memory.put(name, found, size)
         return found
 
-    def _read_answers(self, name: str, shelf: Shelf | None, rows: int) -> Answers | None:
-        content, _ = self._read(name, shelf, lambda content: _are_answers(content, rows))
+    def _read_answers(self, name: str, disk: DiskStore | None, rows: int) -> Answers | None:
+        content, _ = self._read(name, disk, lambda content: _are_answers(content, rows))
         return None if content is None else Answers(*content)
 
     # --- disk ---------------------------------------------------------------------------------
 
-    def _turn(self, name: str, shelf: Shelf | None) -> AbstractContextManager[Any]:
-        """Be the only thread, and with a shelf the only process, to work on this name."""
-        return self._turns.take(name) if shelf is None else shelf.turn(name)
+    def _lock(self, name: str, disk: DiskStore | None) -> AbstractContextManager[Any]:
+        """The lock of a name: among threads, and with a disk among processes."""
+        return self._locks.hold(name) if disk is None else disk.lock(name)
 
     @staticmethod
     def _read(
-        name: str, shelf: Shelf | None, fits: Callable[[Any], bool]
+        name: str, disk: DiskStore | None, fits: Callable[[Any], bool]
     ) -> tuple[tuple[Any, ...] | None, int]:
-        """What is on the shelf, where it fits there, and its length."""
-        payload = None if shelf is None else shelf.get(name)
-        if shelf is None or payload is None:
+        """The valid content of an entry and its length; None and 0 where there is none."""
+        payload = None if disk is None else disk.get(name)
+        if disk is None or payload is None:
             return None, 0
         try:
             content = pickle.loads(payload)
         except Exception:
             content = None
         if not fits(content):
-            shelf.damaged(name)
+            disk.damaged(name)
             return None, 0
         return content, len(payload)
 
-    def _keep(self, name: str, shelf: Shelf | None, content: tuple[Any, ...]) -> int | None:
-        """Put it on the shelf; returns its length, or None when it is not there."""
-        if shelf is None:
+    def _keep(self, name: str, disk: DiskStore | None, content: tuple[Any, ...]) -> int | None:
+        """Put it on the disk; returns its length, or None when it is not there."""
+        if disk is None:
             return None
         try:
             payload = pickle.dumps(content, protocol=5)
         except Exception:
             return None  # a model that cannot be pickled stays in memory
-        shelf.put(name, payload)
+        disk.put(name, payload)
         self._kept.append(name)
         return len(payload)
 
@@ -211,13 +211,13 @@ class FitStore:
 
         Fits and answers are on disk as soon as they are made, so a killed process loses nothing.
         """
-        if self._shelf is not None:
-            self._shelf.flush()
+        if self._disk is not None:
+            self._disk.flush()
 
     def info(self) -> dict[str, Any]:
         """The disk's ``path``, ``entries``, ``bytes``, ``max_bytes``; what this store counted."""
         nothing = {"path": None, "entries": 0, "bytes": 0, "max_bytes": self.max_bytes}
-        disk = nothing if self._shelf is None else self._shelf.info()
+        disk = nothing if self._disk is None else self._disk.info()
         counts = ("asked", "computed", "read", "predicted")
         return disk | {name: getattr(self, name) for name in counts}
 
@@ -227,16 +227,16 @@ class FitStore:
 
     def forget(self, mark: int) -> None:
         """Drop what this store has put on disk since the mark, and all that it holds in memory."""
-        self._recent = Recent(self.max_memory)
-        if self._shelf is not None:
-            self._shelf.drop(self._kept[mark:])
+        self._memory = LRU(self.max_memory)
+        if self._disk is not None:
+            self._disk.drop(self._kept[mark:])
 
     def clear(self) -> None:
         """Forget everything, in memory and on disk."""
-        self._recent = Recent(self.max_memory)
+        self._memory = LRU(self.max_memory)
         self._prices.clear()
-        if self._shelf is not None:
-            self._shelf.clear()
+        if self._disk is not None:
+            self._disk.clear()
 
     def _weight(self, model: Any) -> int:
         """About the bytes of a model; looked at ever more rarely: to look costs a small fit."""

@@ -1,4 +1,4 @@
-"""One at a time: turns that threads and processes take at the work on a name."""
+"""Locks by name: one thread and one process at a time computes a fit or an answer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ STRIPES = 64
 _POLL_SECONDS = 0.002
 
 
-class Turns:
+class NamedLocks:
     """Locks by name, among the threads of this process, and with a folder among all processes.
 
-    Never take two turns at once: names share locks, so two could wait for each other. The system
-    gives back the turns of a process that is killed.
+    Never hold two at once: names share locks, so two could wait for each other. The system releases
+    the locks of a process that is killed.
 
     Parameters
     ----------
     folder : Path, optional
-        Where the lock files are; it exists when the first turn is taken.
+        Where the lock files are; it exists when the first lock is taken.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -36,8 +36,8 @@ class Turns:
         self._stripes = [_Stripe() for _ in range(STRIPES)]
         _EVERY.add(self)
 
-    def take(self, name: str) -> AbstractContextManager[Any]:
-        """Be the only one to work on a name; raises OSError when the folder cannot be used."""
+    def hold(self, name: str) -> AbstractContextManager[Any]:
+        """Hold the lock of a name; raises OSError when the folder cannot be used."""
         if self._folder is None:
             return self._stripes[hash(name) % STRIPES].threads
         return self._among_processes(name, self._folder)
@@ -83,15 +83,15 @@ class _Stripe:
         self.close()
 
 
-_EVERY: weakref.WeakSet[Turns] = weakref.WeakSet()
+_EVERY: weakref.WeakSet[NamedLocks] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
     """Let go of the parent's locks: a child that kept them would hold them when it has died."""
-    for turns in list(_EVERY):
-        for stripe in turns._stripes:
+    for locks in list(_EVERY):
+        for stripe in locks._stripes:
             stripe.close()
-        turns._stripes = [_Stripe() for _ in range(STRIPES)]
+        locks._stripes = [_Stripe() for _ in range(STRIPES)]
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""What was used last, in memory: bounded by its bytes."""
+"""A cache in memory that drops the least recently used entries."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from collections.abc import Hashable
 from typing import Any
 
 
-class Recent:
-    """What was used last, as much of it as there is room for; for several threads."""
+class LRU:
+    """A cache of at most so many bytes, safe for threads; always keeps the newest entry."""
 
     def __init__(self, max_bytes: int) -> None:
         self._room = max_bytes
-        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._guard = threading.Lock()
 
     def get(self, key: Hashable) -> Any:
-        """What is held under the key, or None."""
+        """The value of the key, or None."""
         with self._guard:
-            found = self._held.get(key)
+            found = self._entries.get(key)
             if found is None:
                 return None
-            self._held.move_to_end(key)
+            self._entries.move_to_end(key)
             return found[0]
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
-        """Hold a value of that many bytes; what was not used for longest makes way."""
+        """Keep a value of that many bytes; the least recently used entries are dropped for it."""
         with self._guard:
-            _, before = self._held.pop(key, (None, 0))
-            self._held[key] = value, size
+            _, before = self._entries.pop(key, (None, 0))
+            self._entries[key] = value, size
             self._room += before - size
-            while self._room < 0 and len(self._held) > 1:
-                _, (_, freed) = self._held.popitem(last=False)
+            while self._room < 0 and len(self._entries) > 1:
+                _, (_, freed) = self._entries.popitem(last=False)
                 self._room += freed
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backtrain.store.cache_dir import make_private, refuse_strange_file
-from backtrain.store.locks import Turns
+from backtrain.store.locks import NamedLocks
 
 T = TypeVar("T")
 
@@ -21,8 +21,8 @@ T = TypeVar("T")
 _SUFFIXES = ("", "-wal", "-shm")
 
 
-class Index:
-    """Lends its connection to pieces of work, one at a time; nothing that the disk does raises.
+class SharedDatabase:
+    """Runs functions on one connection, one at a time; failures of the disk never raise.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._guard = threading.RLock()
-        self._opening = Turns(path.parent)
+        self._opening = NamedLocks(path.parent)
         self._renewed = self._off = False
         _EVERY.add(self)
 
@@ -82,8 +82,8 @@ class Index:
             make_private(folder)
         self.refuse_strangers()
         # Two processes that turn one new file into a write-ahead log would disturb each other. This
-        # turn may come on top of another one: nobody who has it asks for any other.
-        with self._opening.take("open"):
+        # lock may be held on top of another one: nobody who holds it asks for any other.
+        with self._opening.hold("open"):
             # For the user alone, whatever the umask says; SQLite gives its other files this mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(
@@ -114,7 +114,7 @@ class Index:
                 self.warn(f"the disk cannot be used, and fits stay in memory ({error})")
 
     def _renew(self) -> None:
-        with suppress(OSError), self._opening.take("open"):
+        with suppress(OSError), self._opening.hold("open"):
             # Unless another process has done it already.
             if self._inode in (0, self.path.stat().st_ino):
                 for suffix in _SUFFIXES:
@@ -128,8 +128,8 @@ class Index:
 
 # --- forks --------------------------------------------------------------------------------------
 
-_EVERY: weakref.WeakSet[Index] = weakref.WeakSet()
-_FORKING: list[Index] = []
+_EVERY: weakref.WeakSet[SharedDatabase] = weakref.WeakSet()
+_FORKING: list[SharedDatabase] = []
 
 
 def _before_fork() -> None:

@@ -30,7 +30,7 @@ from backtrain.simulator.replay import replay
 from backtrain.store import disk
 from backtrain.store.cache_dir import StoreError, default_directory
 from backtrain.store.fits import Answers, FitStore, StoredFit
-from backtrain.store.lru import Recent
+from backtrain.store.lru import LRU
 from backtrain.strategies import EveryRows, Expanding, Sliding, WarmStart
 
 STRATEGIES = {
@@ -626,7 +626,7 @@ class TestProcesses:
         context = multiprocessing.get_context("fork")
 
         def child() -> None:
-            store._recent = Recent(10**6)
+            store._memory = LRU(10**6)
             assert store.fit("a", refuse, lasting=True)[1]
             store.fit("b", made, lasting=True)
 

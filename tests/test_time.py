@@ -1192,3 +1192,12 @@ def test_a_trigger_is_tuned_on_what_is_known_at_start_and_on_nothing_else():
 
     run = backtest().replay(Strategy(Tuned(4), Expanding()))
     assert events_of(run, "trained") == [(6, "trained")]
+
+
+def test_a_gate_that_asks_for_fits_for_ever_is_refused():
+    class Always:
+        def review(self, view):
+            return Verdict.refit(Selection(view.labelled.all()))
+
+    with pytest.raises(PartError, match="review\\(\\) gave 100 verdicts at one instant; let it"):
+        backtest(tick="2h").replay(Strategy(At((6,)), Expanding(), gate=Always()))
