@@ -84,8 +84,11 @@ class SharedDatabase:
         # Two processes that turn one new file into a write-ahead log would disturb each other. This
         # lock may be held on top of another one: nobody who holds it asks for any other.
         with self._opening.hold("open"):
-            # For the user alone, whatever the umask says; SQLite gives its other files this mode.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # For the user alone, whatever the umask says; SQLite gives its other files this mode. A
+            # file that is there is not opened here: to close it would give up the locks of other
+            # connections of this process, and a process that leaves would drop their log.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(
                 self.path, timeout=60, isolation_level=None, check_same_thread=False
             )

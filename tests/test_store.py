@@ -517,6 +517,18 @@ class TestTrust:
         with pytest.raises(StoreError, match="a link or the like"):
             FitStore(tmp_path)
 
+    def test_a_second_store_of_a_process_gives_up_no_lock_of_the_first(self, tmp_path) -> None:
+        """Else another process that leaves takes itself for the last, and removes the log in use."""
+        first, second = FitStore(tmp_path), FitStore(tmp_path)
+        first.fit("a", made, lasting=True)
+        second.fit("b", made, lasting=True)
+        leave = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM entries')"
+        index = tmp_path / "v1" / "index.sqlite"
+        subprocess.run([sys.executable, "-c", leave, str(index)], check=True)
+        assert index.with_name("index.sqlite-wal").exists()
+        first.fit("c", made, lasting=True)
+        assert FitStore(tmp_path).fit("c", refuse, lasting=True)[1]
+
     def test_files_are_private_whatever_the_umask_says(self, tmp_path: Path) -> None:
         before = os.umask(0)
         try:
