@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.facts import asked
 from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.manifest import warn
@@ -29,7 +31,7 @@ from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.texts import printable
+from backtrain.simulator.texts import code, printable
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
@@ -270,10 +272,29 @@ class Backtest(Setup):
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
         with _bar(len(strategies), progress) as bar:
-            for run in parallel(jobs):
-                yield run
-                bar.set_postfix_str(printable(run.name))
-                bar.update(1)
+            try:
+                for run in parallel(jobs):
+                    yield run
+                    bar.set_postfix_str(printable(run.name))
+                    bar.update(1)
+            except pickle.PicklingError:
+                _refuse_unsendable(strategies)
+                raise
+
+
+def _refuse_unsendable(strategies: Mapping[str, Strategy]) -> None:
+    """Raise `PartError` for a part that cannot be sent to another process."""
+    for name, strategy in strategies.items():
+        for kind in ("trigger", "window", "update", "gate"):
+            part = getattr(strategy, kind)
+            try:
+                pickle.dumps(joblib.wrap_non_picklable_objects(part))
+            except Exception as error:
+                raise PartError(
+                    f"strategy {name!r}: its {kind} {code(part)} cannot be sent to another process "
+                    f"({type(error).__name__}: {error}); make what cannot be copied in monitor(), "
+                    "open(), select() or fit(), or use n_jobs=1"
+                ) from None
 
 
 def _keep(keeper: Keeper | None, run: Run) -> None:

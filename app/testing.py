@@ -23,6 +23,7 @@ import backtrain
 from backtrain import strategies
 from backtrain.audit.examine import audit
 from backtrain.audit.records import differences, whole
+from backtrain.audit.watch import name_of
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.errors import PartError
@@ -106,13 +107,12 @@ def check_part(part: Any, setup: Setup | None = None, kind: Kind | None = None) 
         _check_openers(part)
         _check_nonsense(part)
     strategy = part if isinstance(part, Strategy) else _strategy(part, kind or _kind_of(part))
-    refusals: list[str] = []
-    if not sum([_tried(part, strategy, some, refusals) for some in _setups(strategy, setup)]):
-        _fail(
-            part,
-            f"{refusals[0]} (so on every history and model that it was tried on; where it needs "
-            "another, give setup=Backtest(stream, model, ...))",
-        )
+    try:
+        _check_in_replays(part, strategy, setup)
+    except AssertionError as error:
+        if function and kind is None:
+            error.add_note("a function is taken for a trigger; of a window, say kind='window'")
+        raise
 
 
 # --- the part by itself ---------------------------------------------------------------------------
@@ -237,6 +237,23 @@ def _is_number(hint: Any) -> bool:
 # --- the part in replays --------------------------------------------------------------------------
 
 
+def _check_in_replays(part: Any, strategy: Strategy, given: Setup | None) -> None:
+    refused: dict[str, str] = {}
+    setups = _setups(strategy, given)
+    for some in setups:
+        refusals: list[str] = []
+        if not _tried(part, strategy, some, refusals):
+            refused[some[0].task] = refusals[0]
+    if len(refused) == len(setups):
+        _fail(
+            part,
+            f"{next(iter(refused.values()))} (so on every history and model that it was tried on; "
+            "where it needs another, give setup=Backtest(stream, model, ...))",
+        )
+    for task, why in refused.items():
+        warnings.warn(f"{name_of(part)}: not tried on {task}: {why}", stacklevel=3)
+
+
 def _tried(part: Any, strategy: Strategy, setups: list[Setup], refusals: list[str]) -> bool:
     """Try it on the first of these that it fits; why it fits none is added to the refusals."""
     for setup in setups:
@@ -301,7 +318,10 @@ def _kind_of(part: Any) -> Kind:
         if callable(getattr(part, method, None)):
             return kind
     if not callable(part):
-        _fail(part, "neither a trigger (fires), a window (select), an update (fit) nor a gate")
+        _fail(
+            part,
+            "neither a trigger (fires), a window (select), an update (fit) nor a gate (review)",
+        )
     return "trigger"
 
 

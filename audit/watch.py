@@ -7,6 +7,7 @@ import functools
 import hashlib
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.asking import selection_of
+from backtrain.simulator.errors import PartError
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code, without_addresses
@@ -111,7 +114,7 @@ def _watched_function(function: Any, kind: str, name: str, log: Log) -> Any:
     @functools.wraps(function)
     def asked(view: View) -> Any:
         answer = function(view)
-        held.log.answers.append(Answer(kind, name, view.at, _shown(answer)))
+        held.log.answers.append(Answer(kind, name, view.at, _meaning(function, answer, view)))
         return answer
 
     return asked
@@ -165,10 +168,19 @@ def _recording(
             answer = _reviewed(method, self, view, name, log)
         else:
             answer = method(self, *given)
-        log.answers.append(Answer(kind, name, log.now, _shown(answer)))
+        shown = _meaning(self, answer, view) if asked == "select" else _shown(answer)
+        log.answers.append(Answer(kind, name, log.now, shown))
         return answer
 
     return recorded
+
+
+def _meaning(window: Any, answer: Any, view: Any) -> str:
+    """An answer, and rows by which they are: a slice and an array may select the same."""
+    if isinstance(answer, slice | np.ndarray | pd.Series | list) and view is not None:
+        with suppress(PartError):
+            answer = selection_of(window, answer, view.past)
+    return _shown(answer)
 
 
 def _shown(answer: Any) -> str:

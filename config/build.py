@@ -117,7 +117,7 @@ def _module(name: str) -> Any:
             raise ConfigError(f"importing {name!r} failed: {error}") from error
         parent, _, missing = error.name.rpartition(".")
         if not parent:
-            where = "is it in this directory, or installed?"
+            where = "call from its directory, put that on PYTHONPATH, or install it"
             raise ConfigError(f"there is no module {missing!r}; {where}") from None
         hint = nearest(missing, _submodules(parent))
         raise ConfigError(f"{parent!r} has no module {missing!r}; did you mean {hint}?") from None

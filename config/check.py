@@ -102,7 +102,9 @@ def _arguments(
     signature = _Signature.of(target)
     dot = f"{path}." if path else ""
     for key in signature.required[len(positional) :]:
-        if key not in keys:
+        if key not in keys and key == "view" and inspect.isfunction(target):
+            yield _Problem(path, f": {name} is a function of the view; add +{path}._partial_=true")
+        elif key not in keys:
             yield _Problem(f"{dot}{key}", f" is needed by {name}", "add +")
     yield from _nested(f"{dot}_args_", list(positional))
     for key, value in keys.items():
@@ -133,7 +135,10 @@ def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
         if isinstance(inner, Mapping) and "_target_" in inner:
             yield from _node(place, inner)
         else:
-            says = f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain list`"
+            says = (
+                f"={inner!r}: not a preset, which is a mapping with a _target_; see `backtrain "
+                "list`; a file of a strategy of your own begins with `defaults: [_base]`"
+            )
             yield _Problem(place, says)
 
 

@@ -149,7 +149,8 @@ def _no_such_choice(error: MissingConfigException) -> str:
     options = [option for option in options if not option.startswith("_")]
     if not options:
         return str(error)
-    return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}"
+    own = f"for one of your own: --config-dir=DIR, where DIR/{group}/{choice}.yaml is"
+    return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}; {own}"
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -90,6 +90,9 @@ class Watch:
         outer = being_asked(view, self._trigger)
         try:
             answer: object = self._ask(view)
+        except Exception as error:
+            _name_part(error, self._trigger, "fires")
+            raise
         finally:
             being_asked(view, outer)
         if not self._latching:
@@ -109,7 +112,9 @@ class Watch:
         if isinstance(answer, str) and answer.strip():
             return Reason(answer, raised_at=view.now)
         if not isinstance(answer, Reason):
-            _refuse(self._trigger, "fires", answer, "Reason('why') to retrain, None to wait")
+            _refuse(
+                self._trigger, "fires", answer, "Reason('why') or True to retrain, None to wait"
+            )
         if answer.raised_at is None:
             return replace(answer, raised_at=view.now)
         return answer
@@ -150,11 +155,20 @@ def select(window: Any, view: View) -> Selection:
 
     Beside a `Selection`: a slice of the past rows, positions, or a mask over the past rows.
     """
-    answer: object = window(view) if is_function(window) else window.select(view)
+    try:
+        answer: object = window(view) if is_function(window) else window.select(view)
+    except Exception as error:
+        _name_part(error, window, "select")
+        raise
+    return selection_of(window, answer, view.past)
+
+
+def selection_of(window: object, answer: object, past: int) -> Selection:
+    """What a window's answer selects of so many past rows; `PartError` for what selects none."""
     if isinstance(answer, Selection):
         return answer
     try:
-        rows = _positions(answer, view.past)
+        rows = _positions(answer, past)
         return Selection(rows)
     except (PartError, TypeError, ValueError) as error:
         why = f" ({error})" if isinstance(error, PartError) else ""
@@ -242,7 +256,11 @@ class Judge:
 
     def review(self, view: View) -> Verdict:
         """Judge the challenger."""
-        answer: object = self._trial.review(view)
+        try:
+            answer: object = self._trial.review(view)
+        except Exception as error:
+            _name_part(error, self._gate, "review")
+            raise
         if isinstance(answer, Verdict):
             return answer
         if isinstance(answer, (bool, np.bool_)):
@@ -257,6 +275,11 @@ def trial_of(gate: object) -> Judge:
 
 
 # --- what they share ------------------------------------------------------------------------------
+
+
+def _name_part(error: Exception, part: object, called: str) -> None:
+    """Say of an error inside which part it was raised."""
+    error.add_note(f"in {called}() of {_shown(part)}")
 
 
 def _refuse(part: object, called: str, answer: object, instead: str) -> NoReturn:

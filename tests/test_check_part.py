@@ -13,6 +13,7 @@ from gallery import parts as gallery
 from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, PartError, Reason, Selection, Strategy
+from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.strategies import Every, FeatureDrift, Sliding
 from backtrain.testing import check_part
@@ -153,3 +154,72 @@ def test_a_copy_that_is_another_one() -> None:
     with pytest.raises(AssertionError, match="Grows"):
         check_part(Grows())
     assert np.isfinite(Grows.copies)
+
+
+def newest(view):
+    """Rows as the view hands them out: a slice, or an array where a label is late."""
+    return view.labelled.newest(40)
+
+
+@dataclass(frozen=True)
+class Newest:
+    rows: int = 40
+
+    def select(self, view):
+        return view.labelled.newest(self.rows)
+
+
+@pytest.mark.parametrize("window", [newest, Newest()])
+def test_rows_are_the_same_as_a_slice_or_an_array(window) -> None:
+    """The future decides whether labels are in order, and so in which form rows are handed out."""
+    check_part(window, kind="window")
+    stream = apply(abrupt(n=1_000, task="regression"), Fixed("30h"))
+    audit = Backtest(stream, Ridge(), tick="12h").audit(Strategy(Every("3D"), window), data=False)
+    assert audit.passed, audit
+
+
+def test_of_a_window_function_it_is_said_how_to_check_it() -> None:
+    with pytest.raises(AssertionError) as raised:
+        check_part(newest)
+    assert "kind='window'" in raised.value.__notes__[-1]
+
+
+class Twice:
+    """A model without classes."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def predict(self, X):
+        return self.model.predict(X)
+
+
+@dataclass(frozen=True)
+class RegressionOnly:
+    needs_parent = False
+
+    def fit(self, model, X, y, weights, parent, seed):
+        return Twice(model.fit(X, y))
+
+
+def test_a_task_that_a_part_does_not_fit_is_named() -> None:
+    with pytest.warns(UserWarning, match=r"RegressionOnly.*not tried on classification.*classes_"):
+        check_part(RegressionOnly())
+
+
+def test_an_error_inside_a_part_names_the_part() -> None:
+    def divides(view):
+        return 1 / 0
+
+    backtest = Backtest(abrupt(n=400, task="regression"), Ridge())
+    with pytest.raises(ZeroDivisionError) as raised:
+        backtest.replay(Strategy(divides, Newest()))
+    assert any("in fires() of" in note for note in raised.value.__notes__)
+
+
+def test_a_part_that_cannot_be_sent_is_named() -> None:
+    backtest = Backtest(abrupt(n=400, task="regression"), Ridge())
+    lock = threading.Lock()
+    held = Strategy(lambda view: bool(lock) and view.now.day == 1, Newest())
+    with pytest.raises(PartError, match=r"strategy 'held': its trigger .* n_jobs=1"):
+        backtest.compare({"static": Strategy(Every("9D"), Newest()), "held": held}, n_jobs=2)

@@ -277,7 +277,7 @@ NOT_FOUND = {
     "trigger._target_=backtrain.strategis.Every": "trigger._target_='backtrain.strategis.Every': "
     "'backtrain' has no module 'strategis'; did you mean 'strategies'?",
     "trigger._target_=my_modul.Mine": "trigger._target_='my_modul.Mine': "
-    "there is no module 'my_modul'; is it in this directory, or installed?",
+    "there is no module 'my_modul'; call from its directory, put that on PYTHONPATH, or install it",
     "trigger._target_=Mine": "trigger._target_='Mine': "
     "needs a module and a name, such as 'my_module.MyTrigger'",
     "model=estimator": "model._target_ is not given; add model._target_=VALUE",

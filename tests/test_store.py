@@ -518,7 +518,7 @@ class TestTrust:
             FitStore(tmp_path)
 
     def test_a_second_store_of_a_process_gives_up_no_lock_of_the_first(self, tmp_path) -> None:
-        """Else another process that leaves takes itself for the last, and removes the log in use."""
+        """Else a process that leaves takes itself for the last, and removes the log in use."""
         first, second = FitStore(tmp_path), FitStore(tmp_path)
         first.fit("a", made, lasting=True)
         second.fit("b", made, lasting=True)
