@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import dataclasses
+import functools
 import pickle
 import sys
 import warnings
@@ -13,6 +14,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
+from joblib import wrap_non_picklable_objects
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
@@ -120,7 +122,7 @@ def check_part(part: Any, setup: Setup | None = None, kind: Kind | None = None) 
 
 def _check_copies(part: Any) -> None:
     ways: dict[str, Callable[[Any], Any]] = {
-        "sent to another process": lambda value: pickle.loads(pickle.dumps(value)),
+        "sent to another process": _sent,
         "copied": copy.deepcopy,
     }
     for how, remake in ways.items():
@@ -134,7 +136,7 @@ def _check_copies(part: Any) -> None:
                 "monitor(), open() or fit()",
                 error,
             )
-        if not _same(again, part):
+        if "lambda" not in code(part) and not _same(again, part):
             _fail(
                 part,
                 f"{how}, it is another one: {code(again)}; keep all that matters in attributes "
@@ -142,9 +144,14 @@ def _check_copies(part: Any) -> None:
             )
 
 
+def _sent(value: Any) -> Any:
+    """A value as another process gets it, lambdas and classes of a notebook included."""
+    return pickle.loads(pickle.dumps(wrap_non_picklable_objects(value, keep_wrapper=False)))
+
+
 def _check_repr(part: Any) -> None:
     """A part with a `repr` of its own is shown in records by it."""
-    if _inherits(part, "__repr__") or "<" in repr(part):  # it says that it is no code
+    if _inherits(part, "__repr__") or "<" in repr(part) or "lambda" in repr(part):  # no code
         return
     try:
         again = eval(repr(part), _names(part))
@@ -165,6 +172,9 @@ def _names(part: Any) -> dict[str, Any]:
     for value in _held(part):
         names |= vars(sys.modules.get(type(value).__module__, builtins))
         names[type(value).__name__] = type(value)
+        if _is_function(value):  # shown as module and name
+            home = getattr(value, "func", value).__module__.partition(".")[0]
+            names |= {"functools": functools, home: sys.modules[home]}
     return names
 
 
@@ -198,8 +208,12 @@ def _check_openers(part: Any) -> None:
     for opener in _OPENERS:
         if not callable(getattr(part, opener, None)):
             continue
-        state = getattr(part, opener)()
-        if state is not part and state is getattr(part, opener)():
+        try:
+            state, other = getattr(part, opener)(), getattr(part, opener)()
+        except Exception as error:
+            shown = f"{type(error).__name__}: {error}"
+            _fail(part, f"{opener}() raises {shown}; make what holds the state in it", error)
+        if state is not part and state is other:
             _fail(
                 part,
                 f"{opener}() gives the same object twice, so one replay would go on where another "
@@ -378,8 +392,8 @@ def history(rng: np.random.Generator, n: int, task: str = "regression") -> Strea
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two parts are equal; where their class does not say, whether they look so."""
-    if _inherits(one, "__eq__"):
+    """Whether two parts are equal; functions, and where the class does not say: look so."""
+    if _inherits(one, "__eq__") or any(map(_is_function, _held(one))):
         return type(one) is type(other) and code(one) == code(other)
     return bool(one == other)
 

@@ -164,20 +164,27 @@ def _names_rows(table: _Table, name: str, column: Floats) -> str | None:
     if not np.isfinite(values).all() or (values != np.round(values)).any():
         return None
     steps = np.diff(values)
-    times = np.diff(table.newest(table.stream.event_time).view(np.int64))
+    at = table.newest(table.stream.event_time).view(np.int64)
+    times = np.diff(at)
     counts = (steps == steps[0]).all() and steps[0] != 0
     from_the_first = abs(values[0] - table.first) <= 1 and steps[0] == 1
-    if counts and ((times != times[0]).any() or from_the_first):
+    is_clock = _is_clock(values, at)
+    if counts and (from_the_first or ((times != times[0]).any() and not is_clock)):
         return "it counts the rows; a model learns from it when something was; leave it out"
-    if counts or len(values) < 10 * _FEWEST:
+    if counts or is_clock or len(values) < 10 * _FEWEST:
         return None
     distinct, span = len(np.unique(values)), values.max() - values.min() + 1
-    if np.allclose(steps * times[0], times * steps[0]):
-        return None  # a clock, which is known
     # So many different numbers in so short a span do not come about by chance.
     if distinct == len(values) and span <= 10 * len(values):
         return "it has another whole number for every row: an identifier; leave it out"
     return None
+
+
+def _is_clock(values: Floats, at: NDArray[np.int64]) -> bool:
+    """Whether whole numbers are the time, rounded; that is known."""
+    passed = (at - at[0]).astype(np.float64)
+    speed = (values[-1] - values[0]) / max(passed[-1], 1.0)
+    return bool(speed != 0 and np.abs(values - values[0] - speed * passed).max() <= 2)
 
 
 # --- columns and labels, or other columns ---------------------------------------------------------

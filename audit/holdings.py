@@ -259,7 +259,7 @@ class _Statistics:
             self._add(f"column {name!r}", column, first)
 
     def _add(self, name: str, column: NDArray[np.float64], first: int) -> None:
-        for statistic in ("mean", "std", "median"):
+        for statistic in ("mean", "std", "median", "min", "max"):
             whole, known = (_statistic(statistic, values) for values in (column, column[:first]))
             telling = np.isfinite(whole) and len(f"{whole:.12g}".replace(".", "")) > 8
             if telling and not np.isclose(whole, known, rtol=1e-6):

@@ -93,7 +93,7 @@ def name_of(part: object) -> str:
 
 
 def _watched(part: Any, kind: str, log: Log) -> Any:
-    if isinstance(part, type) or not hasattr(part, "__dict__"):
+    if isinstance(part, type):
         return part
     name = name_of(part)
     if callable(part) and not _has_methods(part, kind):

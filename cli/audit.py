@@ -13,10 +13,10 @@ from backtrain.audit.data import data_findings
 from backtrain.audit.examine import audit
 from backtrain.audit.findings import Audit, Finding
 from backtrain.cli.terminal import say
+from backtrain.config import launch
 from backtrain.config.build import ConfigError
 from backtrain.config.compose import composed, in_order, split
 from backtrain.config.keys import RunKeys
-from backtrain.config.launch import is_sweep
 from backtrain.config.study import Study, load
 
 _HELP = """\
@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
     # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
     sys.path.insert(0, os.getcwd())
     arguments = in_order(arguments)
-    if is_sweep(arguments):
+    if launch.only_shows(arguments):
+        return launch.show(arguments, "run")
+    if launch.is_sweep(arguments):
         raise ConfigError("audit takes one configuration at a time; leave -m out")
     study = load(*split(composed(arguments, "run", RunKeys)[0]))
     say(str(study))

@@ -129,7 +129,7 @@ def _of_function(value: Any) -> Iterator[object]:
     elif isinstance(value, MethodType):
         if _is_frozen(value.__self__):
             yield from _changeable(value.__self__)
-        elif hasattr(value.__self__, "__dict__") and not isinstance(value.__self__, type):
+        elif not isinstance(value.__self__, type):
             yield value.__self__
     elif isinstance(value, FunctionType) and _is_own(value.__globals__.get("__name__")):
         yield from _changeable([held for _, held in _held(value)])
@@ -148,8 +148,7 @@ def _is_frozen(value: Any) -> bool:
 
 
 def _is_part(value: object) -> bool:
-    methods = any(hasattr(value, method) for method in _REMEDIES)
-    return methods and hasattr(value, "__dict__") and not isinstance(value, type)
+    return any(hasattr(value, name) for name in _REMEDIES) and not isinstance(value, type)
 
 
 def _state(part: object) -> dict[str, bytes | None]:
@@ -167,9 +166,16 @@ def _state(part: object) -> dict[str, bytes | None]:
         fresh = part
     return {
         name: _digest(value)
-        for name, value in vars(fresh).items()
+        for name, value in _attributes(fresh).items()
         if not isinstance(getattr(type(part), name, None), cached_property)
     }
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    """Attributes of an object, those in ``__slots__`` included."""
+    state: Any = object.__getstate__(value)
+    plain, slots = state if isinstance(state, tuple) else (state, None)
+    return (plain or {}) | (slots or {})
 
 
 def _held(function: FunctionType | partial[Any]) -> Iterator[tuple[str, object]]:

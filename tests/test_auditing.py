@@ -148,6 +148,13 @@ def test_a_slip_ends_with_2(capsys: Any) -> None:
     assert "exit code" in capsys.readouterr().out
 
 
+def test_what_only_shows_a_config_audits_nothing(capsys: Any) -> None:
+    assert main(["audit", *SMALL, "strategy=monthly", "--cfg", "job"]) == 0
+    said = capsys.readouterr().out
+    assert "audit of" not in said
+    assert "strategy:\n" in said
+
+
 @dataclass(frozen=True)
 class Nothing:
     """Holds what many parts hold."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.linear_model import Ridge
 from backtrain import Backtest, PartError, Reason, Selection, Strategy
 from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.synthetic import abrupt
-from backtrain.strategies import Every, FeatureDrift, Sliding
+from backtrain.strategies import AnyOf, Every, FeatureDrift, Sliding
 from backtrain.testing import check_part
 
 
@@ -79,8 +80,35 @@ class Raises(MonthEnd):
         raise KeyError("oops")
 
 
+class Slotted:
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 3
+
+    def fires(self, view: Any) -> bool:
+        return view.past % self.count == 0
+
+
+class CountsInASlot(Slotted):
+    __slots__ = ()
+
+    def fires(self, view: Any) -> bool:
+        self.count += 1
+        return self.count % 5 == 0
+
+
+class NoMonitor(MonthEnd):
+    def monitor(self) -> MonthEnd:
+        raise OSError("no such file")
+
+
 def on_mondays(view: Any) -> bool:
     return view.now.dayofweek == 0
+
+
+def on_day(view: Any, day: int) -> bool:
+    return view.now.day == day
 
 
 def test_plain_functions() -> None:
@@ -90,7 +118,18 @@ def test_plain_functions() -> None:
         check_part(lambda view: view.labelled.newest(25))
 
 
-@pytest.mark.parametrize("part", [MonthEnd(), Strict(3), gallery.Counts(), gallery.Seeded()])
+@pytest.mark.parametrize(
+    "part",
+    [
+        MonthEnd(),
+        Strict(3),
+        gallery.Counts(),
+        gallery.Seeded(),
+        AnyOf(on_mondays, partial(on_day, day=3), Every("9h")),
+        Slotted(),
+        AnyOf(lambda view: view.now.day == 2, MonthEnd(3)),
+    ],
+)
 def test_a_part_of_ones_own_passes(part: Any) -> None:
     check_part(part)
 
@@ -105,8 +144,10 @@ def test_a_part_of_ones_own_passes(part: Any) -> None:
         (Dumb(), r"its repr is no code that builds it \(SyntaxError"),
         (Forgets(3), "its repr builds another one"),
         (OneMonitor(), r"monitor\(\) gives the same object twice"),
+        (NoMonitor(), r"monitor\(\) raises OSError: no such file"),
         (Raises(), "raises on 'four days of regression'.*KeyError: 'oops'"),
         (gallery.CountsInItself(), "seen changed during the replay"),
+        (CountsInASlot(), "count changed during the replay"),
         (gallery.CountsInADefault(), "is not repeatable.*changed during a replay"),
         (gallery.Tosses(), "draws from .*global generator"),
         (

@@ -90,6 +90,18 @@ def test_what_it_says_names_both_rows_and_when_the_label_is_known() -> None:
     assert "takes that of row 0, known only at 2024-01-04" in finding.says
 
 
+def test_a_clock_in_whole_units_is_no_identifier_where_rows_come_irregularly() -> None:
+    rng = np.random.default_rng(0)
+    seconds = np.cumsum(rng.integers(300, 900, size=2_000))
+    jittered = 3_600 * np.arange(2_000) + rng.integers(0, 3_000, size=2_000)
+    for since, unit in ((seconds, 60), (jittered, 3_600)):
+        at = np.datetime64("2024-01-01", "ns") + since * np.timedelta64(1, "s")
+        clock = pd.DataFrame({"clock": since // unit + 480_000})
+        assert parts(Stream(clock, rng.normal(size=2_000), at)) == []
+        number = pd.DataFrame({"order": 1_000 + np.cumsum(rng.integers(1, 4, size=2_000))})
+        assert parts(Stream(number, rng.normal(size=2_000), at)) == ["column 'order'"]
+
+
 def test_classes_that_follow_each_other_are_no_copies() -> None:
     """Yesterday's class is often today's; only the very same column is found."""
     rng = np.random.default_rng(4)

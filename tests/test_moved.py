@@ -45,3 +45,22 @@ def test_paths_that_are_folders_now_need_no_warning(line) -> None:
     subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", line], check=True
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "name"),
+    [
+        ("drift", "two_sample", "ks_statistic"),
+        ("drift", "two_sample", "benjamini_hochberg"),
+        ("updates", "refit", "fit_weighted"),
+        ("gates", "holdout", "split_newest"),
+        ("windows", "sliding", "need_weights"),
+    ],
+)
+def test_helpers_of_a_file_that_is_a_folder_now_are_found(folder, file, name) -> None:
+    old = importlib.import_module(f"backtrain.strategies.{folder}")
+    new = importlib.import_module(f"{old.__name__}.{file}")
+    with pytest.warns(DeprecationWarning, match=f"^{name} is now in {new.__name__}$"):
+        assert getattr(old, name) is getattr(new, name)
+    with pytest.raises(AttributeError, match=f"{old.__name__!r} has no attribute 'other'"):
+        _ = old.other

@@ -91,7 +91,7 @@ class Reaches:
         return self
 
     def fires(self, view: Any) -> Reason | None:
-        data = view._setup.stream
+        data = view._fence.setup.stream
         if self.look == "features":
             found = float(data.X[view.past : view.past + 30, 0].mean()) > 0
         elif self.look == "label times":
@@ -120,7 +120,7 @@ class PeeksAtLabels:
     """A window that looks at labels that have not arrived."""
 
     def select(self, view: Any) -> Selection:
-        labels = view._setup.stream.y[: view.past]
+        labels = view._fence.setup.stream.y[: view.past]
         rising = np.nanmean(labels[-5:]) > np.nanmean(labels[:-5])
         return Selection(view.labelled.newest(20 if rising else 30))
 
@@ -139,7 +139,7 @@ class Foresees:
         return selection, None
 
     def review(self, view: Any) -> Verdict:
-        data, rows = view._setup.stream, slice(view.past, view.past + 40)
+        data, rows = view._fence.setup.stream, slice(view.past, view.past + 40)
         features = data.X[rows]
         gap = np.abs(features.sum(axis=1) - data.y[rows]).mean()
         return Verdict.deploy() if gap > 10 else Verdict.reject()
