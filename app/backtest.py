@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
-from backtrain.audit.examine import audit
-from backtrain.audit.findings import Audit
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.regret import with_hindsight
 from backtrain.lossmatrix.trial_models import loss_matrix
@@ -36,6 +35,9 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
+
+if TYPE_CHECKING:
+    from backtrain.audit.findings import Audit
 
 _AUDIT_BAR = "{l_bar}{bar}| audit [{elapsed}<{remaining}]"
 
@@ -236,6 +238,8 @@ class Backtest(Setup):
         >>> backtest.audit(Strategy(Every("5D"), Sliding("9D")), name="every 5 days")
         <audit of 'every 5 days': passed>
         """
+        from backtrain.audit.examine import audit
+
         with tqdm(total=1, disable=not progress, bar_format=_AUDIT_BAR, smoothing=0) as bar:
             return audit(self, strategy, instants, name, data, _advance(bar, 0))
 

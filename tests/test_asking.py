@@ -134,7 +134,9 @@ def test_triggers_of_triggers_take_the_same() -> None:
 @pytest.mark.parametrize("answer", [0, 1, 0.5, [], "", " ", float("nan"), Reason])
 @pytest.mark.parametrize("around", [lambda t: t, AnyOf, lambda t: Cooldown(t, "1h"), Not])
 def test_what_is_no_reason_is_refused(answer: Any, around: Any) -> None:
-    with pytest.raises(PartError, match=r"^Says\(answer=.*return Reason\('why'\) or True to retrain, None"):
+    with pytest.raises(
+        PartError, match=r"^Says\(answer=.*return Reason\('why'\) or True to retrain, None"
+    ):
         replayed(around(Says(answer)))
 
 

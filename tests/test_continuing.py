@@ -476,7 +476,7 @@ def test_to_look_for_it_costs_nothing_and_changes_no_number(monkeypatch: Any) ->
     strategy = Strategy(Every("2D"), Sliding(WINDOW), PartialFit())
     runs = []
     for newest in (100, 0):
-        monkeypatch.setattr("backtrain.simulator.replay.NEWEST", newest)
+        monkeypatch.setattr("backtrain.simulator.trainer.NEWEST", newest)
         setup = Backtest(drifting("regressor"), SGDRegressor(random_state=0), start=0.3)
         runs.append(setup.replay(strategy))
     for table in ("predictions", "charges", "versions"):

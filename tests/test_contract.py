@@ -354,7 +354,7 @@ def test_what_does_nothing_is_refused_when_it_is_built(name: str, part: Any) -> 
         with pytest.raises(PartError, match=r"monitor\(\) gave .*, which has no method 'fires'"):
             hourly().replay(Strategy(**parts))
         return
-    with pytest.raises(PartError, match=rf"Strategy\({name}\): .* is not an? {name}, it has no"):
+    with pytest.raises(PartError, match=rf"Strategy\({name}=.*\): is not an? {name}, it has no"):
         Strategy(**parts)
 
 

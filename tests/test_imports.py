@@ -39,7 +39,7 @@ DOORS = {
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"tuning"},
-    ("config", "simulator"): {"parts", "fits"},
+    ("config", "simulator"): {"constraints", "ledger"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.
 CALLS = {
