@@ -102,10 +102,12 @@ def _arguments(
     signature = _Signature.of(target)
     dot = f"{path}." if path else ""
     for key in signature.required[len(positional) :]:
-        if key not in keys and key == "view" and inspect.isfunction(target):
-            yield _Problem(path, f": {name} is a function of the view; add +{path}._partial_=true")
-        elif key not in keys:
-            yield _Problem(f"{dot}{key}", f" is needed by {name}", "add +")
+        if key not in keys:
+            says, add = f" is needed by {name}", "add +"
+            if path and inspect.isfunction(target):
+                says += f", a function; where it is the part itself, add +{path}._partial_=true"
+                add = "else add +"
+            yield _Problem(f"{dot}{key}", says, add)
     yield from _nested(f"{dot}_args_", list(positional))
     for key, value in keys.items():
         if key not in signature.hints and not signature.open:

@@ -271,6 +271,9 @@ NOT_FOUND = {
     "trigger=on_dates": "trigger.dates is not given; add trigger.dates=VALUE",
     "trigger=any_of +trigger.x=1": "trigger.x: AnyOf takes nothing; remove it",
     "~trigger.every": "trigger.every is needed by Every; add +trigger.every=VALUE",
+    "trigger=custom trigger._target_=backtrain.models.coded": "trigger.estimator is needed by "
+    "coded, a function; where it is the part itself, add +trigger._partial_=true; "
+    "else add +trigger.estimator=VALUE",
     "task=foo": "task='foo': must be 'auto' or 'regression' or 'classification'",
     "trigger._target_=backtrain.strategies.Evry": "trigger._target_='backtrain.strategies.Evry': "
     "'backtrain.strategies' has no 'Evry'; did you mean 'Every'?",

@@ -1,6 +1,5 @@
 """Parts as a stranger writes them: the page on parts runs, functions and bare classes are parts."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -50,12 +49,12 @@ def test_the_python_of_the_page_runs(beside: Path) -> None:
 def test_the_commands_of_the_page_run(beside: Path, line: str) -> None:
     words = line.split()
     assert words[0] == "backtrain"
-    more = ["hydra.run.dir=out", "progress=false", "hindsight=false"]
+    # One process: workers that other tests have started know nothing of this directory.
+    more = ["hydra.run.dir=out", "progress=false", "hindsight=false", "n_jobs=1"]
     assert main([*words[1:], *more]) == 0
     assert (beside / "out" / "report.html").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("backtrain.testing") is None, reason="not there yet")
 def test_the_tests_of_the_page_pass(beside: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_parts.py"]
     done = subprocess.run(
