@@ -24,8 +24,13 @@ from backtrain.strategies import BeatsChampion, Every, Expanding, PerformanceDro
 
 DATASETS = {
     "bike": [],
-    "flights": ["model=gradient_boosting", "model.classification.max_iter=8"],
+    "flights": [],
     "abrupt": ["dataset.n=4000", "dataset.task=classification"],
+}
+MODELS = {
+    "bike": ["model=linear"],
+    "flights": ["model=gradient_boosting", "model.classification.max_iter=8"],
+    "abrupt": ["model=linear"],
 }
 #: Models for updates that the linear one does not fit.
 FITTING = {
@@ -62,15 +67,17 @@ def presets() -> list[str]:
 def audit_all(datasets: list[str], strategies: bool = True) -> int:
     codes = []
     for dataset in datasets:
-        usual = [f"dataset={dataset}", "progress=false", "cache=false", "model=linear"]
-        usual += DATASETS[dataset]
-        one = ["audit", "comparison=one", *usual]
+        usual = [f"dataset={dataset}", "progress=false", "cache=false", *DATASETS[dataset]]
+        one = ["audit", "comparison=one", *usual, *MODELS[dataset]]
         if strategies:
-            codes.append(main(["audit", "comparison=catalogue", *usual]))
-            codes += [main([*one, f"strategy={p}", *FITTING.get(p, [])]) for p in presets()]
+            codes.append(main(["audit", "comparison=catalogue", *usual, *MODELS[dataset]]))
+            for preset in presets():
+                model = FITTING.get(preset, MODELS[dataset])
+                codes.append(
+                    main(["audit", "comparison=one", *usual, *model, f"strategy={preset}"])
+                )
         for kind, names in PARTS.items():
-            for name in names.split():
-                codes.append(main([*one, "strategy=parts", f"{kind}={name}"]))
+            codes += [main([*one, "strategy=parts", f"{kind}={n}"]) for n in names.split()]
     print(f"{len(codes)} audits, {sum(map(bool, codes))} with findings or errors")
     return max(codes)
 
