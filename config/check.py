@@ -138,7 +138,7 @@ def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
             yield from _node(place, inner)
         else:
             says = (
-                f"={inner!r}: not a preset, which is a mapping with a _target_; see `backtrain "
+                f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain "
                 "list`; a file of a strategy of your own begins with `defaults: [_base]`"
             )
             yield _Problem(place, says)
