@@ -169,3 +169,22 @@ class Nothing:
 def test_plain_parameters_are_no_holdings() -> None:
     assert backtest().audit(Strategy(Nothing(), Sliding("10D"))).passed
     assert gallery.Seeded() == gallery.Seeded()
+
+
+@dataclass(frozen=True)
+class Above:
+    """Holds a limit, and never fires."""
+
+    limit: float
+
+    def fires(self, view):
+        return self.limit < -1e9
+
+
+def test_a_limit_that_is_an_extreme_of_all_labels_is_found_where_that_is_yet_to_come() -> None:
+    labels, first = stream().y, backtest().served.start
+    assert np.argmin(labels) > first > np.argmax(labels)
+    found = backtest().audit(Strategy(Above(labels.min()), Sliding("10D")), data=False).findings
+    assert list(found["check"]) == ["holds the history"]
+    for known in (labels.max(), labels[:first].min()):
+        assert backtest().audit(Strategy(Above(known), Sliding("10D")), data=False).passed
