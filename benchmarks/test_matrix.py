@@ -1,4 +1,4 @@
-"""Schedules by look-up, the clairvoyant one, and how a matrix is made."""
+"""Schedules by look-up, the oracle, and how a matrix is made."""
 
 import numpy as np
 import pytest

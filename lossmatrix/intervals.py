@@ -6,8 +6,8 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset
 
-#: More candidates than this are thinned out: each must be trained and scored on all that follows.
-MOST_CANDIDATES = 700
+#: More trial models than this are thinned out: each must be trained and scored on all that follows.
+MOST_MODELS = 700
 #: Intervals and ages where a tick is a time offset of fixed length, and where it is not, in ticks.
 _TIMES = tuple(
     pd.Timedelta(count, unit)  # type: ignore[arg-type]
@@ -24,13 +24,13 @@ _THINNED = (1, 2, 3, 4, 6, 7, 12, 14, 24, 28, 48, 96, 168, 336, 672)
 
 
 def usual_thinning(ticks: int) -> int:
-    """Every how many ticks a candidate is trained, so that they are not too many.
+    """Every how many ticks a model is trained, so that they are not too many.
 
     >>> usual_thinning(641), usual_thinning(15_384)
     (1, 24)
     """
-    known = (step for step in _THINNED if ticks <= step * MOST_CANDIDATES)
-    return next(known, -(-ticks // MOST_CANDIDATES))
+    known = (step for step in _THINNED if ticks <= step * MOST_MODELS)
+    return next(known, -(-ticks // MOST_MODELS))
 
 
 def label(tick: str | int, count: int) -> str:

@@ -27,14 +27,14 @@ def tossed(
     chance = _chances(following, count, usual if free is None else free)
     if free is None:
         return _toss(following, chance, draws, rng)
-    found, off = [], []
+    tosses, off = [], []
     for _ in range(_MOST_TOSSES):
-        found.append(_toss(following, chance, draws, rng))
-        off.append(abs(ticks - found[-1] @ busy - free))
+        tosses.append(_toss(following, chance, draws, rng))
+        off.append(abs(ticks - tosses[-1] @ busy - free))
         if (np.concatenate(off) == 0).sum() >= draws:
             break
     nearest = np.argsort(np.concatenate(off), kind="stable")[:draws]
-    return np.concatenate(found)[nearest]
+    return np.concatenate(tosses)[nearest]
 
 
 def _toss(
@@ -86,11 +86,11 @@ def spread(following: Integers, count: int) -> NDArray[np.bool_]:
         return np.zeros((1, len(following)), dtype=bool)
     gap = ticks / count
     phases = np.arange(0, gap, 1.0)
-    places = np.floor(phases[:, None] + gap * np.arange(count)).astype(np.int64) + 1
+    ticks_wanted = np.floor(phases[:, None] + gap * np.arange(count)).astype(np.int64) + 1
     wanted = np.zeros((len(phases), len(following)), dtype=bool)
     free = np.ones(len(phases), dtype=np.int64)
     for turn in range(count):
-        at = np.maximum(places[:, turn], free)
+        at = np.maximum(ticks_wanted[:, turn], free)
         fits = at <= ticks
         wanted[np.flatnonzero(fits), at[fits]] = True
         free = np.where(fits, following[np.minimum(at, ticks)], len(following))

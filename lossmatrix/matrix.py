@@ -1,6 +1,6 @@
-"""The loss of every model at every age: schedules by look-up, the clairvoyant one, and luck.
+"""The loss of every model at every age: schedules by look-up, the oracle, and luck.
 
-A candidate is trained at every tick and scored on everything later. Any schedule over the same
+A model is trained at every tick and scored on everything later. Any schedule over the same
 window and update then costs look-ups in prefix sums, and no fit. The gate is `Immediate` and the
 delays are those of the setup.
 """
@@ -28,7 +28,7 @@ from backtrain.simulator.ledger import Prices
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """The cheapest schedule in hindsight.
+    """The oracle: the cheapest schedule, known only afterwards.
 
     Attributes
     ----------
@@ -49,29 +49,29 @@ class Oracle:
 
 @dataclass(frozen=True, eq=False)
 class LossMatrix:
-    """Loss of candidate k in segment j, with what each candidate cost.
+    """Loss of trial model k in segment j, with what each trial model cost.
 
     Segments lie between neighbouring instants of {start, ticks, in-force instants, end}.
 
     Attributes
     ----------
     decided_at : ndarray of shape (K,)
-        Ticks at which candidates are trained, in nanoseconds; the first is ``start``.
+        Ticks at which trial models are trained, in nanoseconds; the first is ``start``.
     in_force_at : ndarray of shape (K,)
         When each would serve.
     borders : ndarray of shape (J + 1,)
         Ends of the segments; the first is ``start``, the last just after ``end``.
     loss : ndarray of shape (K, J)
-        Loss times weight, summed over the rows of the segment; 0 before the candidate serves.
+        Loss times weight, summed over the rows of the segment; 0 before the trial model serves.
     segment_rows : ndarray of shape (J,)
         Weight of the scored rows of each segment.
     rows, cpu_seconds : ndarray of shape (K,)
-        What each candidate was trained on, and what that took.
+        What each trial model was trained on, and what that took.
     failed : ndarray of shape (K,)
         Trainings that yielded no model. They are known at once, and cost nothing where there was
         nothing to learn from: no rows.
     window, update : str
-        The parts that made the candidates, as code.
+        The parts that made the trial models, as code.
     """
 
     decided_at: Integers
@@ -91,14 +91,14 @@ class LossMatrix:
 
     @cached_property
     def _before(self) -> Floats:
-        """Prefix sums, shape (K, J + 1): loss of candidate k in all segments before j."""
+        """Prefix sums, shape (K, J + 1): loss of trial model k in all segments before j."""
         sums = np.zeros((len(self), len(self.borders)))
         np.cumsum(self.loss, axis=1, out=sums[:, 1:])
         return sums
 
     @cached_property
     def _first_segment(self) -> Integers:
-        """The segment with which each candidate begins to serve; beyond the last: never."""
+        """The segment with which each trial model begins to serve; beyond the last: never."""
         return np.searchsorted(self.borders[:-1], self.in_force_at)
 
     @cached_property
@@ -150,7 +150,7 @@ class LossMatrix:
         return Schedules(loss, retrains, run, deployed, free, rows, cpu)
 
     def _trainings(self, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, Integers]]:
-        """Each candidate that somebody trains, in order, with the schedules that do."""
+        """Each trial model that somebody trains, in order, with the schedules that do."""
         free = np.zeros(len(wanted), dtype=np.int64)
         for k in range(1, len(self)):
             fires = np.flatnonzero(wanted[:, k] & (free <= k))
@@ -181,7 +181,7 @@ class LossMatrix:
         return np.add.reduceat(spent, decided, axis=1)
 
     def schedule(self, ticks: Sequence[int] | Integers) -> Schedules:
-        """Evaluate one schedule: the candidates that it trains, as positions from 1 on."""
+        """Evaluate one schedule: the trial models that it trains, as positions from 1 on."""
         wanted = np.zeros((1, len(self)), dtype=bool)
         wanted[0, np.asarray(ticks, dtype=np.int64)] = True
         return self.schedules(wanted)
@@ -193,17 +193,17 @@ class LossMatrix:
     def evenly(self, n: int, phases: Sequence[int] | Integers) -> NDArray[np.bool_]:
         """Schedules of one interval at several phases, shape (phases, K).
 
-        An interval of as many ticks as there are candidates never trains, at phase 0.
+        An interval of as many ticks as there are trial models never trains, at phase 0.
         """
         k = np.arange(len(self))
         shift = np.asarray(phases, dtype=np.int64)[:, None]
         wanted = (k - shift) % n == 0
         return np.asarray(wanted & (k > 0))
 
-    # --- the clairvoyant ----------------------------------------------------------------------
+    # --- the oracle ---------------------------------------------------------------------------
 
     def oracle(self, prices: Prices | None = None) -> Oracle:
-        """The cheapest schedule in hindsight, by dynamic programming; of equals, the rarer one.
+        """The cheapest schedule, by dynamic programming; of equals, the rarer one.
 
         ``V(k) = min(keep k to the end, min over k' of (loss of k until k' serves + price of k' +
         V(k')))``, over the k' that may be decided once k serves.
@@ -288,8 +288,8 @@ class LossMatrix:
     def staleness_curve(self, bins: int | Sequence[float] | Floats = 20) -> StalenessCurve:
         """What a row costs more when the model is older, all else being equal.
 
-        For each candidate and segment: its loss less that of the freshest on the very same rows,
-        by the time since the candidate was decided on. Comparing on the same rows keeps easy
+        For each trial model and segment: its loss less that of the freshest on the very same rows,
+        by the time since the trial model was decided on. Comparing on the same rows keeps easy
         and hard seasons from passing for age.
 
         Parameters
@@ -353,10 +353,10 @@ class LossMatrix:
         return Placebo(self.schedules(spread(following, retrains)), self.schedules(random))
 
     def thinned(self, decided_at: Integers) -> Integers:
-        """The candidates of trainings decided at any instants: the first tick not before each.
+        """The trial models of trainings decided at any instants: the first tick not before each.
 
-        Where candidates are fewer than ticks, this is the schedule that can be held against luck;
-        trainings that fall on one candidate are one.
+        Where trial models are fewer than ticks, this is the schedule that can be held against luck;
+        trainings that fall on one trial model are one.
         """
         places = np.unique(np.searchsorted(self.decided_at, decided_at))
         return places[(places > 0) & (places < len(self))]

@@ -1,4 +1,4 @@
-"""What could have been had: each strategy against the clairvoyant, the best interval, and luck."""
+"""What could have been had: each strategy against the oracle, the best interval, and luck."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.strategy import Strategy
 
-#: More candidates than this are thinned out: each must be trained and scored on all that follows.
-MOST_CANDIDATES = 350
+#: More trial models than this are thinned out: each must be trained and scored on all that follows.
+MOST_MODELS = 350
 
 
 def with_hindsight(
@@ -34,9 +34,9 @@ def with_hindsight(
 
     Else with ``info["no_hindsight"]``, a sentence that says why there is none.
     """
-    every = max(1, -(-len(setup.ticks) // MOST_CANDIDATES))
+    every = max(1, -(-len(setup.ticks) // MOST_MODELS))
     made: dict[tuple[str, str], LossMatrix | str] = {}
-    found: dict[str, Run] = {}
+    with_facts: dict[str, Run] = {}
     for name, run in runs.items():
         strategy = strategies[name]
         matrix: LossMatrix | str | None = _without_matrix(strategy)
@@ -46,11 +46,11 @@ def with_hindsight(
                 made[key] = _matrix(setup, strategy, store, every, n_jobs)
             matrix = made[key]
         if isinstance(matrix, str):
-            found[name] = replace(run, info={**run.info, "no_hindsight": matrix})
+            with_facts[name] = replace(run, info={**run.info, "no_hindsight": matrix})
             continue
         facts = judge(matrix, run, setup, every)
-        found[name] = replace(run, info={**run.info, "hindsight": facts})
-    return found
+        with_facts[name] = replace(run, info={**run.info, "hindsight": facts})
+    return with_facts
 
 
 def _without_matrix(strategy: Strategy) -> str | None:
@@ -80,7 +80,7 @@ def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, A
     The cost is that of errors, trainings and releases: what else a strategy is charged (labels,
     checks, predictions) does not enter a matrix, so both sides leave it out. Luck is held against
     what the strategy's own trainings cost in the matrix: the same, but for what its monitor had
-    fitted. Where candidates are thinned out, its trainings are moved to the next candidate, as luck
+    fitted. Where trial models are thinned out, its trainings are moved to the next one, as luck
     has no others.
     """
     prices, totals = setup.prices, run.totals

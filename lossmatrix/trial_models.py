@@ -1,4 +1,4 @@
-"""Trains a candidate at every tick and scores it on everything later: how a loss matrix is made."""
+"""Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.simulator.asking import needs_parent, rows_fitted, select
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.fence import Fence
+from backtrain.simulator.fence import Fence, Services
 from backtrain.simulator.fits import AnyUpdate, Fit, FitError
 from backtrain.simulator.history import unchanged
-from backtrain.simulator.memory import LOOKS, Memory, without_global_random
+from backtrain.simulator.memory import Memory, without_global_random
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Rows, Selection
+from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup, outcomes_of
 from backtrain.simulator.state import State
 from backtrain.simulator.texts import code
@@ -35,20 +34,18 @@ class PathError(PartError):
     """A window selects by what was trained or served before, which a loss matrix does not know."""
 
 
-class _Bench:
-    """Lets a window search while candidates are made; charges nothing, but counts fits."""
+class _TrialTraining(Services):
+    """Fits trial models, and what their window searches with; charges nothing, but counts fits."""
 
     def __init__(self, learner: Learner, window: AnyWindow, update: AnyUpdate) -> None:
+        super().__init__(window, update)
         self.probe = Probe(learner)
-        self.window = window
-        self.update = update
-        self.needs_parent = needs_parent(update)
         self.begin(0)
         self._followed = ""
         self._asked = 0
 
     def begin(self, past: int) -> None:
-        """Count anew, for a candidate that may know so many rows."""
+        """Count anew, for a trial model that may know so many rows."""
         self.past = past
         self.rows = 0
         self.cpu_seconds = 0.0
@@ -56,11 +53,8 @@ class _Bench:
     def select(self, view: View) -> Selection:
         """What the window chooses; raises `PathError` where that follows from other trainings."""
         self._asked += 1
-        window = self.window
         try:
-            if self._asked in LOOKS:
-                return without_global_random(window, select, window, view)
-            return select(window, view)
+            return without_global_random(self.window, self._asked, select, self.window, view)
         finally:
             if self._followed:  # also where the window has caught the error
                 raise self.follows(self._followed)
@@ -75,11 +69,8 @@ class _Bench:
         )
 
     def selected(self, view: View) -> Selection:
-        """What the window chooses, for a candidate of the view."""
+        """What the window chooses, for ``view.candidate``."""
         return select(self.window, view)
-
-    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
-        """Do nothing: a matrix has no triggers."""
 
     def fit(
         self,
@@ -95,46 +86,34 @@ class _Bench:
         self.cpu_seconds += fit.cpu_seconds
         return fit
 
-    def charge_check(self, count: int) -> None:
-        """Do nothing."""
-
-    def note(self, kind: str, reason: Reason) -> None:
-        """Do nothing."""
-
-    def buy(self, rows: Rows) -> None:
-        """Do nothing: label prices do not enter a matrix."""
-
-    def predicted(self, count: int, version: int) -> None:
-        """Do nothing: what a window asks is part of training."""
-
 
 def _refused(name: str, called: bool) -> Any:
     """A member of the view that raises `PathError`, a property or a method."""
 
-    def refuse(view: _Unplayed, *_: object, **__: object) -> NoReturn:
-        raise view.bench.follows(f"{name}()" if called else name)
+    def refuse(view: _UnplayedView, *_: object, **__: object) -> NoReturn:
+        raise view.training.follows(f"{name}()" if called else name)
 
     return refuse if called else property(refuse)
 
 
-class _Unplayed(View):
+class _UnplayedView(View):
     """The past without what follows from a strategy's own trainings: that raises `PathError`.
 
     How many rows were served, and how many of their labels have arrived, depends on the history
     alone.
     """
 
-    __slots__ = ("bench",)
+    __slots__ = ("training",)
 
-    def __init__(self, fence: Fence, bench: _Bench) -> None:
+    def __init__(self, fence: Fence, training: _TrialTraining) -> None:
         super().__init__(fence, State())
-        self.bench = bench
+        self.training = training
 
 
 for _name in ("reason", "trainings", "spent", "model", "challenger", "trial_rows", "served"):
-    setattr(_Unplayed, _name, _refused(_name, called=False))
+    setattr(_UnplayedView, _name, _refused(_name, called=False))
 for _name in ("arrived", "answered", "answers"):
-    setattr(_Unplayed, _name, _refused(_name, called=True))
+    setattr(_UnplayedView, _name, _refused(_name, called=True))
 
 
 def loss_matrix(
@@ -146,14 +125,14 @@ def loss_matrix(
     n_jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> LossMatrix:
-    """Train a candidate at ``start`` and every ``every``-th tick; score each on all that follows.
+    """Train a model at ``start`` and at every ``every``-th tick; score each on all that follows.
 
     Parameters
     ----------
     setup : Setup
         History, model, delays and loss.
     window, update : Window, Update
-        What candidates are trained on, and how; the update may not need a parent.
+        What trial models are trained on, and how; the update may not need a parent.
     store : FitStore, optional
         Where fits are shared.
     every : int
@@ -161,7 +140,7 @@ def loss_matrix(
     n_jobs : int
         Processes; the result does not depend on it.
     progress : callable, optional
-        Told, now and then, how many more candidates are done.
+        Called, now and then, with how many more models are done.
 
     Raises
     ------
@@ -204,25 +183,25 @@ def _score(
     at: Integers,
     chunk: Integers,
 ) -> list[_Scored]:
-    """For each candidate: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
+    """For each trial model: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
     learner = Learner(setup, store)
-    bench = _Bench(learner, window, update)
-    fence = Fence(setup, Predictions(learner), bench)
-    view = _Unplayed(fence, bench)
+    training = _TrialTraining(learner, window, update)
+    fence = Fence(setup, Predictions(learner), training)
+    view = _UnplayedView(fence, training)
     memory = Memory(window, update)
     out: list[_Scored] = []
     with one_thread(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
             fence.move(int(at[k]))
-            bench.begin(view.past)
+            training.begin(view.past)
             try:
-                fit = bench.fit(update, bench.select(view), None, None)
-                bench.probe.first_block(Candidate(k, fit, view.past), update)
+                fit = training.fit(update, training.select(view), None, None)
+                training.probe.first_block(Candidate(k, fit, view.past), update)
             except FitError:
-                out.append((bench.rows, view.past, bench.cpu_seconds, True, None))
+                out.append((training.rows, view.past, training.cpu_seconds, True, None))
                 continue
             loss = _loss_after(learner, fit, view.past, setup.served.stop)
-            out.append((bench.rows, view.past, bench.cpu_seconds, False, loss))
+            out.append((training.rows, view.past, training.cpu_seconds, False, loss))
     memory.check()
     store.flush()
     return out
@@ -274,8 +253,8 @@ def _assemble(
     weight = np.ones(served.stop - served.start)
     if setup.stream.weight is not None:
         weight = setup.stream.weight[served].astype(np.float64)
-    known = setup.label_at[served] < np.iinfo(np.int64).max
-    counts = np.concatenate(([0.0], np.cumsum(weight * known)))
+    labelled = setup.label_at[served] < np.iinfo(np.int64).max
+    counts = np.concatenate(([0.0], np.cumsum(weight * labelled)))
     return LossMatrix(
         decided_at=at,
         in_force_at=in_force,
@@ -322,19 +301,19 @@ def fresh_losses(
     """Train on each window at several ticks; score each model on the stretch up to the next one.
 
     The ticks are spread evenly over the replayed span, so every window is judged on the same rows.
-    ``progress`` is told, now and then, how many more models are done.
+    ``progress`` is called, now and then, with how many more models are done.
     """
     store = FitStore() if store is None else store
     ticks = np.concatenate(([setup.start_at.value], setup.ticks))
     chosen = ticks[np.unique(np.linspace(0, len(ticks), points, endpoint=False).astype(np.int64))]
     edges = np.append(setup.event_at.searchsorted(chosen), setup.served.stop)
     work = [(setup, window, update, store, chosen, edges) for window in windows]
-    found = []
+    measured = []
     for part in _each(_fresh, work, n_jobs):
-        found.append(part)
+        measured.append(part)
         if progress is not None:
             progress(len(chosen))
-    loss, rows = (np.array(part) for part in zip(*found, strict=True))
+    loss, rows = (np.array(part) for part in zip(*measured, strict=True))
     return FreshLosses(loss, rows, chosen)
 
 
@@ -347,25 +326,25 @@ def _fresh(
     edges: Integers,
 ) -> tuple[Floats, Integers]:
     learner = Learner(setup, store)
-    bench = _Bench(learner, window, update)
-    fence = Fence(setup, Predictions(learner), bench)
-    view = _Unplayed(fence, bench)
+    training = _TrialTraining(learner, window, update)
+    fence = Fence(setup, Predictions(learner), training)
+    view = _UnplayedView(fence, training)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
     with one_thread(setup.model), unchanged(setup.stream, store):
         for point, now in enumerate(at.tolist()):
             fence.move(now)
-            bench.begin(view.past)
-            selection = bench.select(view)
+            training.begin(view.past)
+            selection = training.select(view)
             rows[point] = len(selection)
             try:
-                fit = bench.fit(update, selection, None, None)
+                fit = training.fit(update, selection, None, None)
             except FitError:
                 continue
             first, last = int(edges[point]), int(edges[point + 1])
             scored = _loss_after(learner, fit, first, last)
-            known = ~np.isnan(scored)
-            counted = known if weight is None else known * weight[first:last]
+            labelled = ~np.isnan(scored)
+            counted = labelled if weight is None else labelled * weight[first:last]
             if counted.sum() > 0:
                 loss[point] = np.nansum(scored) / counted.sum()
     return loss, rows

@@ -158,7 +158,7 @@ def staleness(ages: Ages) -> Drawing:
 
 
 def oracle(tuning: Tuning) -> Drawing:
-    """When the clairvoyant schedule trains, beside the best fixed interval."""
+    """When the oracle schedule trains, beside the best fixed interval."""
     figure = blank(9.2, 1.7)
     axes = figure.subplots()
     calm(axes)

@@ -10,7 +10,7 @@ from backtrain.simulator.clock import Clock
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import FitError
 from backtrain.simulator.ledger import Delays
-from backtrain.simulator.memory import LOOKS, without_global_random
+from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, deploy
 from backtrain.simulator.predictions import Assignment, Candidate
 from backtrain.simulator.reason import Reason
@@ -94,9 +94,8 @@ class Challenger:
         accounts.job = job
         rows, cpu_seconds = job.rows, job.cpu_seconds
         try:
-            review, gate = self._trial.review, trainer.strategy.gate
-            look = job.version in LOOKS
-            verdict = without_global_random(gate, review, view) if look else review(view)
+            gate = trainer.strategy.gate
+            verdict = without_global_random(gate, job.version, self._trial.review, view)
         finally:
             accounts.settle(job, rows, cpu_seconds)
         state.challenger = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.fits import AnyUpdate, Fit
+from backtrain.simulator.fits import AnyUpdate, Fit, needs_parent
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.rows import Rows, newest, positions
@@ -23,8 +23,15 @@ class FutureLeak(RuntimeError):  # noqa: N818 - the name that the design agrees 
     """A part asked for something that is not known yet."""
 
 
-class Services(Protocol):
-    """What is done for parts that ask a view or a model: fits, charges, records."""
+class Services:
+    """What is done for parts that ask a view or a model: fits, charges, records.
+
+    Here nothing is charged or recorded; ``fit`` and ``selected`` are a subclass's.
+    """
+
+    def __init__(self, window: Any, update: AnyUpdate) -> None:
+        self.window, self.update = window, update  # the strategy's own
+        self.needs_parent = needs_parent(update)
 
     def fit(
         self,
@@ -34,17 +41,15 @@ class Services(Protocol):
         version: int | None,
         labels: bool = True,
     ) -> Fit:
-        """Fit, store and charge."""
-
-    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
-        """Record how near a trigger is to firing."""
+        """Fit, store, and charge: to the decision under way, or to a version on its own."""
+        raise NotImplementedError
 
     def selected(self, view: Any) -> Selection:
         """The rows that the strategy's own window selects."""
+        raise NotImplementedError
 
-    @property
-    def window(self) -> object:
-        """That window."""
+    def reading(self, trigger: object, statistic: float, threshold: float) -> None:
+        """Record how near a trigger is to firing."""
 
     def charge_check(self, count: int) -> None:
         """Charge statistical checks."""
@@ -57,14 +62,6 @@ class Services(Protocol):
 
     def predicted(self, count: int, version: int) -> None:
         """Charge rows that a monitor has a model score anew."""
-
-    @property
-    def update(self) -> AnyUpdate:
-        """The strategy's own update."""
-
-    @property
-    def needs_parent(self) -> bool:
-        """Whether the strategy's own update goes on from the model that serves."""
 
 
 class Fence:

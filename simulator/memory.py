@@ -6,13 +6,13 @@ import copy
 import io
 import pickle
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property, partial
+from threading import current_thread, main_thread
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ _REMEDIES = {
 _FUNCTION = "a function has no memory: compute it from the view, or write a class"
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
-_Arguments = ParamSpec("_Arguments")
+_Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
 
 
@@ -78,20 +78,17 @@ def _remedy(part: object) -> str:
 
 
 def without_global_random(
-    part: object,
-    ask: Callable[_Arguments, _Answer],
-    *args: _Arguments.args,
-    **more: _Arguments.kwargs,
+    part: object, turn: int, ask: Callable[[*_Arguments], _Answer], *args: *_Arguments
 ) -> _Answer:
     """Ask a part; raise `PartError` where it draws from the generators that all code shares.
 
-    To compare their states takes some 60 microseconds, so not every call is watched, and parts that
-    are shipped are not. Only the main thread is: elsewhere, other code may draw meanwhile.
+    To compare their states takes some 60 microseconds, so not every ``turn`` is watched, and parts
+    that are shipped are not. Only the main thread is: elsewhere, other code may draw meanwhile.
     """
-    if is_trusted(part) or threading.current_thread() is not threading.main_thread():
-        return ask(*args, **more)
+    if turn not in LOOKS or is_trusted(part) or current_thread() is not main_thread():
+        return ask(*args)
     before = _global_random_state()
-    answer = ask(*args, **more)
+    answer = ask(*args)
     if _global_random_state() != before:
         raise PartError(
             f"{_name(part)}: it draws from numpy.random's or random's global generator, so "

@@ -111,12 +111,11 @@ class Replay:
             fence.move(at, past)
             if self._challenger is not None:
                 self._proceed(past is not None)
-            look = count + 1 in LOOKS
             if past is not None:
-                reason = without_global_random(trigger, fires, view) if look else fires(view)
+                reason = without_global_random(trigger, count + 1, fires, view)
                 if reason is not None:
                     self._consider(reason)
-            if look:
+            if count + 1 in LOOKS:
                 memory.check()
             if progress is not None and count % 64 == 0:
                 progress((at - start) / span)

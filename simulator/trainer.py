@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.accounts import Accounts
-from backtrain.simulator.asking import needs_parent, rows_fitted, select, to_learn
-from backtrain.simulator.fence import Fence
+from backtrain.simulator.asking import rows_fitted, select, to_learn
+from backtrain.simulator.fence import Fence, Services
 from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.log import Log, VersionEntry
-from backtrain.simulator.memory import LOOKS, without_global_random
+from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, fit_of
-from backtrain.simulator.parts import AnyWindow, Policy
+from backtrain.simulator.parts import Policy
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.readings import Readings
@@ -30,7 +30,7 @@ from backtrain.simulator.view import View
 NEWEST = 100
 
 
-class Trainer:
+class Trainer(Services):
     """Fits versions, and what parts order beside; holds what they are fitted from and noted in.
 
     Attributes
@@ -42,6 +42,7 @@ class Trainer:
     """
 
     def __init__(self, learner: Learner, strategy: Policy, probe_all: bool = False) -> None:
+        super().__init__(strategy.window, strategy.update)
         setup = learner.setup
         self.setup, self.learner, self.strategy = setup, learner, strategy
         self.predictions = Predictions(learner)
@@ -50,23 +51,21 @@ class Trainer:
         self.view = View(self.fence, self.state)
         self.accounts = Accounts(setup, self.fence, self.state)
         self.log, self.readings = Log(), Readings()
-        self.needs_parent = needs_parent(strategy.update)
         self._probe = Probe(learner, probe_all)
 
     # --- versions -----------------------------------------------------------------------------
 
     def select(self) -> tuple[Selection, Model | None]:
         """The rows of the next training, and the model that it goes on from, if any."""
-        window, view = self.strategy.window, self.view
-        if len(self.log.versions) in LOOKS:
-            selection = without_global_random(window, select, window, view)
-        else:
-            selection = select(window, view)
+        view = self.view
+        selection = without_global_random(
+            self.window, len(self.log.versions), select, self.window, view
+        )
         self.fence.check_labels(selection.rows)
         parent = self.state.model
         if parent is None:
             return selection, None
-        selection, afresh = to_learn(self.strategy.update, view, selection)
+        selection, afresh = to_learn(self.update, view, selection)
         return selection, None if afresh else parent
 
     def learn(self, entry: VersionEntry, selection: Selection, parent: Model | None) -> Model:
@@ -74,9 +73,7 @@ class Trainer:
         entry.span = selection.span()
         entry.rows = len(selection)
         before = self.learner.store.computed
-        fit = self.fit(
-            self.strategy.update, selection, None if parent is None else fit_of(parent), None
-        )
+        fit = self.fit(self.update, selection, None if parent is None else fit_of(parent), None)
         entry.shared = self.learner.store.computed == before
         entry.fit, entry.fit_seconds = fit.name, entry.fit_seconds + fit.cpu_seconds
         if parent is not None:
@@ -86,7 +83,7 @@ class Trainer:
     def candidate(self, version: int, model: Model) -> Candidate:
         """A version that may serve from now on; raises `ModelError` where it must not."""
         candidate = Candidate(version, fit_of(model), self.fence.rows)
-        remark = self._probe.first_block(candidate, self.strategy.update)
+        remark = self._probe.first_block(candidate, self.update)
         if remark is not None:
             self.log.event(self.fence.at, "neighbours", version, remark)
         return candidate
@@ -96,7 +93,7 @@ class Trainer:
 
         That need not be wrong: what it has learnt may show elsewhere. Nobody is charged.
         """
-        update, past = self.strategy.update, self.fence.rows
+        update, past = self.update, self.fence.rows
         if not self.needs_parent or fit.model is None:  # recorded: nothing can be asked
             return
         rows = slice(max(0, past - NEWEST), past)
@@ -113,19 +110,9 @@ class Trainer:
 
     # --- what parts ask for -------------------------------------------------------------------
 
-    @property
-    def window(self) -> AnyWindow:
-        """The strategy's own window."""
-        return self.strategy.window
-
-    @property
-    def update(self) -> AnyUpdate:
-        """The strategy's own update."""
-        return self.strategy.update
-
     def selected(self, view: View) -> Selection:
         """The rows that the strategy's own window selects."""
-        return select(self.strategy.window, view)
+        return select(self.window, view)
 
     def fit(
         self,

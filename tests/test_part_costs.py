@@ -379,7 +379,7 @@ def test_tuning_is_paid_for_before_start() -> None:
     assert run.totals["total"] == tuned_before.totals["total"]
 
 
-def test_the_gains_of_the_clairvoyant_by_hand() -> None:
+def test_the_gains_of_the_oracle_by_hand() -> None:
     past = rehearsal_of(history(TURN), 18, prices=Prices(retrain=5))
     # At 15: keep 30 (or 18), or train for 5 and lose 6. At 13 then: keep for 20 + 11, or train for
     # 5 + 12 + 11. At 11: keep for 20 + 28, or train for 5 + 20 + 28.
@@ -387,7 +387,7 @@ def test_the_gains_of_the_clairvoyant_by_hand() -> None:
     assert past.gains()[k, j].tolist() == [-5, 3, 19, 3, 19, 7]
 
 
-def test_a_classifier_learns_what_the_clairvoyant_does() -> None:
+def test_a_classifier_learns_what_the_oracle_does() -> None:
     # Every label is one above the one before, so a model loses 3, 4, 5, ... and it is best to train
     # every 9 hours. The classifier finds about that age again; the oracle of its lessons does not
     # train shortly before start, since there is nothing to gain after it.
@@ -588,7 +588,7 @@ def as_loss_matrix(past: Rehearsal) -> LossMatrix:
 
 @quickly
 @given(past=matrices())
-def test_the_clairvoyant_is_the_oracle_of_the_loss_matrix(past: Rehearsal) -> None:
+def test_the_oracle_is_the_oracle_of_the_loss_matrix(past: Rehearsal) -> None:
     gains, k, ticks = past.gains(), 0, []
     for j in range(1, len(past)):
         if gains[k, j] > 0:
