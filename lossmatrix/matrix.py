@@ -8,7 +8,7 @@ delays are those of the setup.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -182,9 +182,13 @@ class LossMatrix:
 
     def schedule(self, ticks: Sequence[int] | Integers) -> Schedules:
         """Evaluate one schedule: the trial models that it trains, as positions from 1 on."""
+        return self.schedules(self.training_at(ticks))
+
+    def training_at(self, ticks: Sequence[int] | Integers) -> NDArray[np.bool_]:
+        """One schedule as `schedules` takes it, shape (1, K): the trial models that it trains."""
         wanted = np.zeros((1, len(self)), dtype=bool)
         wanted[0, np.asarray(ticks, dtype=np.int64)] = True
-        return self.schedules(wanted)
+        return wanted
 
     def every(self, n: int, phase: int = 0) -> Schedules:
         """Train at every n-th tick; phase p of n moves all of them p ticks later."""
@@ -199,6 +203,37 @@ class LossMatrix:
         shift = np.asarray(phases, dtype=np.int64)[:, None]
         wanted = (k - shift) % n == 0
         return np.asarray(wanted & (k > 0))
+
+    def between(self, first: int, stop: int | None = None) -> LossMatrix:
+        """The same on a part of the history: from when one trial model serves to another's tick.
+
+        Parameters
+        ----------
+        first : int
+            The trial model that a schedule begins with.
+        stop : int, optional
+            The tick before which the part ends; by default the end of the history.
+        """
+        stop = len(self) if stop is None else stop
+        begin = 0 if first == 0 else int(self._first_segment[first])
+        end = len(self.borders) - 1
+        if stop < len(self):
+            end = int(np.searchsorted(self.borders, self.decided_at[stop]))
+        kept, segments = slice(first, stop), slice(begin, max(begin, end))
+        in_force = self.in_force_at[kept].copy()
+        in_force[0] = self.borders[begin]
+        parts = {
+            name: getattr(self, name)[kept]
+            for name in ("decided_at", "rows", "cpu_seconds", "failed")
+        }
+        return replace(
+            self,
+            in_force_at=in_force,
+            borders=self.borders[begin : segments.stop + 1],
+            loss=self.loss[kept, segments],
+            segment_rows=self.segment_rows[segments],
+            **parts,
+        )
 
     # --- the oracle ---------------------------------------------------------------------------
 
@@ -241,7 +276,7 @@ class LossMatrix:
     # --- curves -------------------------------------------------------------------------------
 
     def interval_curve(
-        self, intervals: Sequence[int] | None = None, most_phases: int = 24
+        self, intervals: Sequence[int] | Integers | None = None, most_phases: int = 24
     ) -> IntervalCurve:
         """Cost of every interval, in ticks, at its phases.
 
@@ -257,7 +292,7 @@ class LossMatrix:
             intervals = np.unique(np.geomspace(1, last, 40).round().astype(np.int64)).tolist()
         wanted, sizes = [], []
         for n in intervals:
-            phases = self._phases(n, most_phases)
+            phases = self.phases(n, most_phases)
             wanted.append(self.evenly(n, phases))
             sizes.append(len(phases))
         return IntervalCurve(
@@ -274,12 +309,12 @@ class LossMatrix:
         A period reaches from one tick to the next. The parameters are those of `interval_curve`.
         """
         columns = [
-            self.period_costs(self.evenly(n, self._phases(n, most_phases)), prices).mean(axis=0)
+            self.period_costs(self.evenly(n, self.phases(n, most_phases)), prices).mean(axis=0)
             for n in intervals
         ]
         return np.stack(columns, axis=1)
 
-    def _phases(self, n: int, most: int) -> Integers:
+    def phases(self, n: int, most: int = 24) -> Integers:
         """Phases at which an interval is tried; one as long as the history never trains."""
         if n >= len(self):
             return np.zeros(1, dtype=np.int64)

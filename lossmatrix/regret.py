@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.outlook import Outlook, decided
 from backtrain.lossmatrix.trial_models import PathError, loss_matrix
 from backtrain.simulator.asking import instants_of, needs_parent
 from backtrain.simulator.record import Run
@@ -35,21 +35,36 @@ def with_hindsight(
     Else with ``info["no_hindsight"]``, a sentence that says why there is none.
     """
     every = max(1, -(-len(setup.ticks) // MOST_MODELS))
-    made: dict[tuple[str, str], LossMatrix | str] = {}
+    matrices: dict[tuple[str, str], LossMatrix] = {}
+    keys: dict[str, tuple[str, str]] = {}
+    none: dict[str, str] = {}
+    for name, strategy in strategies.items():
+        key = content(strategy.window), content(strategy.update)
+        why = _without_matrix(strategy)
+        if why is None and key not in matrices:
+            try:
+                matrices[key] = loss_matrix(
+                    setup, strategy.window, strategy.update, store, every, n_jobs
+                )
+            except PathError as error:
+                why = str(error)
+        if why is None:
+            keys[name] = key
+        else:
+            none[name] = why
+    outlook = Outlook.of(setup, matrices, every)
     with_facts: dict[str, Run] = {}
     for name, run in runs.items():
-        strategy = strategies[name]
-        matrix: LossMatrix | str | None = _without_matrix(strategy)
-        if matrix is None:
-            key = content(strategy.window), content(strategy.update)
-            if key not in made:
-                made[key] = _matrix(setup, strategy, store, every, n_jobs)
-            matrix = made[key]
-        if isinstance(matrix, str):
-            with_facts[name] = replace(run, info={**run.info, "no_hindsight": matrix})
-            continue
-        facts = judge(matrix, run, setup, every)
-        with_facts[name] = replace(run, info={**run.info, "hindsight": facts})
+        if name in none:
+            info = {**run.info, "no_hindsight": none[name]}
+        else:
+            matrix = matrices[keys[name]]
+            facts = judge(matrix, run, setup, every)
+            facts["expected"] = outlook.of_run(
+                keys[name], strategies[name], run, facts.pop("saved")
+            )
+            info = {**run.info, "hindsight": facts}
+        with_facts[name] = replace(run, info=info)
     return with_facts
 
 
@@ -62,16 +77,6 @@ def _without_matrix(strategy: Strategy) -> str | None:
     if type(strategy.gate) is not Immediate:  # what derives from it may do anything
         return "it has a gate"
     return None
-
-
-def _matrix(
-    setup: Setup, strategy: Strategy, store: FitStore, every: int, n_jobs: int
-) -> LossMatrix | str:
-    """The loss matrix, or why there is none."""
-    try:
-        return loss_matrix(setup, strategy.window, strategy.update, store, every, n_jobs)
-    except PathError as error:
-        return str(error)
 
 
 def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, Any]:
@@ -88,9 +93,11 @@ def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, A
     oracle = matrix.oracle(prices)
     curve = matrix.interval_curve()
     mean, best = curve.cost(prices)[0], curve.best(prices)
-    own = matrix.schedule(matrix.thinned(_decided(run)))
+    own = matrix.schedule(matrix.thinned(decided(run)))
     luck = matrix.placebo(int(own.retrains[0]), int(own.free[0]))
-    even, random = luck.percentile(float(own.cost(prices)[0]), prices)
+    own_cost, evenly = float(own.cost(prices)[0]), luck.even.cost(prices)
+    even, random = luck.percentile(own_cost, prices)
+    saved = float(evenly.mean()) - own_cost if own.retrains[0] and len(evenly) else float("nan")
     return {
         "cost": cost,
         "oracle": oracle.cost,
@@ -103,10 +110,5 @@ def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, A
         "placebo_random": random,
         "candidates": len(matrix),
         "every": every,
+        "saved": saved,
     }
-
-
-def _decided(run: Run) -> NDArray[np.int64]:
-    """When its trainings were decided, in nanoseconds, the first model left out."""
-    later = run.versions[run.versions["version"] > 0]
-    return later["decided_at"].to_numpy("datetime64[ns]").view(np.int64)

@@ -1,0 +1,178 @@
+"""What to run: the least expected cost, how sure that is, and what would change it.
+
+Not a test of significance: to keep what runs is a choice too, and has its price. How the rule and
+its words do on public streams is measured by ``benchmarks/advice.py``, see ``docs/advice.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+Confidence = Literal["sure", "likely", "unsure", ""]
+
+#: What is saved later, of each unit that is estimated beforehand.
+REALISED = 0.8
+#: Strategies are changed for a share of the cost, at least: less is not told from luck by anybody.
+FLOOR = 0.01
+#: For each word: standard errors of ten eras, eras won, share of starts won, share saved; at least.
+_SURE, _LIKELY = (3.0, 7, 1.0, 0.05), (2.0, 7, 0.8, 0.02)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A strategy, as a decision sees it.
+
+    Attributes
+    ----------
+    name : str
+        The strategy.
+    cost : float
+        Money that it is expected to cost over a span like the one replayed.
+    retrains : float
+        Trainings in that span, each of which costs the price of a retrain.
+    eras : sequence of float
+        What it cost in each of E stretches of equal length.
+    starts : sequence of float
+        What it cost a period in histories that begin later; empty where only its own path is known.
+    """
+
+    name: str
+    cost: float
+    retrains: float = 0.0
+    eras: Sequence[float] = ()
+    starts: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a decision rests on.
+
+    Attributes
+    ----------
+    options : sequence of Option
+        What may be run; those that may not win are left out.
+    baseline : str
+        The option that is kept unless another one is expected to save enough.
+    price : float
+        Of a retrain, as the costs contain it.
+    floor : float
+        The least share of the baseline's cost for which it is given up.
+    """
+
+    options: Sequence[Option]
+    baseline: str
+    price: float = 0.0
+    floor: float = FLOOR
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to run.
+
+    Attributes
+    ----------
+    name : str
+        The option of the least expected cost; the baseline, where no other saves enough.
+    saves : float
+        Money to expect from it against the baseline, over a span like the one replayed; 0 for the
+        baseline itself.
+    confidence : {"sure", "likely", "unsure", ""}
+        How often such a decision was right; nothing for the baseline.
+    runner_up : str
+        The next cheapest option, nothing where there is none.
+    behind : float
+        Money that the runner-up is expected to cost more.
+    factors : tuple of float
+        The price of a retrain may fall and rise by these factors without changing the decision.
+    more : float
+        How many times this history would tell the two from each other; NaN where none would.
+    """
+
+    name: str
+    saves: float
+    confidence: Confidence = ""
+    runner_up: str = ""
+    behind: float = math.nan
+    factors: tuple[float, float] = field(default=(0.0, math.inf))
+    more: float = math.nan
+
+
+def decide(evidence: Evidence) -> Decision:
+    """Choose the least expected cost; of equals the one that trains less.
+
+    >>> never, weekly = Option("never", 100.0), Option("weekly", 80.0, retrains=10)
+    >>> decide(Evidence([never, weekly], "never", price=1.0)).name
+    'weekly'
+    """
+    options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
+    baseline = next(option for option in options if option.name == evidence.baseline)
+    # Costs are lines in the price of a retrain. That of the baseline is lowered by the floor.
+    lowered = np.array([1 - evidence.floor if option is baseline else 1.0 for option in options])
+    at_price = lowered * [option.cost for option in options]
+    slope = lowered * [evidence.price * option.retrains for option in options]
+    place = int(np.argmin(at_price))
+    chosen, rest = options[place], [option for option in options if option is not options[place]]
+    rival = rest[0] if rest else None
+    return Decision(
+        name=chosen.name,
+        saves=REALISED * (baseline.cost - chosen.cost),
+        confidence=_confidence(chosen, baseline),
+        runner_up=rival.name if rival else "",
+        behind=rival.cost - chosen.cost if rival else math.nan,
+        factors=_factors(at_price - at_price[place], slope - slope[place]),
+        more=_more(chosen, rival) if rival else math.nan,
+    )
+
+
+def _confidence(chosen: Option, baseline: Option) -> Confidence:
+    """A word for how steadily the choice was cheaper than the baseline."""
+    if chosen is baseline:
+        return ""
+    saved = np.subtract(baseline.eras, chosen.eras)
+    from_starts = np.subtract(baseline.starts, chosen.starts) if chosen.starts else saved
+    error = _standard_error(saved)
+    if not error or not baseline.cost:
+        return "unsure"
+    shown = (
+        float(saved.sum()) / error,
+        int((saved > 0).sum()),
+        float((from_starts > 0).mean()),
+        (baseline.cost - chosen.cost) / abs(baseline.cost),
+    )
+    words: tuple[tuple[Confidence, tuple[float, ...]], ...] = (("sure", _SURE), ("likely", _LIKELY))
+    return next(
+        (word for word, least in words if all(a >= b for a, b in zip(shown, least, strict=True))),
+        "unsure",
+    )
+
+
+def _standard_error(differences: np.ndarray) -> float:
+    """Of a sum over eras; 0 where there are too few."""
+    n = len(differences)
+    return float(differences.std(ddof=1) * math.sqrt(n)) if n > 1 else 0.0
+
+
+def _factors(dearer: np.ndarray, steeper: np.ndarray) -> tuple[float, float]:
+    """Between which multiples of a price one line stays the lowest.
+
+    ``dearer`` (n,) says by how much the others lie above it at the price, and ``steeper`` by how
+    much more they rise when the price doubles.
+    """
+    crosses = steeper != 0
+    at = 1 - dearer[crosses] / steeper[crosses]
+    below, above = at[steeper[crosses] > 0], at[steeper[crosses] < 0]
+    return max(0.0, float(below.max(initial=0.0))), float(above.min(initial=math.inf))
+
+
+def _more(chosen: Option, rival: Option) -> float:
+    """How many times this history makes the difference three standard errors of its eras."""
+    if not chosen.eras or not rival.eras:
+        return math.nan
+    error = _standard_error(np.subtract(rival.eras, chosen.eras))
+    difference = abs(rival.cost - chosen.cost)
+    return (_SURE[0] * error / difference) ** 2 if difference else math.nan

@@ -1,0 +1,125 @@
+"""What a schedule is expected to cost: a mean over phases and starts, steadied by its neighbours.
+
+One replay of a schedule is one draw: it depends on the day of its first model and on its phase. A
+loss matrix holds the others, for a look-up each. What is left of luck is shared out: windows agree
+on how much an interval costs, as far as they do, and a longer interval is not expected to err less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from backtrain.lossmatrix.curves import Floats, Integers
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.simulator.ledger import Prices
+
+#: Histories that begin later are replayed, too: so many, the last of them with this share left out.
+_STARTS, _LATEST = 12, 0.85
+#: How far what one window adds at one interval is moved to what window and interval add alone.
+_SHARED = 0.5
+
+
+class Costs(NamedTuple):
+    """What one interval on one window costs: loss a row, money for trainings a period.
+
+    ``starts`` (S,) are the losses a row of single starts, of which ``loss`` is the steadied mean.
+    """
+
+    loss: float
+    training: float
+    starts: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Expected costs of I intervals on W windows.
+
+    Attributes
+    ----------
+    intervals : ndarray of shape (I,)
+        In periods, ascending; the last one never trains. A period is that of the matrices.
+    loss : ndarray of shape (W, I)
+        Loss a row, not falling with the interval.
+    training : ndarray of shape (W, I)
+        Money for trainings and releases, a period.
+    starts : ndarray of shape (W, S, I)
+        Loss a row in histories that begin later, mean over phases.
+    """
+
+    intervals: Integers
+    loss: Floats
+    training: Floats
+    starts: Floats
+
+    def at(self, window: int, interval: float) -> Costs:
+        """Costs of any interval on one window: between two, by its logarithm."""
+        loss, training, starts = self.loss[window], self.training[window], self.starts[window]
+        known = self.intervals[:-1]
+        if interval >= self.intervals[-1] or len(known) == 0:
+            return Costs(float(loss[-1]), 0.0, starts[:, -1])
+
+        def between(values: Floats) -> float:
+            return float(np.interp(np.log(interval), np.log(known), values))
+
+        return Costs(
+            between(loss[:-1]),
+            between(training[:-1] * known) / interval,
+            np.array([between(row[:-1]) for row in starts]),
+        )
+
+
+def expected(
+    matrices: Sequence[LossMatrix], intervals: Sequence[int] | Integers, prices: Prices
+) -> Expected:
+    """Costs of intervals by matrices of several windows, all with the same trial instants.
+
+    Parameters
+    ----------
+    matrices : sequence of LossMatrix
+        One for each window and update.
+    intervals : sequence of int
+        In periods, ascending. Never training is added.
+    prices : Prices
+        What is charged.
+    """
+    tried = np.append(np.asarray(intervals, dtype=np.int64), len(matrices[0]))
+    begin = np.unique(np.linspace(0, _LATEST * (len(matrices[0]) - 1), _STARTS).astype(np.int64))
+    usable = begin[~np.any([matrix.failed[begin] for matrix in matrices], axis=0)]
+    starts = np.stack([_by_start(matrix, usable, tried) for matrix in matrices])
+    training = np.stack([_training(matrix, tried, prices) for matrix in matrices])
+    return Expected(tried, _not_falling(_pooled(starts.mean(axis=1))), training, starts)
+
+
+def _by_start(matrix: LossMatrix, begin: Integers, intervals: Integers) -> Floats:
+    """Loss a row of histories that begin with several trial models, mean over phases, (S, I)."""
+    rows = []
+    for first in begin.tolist():
+        later = matrix.between(first)
+        curve = later.interval_curve(np.minimum(intervals, len(later)))
+        scored = later.segment_rows.sum()
+        rows.append(curve.mean(curve.schedules.loss) / scored if scored else curve.intervals * 0.0)
+    return np.array(rows)
+
+
+def _training(matrix: LossMatrix, intervals: Integers, prices: Prices) -> Floats:
+    """Money for trainings and releases a period, mean over phases, shape (I,)."""
+    curve = matrix.interval_curve(intervals)
+    plain = curve.schedules.cost(replace(prices, error=0.0))
+    return np.asarray(curve.mean(plain) / max(1, len(matrix) - 1))
+
+
+def _pooled(loss: Floats) -> Floats:
+    """Moved towards the sum of what window and interval add, shape (W, I)."""
+    alone = loss.mean(axis=1, keepdims=True) + loss.mean(axis=0) - loss.mean()
+    return np.asarray((1 - _SHARED) * loss + _SHARED * alone)
+
+
+def _not_falling(loss: Floats) -> Floats:
+    """Isotonic regression along the intervals, row by row."""
+    from sklearn.isotonic import isotonic_regression
+
+    return np.array([isotonic_regression(row) if np.isfinite(row).all() else row for row in loss])
