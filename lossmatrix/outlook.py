@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from backtrain.lossmatrix.curves import Integers
+from backtrain.lossmatrix.curves import Floats, Integers
+from backtrain.lossmatrix.decide import Option
 from backtrain.lossmatrix.expected import Expected, expected
 from backtrain.lossmatrix.intervals import ladder
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.simulator.ledger import Prices
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.statistics import era_costs
@@ -61,25 +63,43 @@ class Outlook:
             begin later; ``interval``, in periods, None where it never trains.
         """
         assert self.costs is not None
-        matrix, prices = self.matrices[key], self.setup.prices
-        rows, periods = float(matrix.segment_rows.sum()), max(1, len(matrix) - 1)
+        matrix, window = self.matrices[key], list(self.matrices).index(key)
         interval = _interval(matrix, run)
-        costs = self.costs.at(list(self.matrices).index(key), interval)
-        cost = prices.error * rows * costs.loss + periods * costs.training
-        fixed = is_fixed(strategy)
-        if fixed:
-            wanted = matrix.evenly(round(interval), matrix.phases(round(interval)))
-        else:
-            cost -= (_BELIEVED if saved > 0 else 1.0) * (0.0 if np.isnan(saved) else saved)
-            wanted = matrix.training_at(matrix.thinned(decided(run)))
-        by_period = matrix.period_costs(wanted, prices).mean(axis=0)
-        starts = prices.error * rows / periods * costs.starts + costs.training
-        return {
-            "cost": float(cost),
-            "eras": era_costs(by_period[:, None], ERAS)[:, 0].tolist(),
-            "starts": starts.tolist() if fixed else [],
-            "interval": interval if interval < len(matrix) else None,
-        }
+        option = schedule(run.name, self.costs, window, matrix, interval, self.setup.prices)
+        if not is_fixed(strategy):
+            own = matrix.training_at(matrix.thinned(decided(run)))
+            believed = (_BELIEVED if saved > 0 else 1.0) * (0.0 if np.isnan(saved) else saved)
+            eras = _eras(matrix.period_costs(own, self.setup.prices))
+            option = replace(option, cost=option.cost - believed, eras=eras, starts=())
+        facts = {name: getattr(option, name) for name in ("cost", "eras", "starts")}
+        return {**facts, "interval": interval if interval < len(matrix) else None}
+
+
+def schedule(
+    name: str,
+    costs: Expected,
+    window: int,
+    matrix: LossMatrix,
+    interval: float,
+    prices: Prices,
+) -> Option:
+    """A fixed schedule, as a decision sees it: one interval in periods on one window."""
+    rows, periods = float(matrix.segment_rows.sum()), max(1, len(matrix) - 1)
+    here = costs.at(window, interval)
+    wanted = matrix.evenly(round(interval), matrix.phases(round(interval)))
+    return Option(
+        name=name,
+        cost=prices.error * rows * here.loss + periods * here.training,
+        retrains=periods / interval if interval < len(matrix) else 0.0,
+        eras=_eras(matrix.period_costs(wanted, prices)),
+        starts=(prices.error * rows / periods * here.starts + here.training).tolist(),
+    )
+
+
+def _eras(by_period: Floats) -> list[float]:
+    """Mean over schedules of costs by period, (S, K), by era."""
+    found: list[float] = era_costs(by_period.mean(axis=0)[:, None], ERAS)[:, 0].tolist()
+    return found
 
 
 def is_fixed(strategy: Strategy) -> bool:
