@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
-from backtrain.reports.tables import role_names
+from backtrain.reports.tables import Cell, Column, Sheet, sheet
 from backtrain.simulator.record import Run
 
 if TYPE_CHECKING:
@@ -142,14 +142,16 @@ def _table(
     always = ("fired", "trained", "learnt from it")
     shown = [k for k in did[baseline] if k in always or any(of[k] for of in did.values())]
     money = Money.fit(amount for pair in paid.values() for amount in pair)
-    roles, rows = role_names(comparison, baseline), []
-    for name, pair in paid.items():
-        cells = [Cell(number(did[name][kind]), did[name][kind]) for kind in shown]
-        for amount, usual in zip(pair, paid[baseline], strict=True):
+
+    def cells(name: str) -> Iterator[Cell]:
+        yield from (Cell(number(did[name][kind]), did[name][kind]) for kind in shown)
+        for amount, usual in zip(paid[name], paid[baseline], strict=True):
             gap = MISSING if name == baseline else money.signed(amount - usual)
-            cells += [Cell(money(amount), amount), Cell(gap, amount - usual)]
-        cells += [Cell(significant(mean), mean) for mean in losses(comparison.runs[name], fault)]
-        rows.append(Row(name, roles[name], tuple(cells)))
+            yield Cell(money(amount), amount)
+            yield Cell(gap, amount - usual)
+        for mean in losses(comparison.runs[name], fault):
+            yield Cell(significant(mean), mean)
+
     titles = {
         "fired": "how often its trigger fired while the fault lasted",
         "refused": "by a gate, before anything was trained",
@@ -163,4 +165,4 @@ def _table(
             Column(f"against {baseline}", title=f"difference of the cost {meaning}"),
         ]
     columns += [Column("loss in it", title="mean loss a row"), Column("loss outside it")]
-    return Sheet(tuple(columns), tuple(rows))
+    return sheet(comparison, baseline, columns, cells, roles=True)

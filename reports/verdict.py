@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -74,6 +74,16 @@ class Recommendation:
 def trigger_type(run: Run) -> str:
     """The class name of a run's trigger, such as ``"Every"``."""
     return remarks.part_type(run, "trigger")
+
+
+def hindsight_of(run: Run) -> dict[str, Any]:
+    """What a loss matrix says of one run: regret, luck; empty where none covers it."""
+    return dict(run.info.get("hindsight") or {})
+
+
+def is_tested(run: Run) -> bool:
+    """Whether luck says anything: it retrained, and not by a fixed interval, its own placebo."""
+    return run.totals["retrains"] > 0 and trigger_type(run) not in ("Every", "EveryRows")
 
 
 def default_baseline(runs: Mapping[str, Run]) -> str:
