@@ -61,7 +61,7 @@ def show(comparison: Comparison, baseline: str | None) -> None:
 def _compare(study: Study) -> Comparison:
     """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
     directory = output_directory()
-    say(str(study))
+    say(f"{study}\n{study.held_against}")
     if (warned := warning(study.backtest.stream)) is not None:
         say(f"warning: {warned}", sys.stderr)
     try:

@@ -21,6 +21,7 @@ from hydra.errors import (
 )
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
 from backtrain.config.build import ConfigError, guess
 from backtrain.config.keys import Keys, RunKeys, names
@@ -138,8 +139,25 @@ def _in_few_words(schema: type[Keys]) -> Iterator[None]:
         raise ConfigError(_no_such_choice(error)) from error
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}\n{error}") from error
+    except YAMLError as error:
+        raise ConfigError(_no_yaml(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{error}: a file of --config-dir is not UTF-8; save it so") from error
     except (CompactHydraException, OmegaConfBaseException, HydraException, ValueError) as error:
         raise ConfigError(_no_such_key(error, schema)) from error
+
+
+def _no_yaml(error: YAMLError) -> str:
+    """The file and line that cannot be read, and what helps."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        began = error.context_mark
+        since = f", {error.context} from line {began.line + 1} on" if began else ""
+        text = f"{mark.name}, line {mark.line + 1}: {error.problem}{since}"
+    return (
+        f"{text}\nnot valid YAML; indent keys of one level alike, with blanks and no tabs, close "
+        "brackets and quotes, and quote texts that hold ': ' or ' #'"
+    )
 
 
 def _no_such_choice(error: MissingConfigException) -> str:

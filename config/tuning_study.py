@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from backtrain.backtest import Backtest
 from backtrain.config.build import build
 from backtrain.config.keys import TuneKeys
-from backtrain.config.study import checked, explained, prepared
+from backtrain.config.study import checked, explained, of_stream, prepared
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
@@ -43,10 +43,9 @@ class TuningStudy:
 
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
-        stream, step = setup.stream, f"{asked.every} ticks" if asked.every > 1 else "tick"
+        step = f"{asked.every} ticks" if asked.every > 1 else "tick"
         return (
-            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
-            f"{stream.span[1]:%Y-%m-%d}; {type(last_step(setup.model)).__name__}, "
+            f"{of_stream(setup.stream)}; {type(last_step(setup.model)).__name__}, "
             f"{asked.window!r}, {asked.update!r},\n"
             f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
             f"{len(setup.ticks) // asked.every + 1:,} times"

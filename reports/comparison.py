@@ -110,7 +110,8 @@ class Comparison:
         for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
         matrices were made: ``regret`` to the oracle, the cheapest schedule that is known only
         afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings that
-        cost more, evenly spaced and at random.
+        cost more, evenly spaced and at random. pandas prints no more columns than a terminal is
+        wide: ``print(comparison.table().to_string())`` shows all of them.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
