@@ -46,12 +46,12 @@ def _context(
         "strategy": verdict.strategy,
         "decision": verdict.decision,
         "lead": verdict.sentence,
-        "headline": _headline(comparison, baseline, verdict),
-        "remarks": _remarks(verdict),
+        "headline": headline(comparison, baseline, verdict),
+        "remarks": remarks(verdict),
         "ranked": tables.ranked(comparison, baseline),
         "luck": sections.luck(comparison, baseline),
         "luck_note": sections.luck_note(comparison),
-        "block_note": _block_note(comparison, baseline),
+        "block_note": block_note(comparison, baseline),
         "tradeoff": pictures["cost-against-loss"],
         "schedule_sentence": schedules.sentence() if schedules else "",
         "intervals": pictures.get("cost-against-interval"),
@@ -65,9 +65,9 @@ def _context(
         "audit_note": sections.TRIGGERS_NOTE,
         "happened": sections.happened(comparison, baseline),
         "failures": sections.failures(comparison.runs),
-        "caveats": _caveats(comparison),
-        "setup": _setup(comparison),
-        "code": _code(comparison),
+        "caveats": caveats(comparison),
+        "setup": setup(comparison),
+        "code": code(comparison),
     }
 
 
@@ -78,7 +78,7 @@ def _steadiness(comparison: Comparison, verdict: Recommendation) -> str:
     return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)
 
 
-def _headline(
+def headline(
     comparison: Comparison, baseline: str, verdict: Recommendation
 ) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the verdict."""
@@ -102,7 +102,7 @@ def _headline(
     ]
 
 
-def _remarks(verdict: Recommendation) -> list[str]:
+def remarks(verdict: Recommendation) -> list[str]:
     """What must be said right beside the verdict."""
     lines = verdict.beside
     if verdict.rivals:
@@ -114,7 +114,7 @@ def _remarks(verdict: Recommendation) -> list[str]:
     return lines
 
 
-def _block_note(comparison: Comparison, baseline: str) -> str:
+def block_note(comparison: Comparison, baseline: str) -> str:
     """How the intervals of the table came about."""
     block, grid = comparison.contrast(baseline).block, comparison.costs.grid
     if block is None:
@@ -131,7 +131,7 @@ def _block_note(comparison: Comparison, baseline: str) -> str:
     )
 
 
-def _caveats(comparison: Comparison) -> list[str]:
+def caveats(comparison: Comparison) -> list[str]:
     """What this report cannot know."""
     info, totals = comparison.info, next(iter(comparison.runs.values())).totals
     delay = info.get("label_delay_seconds") or {}
@@ -167,7 +167,7 @@ def _caveats(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _setup(comparison: Comparison) -> list[tuple[str, str]]:
+def setup(comparison: Comparison) -> list[tuple[str, str]]:
     """Data, model, prices, delays and environment of the replay."""
     info = comparison.info
     stream, libraries = info["stream"], info.get("libraries") or {}
@@ -192,7 +192,7 @@ def _setup(comparison: Comparison) -> list[tuple[str, str]]:
     return pairs
 
 
-def _code(comparison: Comparison) -> list[tuple[str, str]]:
+def code(comparison: Comparison) -> list[tuple[str, str]]:
     """Every strategy as the expression that builds it."""
     return [(name, str(run.info.get("strategy"))) for name, run in comparison.runs.items()]
 

@@ -48,7 +48,7 @@ def by_group(comparison: Comparison, baseline: str) -> Sheet | None:
 
     def cells(name: str) -> list[Cell]:
         run = comparison.runs[name]
-        means = {str(entry["group"]): _mean_loss(entry) for entry in groups_of(run)}
+        means = {str(entry["group"]): mean_loss(entry) for entry in groups_of(run)}
         return [*_worst(run), *(_mean(means[group]) for group in largest)]
 
     columns = [
@@ -64,7 +64,7 @@ def groups_of(run: Run) -> list[dict[str, Any]]:
     return list(run.totals.get("groups") or [])
 
 
-def _mean_loss(entry: dict[str, Any]) -> float:
+def mean_loss(entry: dict[str, Any]) -> float:
     """Mean loss a row of one group, by weight; NaN where none is scored."""
     return float(entry["loss"]) / entry["weight"] if entry["weight"] else float("nan")
 
@@ -77,10 +77,10 @@ def _worst(run: Run) -> tuple[Cell, Cell]:
     judged = [e for e in groups_of(run) if e["scored"] >= _LEAST_ROWS and e["weight"]]
     if not judged:
         return Cell(MISSING), Cell(MISSING)
-    worst = max(judged, key=_mean_loss)
+    worst = max(judged, key=mean_loss)
     name = str(worst["group"])
     title = f"{name}: {worst['scored']:,} scored rows"
-    return Cell(shorten(name, 20), name, title=title), _mean(_mean_loss(worst))
+    return Cell(shorten(name, 20), name, title=title), _mean(mean_loss(worst))
 
 
 # --- luck: each strategy against the oracle, the best fixed interval, and luck --------------------
