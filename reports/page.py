@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import pandas as pd
 
 from backtrain.reports import faulty, figures, html, sections, tables
 from backtrain.reports.eras import Eras
-from backtrain.reports.numbers import Money, count, duration, listing, number
+from backtrain.reports.numbers import Money, duration, listing, number
 from backtrain.reports.verdict import Recommendation, trigger_type
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def _context(
         "ranked": tables.ranked(comparison, baseline),
         "luck": sections.luck(comparison, baseline),
         "luck_note": sections.luck_note(comparison),
-        "block_note": block_note(comparison, baseline),
+        "block": comparison.contrast(baseline).block,
+        "grid": comparison.costs.grid,
         "tradeoff": pictures["cost-against-loss"],
         "schedule_sentence": schedules.sentence() if schedules else "",
         "intervals": pictures.get("cost-against-interval"),
@@ -60,12 +60,15 @@ def _context(
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": _steadiness(comparison, verdict),
         "groups": sections.by_group(comparison, baseline),
-        "groups_note": sections.GROUPS_NOTE,
+        "largest": sections.SHOWN_GROUPS,
+        "least_rows": sections.LEAST_ROWS,
         "audited": sections.triggers(comparison, baseline),
-        "audit_note": sections.TRIGGERS_NOTE,
         "happened": sections.happened(comparison, baseline),
         "failures": sections.failures(comparison.runs),
-        "caveats": caveats(comparison),
+        "totals": next(iter(comparison.runs.values())).totals,
+        "delay": comparison.info.get("label_delay_seconds") or {},
+        "recorded": [n for n, run in comparison.runs.items() if trigger_type(run) == "Recorded"],
+        "span": comparison.span,
         "setup": setup(comparison),
         "code": code(comparison),
     }
@@ -114,82 +117,16 @@ def remarks(verdict: Recommendation) -> list[str]:
     return lines
 
 
-def block_note(comparison: Comparison, baseline: str) -> str:
-    """How the intervals of the table came about."""
-    block, grid = comparison.contrast(baseline).block, comparison.costs.grid
-    if block is None:
-        return (
-            "No intervals: the history holds fewer than ten blocks of the length that the label "
-            "delay, the season and the usual gap between retrains ask for."
-        )
-    return (
-        f"Intervals hold for all strategies at once, at 95 %: a paired bootstrap of "
-        f"{count(grid.count, 'period')} of {duration(grid.length)} in blocks of "
-        f"{duration(grid.length * block)}, as long as the label delay, the season and the usual "
-        "gap between retrains ask for. A strategy that needs longer blocks than a tenth of the "
-        "history has none."
-    )
-
-
-def caveats(comparison: Comparison) -> list[str]:
-    """What this report cannot know."""
-    info, totals = comparison.info, next(iter(comparison.runs.values())).totals
-    delay = info.get("label_delay_seconds") or {}
-    lines = [
-        "One history is one sample: the ranking holds for this mix of regimes.",
-        "The first model is charged as initial, shown beside, and left out of every total.",
-        f"{count(int(totals['unlabelled_at_end']), 'row')} of {number(totals['rows'])} had no "
-        f"label yet at the end; {number(totals['never_labelled'])} never got one: served and "
-        "counted, but not scored.",
-    ]
-    if delay.get("median"):
-        lines.append(
-            f"Labels arrive after {_seconds(delay['median'])} (median), {_seconds(delay['p95'])} "
-            "(95th percentile): strategies that watch losses see them that much later."
-        )
-    told = [name for name, run in comparison.runs.items() if trigger_type(run) == "Recorded"]
-    if told:
-        lines.append(
-            f"Predictions of {listing(told)} were recorded, not made here: nothing shows what was "
-            "known when they were made."
-        )
-    lines.append(
-        "Intervals cover the luck of this history, given the models that were trained on it: a "
-        "strategy that never retrains rests on a single training."
-    )
-    lines.append(
-        "If an earlier decision shaped which rows or labels exist (rejected applications, "
-        "stock-outs, a policy that chose its own rows), the replay cannot show what "
-        "others would have seen."
-    )
-    if comparison.span < pd.Timedelta(days=365):
-        lines.append("Less than a year was served, so nothing is given per year.")
-    return lines
-
-
 def setup(comparison: Comparison) -> list[tuple[str, str]]:
     """Data, model, prices, delays and environment of the replay."""
     info = comparison.info
-    stream, libraries = info["stream"], info.get("libraries") or {}
-    faults = ", ".join(
-        f"{f['name']} ({f['start']} to {f['stop']})" for f in info.get("faults") or []
-    )
-    pairs = [
-        ("data", f"{stream.get('name')}, {count(int(stream['rows']), 'row')}, target "
-                 f"{stream.get('target')}, {stream.get('first')} to {stream.get('last')}"),
-        ("data hash", str(stream["fingerprint"])),
-        ("faults put into it", faults or "none"),
-        ("served", f"{info['start']} to {info['end']}, tick {info['tick']}"),
-        ("model", str(info.get("model"))),
-        ("loss", str(info["loss"])),
-        ("seed", str(info.get("seed"))),
-        ("prices", _differing(comparison, "prices")),
-        ("delays", _differing(comparison, "delays")),
-        ("environment", ", ".join(
-            [f"Python {info.get('python')}", *(f"{k} {v}" for k, v in sorted(libraries.items()))]
-        )),
-    ]  # fmt: skip
-    return pairs
+    faults = (f"{f['name']} ({f['start']} to {f['stop']})" for f in info.get("faults") or [])
+    return html.setup(info, {
+        "faults put into it": ", ".join(faults) or "none",
+        "served": f"{info['start']} to {info['end']}, tick {info['tick']}",
+        "prices": _differing(comparison, "prices"),
+        "delays": _differing(comparison, "delays"),
+    })  # fmt: skip
 
 
 def code(comparison: Comparison) -> list[tuple[str, str]]:
@@ -199,21 +136,10 @@ def code(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _differing(comparison: Comparison, key: str) -> str:
     """Settings in one line; by strategy where they differ."""
-    texts = {name: _flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
+    texts = {name: html.flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return "; ".join(f"{name}: {text}" for name, text in texts.items())
-
-
-def _flat(settings: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in settings.items()
-    )
-
-
-def _seconds(seconds: float) -> str:
-    return duration(pd.Timedelta(seconds=float(seconds)))
 
 
 def _per_year(amount: float, comparison: Comparison, money: Money) -> str:

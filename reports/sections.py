@@ -31,18 +31,12 @@ if TYPE_CHECKING:
 # --- groups: an average hides the worst of them ---------------------------------------------------
 
 #: Groups that have a column of their own, and scored rows that a worst group must have.
-_SHOWN, _LEAST_ROWS = 6, 30
-
-GROUPS_NOTE = (
-    "Mean loss a row. The worst group is that of the largest mean loss among those with at least "
-    f"{_LEAST_ROWS} scored rows; the {_SHOWN} groups with the most rows have a column each. The "
-    "worst of many groups is partly the unluckiest, the more so the fewer rows it has."
-)
+SHOWN_GROUPS, LEAST_ROWS = 6, 30
 
 
 def by_group(comparison: Comparison, baseline: str) -> Sheet | None:
     """Mean loss of the worst and of the largest groups, a row a strategy; None without groups."""
-    largest = [str(entry["group"]) for entry in groups_of(comparison.runs[baseline])[:_SHOWN]]
+    largest = [str(entry["group"]) for entry in groups_of(comparison.runs[baseline])[:SHOWN_GROUPS]]
     if not largest:
         return None
 
@@ -74,7 +68,7 @@ def _mean(loss: float) -> Cell:
 
 
 def _worst(run: Run) -> tuple[Cell, Cell]:
-    judged = [e for e in groups_of(run) if e["scored"] >= _LEAST_ROWS and e["weight"]]
+    judged = [e for e in groups_of(run) if e["scored"] >= LEAST_ROWS and e["weight"]]
     if not judged:
         return Cell(MISSING), Cell(MISSING)
     worst = max(judged, key=mean_loss)
@@ -155,11 +149,6 @@ _TRIGGERS = (
 )
 #: Columns that are shown even where they would be empty.
 _ALWAYS = (0, 3)
-
-TRIGGERS_NOTE = (
-    "An alarm that stays on counts once. A share of evenly spaced or random retrains that cost at "
-    "least as much tells whether the moments were good, not whether so many were: half is luck."
-)
 
 
 def triggers(comparison: Comparison, baseline: str) -> Sheet:

@@ -59,8 +59,10 @@ def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> 
         found=found,
         headline=_headline(tuning),
         intervals=ranked(tuning),
-        block_note=_block_note(tuning),
-        caveats=_caveats(tuning),
+        block=tuning.judgement.block,
+        periods=len(tuning.costs),
+        period=tuning.span / len(tuning.costs),
+        in_sample=IN_SAMPLE,
         setup=_setup(tuning),
         figures=html.draw(tuning_figures.makers(tuning)) if pictures is None else pictures,
     )
@@ -157,65 +159,16 @@ def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
     ]
 
 
-def _block_note(tuning: Tuning) -> str:
-    block, period = tuning.judgement.block, tuning.span / len(tuning.costs)
-    if block is None:
-        return "No intervals: the history holds fewer than ten blocks of any length that is needed."
-    return (
-        f"Intervals hold for all rows at once, at 95 %: a paired bootstrap of "
-        f"{count(len(tuning.costs), 'period')} in blocks of {duration(period * block)}, as long as "
-        "the label delay, the season and the longest interval judged ask for. Longer ones leave "
-        "fewer than ten blocks: they are shown, and not judged."
-    )
-
-
-def _caveats(tuning: Tuning) -> list[str]:
-    """What this report cannot know, and what it leaves out."""
-    info = tuning.info
-    lines = [
-        IN_SAMPLE,
-        "One history is one sample: all of this holds for its mix of regimes.",
-        "Costs are those of errors, trainings and releases. Prices of labels, checks, reviews and "
-        "predictions do not enter; the first model is left out of every total.",
-        "The gate is Immediate: every model that is trained is deployed, after its delays.",
-        "Fresh models are scored without training and deployment delays, on the rows up to the "
-        "next point in time.",
-    ]
-    if info["every"] > 1:
-        lines.append(
-            f"Models were trained at every {info['every']}th of {number(info['ticks'])} ticks, to "
-            "keep their number down: shorter intervals were not tried."
-        )
-    if not info["weights"]:
-        lines.append("The model takes no sample weights, so half-lives were not tried.")
-    if info["failed"]:
-        lines.append(f"{count(info['failed'], 'training')} failed; the old model served on.")
-    return lines
-
-
 def _setup(tuning: Tuning) -> list[tuple[str, str]]:
-    info, stream = tuning.info, tuning.info["stream"]
-    libraries = [f"{name} {version}" for name, version in sorted(info["libraries"].items())]
-    flat = {
-        key: ", ".join(f"{name} {value}" for name, value in info[key].items())
-        for key in ("prices", "delays")
-    }
+    info = tuning.info
     delay = duration(pd.Timedelta(seconds=info["label_delay_seconds"]["p95"]))
-    return [
-        ("data", f"{stream['name']}, {count(stream['rows'], 'row')}, target {stream['target']}, "
-                 f"{stream['first']} to {stream['last']}"),
-        ("data hash", stream["fingerprint"]),
-        ("served", f"{info['start']} to {info['end']}, tick {info['tick']}, "
-                   f"{count(info['candidates'], 'model')} trained"),
-        ("labels", f"95 % arrive within {delay}"),
-        ("model", info["model"]),
-        ("window", info["window"]),
-        ("update", info["update"]),
-        ("loss", info["loss"]),
-        ("seed", str(info["seed"])),
-        *flat.items(),
-        ("environment", ", ".join([f"Python {info['python']}", *libraries])),
-    ]  # fmt: skip
+    return html.setup(info, {
+        "served": f"{info['start']} to {info['end']}, tick {info['tick']}, "
+                  f"{count(info['candidates'], 'model')} trained",
+        "labels": f"95 % arrive within {delay}",
+        **{key: info[key] for key in ("window", "update")},
+        **{key: html.flat(info[key]) for key in ("prices", "delays")},
+    })  # fmt: skip
 
 
 # --- how often ------------------------------------------------------------------------------------
