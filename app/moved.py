@@ -24,6 +24,7 @@ MOVED = {
     "reports.groups": "reports.sections",
     "reports.happened": "reports.sections",
     "reports.hindsight": "reports.verdict",
+    "reports.labels": "reports.figures",
     "reports.tuning": "lossmatrix.tuning",
     "reports.tuning_words": "reports.tuning_page",
     "simulator.candidates": "lossmatrix.trial_models",
@@ -79,7 +80,7 @@ MOVED = {
 RENAMED = {
     "reports.html.notebook": "reports.page.notebook",
     "reports.html.render": "reports.page.render",
-    "reports.labels.LONGEST": "reports.numbers.LONGEST",
+    "reports.figures.LONGEST": "reports.numbers.LONGEST",
     "reports.periods.usual_season": "datasets.offsets.usual_season",
     "reports.schedules.Schedules": "reports.schedules.FixedIntervals",
     "reports.sections.counts_table": "reports.sections.happened",

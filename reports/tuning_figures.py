@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm
+from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
 from backtrain.reports.timeline import calendar, days, instants
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
 
 def intervals(tuning: Tuning) -> Drawing:
     """Cost of every interval with its phases, and what the oracle costs."""
-    figure = blank(9.2, 4.2)
-    axes = figure.subplots()
-    calm(axes, "interval between retrains", "total cost")
+    figure, axes = panel(9.2, 4.2, "interval between retrains", "total cost")
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
     money, places = Money.fit(mean), np.arange(len(mean))
@@ -49,10 +47,9 @@ def intervals(tuning: Tuning) -> Drawing:
         axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
         titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
-    axes.annotate(
-        "oracle: known only afterwards", (len(mean) - 0.6, tuning.oracle), (0, -4), ha="right",
-        va="top", textcoords="offset points", fontsize=8.5, color=COLOURS["runner"],
-    )  # fmt: skip
+    edge = (len(mean) - 0.6, tuning.oracle)
+    style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
+    note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
     _named(axes, tuning.labels)
     _fit_height(axes, tuning)
     caption = (
@@ -67,9 +64,7 @@ def intervals(tuning: Tuning) -> Drawing:
 def prices(tuning: Tuning) -> Drawing:
     """The cheapest interval where the prices of a retrain and of an error are others."""
     grid, labels = tuning.prices, tuning.labels
-    figure = blank(9.2, 4.4)
-    axes = figure.subplots()
-    calm(axes, "price of one retrain", "price of one unit of loss")
+    figure, axes = panel(9.2, 4.4, "price of one retrain", "price of one unit of loss")
     axes.grid(visible=False)
     rank = (grid.cheapest + 1) / len(labels)
     for (e, r), place in np.ndenumerate(grid.cheapest):
@@ -97,9 +92,7 @@ def prices(tuning: Tuning) -> Drawing:
 
 def rows(sizes: Fresh) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "newest labelled rows trained on", "mean loss a row")
+    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", "mean loss a row")
     titles = _curve(axes, sizes, "newest", "winner")
     if sizes.enough is not None:
         axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
@@ -115,9 +108,9 @@ def rows(sizes: Fresh) -> Drawing:
 
 def old_rows(old: Fresh) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "length of the window, or half-life of the weights", "mean loss a row")
+    figure, axes = panel(
+        9.2, 3.6, "length of the window, or half-life of the weights", "mean loss a row"
+    )
     titles = _curve(axes, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:
@@ -134,9 +127,7 @@ def old_rows(old: Fresh) -> Drawing:
 
 def staleness(ages: Ages) -> Drawing:
     """What models lose as they age."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "time since the model was trained", "loss above the freshest, %")
+    figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
     with np.errstate(invalid="ignore", divide="ignore"):
         worse = 100 * ages.excess / ages.fresh
     known = np.flatnonzero(np.isfinite(worse))
@@ -159,9 +150,7 @@ def staleness(ages: Ages) -> Drawing:
 
 def oracle(tuning: Tuning) -> Drawing:
     """When the clairvoyant schedule trains, beside the best fixed interval."""
-    figure = blank(9.2, 1.7)
-    axes = figure.subplots()
-    calm(axes)
+    figure, axes = panel(9.2, 1.7)
     axes.grid(visible=False)
     best, at = tuning.judgement.best, tuning.candidates_at
     steps = int(tuning.intervals[best])
@@ -170,10 +159,8 @@ def oracle(tuning: Tuning) -> Drawing:
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
         marks.set_color(COLOURS[role])
-        axes.annotate(
-            name, (0, y), (-8, 0), textcoords="offset points", ha="right", va="center",
-            xycoords=("axes fraction", "data"), fontsize=9, color=COLOURS[role],
-        )  # fmt: skip
+        style = {"ha": "right", "va": "center", "fontsize": 9, "color": COLOURS[role]}
+        note(axes, name, (0, y), (-8, 0), xycoords=("axes fraction", "data"), **style)
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
     axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
