@@ -42,13 +42,13 @@ def check(config: Mapping[str, Any], schema: Schema) -> None:
     ConfigError
         Naming each value, where it stands, and the nearest right one; a line a problem.
     """
-    found: dict[tuple[str, str], str] = {}
+    problems: dict[tuple[str, str], str] = {}
     for problem in _arguments("", config, schema, "a run"):
         # What many strategies share stands in each of them; it is reported once, where it is set.
         key = problem.path.rpartition(".")[2]
-        found.setdefault((key, problem.says), str(problem))
-    if found:
-        raise ConfigError("\n".join(found.values()))
+        problems.setdefault((key, problem.says), str(problem))
+    if problems:
+        raise ConfigError("\n".join(problems.values()))
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _nested(path: str, value: Any) -> Iterator[_Problem]:
         for key, inner in value.items():
             yield from _nested(f"{path}.{key}", inner)
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from _nested(f"{path}.{place}", inner)
+        for position, inner in enumerate(value):
+            yield from _nested(f"{path}.{position}", inner)
     elif value == MISSING:
         yield _absent(path)
 
@@ -141,15 +141,15 @@ def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
     else:
         yield _Problem(path, f"={value!r}: presets by their names, not {_kind(value)}")
         return
-    for place, inner in chosen.items():
+    for key, inner in chosen.items():
         if isinstance(inner, Mapping) and "_target_" in inner:
-            yield from _node(place, inner)
+            yield from _node(key, inner)
         else:
             says = (
                 f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain "
                 "list`; a file of a strategy of your own begins with `defaults: [_base]`"
             )
-            yield _Problem(place, says)
+            yield _Problem(key, says)
 
 
 def _holds(hint: Any, wanted: Any) -> bool:

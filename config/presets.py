@@ -16,10 +16,10 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from backtrain import strategies
-from backtrain.config.launch import PACKAGE
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.strategies import gates, triggers, updates, windows
 
+PACKAGE = "backtrain.conf"
 #: Groups of parts, and the packages that hold their classes.
 PARTS = {
     "trigger": triggers,
@@ -74,8 +74,8 @@ def snake_case(name: str) -> str:
 def exported(group: str) -> list[type]:
     """The classes of a group of parts that their files export; none for other groups."""
     module = PARTS.get(group)
-    found = [getattr(module, name) for name in getattr(module, "__all__", ())]
-    return [one for one in found if inspect.isclass(one) and is_dataclass(one)]
+    members = [getattr(module, name) for name in getattr(module, "__all__", ())]
+    return [one for one in members if inspect.isclass(one) and is_dataclass(one)]
 
 
 def _file(group: str, name: str) -> Any:

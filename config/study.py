@@ -87,9 +87,9 @@ def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:
     """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
     plain = _resolved(config)
     order = names(schema)
-    known = {key: plain[key] for key in sorted(plain, key=lambda k: _position(k, order))}
-    check(known, schema)
-    return known
+    ordered = {key: plain[key] for key in sorted(plain, key=lambda k: _position(k, order))}
+    check(ordered, schema)
+    return ordered
 
 
 def load(config: DictConfig, chosen: str | None = None) -> Study:

@@ -125,8 +125,8 @@ class Comparison:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
         reference = self.baseline(baseline)
         if reference not in self._verdicts:
-            found = verdict.judge(self.runs, self.costs, reference)
-            shown = replace(found, sentence=printable(found.sentence))
+            judged = verdict.judge(self.runs, self.costs, reference)
+            shown = replace(judged, sentence=printable(judged.sentence))
             self._verdicts[reference] = shown
         return self._verdicts[reference]
 

@@ -65,7 +65,13 @@ def faults_of(comparison: Comparison) -> list[Fault]:
 
 def sections(comparison: Comparison, baseline: str) -> list[Section]:
     """One for each fault."""
-    return [_section(comparison, baseline, fault) for fault in faults_of(comparison)]
+    made, names = [], list(comparison.table(baseline).index)
+    for fault in faults_of(comparison):
+        did = {name: counts(comparison.runs[name], fault) for name in names}
+        paid = {name: costs(comparison.runs[name], fault) for name in names}
+        table = _table(comparison, baseline, fault, did, paid)
+        made.append(Section(fault.title, _sentence(did, paid), table))
+    return made
 
 
 def counts(run: Run, fault: Fault) -> dict[str, int]:
@@ -110,14 +116,6 @@ def losses(run: Run, fault: Fault) -> tuple[float, float]:
         return float((part["loss"] * part["weight"]).sum()) / weight if weight else np.nan
 
     return mean(rows[inside]), mean(rows[~inside])
-
-
-def _section(comparison: Comparison, baseline: str, fault: Fault) -> Section:
-    names = list(comparison.table(baseline).index)
-    did = {name: counts(comparison.runs[name], fault) for name in names}
-    paid = {name: costs(comparison.runs[name], fault) for name in names}
-    table = _table(comparison, baseline, fault, did, paid)
-    return Section(fault.title, _sentence(did, paid), table)
 
 
 def _sentence(did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]]) -> str:

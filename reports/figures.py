@@ -32,13 +32,13 @@ THOUSANDS = FuncFormatter(
 def makers(comparison: Comparison, baseline: str) -> dict[str, Callable[[], Drawing]]:
     """What makes each drawing that the comparison has data for."""
     schedules = comparison.schedules
-    found: dict[str, Callable[[], Drawing]] = {
+    drawings: dict[str, Callable[[], Drawing]] = {
         "cost-against-loss": lambda: tradeoff(comparison, baseline)
     }
     if schedules is not None:
-        found["cost-against-interval"] = lambda: intervals(schedules)
-    found["time-line"] = lambda: timeline.draw(comparison, baseline, roles(comparison, baseline))
-    return found
+        drawings["cost-against-interval"] = lambda: intervals(schedules)
+    drawings["time-line"] = lambda: timeline.draw(comparison, baseline, roles(comparison, baseline))
+    return drawings
 
 
 def roles(comparison: Comparison, baseline: str) -> dict[str, str]:
@@ -115,14 +115,14 @@ def _by_interval(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
     n, best = schedules.intervals, schedules.cheapest
     calm(axes, "interval between retrains", "total cost")
     axes.yaxis.set_major_formatter(THOUSANDS)
-    places = np.arange(len(total))
-    axes.plot(places[:n], total[:n], color=FAINT, linewidth=1.4, zorder=1)
+    positions = np.arange(len(total))
+    axes.plot(positions[:n], total[:n], color=FAINT, linewidth=1.4, zorder=1)
     titles = {}
     for i, label in enumerate(schedules.labels):
         colour = COLOURS["winner"] if i == best else SOFT
-        axes.plot(places[i], total[i], "o", ms=7, color=colour, gid=f"interval-{i}")
+        axes.plot(positions[i], total[i], "o", ms=7, color=colour, gid=f"interval-{i}")
         titles[f"interval-{i}"] = f"{label}: {number(total[i], 2)}"
-    axes.set_xticks(places, schedules.labels)
+    axes.set_xticks(positions, schedules.labels)
     axes.margins(0.08, 0.15)
     return titles
 
@@ -213,9 +213,9 @@ def place_labels(
         style = {"va": "center", "fontsize": 9, "color": colours[i], "arrowprops": LEADER}
         text = note(axes, shorten(name), (x[i], y[i]), (0, 0), **style)
         size = text.get_window_extent()
-        places = _places(points[i], size.width, size.height, scale, axes.get_window_extent())
+        candidates = _places(points[i], size.width, size.height, scale, axes.get_window_extent())
         around = _Around(np.delete(points, i, axis=0), taken, written, lines)
-        offset, side, box = min(places, key=partial(around.badness, points[i]))
+        offset, side, box = min(candidates, key=partial(around.badness, points[i]))
         text.set_position((offset[0] / scale, offset[1] / scale))
         text.set_horizontalalignment(side)
         if np.hypot(*offset) < 17 * scale and text.arrow_patch is not None:
@@ -233,7 +233,7 @@ def _places(
     point: np.ndarray, width: float, height: float, scale: float, room: Bbox
 ) -> list[Place]:
     """Where the name could stand within the axes; straight right of the point at the very least."""
-    places: list[Place] = []
+    candidates: list[Place] = []
     for distance in DISTANCES:
         for dx, dy in DIRECTIONS:
             shift = width * (1 - dx) / 2
@@ -241,9 +241,9 @@ def _places(
             left, bottom = point[0] + offset[0] - shift, point[1] + offset[1] - height / 2
             box = Bbox.from_bounds(left - 3, bottom - 1, width + 6, height + 2)
             if room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1:
-                places.append((offset, _SIDES[int(dx)], box))
+                candidates.append((offset, _SIDES[int(dx)], box))
     nearest = Bbox.from_bounds(point[0] + 10, point[1] - height / 2, width, height)
-    return places or [((10 * scale, 0.0), "left", nearest)]
+    return candidates or [((10 * scale, 0.0), "left", nearest)]
 
 
 @dataclass(frozen=True, eq=False)

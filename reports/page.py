@@ -90,8 +90,8 @@ def headline(
     winner, eras = comparison.runs[verdict.strategy].totals, Eras.of(comparison, baseline)
     total = float(winner["total"])
     column = eras.names.index(verdict.strategy)
-    known = not math.isnan(verdict.low)
-    interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if known else "no interval"
+    bounded = not math.isnan(verdict.low)
+    interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if bounded else "no interval"
     against = baseline if verdict.strategy != baseline else "the runner-up"
     return [
         (f"saves against {against}", money(verdict.saves), interval),

@@ -21,6 +21,10 @@ _LEADS = {
     FALLBACK: "Rows answered by the training mean or prior, not by the model",
     "refused": "Trainings refused by the gate",
 }
+_IN_SHORT = {
+    **{kind: _LEADS[kind] for kind in (FAILED, NOTHING)},
+    FALLBACK: "Rows not answered by the model",
+}
 #: A strategy of whose trainings so large a share raised is not judged: what it costs is not what
 #: the strategy would cost that was meant.
 TOO_MANY = 0.1
@@ -62,12 +66,12 @@ class _Happened(NamedTuple):
 
 def gather(runs: Mapping[str, Run]) -> list[Remark]:
     """All remarks on these runs: one for each cause; texts that differ in numbers are one cause."""
-    found = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
-    found += [remark for kind in _SENTENCES for remark in _told(runs, kind)]
+    remarks = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
+    remarks += [remark for kind in _SENTENCES for remark in _told(runs, kind)]
     chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
     if chosen:
-        found.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
-    return found
+        remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
+    return remarks
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
@@ -87,9 +91,9 @@ def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
 
 def by_strategy(runs: Mapping[str, Run]) -> dict[str, str]:
     """The remarks on each strategy, in one text."""
-    found = gather(runs)
+    remarks = gather(runs)
     return {
-        name: " ".join(remark.sentence for remark in found if name in remark.strategies)
+        name: " ".join(remark.sentence for remark in remarks if name in remark.strategies)
         for name in runs
     }
 
@@ -107,16 +111,13 @@ def failing(run: Run) -> bool:
 
 def summary(runs: Mapping[str, Run]) -> str:
     """How often it happened to whom, without the causes; empty where nothing did."""
-    counts = {
-        "Trainings failed": {n: _share(run, FAILED) for n, run in runs.items()},
-        "Trainings had nothing to learn from": {n: _share(run, NOTHING) for n, run in runs.items()},
-        "Rows not answered by the model": {n: _share(run, FALLBACK) for n, run in runs.items()},
-    }
-    parts = [
-        f"{what}: {listing(f'{name} {share}' for name, share in shares.items() if share)}."
-        for what, shares in counts.items()
-        if any(shares.values())
-    ]
+    parts = []
+    for kind, what in _IN_SHORT.items():
+        shares = {name: _share(run, kind) for name, run in runs.items()}
+        if any(shares.values()):
+            parts.append(
+                f"{what}: {listing(f'{n} {share}' for n, share in shares.items() if share)}."
+            )
     return " ".join(parts)
 
 
@@ -125,26 +126,26 @@ def summary(runs: Mapping[str, Run]) -> str:
 
 def _happened(run: Run, kind: str) -> dict[str, _Happened]:
     """Each cause of one kind, under its text without numbers."""
-    found: dict[str, _Happened] = {}
+    causes: dict[str, _Happened] = {}
     of = int(run.totals["rows" if kind == FALLBACK else "retrains"])
     if kind == "refused":  # what was refused was never decided on
         of += int(run.totals.get("refused", 0))
     for cause, count in _events(run, kind):
         key = _without_numbers(cause)
-        first = found.get(key, _Happened(cause, 0, of))
-        found[key] = first._replace(times=first.times + count)
-    if kind == FALLBACK and not found and run.totals["fallback"]:
+        first = causes.get(key, _Happened(cause, 0, of))
+        causes[key] = first._replace(times=first.times + count)
+    if kind == FALLBACK and not causes and run.totals["fallback"]:
         return {"": _Happened("the model could not score them", int(run.totals["fallback"]), of)}
-    return found
+    return causes
 
 
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
     events = run.events[["kind", "reason", "statistic"]]
     events = events[events["kind"].isin((kind, FAILED))]
-    for found, text, statistic in events.itertuples(index=False):
+    for own, text, statistic in events.itertuples(index=False):
         reason = str(text)
-        if (NOTHING if found == FAILED and reason.startswith(_EARLIER) else found) != kind:
+        if (NOTHING if own == FAILED and reason.startswith(_EARLIER) else own) != kind:
             continue
         if kind == FALLBACK:
             yield _line(_UNSCORED.sub("", reason)), 1 if math.isnan(statistic) else int(statistic)
@@ -177,8 +178,8 @@ def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run])
     who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
     cause = next(iter(befell.values())).cause.rstrip(".")
     remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
-    known = "".join(f" {text}" for text in remedies if text)
-    return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{known}")
+    advice = "".join(f" {text}" for text in remedies if text)
+    return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{advice}")
 
 
 def _told(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
@@ -224,10 +225,10 @@ def remedy(kind: str, cause: str, run: Run) -> str:
         return f"{longer}, or train less often."
     if kind not in (FAILED, FALLBACK):
         return ""
-    known = next((text for pattern, text in _REMEDIES if pattern in cause), "")
-    if not known and kind == FAILED and update in _ON_FROM_A_PARENT:
+    text = next((text for pattern, text in _REMEDIES if pattern in cause), "")
+    if not text and kind == FAILED and update in _ON_FROM_A_PARENT:
         return f"{update}() goes on from the model in force; Refit() starts afresh."
-    return known
+    return text
 
 
 def part_type(run: Run, kind: str) -> str:

@@ -95,10 +95,10 @@ def sheet(
     roles: bool = False,
 ) -> Sheet:
     """A row a strategy, in the order of the ranking, from what gives the cells of one by name."""
-    known = role_names(comparison, baseline) if roles else {}
+    words = role_names(comparison, baseline) if roles else {}
     names = comparison.table(baseline).index
     return Sheet(
-        tuple(columns), tuple(Row(name, known.get(name, ""), tuple(cells(name))) for name in names)
+        tuple(columns), tuple(Row(name, words.get(name, ""), tuple(cells(name))) for name in names)
     )
 
 
@@ -168,23 +168,19 @@ def by_era(comparison: Comparison, baseline: str) -> Sheet:
 
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
     """What a reader must know about a strategy, in one or two words each."""
-    verdict = comparison.verdict(baseline)
-    roles = {}
+    verdict, roles = comparison.verdict(baseline), {}
+    clear, judged = verdict.decision != "too close", not math.isnan(verdict.saves)
     for name, run in comparison.runs.items():
-        words = []
-        if name == verdict.strategy and verdict.decision != "too close":
-            words.append("run this")
-        elif name == verdict.strategy and not math.isnan(verdict.saves):
-            words.append("cheapest")
-        if name == baseline:
-            words.append("baseline")
-        if name in verdict.rivals:
-            words.append("rival")
-        if run.info.get("in_sample") and name != verdict.strategy:
-            words.append("in-sample")
-        if name in verdict.failing:
-            words.append("trainings failed")
-        roles[name] = ", ".join(words)
+        wins = name == verdict.strategy
+        words = {
+            "run this": wins and clear,
+            "cheapest": wins and not clear and judged,
+            "baseline": name == baseline,
+            "rival": name in verdict.rivals,
+            "in-sample": run.info.get("in_sample") and not wins,
+            "trainings failed": name in verdict.failing,
+        }
+        roles[name] = ", ".join(word for word, holds in words.items() if holds)
     return roles
 
 
@@ -283,15 +279,15 @@ def difference_cell(
         return Cell(MISSING, 0.0)
     low, high = scale
 
-    def place(value: float) -> float:
+    def percent_of(value: float) -> float:
         return round(3 + 94 * (value - low) / (high - low), 2)
 
-    known = not math.isnan(row["low"])
+    bounded = not math.isnan(row["low"])
     interval = Interval(
-        place(0.0),
-        place(row["difference"]),
-        place(row["low"]) if known else None,
-        place(row["high"]) if known else None,
+        percent_of(0.0),
+        percent_of(row["difference"]),
+        percent_of(row["low"]) if bounded else None,
+        percent_of(row["high"]) if bounded else None,
     )
     return Cell(money.signed(row["difference"]), row["difference"], interval=interval)
 

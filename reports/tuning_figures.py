@@ -35,9 +35,9 @@ def intervals(tuning: Tuning) -> Drawing:
     figure, axes = panel(9.2, 4.2, "interval between retrains", "total cost")
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
-    money, places = Money.fit(mean), np.arange(len(mean))
+    money, positions = Money.fit(mean), np.arange(len(mean))
     low, high = tuning.phases.T
-    timed = places[:-1]  # never is no interval: no line leads to it
+    timed = positions[:-1]  # never is no interval: no line leads to it
     axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
     axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
     for i, name in enumerate(tuning.labels):
@@ -67,12 +67,12 @@ def prices(tuning: Tuning) -> Drawing:
     figure, axes = panel(9.2, 4.4, "price of one retrain", "price of one unit of loss")
     axes.grid(visible=False)
     rank = (grid.cheapest + 1) / len(labels)
-    for (e, r), place in np.ndenumerate(grid.cheapest):
+    for (e, r), cheapest in np.ndenumerate(grid.cheapest):
         shade = 0.06 + 0.6 * rank[e, r]
         axes.fill_between(
             [r - 0.48, r + 0.48], e - 0.46, e + 0.46, color=COLOURS["winner"], alpha=shade, lw=0
         )
-        axes.text(r, e, labels[place], ha="center", va="center", fontsize=8.5, color=INK)
+        axes.text(r, e, labels[cheapest], ha="center", va="center", fontsize=8.5, color=INK)
     now = tuning.info["prices"]
     if now["retrain"] and now["error"]:
         r, e = len(grid.retrain) // 2, len(grid.error) // 2
@@ -130,11 +130,11 @@ def staleness(ages: Ages) -> Drawing:
     figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
     with np.errstate(invalid="ignore", divide="ignore"):
         worse = 100 * ages.excess / ages.fresh
-    known = np.flatnonzero(np.isfinite(worse))
+    measured = np.flatnonzero(np.isfinite(worse))
     axes.axhline(0, color=FAINT, linewidth=1)
-    axes.plot(known, worse[known], color=COLOURS["winner"], linewidth=1.8)
+    axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
     titles = {}
-    for i in known.tolist():
+    for i in measured.tolist():
         axes.plot(i, worse[i], "o", ms=5.5, color=COLOURS["winner"], gid=f"age-{i}")
         titles[f"age-{i}"] = (
             f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
@@ -172,27 +172,27 @@ def oracle(tuning: Tuning) -> Drawing:
     return Drawing("tune-oracle", caption, figure)
 
 
-def age(ages: Ages, place: int) -> str:
+def age(ages: Ages, index: int) -> str:
     """A bin of ages in words."""
-    low, high = (duration(pd.Timedelta(int(edge))) for edge in ages.edges[place : place + 2])
+    low, high = (duration(pd.Timedelta(int(edge))) for edge in ages.edges[index : index + 2])
     unit = low.split()[-1].rstrip("s")
     low = low.split()[0] if unit == high.split()[-1].rstrip("s") else low
-    return f"below {high}" if place == 0 else f"{low} to {high}"
+    return f"below {high}" if index == 0 else f"{low} to {high}"
 
 
 def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False) -> dict[str, str]:
     """Mean and middle half of one kind of window, and of all rows at the end."""
     chosen = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all") and fresh.usable[i]]
     first = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all")]
-    places = np.array([first.index(i) for i in chosen], dtype=np.int64)
+    positions = np.array([first.index(i) for i in chosen], dtype=np.int64)
     low, high = np.nanquantile(fresh.loss[chosen], [0.25, 0.75], axis=1) if chosen else ([], [])
-    axes.fill_between(places, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
+    axes.fill_between(positions, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
     style = (0, (4, 3)) if dashed else "-"
-    axes.plot(places, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
+    axes.plot(positions, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
     titles = {}
-    for place, i in zip(places, chosen, strict=True):
+    for x, i in zip(positions, chosen, strict=True):
         gid = f"{kind}-{i}"
-        axes.plot(place, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
+        axes.plot(x, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
         titles[gid] = (
             f"{fresh.kinds[i]} {fresh.labels[i]}: mean loss {significant(fresh.mean[i])}, "
             f"on {count(round(float(fresh.rows[i].mean())), 'row')} on average"

@@ -48,15 +48,15 @@ def findings(tuning: Tuning) -> dict[str, str]:
 
 def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:
     """The whole report as HTML."""
-    info, found = tuning.info, findings(tuning)
+    info, sentences = tuning.info, findings(tuning)
     return html.page(
         "tune.html",
         info=info,
         made_of=", ".join(info[key] for key in ("window", "update", "model")),
         decision="retrain",
-        lead=found["interval"],
-        remarks=[found["sample"], IN_SAMPLE],
-        found=found,
+        lead=sentences["interval"],
+        remarks=[sentences["sample"], IN_SAMPLE],
+        found=sentences,
         headline=_headline(tuning),
         intervals=ranked(tuning),
         block=tuning.judgement.block,
@@ -82,18 +82,18 @@ def ranked(tuning: Tuning) -> Sheet:
     # Never training may cost a multiple of all others, which would leave them no room.
     scale = tables.common_scale(frame.iloc[:-1])
     rows = []
-    for place, (name, row) in enumerate(frame.iterrows()):
+    for position, (name, row) in enumerate(frame.iterrows()):
         cells = (
             Cell(money(row["mean"]), row["mean"]),
-            tables.difference_cell(row, money, scale, place == best)
+            tables.difference_cell(row, money, scale, position == best)
             if row["difference"] <= scale[1]
             else Cell(money.signed(row["difference"]), row["difference"]),
-            Cell(tables.interval_text(row, money) if place != best else MISSING),
+            Cell(tables.interval_text(row, money) if position != best else MISSING),
             Cell(f"{money(row['low_phase'])} to {money(row['high_phase'])}", row["low_phase"]),
             Cell(money(row["error"]), row["error"]),
             Cell(number(row["retrains"], 1), row["retrains"]),
         )
-        rows.append(Row(str(name), _role(tuning, place), cells))
+        rows.append(Row(str(name), _role(tuning, position), cells))
     columns = (
         Column("mean", title="total cost, its mean over the phases"),
         Column(f"against {tuning.labels[tuning.judgement.best]}", title="difference of means"),
@@ -108,33 +108,33 @@ def ranked(tuning: Tuning) -> Sheet:
 def terminal(tuning: Tuning) -> str:
     """Sheet and sentences as plain text, at most 100 columns wide."""
     lines = [*findings(tuning).values(), IN_SAMPLE]
-    said = "\n".join(textwrap.fill(line, 100, subsequent_indent="  ") for line in lines)
+    sentences = "\n".join(textwrap.fill(line, 100, subsequent_indent="  ") for line in lines)
     # The typographic minus of reports is missing from some terminal fonts.
-    return f"{terminal_table(tuning)}\n\n{said}".replace(MINUS, "-")
+    return f"{terminal_table(tuning)}\n\n{sentences}".replace(MINUS, "-")
 
 
 def terminal_table(tuning: Tuning) -> str:
     """The same as plain text."""
     frame, money, best = tuning.summary(), Money.fit(tuning.mean), tuning.judgement.best
     lines = [("", "mean", "phases", "retrains", "difference", "95 % interval", "")]
-    for place, (name, row) in enumerate(frame.iterrows()):
-        same = place == best
+    for position, (name, row) in enumerate(frame.iterrows()):
+        same = position == best
         lines.append((
             str(name), money(row["mean"]),
             f"{money(row['low_phase'])} to {money(row['high_phase'])}", number(row["retrains"]),
             "" if same else money.signed(row["difference"]),
-            "" if same else tables.interval_text(row, money), _role(tuning, place),
+            "" if same else tables.interval_text(row, money), _role(tuning, position),
         ))  # fmt: skip
     return "\n".join(tables.aligned(lines))
 
 
-def _role(tuning: Tuning, place: int) -> str:
+def _role(tuning: Tuning, position: int) -> str:
     judgement = tuning.judgement
-    if place == judgement.best:
+    if position == judgement.best:
         return "cheapest" if judgement.block is not None else "cheapest, not judged"
-    if not judgement.judged[place]:
+    if not judgement.judged[position]:
         return "not judged"
-    return "rival" if place in judgement.alike else ""
+    return "rival" if position in judgement.alike else ""
 
 
 def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
@@ -215,30 +215,32 @@ def _sample(tuning: Tuning) -> str:
     money, half = Money.fit(tuning.mean), len(tuning.costs) // 2
     first, second = tuning.costs[:half].sum(axis=0), tuning.costs[half:].sum(axis=0)
     chosen = judged[np.argmin(first[judged])]
-    found = judged[np.argmin(second[judged])]
+    best = judged[np.argmin(second[judged])]
     fifths = np.array_split(tuning.costs, 5)
     names = [tuning.labels[judged[np.argmin(part.sum(axis=0)[judged])]] for part in fifths]
-    if chosen == found:
+    if chosen == best:
         lead = f"both of its halves choose {tuning.labels[chosen]}"
     else:
-        more = money(second[chosen] - second[found])
+        more = money(second[chosen] - second[best])
         lead = (
             f"its first half chooses {tuning.labels[chosen]}, which in the second half costs "
-            f"{more} more than {tuning.labels[found]}, the best there"
+            f"{more} more than {tuning.labels[best]}, the best there"
         )
     return f"One history is one sample: {lead}. Its five fifths choose {listing(names)}."
 
 
 def _prices(tuning: Tuning) -> str:
     """Up to which retrain prices the cheapest interval stays the cheapest."""
-    place, ranges, now = tuning.cheapest, tuning.ranges, tuning.info["prices"]
-    low, high = ranges[place]
+    cheapest, ranges, now = tuning.cheapest, tuning.ranges, tuning.info["prices"]
+    low, high = ranges[cheapest]
     ways = []
     for edge, side, word in ((low, 1, "below"), (high, 0, "above")):
         if 0 < edge < np.inf:
-            gaps = np.abs(np.where(np.arange(len(ranges)) == place, np.nan, ranges[:, side]) - edge)
+            gaps = np.abs(
+                np.where(np.arange(len(ranges)) == cheapest, np.nan, ranges[:, side]) - edge
+            )
             ways.append(f"{word} {price(edge)} it is {tuning.labels[np.nanargmin(gaps)]}")
-    name = tuning.labels[place] + ("" if tuning.judgement.judged[place] else " (not judged)")
+    name = tuning.labels[cheapest] + ("" if tuning.judgement.judged[cheapest] else " (not judged)")
     what = f"At {price(now['retrain'])} a retrain the cheapest is {name}"
     return f"{what}; {' and '.join(ways) or 'no other price of a retrain changes that'}."
 
@@ -295,18 +297,18 @@ def _other_kind(old: Fresh) -> str:
     """The best window of the kind that did not win."""
     assert old.best is not None
     other = "newest" if old.kinds[old.best] == "half-life" else "half-life"
-    places = [i for i, kind in enumerate(old.kinds) if kind == other and old.usable[i]]
-    if not places:
+    others = [i for i, kind in enumerate(old.kinds) if kind == other and old.usable[i]]
+    if not others:
         return ""
-    place = places[int(np.argmin(old.mean[places]))]
-    alike = "as good, as far as can be told" if old.above_best[0][place] <= 0 else "worse"
-    phrase, mean = _phrase(old, place), significant(old.mean[place])
+    best = others[int(np.argmin(old.mean[others]))]
+    alike = "as good, as far as can be told" if old.above_best[0][best] <= 0 else "worse"
+    phrase, mean = _phrase(old, best), significant(old.mean[best])
     return f" {phrase[0].upper()}{phrase[1:]} gives {mean}: {alike}."
 
 
-def _phrase(old: Fresh, place: int) -> str:
+def _phrase(old: Fresh, position: int) -> str:
     words = {"newest": "the newest {}", "half-life": "a half-life of {}", "all": "all of history"}
-    return words[old.kinds[place]].format(old.labels[place])
+    return words[old.kinds[position]].format(old.labels[position])
 
 
 def _points(fresh: Fresh) -> str:
@@ -317,10 +319,10 @@ def _staleness(tuning: Tuning) -> str:
     ages = tuning.ages
     with np.errstate(invalid="ignore", divide="ignore"):
         worse = 100 * ages.excess / ages.fresh
-    known = np.flatnonzero(np.isfinite(worse))[1:]
-    if not len(known):
+    measured = np.flatnonzero(np.isfinite(worse))[1:]
+    if not len(measured):
         return "No model lived long enough to go stale."
-    chosen = known[np.unique(np.linspace(0, len(known) - 1, 5).astype(int)[1:-1])]
+    chosen = measured[np.unique(np.linspace(0, len(measured) - 1, 5).astype(int)[1:-1])]
     texts = [
         f"{number(abs(worse[i]), 0)} % {'more' if worse[i] >= 0 else 'less'} at "
         f"{tuning_figures.age(ages, i)}"

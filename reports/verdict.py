@@ -172,8 +172,10 @@ class _Words:
 
     def say(self, decision: Decision, saves: float, low: float, high: float) -> str:
         money = Money.fit(run.totals["total"] for run in self.runs.values())
-        known = not math.isnan(low)
-        interval = f"95 % interval {money(low)} to {money(high)}" if known else self._no_interval()
+        bounded = not math.isnan(low)
+        interval = (
+            f"95 % interval {money(low)} to {money(high)}" if bounded else self._no_interval()
+        )
         if decision == "keep":
             return self._keep(f"{money(saves)} more ({interval})", clear=low > 0)
         if decision == "retrain":
@@ -183,7 +185,7 @@ class _Words:
                 f"{lead} {self.winner}: it saves {money(saves)} against {self.other} "
                 f"({interval}){per_year}."
             )
-        reason = f"but its {interval} holds 0" if known else f"but there is {interval}"
+        reason = f"but its {interval} holds 0" if bounded else f"but there is {interval}"
         return (
             f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} "
             f"against {self.other}, {reason}."
