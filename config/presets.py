@@ -21,12 +21,7 @@ from backtrain.strategies import gates, triggers, updates, windows
 
 PACKAGE = "backtrain.conf"
 #: Groups of parts, and the packages that hold their classes.
-PARTS = {
-    "trigger": triggers,
-    "window": windows,
-    "update": updates,
-    "gate": gates,
-}
+PARTS = {"trigger": triggers, "window": windows, "update": updates, "gate": gates}
 
 
 def register() -> None:

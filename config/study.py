@@ -86,8 +86,8 @@ def of_stream(stream: Stream) -> str:
 def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:
     """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
     plain = _resolved(config)
-    order = names(schema)
-    ordered = {key: plain[key] for key in sorted(plain, key=lambda k: _position(k, order))}
+    unknown = {key: value for key, value in plain.items() if key not in names(schema)}
+    ordered = unknown | {key: plain[key] for key in names(schema) if key in plain}
     check(ordered, schema)
     return ordered
 
@@ -175,10 +175,6 @@ def usual_metric(task: str) -> str:
 
 
 OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
-
-
-def _position(key: str, order: list[str]) -> int:
-    return order.index(key) if key in order else -1
 
 
 @dataclass

@@ -95,11 +95,7 @@ def headline(
     against = baseline if verdict.strategy != baseline else "the runner-up"
     return [
         (f"saves against {against}", money(verdict.saves), interval),
-        (
-            "total cost",
-            money(total),
-            _per_year(total, comparison, money),
-        ),
+        ("total cost", money(total), _per_year(total, comparison, money)),
         ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
         ("cheapest in", f"{eras.wins[column]} of {len(eras.costs)}", "eras, ties included"),
     ]

@@ -67,7 +67,7 @@ class _Happened(NamedTuple):
 def gather(runs: Mapping[str, Run]) -> list[Remark]:
     """All remarks on these runs: one for each cause; texts that differ in numbers are one cause."""
     remarks = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
-    remarks += [remark for kind in _SENTENCES for remark in _told(runs, kind)]
+    remarks += [remark for kind in _SENTENCES for remark in _as_they_stand(runs, kind)]
     chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
     if chosen:
         remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
@@ -76,11 +76,9 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
     """A remark for each cause of one kind, the most frequent first; the rest in one line."""
-    by_cause: dict[str, dict[str, _Happened]] = {}
-    for name, run in runs.items():
-        for key, happened in _happened(run, kind).items():
-            by_cause.setdefault(key, {})[name] = happened
-    ranked = sorted(by_cause.values(), key=lambda befell: -sum(h.times for h in befell.values()))
+    ranked = sorted(
+        _by_cause(runs, kind), key=lambda befell: -sum(h.times for h in befell.values())
+    )
     remarks = [_remark(kind, befell, runs) for befell in ranked[:_CAUSES]]
     if rest := ranked[_CAUSES:]:
         names = tuple(dict.fromkeys(name for befell in rest for name in befell))
@@ -139,6 +137,15 @@ def _happened(run: Run, kind: str) -> dict[str, _Happened]:
     return causes
 
 
+def _by_cause(runs: Mapping[str, Run], kind: str) -> list[dict[str, _Happened]]:
+    """What happened by strategy, for each cause of one kind."""
+    by_cause: dict[str, dict[str, _Happened]] = {}
+    for name, run in runs.items():
+        for key, happened in _happened(run, kind).items():
+            by_cause.setdefault(key, {})[name] = happened
+    return list(by_cause.values())
+
+
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
     events = run.events[["kind", "reason", "statistic"]]
@@ -182,14 +189,11 @@ def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run])
     return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{advice}")
 
 
-def _told(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
+def _as_they_stand(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
     """A remark for each sentence that events of this kind hold, with the strategies it befell."""
-    by_text: dict[str, tuple[str, list[str]]] = {}
-    for name, run in runs.items():
-        for key, happened in _happened(run, kind).items():
-            by_text.setdefault(key, (happened.cause, []))[1].append(name)
-    for sentence, names in by_text.values():
-        yield Remark(kind, tuple(names), f"{listing(names)}: {sentence.rstrip('.')}.")
+    for befell in _by_cause(runs, kind):
+        sentence = next(iter(befell.values())).cause.rstrip(".")
+        yield Remark(kind, tuple(befell), f"{listing(befell)}: {sentence}.")
 
 
 def _in_sample(names: Iterable[str], run: Run) -> str:

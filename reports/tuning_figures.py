@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
@@ -128,9 +129,7 @@ def old_rows(old: Fresh) -> Drawing:
 def staleness(ages: Ages) -> Drawing:
     """What models lose as they age."""
     figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        worse = 100 * ages.excess / ages.fresh
-    measured = np.flatnonzero(np.isfinite(worse))
+    worse, measured = worsening(ages)
     axes.axhline(0, color=FAINT, linewidth=1)
     axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
     titles = {}
@@ -170,6 +169,13 @@ def oracle(tuning: Tuning) -> Drawing:
         "hindsight finds: where its marks crowd, the model went stale quickly."
     )
     return Drawing("tune-oracle", caption, figure)
+
+
+def worsening(ages: Ages) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Loss above the freshest model in per cent, by age; and at which ages it was measured."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worse = 100 * ages.excess / ages.fresh
+    return worse, np.flatnonzero(np.isfinite(worse))
 
 
 def age(ages: Ages, index: int) -> str:

@@ -317,9 +317,8 @@ def _points(fresh: Fresh) -> str:
 
 def _staleness(tuning: Tuning) -> str:
     ages = tuning.ages
-    with np.errstate(invalid="ignore", divide="ignore"):
-        worse = 100 * ages.excess / ages.fresh
-    measured = np.flatnonzero(np.isfinite(worse))[1:]
+    worse, measured = tuning_figures.worsening(ages)
+    measured = measured[1:]
     if not len(measured):
         return "No model lived long enough to go stale."
     chosen = measured[np.unique(np.linspace(0, len(measured) - 1, 5).astype(int)[1:-1])]
