@@ -148,7 +148,7 @@ def staleness(ages: Ages) -> Drawing:
 
 
 def oracle(tuning: Tuning) -> Drawing:
-    """When the clairvoyant schedule trains, beside the best fixed interval."""
+    """When the oracle schedule trains, beside the best fixed interval."""
     figure, axes = panel(9.2, 1.7)
     axes.grid(visible=False)
     best, at = tuning.judgement.best, tuning.candidates_at
