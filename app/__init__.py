@@ -57,9 +57,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"backtrain.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'backtrain' has no attribute {name!r}")
-    found = getattr(import_module(f"backtrain.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(f"backtrain.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

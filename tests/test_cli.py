@@ -264,6 +264,33 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
     assert list(here.iterdir()) == []
 
 
+NO_YAML = {
+    "trigger:\n  a: 1\n   b: 2\n": "line 3: mapping values are not allowed here",
+    "trigger:\n\ta: 1\n": "line 2: found character '\\t' that cannot start any token",
+    "trigger: {a: 1\n": "line 2: expected ',' or '}', but got '<stream end>', while parsing a flow "
+    "mapping from line 1 on",
+    "a: 1\na: 2\n": "line 2: found duplicate key a, while constructing a mapping from line 1 on",
+    "a: \x07\n": "special characters are not allowed",
+    "a: \xe4\n": "is not UTF-8; save it so",
+}
+
+
+@pytest.mark.parametrize("text", NO_YAML)
+@pytest.mark.parametrize("sweep", [(), ("-m",)], ids=["one", "sweep"])
+def test_a_file_that_cannot_be_read_is_named_with_its_line(
+    here: Path, capsys: pytest.CaptureFixture[str], text: str, sweep: tuple[str, ...]
+) -> None:
+    path = here / "conf" / "strategy" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="latin-1")
+    assert main(["run", "--config-dir=conf", "strategy=mine", *sweep]) == 2
+    printed = capsys.readouterr()
+    assert NO_YAML[text] in printed.err
+    assert str(path) in printed.err or "--config-dir" in printed.err
+    assert len(printed.err.splitlines()) <= 2
+    assert list(here.iterdir()) == [here / "conf"]
+
+
 def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert main([]) == 0

@@ -12,7 +12,7 @@ import pytest
 from hourly import At, history, hour, hourly
 
 from backtrain import PartError, Strategy
-from backtrain.cli.sweeps import Sweep
+from backtrain.cli.run import Sweep
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import role_names, terminal_table
 from backtrain.strategies import Every, Never, Sliding

@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Run, Strategy
 from backtrain.cli import main
-from backtrain.cli.sweeps import _append
+from backtrain.cli.run import _append
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison

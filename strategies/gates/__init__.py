@@ -1,6 +1,5 @@
 """Whether to deploy what was trained."""
 
-from backtrain.strategies.former import helpers_of
 from backtrain.strategies.gates import (
     ab_test,
     approval,
@@ -23,5 +22,3 @@ __all__ += chain.__all__
 __all__ += data_check.__all__
 __all__ += holdout.__all__
 __all__ += online.__all__
-
-__getattr__ = helpers_of(__name__, "holdout")

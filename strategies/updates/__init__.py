@@ -1,6 +1,5 @@
 """How to train."""
 
-from backtrain.strategies.former import helpers_of
 from backtrain.strategies.updates import (
     refit,
     retune,
@@ -11,5 +10,3 @@ from backtrain.strategies.updates.retune import *
 __all__: list[str] = []
 __all__ += refit.__all__
 __all__ += retune.__all__
-
-__getattr__ = helpers_of(__name__, "refit")

@@ -1,6 +1,5 @@
 """On what to train."""
 
-from backtrain.strategies.former import helpers_of
 from backtrain.strategies.windows import cohorts, samples, since, sliding
 from backtrain.strategies.windows.cohorts import *
 from backtrain.strategies.windows.samples import *
@@ -12,5 +11,3 @@ __all__ += cohorts.__all__
 __all__ += samples.__all__
 __all__ += since.__all__
 __all__ += sliding.__all__
-
-__getattr__ = helpers_of(__name__, "sliding")
