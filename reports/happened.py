@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from backtrain.reports import remarks
 from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import number
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 
 def counts_table(comparison: Comparison, baseline: str) -> Sheet:
