@@ -38,10 +38,6 @@ def failures(runs: Mapping[str, Run]) -> list[str]:
 
 def _counts(run: Run) -> dict[str, int]:
     kinds = run.events["kind"].value_counts()
-
-    def of(*names: str) -> int:
-        return int(sum(kinds.get(name, 0) for name in names))
-
     outcomes = trainings(run)["outcome"].value_counts()
     return {
         "trained": int(run.totals["retrains"]),
@@ -50,7 +46,7 @@ def _counts(run: Run) -> dict[str, int]:
         "rolled back": int(outcomes.get("rolled back", 0)),
         "superseded": int(outcomes.get("superseded", 0)),
         "failed": int(run.totals["failed"]),
-        "refused": of("refused"),
+        "refused": int(kinds.get("refused", 0)),
         "pending": int(outcomes.get("pending", 0)),
         "fallback rows": int(run.totals["fallback"]),
     }

@@ -140,7 +140,6 @@ class _EstimatedMonitor(Detector):
     def __init__(self, spec: EstimatedDrop) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
 
     def restart(self, view: View) -> None:
         self._seen = view.model.first_row
@@ -176,10 +175,8 @@ class _EstimatedMonitor(Detector):
 
     def _take_labels(self, view: View) -> None:
         """Remember which rows of the version have a label now; none is looked at."""
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         rows = weighing(view, new.by(view.model.version).rows)
         self._labelled.append(rows)
         self._labels += len(rows)

@@ -49,6 +49,7 @@ class Detector:
 
     def __init__(self) -> None:
         self._version: int | None = None
+        self._cursor = 0
 
     def fires(self, view: View) -> Reason | None:
         """Return what is wrong now."""
@@ -64,6 +65,14 @@ class Detector:
     def alarm(self, view: View) -> Reason | None:
         """Take in what is new, and say what is wrong now. Called at every tick."""
         raise NotImplementedError
+
+    def _new_labels(self, view: View) -> Arrived | None:
+        """The labels that have arrived since this was called last; None where there are none."""
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        return new
 
 
 def when(view: View, row: int) -> pd.Timestamp:
@@ -145,7 +154,6 @@ class _PerformanceMonitor(Detector):
     def __init__(self, spec: PerformanceDrop) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
         self._windows: dict[Any, deque[int]] = {}
         self._values: dict[Any, float] = {}
 
@@ -155,10 +163,8 @@ class _PerformanceMonitor(Detector):
             self._windows, self._values = {}, {}
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         if self._spec.versions == "in force":
             new = new.by(view.model.version)
         rows = weighing(view, new.rows)
@@ -303,7 +309,6 @@ class _ErrorMonitor(Detector):
     def __init__(self, spec: ErrorDrift) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
         self._dated: tuple[int, int] | None = None
 
     def restart(self, view: View) -> None:
@@ -312,10 +317,8 @@ class _ErrorMonitor(Detector):
         self._before, self._count = 0.0, 0
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         found = None
         for loss in self._losses(view, new).tolist():
             self._remember(loss)
