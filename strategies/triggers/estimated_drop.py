@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +24,7 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of
+from backtrain.strategies.triggers.floors import Floored, Limit
 from backtrain.strategies.triggers.performance import Detector
 from backtrain.strategies.triggers.performance_estimates import (
     REGRESSION_METRICS,
@@ -41,7 +40,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, repr=False)
-class EstimatedDrop(Part):
+class EstimatedDrop(Floored, Part):
     """When the metric to expect of the newest served rows is bad, or worse than at deployment.
 
     It needs no labels of these rows. Classifiers: confidence-based performance estimation, from
@@ -91,11 +90,6 @@ class EstimatedDrop(Part):
     def check_parameters(self) -> None:
         """Refuse what is not one floor."""
         exactly_one(self, "below", "drop")
-
-    @cached_property
-    def margin(self) -> tuple[float, bool]:
-        """The margin of ``drop``, and whether it is relative."""
-        return margin_of(self.drop)
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse metrics that cannot be estimated for this model."""
@@ -161,7 +155,7 @@ class _EstimatedMonitor(Detector):
             return None
         metric = view.metric(self._spec.metric)
         if self._limit is None:
-            self._limit = limit_of(self._spec, view, metric)
+            self._limit = self._spec.limit(view, metric)
         value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
         self._record(view, value)
