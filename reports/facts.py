@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, count, duration, listing, number
 from backtrain.reports.verdict import Recommendation, trigger_type
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 Pairs = list[tuple[str, str]]
 

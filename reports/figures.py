@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from backtrain.reports import timeline
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.labels import place_labels
 from backtrain.reports.numbers import Money, number, significant
 from backtrain.reports.schedules import NEVER, FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
 from backtrain.simulator import statistics
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 THOUSANDS = FuncFormatter(
     lambda value, _: number(value, 0 if abs(value) >= 10 or value == 0 else 2)

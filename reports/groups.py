@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, shorten, significant
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
-    from backtrain.simulator.record import Run
+from backtrain.simulator.record import Run
 
 #: Groups that have a column of their own, and scored rows that a worst group must have.
 _SHOWN, _LEAST_ROWS = 6, 30

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from backtrain.reports import remarks
 from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import number
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 
 def counts_table(comparison: Comparison, baseline: str) -> Sheet:
@@ -41,10 +38,6 @@ def failures(runs: Mapping[str, Run]) -> list[str]:
 
 def _counts(run: Run) -> dict[str, int]:
     kinds = run.events["kind"].value_counts()
-
-    def of(*names: str) -> int:
-        return int(sum(kinds.get(name, 0) for name in names))
-
     outcomes = trainings(run)["outcome"].value_counts()
     return {
         "trained": int(run.totals["retrains"]),
@@ -53,7 +46,7 @@ def _counts(run: Run) -> dict[str, int]:
         "rolled back": int(outcomes.get("rolled back", 0)),
         "superseded": int(outcomes.get("superseded", 0)),
         "failed": int(run.totals["failed"]),
-        "refused": of("refused"),
+        "refused": int(kinds.get("refused", 0)),
         "pending": int(outcomes.get("pending", 0)),
         "fallback rows": int(run.totals["fallback"]),
     }

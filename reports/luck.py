@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, number, percent
 from backtrain.reports.oracle import facts_of, is_tested
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
-    from backtrain.simulator.record import Run
+from backtrain.simulator.record import Run
 
 
 def any_known(comparison: Comparison) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backtrain.reports import (
     facts,
@@ -17,11 +17,9 @@ from backtrain.reports import (
     tables,
     triggers,
 )
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.verdict import Recommendation
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 
 def render(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
 from backtrain.reports.numbers import MISSING, duration, number, percent, significant
 from backtrain.reports.oracle import facts_of, is_tested
 from backtrain.reports.periods import trainings
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: Events of a trigger that fired and could not train, other than `busy`.
 _SUPPRESSED = ("cooldown", "budget", "blackout", "refused")

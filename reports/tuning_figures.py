@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
 from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm
 from backtrain.reports.timeline import calendar, days, instants
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 
 
 def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:

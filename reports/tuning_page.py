@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import html, tables, tuning_figures
 from backtrain.reports.cells import Cell, Column, Row, Sheet
 from backtrain.reports.numbers import MINUS, MISSING, Money, count, duration, number, price
 from backtrain.reports.tuning_words import IN_SAMPLE, findings
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Tuning
 
 
 def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:

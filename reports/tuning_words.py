@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from backtrain.lossmatrix.tuning import Fresh, Tuning
 from backtrain.reports import tuning_figures
 from backtrain.reports.numbers import (
     Money,
@@ -15,9 +14,6 @@ from backtrain.reports.numbers import (
     price,
     significant,
 )
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Fresh, Tuning
 
 IN_SAMPLE = (
     "In-sample: interval, rows and window were chosen on the very stretch that they are judged "

@@ -103,8 +103,8 @@ class _Test:
             view.checked()
             verdict = self._judge(*self._observed(view, arrived, mine), last)
         else:
-            told = f"only {labels} labels for one of the two; {gate.min_labels} are needed"
-            verdict = Verdict.reject(told) if last else None
+            too_few = f"only {labels} labels for one of the two; {gate.min_labels} are needed"
+            verdict = Verdict.reject(too_few) if last else None
         return self._wait(self._began) if verdict is None else verdict
 
     def _wait(self, began: int, said: str = "") -> Verdict:
@@ -118,13 +118,13 @@ class _Test:
         """The verdict of one look; None where there is none yet."""
         level = self._gate.alpha / self._gate.looks
         better, worse = chance_larger(old, new), chance_larger(new, old)
-        told = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
+        losses = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
         if worse < level:
-            return Verdict.reject(f"{told}, p = {worse:.2g}", p=worse, level=level)
+            return Verdict.reject(f"{losses}, p = {worse:.2g}", p=worse, level=level)
         if better < level or (last and self._gate.deploy == "not worse"):
-            return Verdict.deploy(f"{told}, p = {better:.2g}", p=better, level=level)
+            return Verdict.deploy(f"{losses}, p = {better:.2g}", p=better, level=level)
         if last:
-            return Verdict.reject(f"{told}, p = {better:.2g}", p=better, level=level)
+            return Verdict.reject(f"{losses}, p = {better:.2g}", p=better, level=level)
         return None
 
     def _observed(

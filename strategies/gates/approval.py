@@ -12,9 +12,7 @@ import pandas as pd
 from backtrain.datasets.offsets import parse_fixed, to_timestamp
 from backtrain.simulator.constraints import Dates, FixedOffset
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.parts import Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
+from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 
@@ -111,21 +109,15 @@ class Approval(Part):
         return [day.to_datetime64().astype("datetime64[D]") for day in days]
 
 
-class _Desk:
+class _Desk(Gate):
     def __init__(self, gate: Approval) -> None:
         self._gate = gate
         self._due: pd.Timestamp | None = None
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        return None
-
-    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        return selection, None
 
     def review(self, view: View) -> Verdict:
         if self._due is None:
             self._due = self._gate.due(view.now)
         if view.now >= self._due:
             return Verdict.deploy("approved")
-        said = f"for an approval at {self._due}"
-        return Verdict.wait(self._due, reason=said, watch=False, supersede=self._gate.supersede)
+        reason = f"for an approval at {self._due}"
+        return Verdict.wait(self._due, reason=reason, watch=False, supersede=self._gate.supersede)

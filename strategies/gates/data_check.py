@@ -19,6 +19,7 @@ from backtrain.simulator.setup import Setup
 from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.rules import columns_of
+from backtrain.strategies.drift.two_sample import thinned
 
 __all__ = ["DataCheck"]
 
@@ -141,8 +142,7 @@ class DataCheck(Part, Gate):
         fresh = np.setdiff1d(selection.indices(), learnt)
         if not len(fresh):
             return
-        if len(learnt) > self.max_reference:
-            learnt = learnt[np.linspace(0, len(learnt) - 1, self.max_reference).astype(np.int64)]
+        learnt = learnt[thinned(len(learnt), self.max_reference)]
         places = [p for p, name in enumerate(view.columns) if name not in self.exclude]
         before, now = (columns_of(view.X(rows), places) for rows in (learnt, fresh))
         for place, old, new in zip(places, before, now, strict=True):

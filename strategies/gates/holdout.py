@@ -26,7 +26,13 @@ class HeldOutScores(NamedTuple):
     challenger: float
     champion: float
     gain: float
-    said: str
+    sentence: str
+
+    def verdict(self, deploy: bool, about: str = "") -> Verdict:
+        """Deploy or reject, with both scores; ``about`` stands before the sentence."""
+        judge = Verdict.deploy if deploy else Verdict.reject
+        sentence = f"{about}{self.sentence}"
+        return judge(sentence, challenger=self.challenger, champion=self.champion)
 
 
 _AT_ONCE = Verdict.deploy(reviewed=False)
@@ -110,16 +116,12 @@ class _Match:
                 f"only {len(fair)} held-out rows are new to the champion; "
                 f"{self._gate.min_rows} are needed"
             )
-        verdict = self._compare(view, fair)
+        found = compare(view, fair, self._gate.metric)
+        verdict = found.verdict(found.gain > self._gate.margin)
         if verdict.action == "deploy" and self._gate.refit:
             self._won = verdict
             return Verdict.refit(self._all, verdict.reason, **verdict.numbers)
         return verdict
-
-    def _compare(self, view: View, rows: np.ndarray) -> Verdict:
-        found = compare(view, rows, self._gate.metric)
-        judge = Verdict.deploy if found.gain > self._gate.margin else Verdict.reject
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
 
 
 @dataclass(frozen=True, repr=False)
@@ -186,9 +188,8 @@ class _Guard:
         # A metric that a group cannot give (NaN) says nothing about it.
         name = min(found, key=lambda name: np.nan_to_num(found[name].gain, nan=np.inf))
         worst = found[name]
-        judge = Verdict.reject if worst.gain < -self._gate.margin else Verdict.deploy
-        said = f"group {name!r} of {len(judged)}: {worst.said}"
-        return judge(said, challenger=worst.challenger, champion=worst.champion)
+        worse = worst.gain < -self._gate.margin
+        return worst.verdict(not worse, f"group {name!r} of {len(judged)}: ")
 
     def _unlearnt(self, view: View) -> NDArray[np.int64]:
         """Labelled rows, from the oldest of the window on, that neither model was trained on."""
@@ -212,8 +213,8 @@ def compare(view: View, rows: Rows, name: str | None) -> HeldOutScores:
         metric = view.metric(name)
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
         new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
-    said = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
-    return HeldOutScores(new, old, sign * (new - old), said)
+    sentence = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
+    return HeldOutScores(new, old, sign * (new - old), sentence)
 
 
 def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:

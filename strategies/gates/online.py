@@ -225,7 +225,9 @@ class _WatchedTrial(ABC):
         if self._last is not None and view.now >= self._last:
             decide = Verdict.deploy if self._terms.otherwise == "deploy" else Verdict.reject
             return decide(f"not over in {self._terms.max_duration}, {len(Selection(rows))} labels")
-        return self._wait(view, self._stretch) if found is None else self._begin(view, found.said)
+        return (
+            self._wait(view, self._stretch) if found is None else self._begin(view, found.sentence)
+        )
 
     def _compare(self, view: View, rows: Rows, stretch: _Period) -> HeldOutScores | None:
         """What rows say at the end of a stretch; None where it is too early, or they do not."""
@@ -264,8 +266,7 @@ class _ShadowTrial(_WatchedTrial):
         self._margin = gate.margin
 
     def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict:
-        judge = Verdict.deploy if found.gain > self._margin else Verdict.reject
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
+        return found.verdict(found.gain > self._margin)
 
 
 class _CanaryTrial(_WatchedTrial):
@@ -279,15 +280,14 @@ class _CanaryTrial(_WatchedTrial):
         steps = self._gate.steps
         self._share = steps[self._step]
         self._step += 1
-        told = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
-        return super()._begin(view, f"{told}; {said}" if said else told)
+        step = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
+        return super()._begin(view, f"{step}; {said}" if said else step)
 
     def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
         worse = self._is_worse(view, rows, found)
         if not worse and self._step < len(self._gate.steps):
             return None
-        judge = Verdict.reject if worse else Verdict.deploy
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
+        return found.verdict(not worse)
 
     def _is_worse(self, view: View, rows: Rows, found: HeldOutScores) -> bool:
         gate = self._gate

@@ -204,7 +204,9 @@ class _Inverted:
             self._trainings, self._since = len(view.trainings), None
         if fired:
             return None
-        self._since = self._since or view.now  # a silence that goes on is one reason
+        self._since = (
+            self._since or view.now
+        )  # the reason keeps the instant at which the silence began
         return Reason(self._sentence, raised_at=self._since)
 
 

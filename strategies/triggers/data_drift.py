@@ -301,13 +301,13 @@ class _PredictionMonitor(RowsDetector):
         reference = view.model.reference
         if reference is None:
             return None
-        told = reference.outcomes
-        if told.score is not None:
-            before, now = told.score, served.score[mine]
-        elif told.classes is None:
-            before, now = told.prediction, served.prediction[mine]
+        outcomes = reference.outcomes
+        if outcomes.score is not None:
+            before, now = outcomes.score, served.score[mine]
+        elif outcomes.classes is None:
+            before, now = outcomes.prediction, served.prediction[mine]
         else:
-            before = _categories(told.classes[told.prediction])
+            before = _categories(outcomes.classes[outcomes.prediction])
             now = _categories(served.prediction[mine])
         if self._comparison is None:
             sample = Sample(lambda where: [before[where]], len(before), len(before))

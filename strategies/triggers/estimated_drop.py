@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +24,7 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of
+from backtrain.strategies.triggers.floors import Floored, Limit
 from backtrain.strategies.triggers.performance import Detector
 from backtrain.strategies.triggers.performance_estimates import (
     REGRESSION_METRICS,
@@ -41,7 +40,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, repr=False)
-class EstimatedDrop(Part):
+class EstimatedDrop(Floored, Part):
     """When the metric to expect of the newest served rows is bad, or worse than at deployment.
 
     It needs no labels of these rows. Classifiers: confidence-based performance estimation, from
@@ -92,11 +91,6 @@ class EstimatedDrop(Part):
         """Refuse what is not one floor."""
         exactly_one(self, "below", "drop")
 
-    @cached_property
-    def margin(self) -> tuple[float, bool]:
-        """The margin of ``drop``, and whether it is relative."""
-        return margin_of(self.drop)
-
     def check_setup(self, setup: Setup) -> None:
         """Refuse metrics that cannot be estimated for this model."""
         name = setup.metric(self.metric).name
@@ -140,7 +134,6 @@ class _EstimatedMonitor(Detector):
     def __init__(self, spec: EstimatedDrop) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
 
     def restart(self, view: View) -> None:
         self._seen = view.model.first_row
@@ -162,7 +155,7 @@ class _EstimatedMonitor(Detector):
             return None
         metric = view.metric(self._spec.metric)
         if self._limit is None:
-            self._limit = limit_of(self._spec, view, metric)
+            self._limit = self._spec.limit(view, metric)
         value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
         self._record(view, value)
@@ -176,10 +169,8 @@ class _EstimatedMonitor(Detector):
 
     def _take_labels(self, view: View) -> None:
         """Remember which rows of the version have a label now; none is looked at."""
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         rows = weighing(view, new.by(view.model.version).rows)
         self._labelled.append(rows)
         self._labels += len(rows)

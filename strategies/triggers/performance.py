@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -28,12 +27,7 @@ from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.triggers.floors import (
-    Limit,
-    limit_of,
-    limit_under,
-    margin_of,
-)
+from backtrain.strategies.triggers.floors import Floored, Limit
 from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
@@ -49,6 +43,7 @@ class Detector:
 
     def __init__(self) -> None:
         self._version: int | None = None
+        self._cursor = 0
 
     def fires(self, view: View) -> Reason | None:
         """Return what is wrong now."""
@@ -65,6 +60,14 @@ class Detector:
         """Take in what is new, and say what is wrong now. Called at every tick."""
         raise NotImplementedError
 
+    def _new_labels(self, view: View) -> Arrived | None:
+        """The labels that have arrived since this was called last; None where there are none."""
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        return new
+
 
 def when(view: View, row: int) -> pd.Timestamp:
     """Event time of a past row."""
@@ -72,7 +75,7 @@ def when(view: View, row: int) -> pd.Timestamp:
 
 
 @dataclass(frozen=True, repr=False)
-class PerformanceDrop(Part):
+class PerformanceDrop(Floored, Part):
     """When the metric of the newest arrived labels is bad, or worse than it was at deployment.
 
     Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from
@@ -123,11 +126,6 @@ class PerformanceDrop(Part):
             raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
         exactly_one(self, "below", "drop", "test")
 
-    @cached_property
-    def margin(self) -> tuple[float, bool]:
-        """The margin of ``drop``, and whether it is relative."""
-        return margin_of(self.drop)
-
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give, and groups that are not there."""
         setup.metric(self.metric)
@@ -145,7 +143,6 @@ class _PerformanceMonitor(Detector):
     def __init__(self, spec: PerformanceDrop) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
         self._windows: dict[Any, deque[int]] = {}
         self._values: dict[Any, float] = {}
 
@@ -155,10 +152,8 @@ class _PerformanceMonitor(Detector):
             self._windows, self._values = {}, {}
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         if self._spec.versions == "in force":
             new = new.by(view.model.version)
         rows = weighing(view, new.rows)
@@ -211,14 +206,14 @@ class _PerformanceMonitor(Detector):
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
         """What a group must not fall below; None where there is no reference."""
         if group is None or self._spec.below is not None:
-            return limit_of(self._spec, view, metric)
+            return self._spec.limit(view, metric)
         reference = view.model.reference
         if reference is None:
             return None
         mine = (view.group(reference.rows) == group) & (view.weight(reference.rows) > 0)
         if mine.sum() < self._spec.min_labels:
             return None
-        return limit_under(self._spec, metric, pick(reference.outcomes, mine))
+        return self._spec.limit_under(metric, pick(reference.outcomes, mine))
 
     def _tested(self, view: View, window: Arrived, level: float) -> Reason | None:
         reference = view.model.reference
@@ -303,7 +298,6 @@ class _ErrorMonitor(Detector):
     def __init__(self, spec: ErrorDrift) -> None:
         super().__init__()
         self._spec = spec
-        self._cursor = 0
         self._dated: tuple[int, int] | None = None
 
     def restart(self, view: View) -> None:
@@ -312,10 +306,8 @@ class _ErrorMonitor(Detector):
         self._before, self._count = 0.0, 0
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         found = None
         for loss in self._losses(view, new).tolist():
             self._remember(loss)

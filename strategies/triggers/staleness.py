@@ -34,7 +34,6 @@ class Account(Detector):
         super().__init__()
         self._judge = judge
         self._window = window
-        self._cursor = 0
         self._decided = 0
 
     def restart(self, view: View) -> None:
@@ -45,10 +44,8 @@ class Account(Detector):
 
     def alarm(self, view: View) -> Reason | None:
         """Book the labels that have arrived, and judge."""
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         new = new.by(view.model.version)
         if len(view.trainings) != self._decided:
             # Else a rejected challenger would bring the next one at once.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,8 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger
+from backtrain.simulator.view import Model, View
 from backtrain.strategies.weighted import weighing
-
-if TYPE_CHECKING:
-    from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

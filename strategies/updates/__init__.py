@@ -1,5 +1,7 @@
 """How to train."""
 
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.former import helpers_of
 from backtrain.strategies.updates import (
     refit,
@@ -8,8 +10,7 @@ from backtrain.strategies.updates import (
 from backtrain.strategies.updates.refit import *
 from backtrain.strategies.updates.retune import *
 
-__all__: list[str] = []
-__all__ += refit.__all__
-__all__ += retune.__all__
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [*refit.__all__, *retune.__all__]
 
 __getattr__ = helpers_of(__name__, "refit")
