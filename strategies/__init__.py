@@ -5,7 +5,6 @@ A part is exported by standing in the ``__all__`` of its own file.
 
 from typing import TYPE_CHECKING
 
-from backtrain.strategies import gates, strategy, triggers, updates, windows
 from backtrain.strategies.gates import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *
@@ -13,10 +12,4 @@ from backtrain.strategies.updates import *
 from backtrain.strategies.windows import *
 
 if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
-    __all__ = [
-        *gates.__all__,
-        *strategy.__all__,
-        *triggers.__all__,
-        *updates.__all__,
-        *windows.__all__,
-    ]
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

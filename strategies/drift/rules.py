@@ -13,13 +13,7 @@ from backtrain.simulator.constraints import Number
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.reason import Reason
-from backtrain.strategies.drift.distances import (
-    AT_ONCE,
-    Columns,
-    Distances,
-    Sample,
-    calibrated,
-)
+from backtrain.strategies.drift.distances import AT_ONCE, Columns, Distances, Sample, calibrated
 from backtrain.strategies.drift.two_sample import (
     CORRECTIONS,
     Flags,

@@ -3,14 +3,6 @@
 from typing import TYPE_CHECKING
 
 from backtrain.strategies.former import helpers_of
-from backtrain.strategies.gates import (
-    ab_test,
-    approval,
-    chain,
-    data_check,
-    holdout,
-    online,
-)
 from backtrain.strategies.gates.ab_test import *
 from backtrain.strategies.gates.approval import *
 from backtrain.strategies.gates.chain import *
@@ -19,13 +11,6 @@ from backtrain.strategies.gates.holdout import *
 from backtrain.strategies.gates.online import *
 
 if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
-    __all__ = [
-        *ab_test.__all__,
-        *approval.__all__,
-        *chain.__all__,
-        *data_check.__all__,
-        *holdout.__all__,
-        *online.__all__,
-    ]
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]
 
 __getattr__ = helpers_of(__name__, "holdout")

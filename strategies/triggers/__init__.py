@@ -2,18 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from backtrain.strategies.triggers import (
-    combinations,
-    data_drift,
-    estimated_drop,
-    forecasts,
-    limits,
-    martingale,
-    performance,
-    recorded,
-    schedules,
-    staleness,
-)
 from backtrain.strategies.triggers.combinations import *
 from backtrain.strategies.triggers.data_drift import *
 from backtrain.strategies.triggers.estimated_drop import *
@@ -26,15 +14,4 @@ from backtrain.strategies.triggers.schedules import *
 from backtrain.strategies.triggers.staleness import *
 
 if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
-    __all__ = [
-        *combinations.__all__,
-        *data_drift.__all__,
-        *estimated_drop.__all__,
-        *forecasts.__all__,
-        *limits.__all__,
-        *martingale.__all__,
-        *performance.__all__,
-        *recorded.__all__,
-        *schedules.__all__,
-        *staleness.__all__,
-    ]
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -7,13 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.simulator.asking import (
-    check_setup,
-    instants_of,
-    monitor_of,
-    refuse_other,
-    tuned,
-)
+from backtrain.simulator.asking import check_setup, instants_of, monitor_of, refuse_other, tuned
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger, Monitor, Part
 from backtrain.simulator.reason import Reason

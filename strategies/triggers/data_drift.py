@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -11,17 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.constraints import (
-    Count,
-    Level,
-    Names,
-    OneOf,
-    RowsWindow,
-    Share,
-    TwoOrMore,
-)
+from backtrain.simulator.constraints import Count, Level, Names, OneOf, RowsWindow, Share, TwoOrMore
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -39,7 +32,7 @@ from backtrain.strategies.drift.rules import (
     is_categorical,
 )
 from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
-from backtrain.strategies.triggers.watch import RowsDetector, kept
+from backtrain.strategies.triggers.performance import Detector, when
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -235,6 +228,42 @@ class MissingDrift(Part):
 # --- watches ------------------------------------------------------------------------------------
 
 
+class RowsDetector(Detector):
+    """Looks at the newest rows since the version in force came, when there are more of them."""
+
+    def __init__(self, window: int, min_rows: int, min_share: float = 0.0) -> None:
+        super().__init__()
+        self._window, self._min_rows, self._min_share = window, min_rows, min_share
+        self._seen = 0
+
+    def restart(self, view: View) -> None:
+        """Begin anew with the first row of the version in force."""
+        self._since = view.model.first_row
+        self.forget()
+
+    def alarm(self, view: View) -> Reason | None:
+        """Look, if there are enough rows and new ones among them."""
+        past = view.past
+        if past - self._since < self._min_rows or past == self._seen:
+            return None
+        self._seen = past
+        rows = slice(max(self._since, past - self._window), past)
+        found = self.look(view, rows)
+        if found is None:
+            return None
+        view.reading(*found.worst_reading())
+        reason = found.reason(self._min_share)
+        return reason and replace(reason, since=when(view, rows.start))
+
+    def forget(self) -> None:
+        """Drop what was kept about the former version."""
+        raise NotImplementedError
+
+    def look(self, view: View, rows: slice) -> Found | None:
+        """Compare the newest rows; None where that cannot be done yet."""
+        raise NotImplementedError
+
+
 class _FeatureMonitor(RowsDetector):
     def __init__(self, spec: FeatureDrift) -> None:
         super().__init__(spec.window, spec.min_rows, spec.min_share)
@@ -344,3 +373,19 @@ def _missing(X: Any, places: Sequence[int]) -> Floats:
 
 def _categories(labels: NDArray[Any]) -> Any:
     return pd.Series(pd.Categorical(labels))
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
+    """Positions of the columns that are not excluded."""
+    if strange := [name for name in exclude if name not in columns]:
+        raise PartError(
+            f"{part}(exclude={list(exclude)}): no column {strange[0]!r}; "
+            f"the stream has {', '.join(columns)}"
+        )
+    places = [place for place, name in enumerate(columns) if name not in exclude]
+    if not places:
+        raise PartError(f"{part}(exclude={list(exclude)}): leaves no column to test")
+    return places

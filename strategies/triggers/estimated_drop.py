@@ -24,8 +24,7 @@ from backtrain.simulator.reason import Reason
 from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.triggers.floors import Floored, Limit
-from backtrain.strategies.triggers.performance import Detector
+from backtrain.strategies.triggers.performance import Detector, Floored, Limit
 from backtrain.strategies.triggers.performance_estimates import (
     REGRESSION_METRICS,
     Calibrated,

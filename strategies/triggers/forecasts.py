@@ -22,11 +22,7 @@ from backtrain.simulator.constraints import (
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
-from backtrain.strategies.triggers.staleness import (
-    Account,
-    untunable,
-    untuned,
-)
+from backtrain.strategies.triggers.staleness import Account, untunable, untuned
 from backtrain.strategies.triggers.tuning_history import DAY, Floats, rehearse
 
 __all__ = ["Forecast", "Learned"]

@@ -6,7 +6,8 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,11 @@ from backtrain.simulator.constraints import (
     exactly_one,
 )
 from backtrain.simulator.errors import PartError
-from backtrain.simulator.metrics import Metric
+from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.triggers.floors import Floored, Limit
 from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
@@ -72,6 +72,45 @@ class Detector:
 def when(view: View, row: int) -> pd.Timestamp:
     """Event time of a past row."""
     return pd.Timestamp(view.event_time(slice(row, row + 1))[0])
+
+
+# --- performance ---------------------------------------------------------------------------------
+
+
+class Limit(NamedTuple):
+    """What a metric may not fall below (or, for errors, rise above), and what that is called."""
+
+    floor: float
+    what: str
+
+
+class Floored:
+    """A trigger that holds a metric against a floor, or against the reference and a margin."""
+
+    below: float | None
+    drop: float | str | None
+
+    @cached_property
+    def margin(self) -> tuple[float, bool]:
+        """The margin that ``drop`` stands for, and whether it is relative."""
+        if isinstance(self.drop, str):
+            return float(self.drop.strip().removesuffix("%")) / 100, True
+        return float(self.drop or 0), False
+
+    def limit(self, view: View, metric: Metric) -> Limit | None:
+        """The floor for the version in force; None where that has no reference."""
+        if self.below is not None:
+            return Limit(self.below, "the floor")
+        reference = view.model.reference
+        return None if reference is None else self.limit_under(metric, reference.outcomes)
+
+    def limit_under(self, metric: Metric, reference: Outcomes) -> Limit:
+        """The metric of reference rows, less the margin."""
+        usual = metric(reference)
+        margin, relative = self.margin
+        gap = margin * abs(usual) if relative else margin
+        floor = usual - gap if metric.greater_is_better else usual + gap
+        return Limit(floor, f"the reference {usual:.4g} by {self.drop}:")
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,11 +13,7 @@ from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
-from backtrain.strategies.triggers.tuning_history import (
-    level,
-    rehearse,
-    usual_loss,
-)
+from backtrain.strategies.triggers.tuning_history import level, rehearse, usual_loss
 from backtrain.strategies.weighted import weighing
 
 __all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]

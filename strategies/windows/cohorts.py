@@ -10,19 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets import offsets
-from backtrain.datasets.offsets import (
-    instants,
-    nanoseconds,
-    parse_offset,
-    shift,
-    subtract,
-)
+from backtrain.datasets.offsets import instants, nanoseconds, parse_offset, shift, subtract
 from backtrain.simulator.asking import check_setup, select
-from backtrain.simulator.constraints import (
-    Interval,
-    Offset,
-    ShareAboveZero,
-)
+from backtrain.simulator.constraints import Interval, Offset, ShareAboveZero
 from backtrain.simulator.parts import AnyWindow, Part
 from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup

@@ -18,11 +18,7 @@ from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted
 from backtrain.strategies.weighted import mean_loss
-from backtrain.strategies.windows.sliding import (
-    Expanding,
-    Sliding,
-    need_weights,
-)
+from backtrain.strategies.windows.sliding import Expanding, Sliding, need_weights
 
 __all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
 
