@@ -49,9 +49,13 @@ class _Combined(Part):
     def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
         return type(self)(*triggers)
 
+    def _need(self) -> int:
+        """How many of its triggers must fire."""
+        return 1
+
     def monitor(self) -> Monitor:
         """A watch over all of them."""
-        raise NotImplementedError
+        return _Several(self.triggers, self._need())
 
 
 class AnyOf(_Combined):
@@ -65,10 +69,6 @@ class AnyOf(_Combined):
     >>> AnyOf(Every("30D"), EveryRows(5_000))
     AnyOf(Every('30D'), EveryRows(5000))
     """
-
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=1)
 
 
 class AllOf(_Combined):
@@ -85,9 +85,8 @@ class AllOf(_Combined):
     AllOf(Every('7D'), Random(0.5))
     """
 
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=len(self.triggers))
+    def _need(self) -> int:
+        return len(self.triggers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,9 +120,8 @@ class AtLeast(_Combined):
     def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
         return AtLeast(self.k, *triggers)
 
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=self.k)
+    def _need(self) -> int:
+        return self.k
 
 
 class _Several:
@@ -198,9 +196,7 @@ class _Inverted:
             self._trainings, self._since = len(view.trainings), None
         if fired:
             return None
-        self._since = (
-            self._since or view.now
-        )  # the reason keeps the instant at which the silence began
+        self._since = self._since or view.now  # when the silence began
         return Reason(self._sentence, raised_at=self._since)
 
 

@@ -231,10 +231,8 @@ class MissingDrift(Part):
 class RowsDetector(Detector):
     """Looks at the newest rows since the version in force came, when there are more of them."""
 
-    def __init__(self, window: int, min_rows: int, min_share: float = 0.0) -> None:
-        super().__init__()
-        self._window, self._min_rows, self._min_share = window, min_rows, min_share
-        self._seen = 0
+    _spec: FeatureDrift | PredictionDrift | MissingDrift
+    _seen = 0
 
     def restart(self, view: View) -> None:
         """Begin anew with the first row of the version in force."""
@@ -244,15 +242,15 @@ class RowsDetector(Detector):
     def alarm(self, view: View) -> Reason | None:
         """Look, if there are enough rows and new ones among them."""
         past = view.past
-        if past - self._since < self._min_rows or past == self._seen:
+        if past - self._since < self._spec.min_rows or past == self._seen:
             return None
         self._seen = past
-        rows = slice(max(self._since, past - self._window), past)
+        rows = slice(max(self._since, past - self._spec.window), past)
         found = self.look(view, rows)
         if found is None:
             return None
         view.reading(*found.worst_reading())
-        reason = found.reason(self._min_share)
+        reason = found.reason(getattr(self._spec, "min_share", 0.0))
         return reason and replace(reason, since=when(view, rows.start))
 
     def forget(self) -> None:
@@ -265,9 +263,7 @@ class RowsDetector(Detector):
 
 
 class _FeatureMonitor(RowsDetector):
-    def __init__(self, spec: FeatureDrift) -> None:
-        super().__init__(spec.window, spec.min_rows, spec.min_share)
-        self._spec = spec
+    _spec: FeatureDrift
 
     def forget(self) -> None:
         self._comparison: DriftTest | None = None
@@ -315,9 +311,7 @@ class _FeatureMonitor(RowsDetector):
 
 
 class _PredictionMonitor(RowsDetector):
-    def __init__(self, spec: PredictionDrift) -> None:
-        super().__init__(spec.window, spec.min_rows)
-        self._rule = spec.rule
+    _spec: PredictionDrift
 
     def forget(self) -> None:
         self._comparison: DriftTest | None = None
@@ -325,30 +319,28 @@ class _PredictionMonitor(RowsDetector):
     def look(self, view: View, rows: slice) -> Found | None:
         served = view.served.within(rows)
         mine = served.version == view.model.version
-        if np.count_nonzero(mine) < self._min_rows:
+        if np.count_nonzero(mine) < self._spec.min_rows:
             return None
-        reference = view.model.reference
-        if reference is None:
+        if (reference := view.model.reference) is None:  # asked last: it costs a fit
             return None
         outcomes = reference.outcomes
         if outcomes.score is not None:
-            before, now = outcomes.score, served.score[mine]
+            pair: Any = outcomes.score, served.score[mine]
         elif outcomes.classes is None:
-            before, now = outcomes.prediction, served.prediction[mine]
+            pair = outcomes.prediction, served.prediction[mine]
         else:
-            before = _categories(outcomes.classes[outcomes.prediction])
-            now = _categories(served.prediction[mine])
+            classes = outcomes.classes[outcomes.prediction], served.prediction[mine]
+            pair = (pd.Series(pd.Categorical(labels)) for labels in classes)
+        before, now = pair
         if self._comparison is None:
             sample = Sample(lambda where: [before[where]], len(before), len(before))
-            self._comparison = self._rule.against(sample, ["the prediction"])
+            self._comparison = self._spec.rule.against(sample, ["the prediction"])
         view.checked()
         return self._comparison.look([now])
 
 
 class _MissingMonitor(RowsDetector):
-    def __init__(self, spec: MissingDrift) -> None:
-        super().__init__(spec.window, spec.min_rows, spec.min_share)
-        self._spec = spec
+    _spec: MissingDrift
 
     def forget(self) -> None:
         self._usual: Floats | None = None
@@ -369,10 +361,6 @@ def _missing(X: Any, places: Sequence[int]) -> Floats:
     """How many values of each column are missing."""
     missing = X.isna().to_numpy() if isinstance(X, pd.DataFrame) else np.isnan(X)
     return np.asarray(missing[:, places].sum(axis=0), dtype=np.float64)
-
-
-def _categories(labels: NDArray[Any]) -> Any:
-    return pd.Series(pd.Categorical(labels))
 
 
 # --- columns ------------------------------------------------------------------------------------

@@ -130,9 +130,7 @@ class _Learn:
 
 
 class _EstimatedMonitor(Detector):
-    def __init__(self, spec: EstimatedDrop) -> None:
-        super().__init__()
-        self._spec = spec
+    _spec: EstimatedDrop
 
     def restart(self, view: View) -> None:
         self._seen = view.model.first_row

@@ -103,9 +103,7 @@ class Martingale(Part):
 
 
 class _MartingaleMonitor(Detector):
-    def __init__(self, spec: Martingale) -> None:
-        super().__init__()
-        self._spec = spec
+    _spec: Martingale
 
     def restart(self, view: View) -> None:
         self._next = view.model.first_row
@@ -149,8 +147,7 @@ class _MartingaleMonitor(Detector):
             stop = int(waiting[0]) if waits else len(own)
             found.append(block.start + np.flatnonzero((own & taken)[:stop]))
             self._next += stop
-        losses: Floats = view.answered(np.concatenate(found)).loss
-        return losses
+        return view.answered(np.concatenate(found)).loss
 
     def _sorted_out(self, view: View, block: slice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows of a block have their label in time, and which are too late for it."""

@@ -37,11 +37,17 @@ class Detector:
     """A monitor of the version in force, whose alarm stays on.
 
     Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
+
+    Parameters
+    ----------
+    spec : Trigger, optional
+        The part whose parameters are read, kept as ``_spec``.
     """
 
     latching: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, spec: Any = None) -> None:
+        self._spec = spec
         self._version: int | None = None
         self._cursor = 0
 
@@ -179,9 +185,10 @@ class PerformanceDrop(Floored, Part):
 class _PerformanceMonitor(Detector):
     """Keeps a window for each group; without groups there is one, None."""
 
+    _spec: PerformanceDrop
+
     def __init__(self, spec: PerformanceDrop) -> None:
-        super().__init__()
-        self._spec = spec
+        super().__init__(spec)
         self._windows: dict[Any, deque[int]] = {}
         self._values: dict[Any, float] = {}
 
@@ -246,8 +253,7 @@ class _PerformanceMonitor(Detector):
         """What a group must not fall below; None where there is no reference."""
         if group is None or self._spec.below is not None:
             return self._spec.limit(view, metric)
-        reference = view.model.reference
-        if reference is None:
+        if (reference := view.model.reference) is None:
             return None
         mine = (view.group(reference.rows) == group) & (view.weight(reference.rows) > 0)
         if mine.sum() < self._spec.min_labels:
@@ -334,10 +340,8 @@ class ErrorDrift(Part):
 
 
 class _ErrorMonitor(Detector):
-    def __init__(self, spec: ErrorDrift) -> None:
-        super().__init__()
-        self._spec = spec
-        self._dated: tuple[int, int] | None = None
+    _spec: ErrorDrift
+    _dated: tuple[int, int] | None = None
 
     def restart(self, view: View) -> None:
         self._detector = self._spec.build()
@@ -348,12 +352,14 @@ class _ErrorMonitor(Detector):
         if (new := self._new_labels(view)) is None:
             return None
         found = None
-        for loss in self._losses(view, new).tolist():
+        rows = weighing(view, new.by(view.model.version).rows)
+        for loss in view.answered(rows).loss.tolist():
             self._remember(loss)
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 found = self._risen() or found
-        self._show(view)
+        if self._count:
+            view.reading(*self._means())
         alarm = view.model.version, len(view.trainings)
         if found is None or alarm == self._dated:  # an alarm that stays on has its date
             return found
@@ -371,30 +377,18 @@ class _ErrorMonitor(Detector):
         lowest = int(np.argmin(np.cumsum(loss - loss.mean())))
         return when(view, rows[min(lowest + 1, len(rows) - 1)])
 
-    @staticmethod
-    def _losses(view: View, new: Arrived) -> NDArray[np.float64]:
-        """Those of rows that the version in force answered, and that weigh anything."""
-        rows = weighing(view, new.by(view.model.version).rows)
-        return view.answered(rows).loss
-
     def _remember(self, loss: float) -> None:
         if len(self._newest) == _NEWEST:
             self._before += self._newest[0]
             self._count += 1
         self._newest.append(loss)
 
-    def _show(self, view: View) -> None:
-        """Show the mean of the newest losses beside that of all before them."""
-        if self._count:
-            view.reading(*self._means())
-
     def _means(self) -> tuple[float, float]:
+        """Mean of the newest losses, and of all before them."""
         return sum(self._newest) / len(self._newest), self._before / self._count
 
     def _risen(self) -> Reason | None:
-        if not self._count:
-            return None
-        now, usual = self._means()
+        now, usual = self._means() if self._count else (0.0, 0.0)
         if now <= usual:
             return None
         return Reason(
