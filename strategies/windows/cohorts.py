@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets import offsets
 from backtrain.datasets.offsets import instants, nanoseconds, parse_offset, shift, subtract
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Interval, Offset, ShareAboveZero
@@ -52,15 +50,6 @@ class CompleteCohorts(Part):
     coverage: ShareAboveZero = 0.95
     max_age: Offset | None = None
 
-    @cached_property
-    def _period(self) -> offsets.Offset:
-        return parse_offset(self.freq)
-
-    @cached_property
-    def _oldest(self) -> offsets.Offset | None:
-        age = self.max_age
-        return None if age is None else parse_offset(age)
-
     def check_setup(self, setup: Setup) -> None:
         """Hold the inner window against the setup."""
         check_setup(self.window, setup)
@@ -74,15 +63,15 @@ class CompleteCohorts(Part):
         arrived = np.bincount(cohort[view.labelled.all()], minlength=len(ends))
         complete = arrived / np.maximum(1, np.bincount(cohort, minlength=len(ends)))
         kept = complete >= self.coverage
-        if self._oldest is not None:
-            kept |= ends <= subtract(view.now, self._oldest).to_datetime64()
+        if self.max_age is not None:
+            kept |= ends <= subtract(view.now, parse_offset(self.max_age)).to_datetime64()
         return inner.take(np.flatnonzero(kept[cohort[inner.rows]]))
 
     def _cohorts(
         self, event: NDArray[np.datetime64]
     ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
         """Cohort of each row, and the end of each cohort."""
-        period, first = self._period, pd.Timestamp(event[0])
+        period, first = parse_offset(self.freq), pd.Timestamp(event[0])
         if isinstance(period, pd.Timedelta):
             step = nanoseconds(period)
             number = event.view(np.int64) // step

@@ -99,7 +99,17 @@ class Decay(Part):
 
 
 @dataclass(frozen=True, repr=False)
-class SinceDrift(Part):
+class _Since(Part):
+    min_rows: Count = 100
+    otherwise: AnyWindow = field(default_factory=Expanding)
+
+    def check_setup(self, setup: Setup) -> None:
+        """Hold the other window against the setup."""
+        check_setup(self.otherwise, setup)
+
+
+@dataclass(frozen=True, repr=False)
+class SinceDrift(_Since):
     """Rows since the change that raised the alarm, as the detector that fired dates it.
 
     `ErrorDrift` dates a rise by the lowest point of the cumulated losses less their mean, other
@@ -117,24 +127,17 @@ class SinceDrift(Part):
     SinceDrift(min_rows=500, otherwise=Sliding('90D'))
     """
 
-    min_rows: Count = 100
-    otherwise: AnyWindow = field(default_factory=Expanding)
-
-    def check_setup(self, setup: Setup) -> None:
-        """Hold the other window against the setup."""
-        check_setup(self.otherwise, setup)
-
     def select(self, view: View) -> Selection:
         """Labelled rows since the change, in event order."""
         if view.reason is not None and view.reason.since is not None:
-            found = Selection(view.labelled.since(view.reason.since))
-            if len(found) >= self.min_rows:
-                return found
+            rows = Selection(view.labelled.since(view.reason.since))
+            if len(rows) >= self.min_rows:
+                return rows
         return select(self.otherwise, view)
 
 
 @dataclass(frozen=True, repr=False)
-class SinceLastTraining(Part):
+class SinceLastTraining(_Since):
     """Rows whose label arrived since the model in force was decided on: what it could not know.
 
     Counted by the arrival of labels, not by event time, which would lose late labels for ever.
@@ -152,22 +155,15 @@ class SinceLastTraining(Part):
     SinceLastTraining(min_rows=500, otherwise=Sliding(5000))
     """
 
-    min_rows: Count = 100
-    otherwise: AnyWindow = field(default_factory=Expanding)
-
-    def check_setup(self, setup: Setup) -> None:
-        """Hold the other window against the setup."""
-        check_setup(self.otherwise, setup)
-
     def select(self, view: View) -> Selection:
         """Newly labelled rows, in event order."""
-        known = Selection(view.labelled.all())
+        labelled = Selection(view.labelled.all())
         if view.reason is None:
-            return known
-        fresh = view.labelled.arrived_after(view.model.decided_at, known.rows)
+            return labelled
+        fresh = view.labelled.arrived_after(view.model.decided_at, labelled.rows)
         if len(fresh) < self.min_rows:
             return select(self.otherwise, view)
-        return known.take(np.sort(fresh))
+        return labelled.take(np.sort(fresh))
 
 
 def need_weights(window: AnyWindow, setup: Setup) -> None:
