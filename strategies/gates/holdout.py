@@ -35,6 +35,17 @@ class HeldOutScores(NamedTuple):
         return judge(sentence, challenger=self.challenger, champion=self.champion)
 
 
+class Scored(Part):
+    """A gate that compares both models by a metric, or by the backtest's own loss."""
+
+    metric: str | None
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model and target cannot give."""
+        if self.metric is not None:
+            setup.metric(self.metric)
+
+
 _AT_ONCE = Verdict.deploy(reviewed=False)
 
 
@@ -52,7 +63,7 @@ class Immediate(Part, Gate):
 
 
 @dataclass(frozen=True, repr=False)
-class BeatsChampion(Part):
+class BeatsChampion(Scored):
     """Deploy only a challenger that beats the model in force on the newest labelled rows.
 
     Those rows are held out of the training. Rows that the champion itself was trained on are left
@@ -82,11 +93,6 @@ class BeatsChampion(Part):
     refit: bool = False
     min_rows: Count = 10
 
-    def check_setup(self, setup: Setup) -> None:
-        """Refuse a metric that this model and target cannot give."""
-        if self.metric is not None:
-            setup.metric(self.metric)
-
     def open(self) -> _Match:
         """A match between one challenger and the champion."""
         return _Match(self)
@@ -109,15 +115,15 @@ class _Match:
             return self._won
         assert self._held is not None
         assert self._all is not None
-        fair = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
-        fair = weighing(view, fair)
+        new = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
+        fair = weighing(view, new)
         if len(fair) < self._gate.min_rows:
             return Verdict.reject(
                 f"only {len(fair)} held-out rows are new to the champion; "
                 f"{self._gate.min_rows} are needed"
             )
-        found = compare(view, fair, self._gate.metric)
-        verdict = found.verdict(found.gain > self._gate.margin)
+        scores = compare(view, fair, self._gate.metric)
+        verdict = scores.verdict(scores.gain > self._gate.margin)
         if verdict.action == "deploy" and self._gate.refit:
             self._won = verdict
             return Verdict.refit(self._all, verdict.reason, **verdict.numbers)
@@ -125,7 +131,7 @@ class _Match:
 
 
 @dataclass(frozen=True, repr=False)
-class NoGroupWorse(Part):
+class NoGroupWorse(Scored):
     """Refuse a challenger that is worse than the model in force in any group with enough rows.
 
     A mean over all rows hides a loss in a small group. Groups are those of the stream; they are
@@ -157,8 +163,7 @@ class NoGroupWorse(Part):
     def check_setup(self, setup: Setup) -> None:
         """Refuse a stream without groups, and a metric that this model and target cannot give."""
         _ = setup.groups
-        if self.metric is not None:
-            setup.metric(self.metric)
+        super().check_setup(setup)
 
     def open(self) -> _Guard:
         """A guard for one challenger."""

@@ -99,7 +99,7 @@ class EstimatedDrop(Floored, Part):
                 f"for regression use one of {', '.join(REGRESSION_METRICS)}"
             )
         if setup.task == "classification" and not setup.gives_probabilities:
-            fitting = [known for known, metric in METRICS.items() if metric.task == setup.task]
+            fitting = [metric.name for metric in METRICS.values() if metric.task == setup.task]
             raise PartError(
                 f"EstimatedDrop({name!r}): {type(setup.model).__name__} has no predict_proba; with "
                 f"a model that has it, {', '.join(fitting)} can be estimated"
@@ -116,7 +116,7 @@ class _Learn:
 
     needs_parent: ClassVar[bool] = False
 
-    told: Outcomes
+    told: Outcomes  # this name is a part of the fit's name and of its seed
     X: Any
     squared: bool
 
@@ -155,11 +155,11 @@ class _EstimatedMonitor(Detector):
             self._limit = self._spec.limit(view, metric)
         value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
-        self._record(view, value)
-        view.reading(value, math.nan if self._limit is None else self._limit.floor)
-        if self._limit is None or not metric.worse(value, self._limit.floor):
+        floor, what = self._limit or (math.nan, "")
+        self._record(view, value, floor)
+        view.reading(value, floor)
+        if not metric.worse(value, floor):
             return None
-        floor, what = self._limit
         return Reason(
             f"estimated {metric.name} {value:.4g} is worse than {what} {floor:.4g}", value, floor
         )
@@ -205,24 +205,23 @@ class _EstimatedMonitor(Detector):
             self._learn(view, view.answered(rows).outcomes, rows)
         if self._learnt is None and not self._referred:
             self._referred = True
-            reference = view.model.reference
-            if reference is not None:
+            if (reference := view.model.reference) is not None:
                 self._learn(view, reference.outcomes, reference.rows)
 
-    def _learn(self, view: View, told: Outcomes, rows: Rows) -> None:
+    def _learn(self, view: View, outcomes: Outcomes, rows: Rows) -> None:
         """Where these rows teach nothing (one class only), what was learnt before stands."""
-        X = view.X(rows) if told.classes is None else None
+        X = view.X(rows) if outcomes.classes is None else None
         squared = view.metric(self._spec.metric).name == "RMSE"
         try:
-            self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
+            self._learnt = view.fit(_Learn(outcomes, X, squared), Selection(rows)).estimator
         except FitError:
             return
         self._each = None
 
-    def _record(self, view: View, value: float) -> None:
+    def _record(self, view: View, value: float, floor: float) -> None:
         if self._unrecorded < self._spec.window:
             return
         self._unrecorded = 0
-        floor = float("nan") if self._limit is None else self._limit.floor
-        said = f"estimated {view.metric(self._spec.metric).name} of {len(self._newest)} rows"
-        view.note("estimate", Reason(said, value, floor))
+        name = view.metric(self._spec.metric).name
+        sentence = f"estimated {name} of {len(self._newest)} rows"
+        view.note("estimate", Reason(sentence, value, floor))

@@ -20,6 +20,7 @@ from backtrain.simulator.view import View
 
 __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
 
+Labels = NDArray[Any]
 Weights = NDArray[np.float64] | None
 
 #: What estimators call the number of rounds that a warm start adds to.
@@ -49,9 +50,7 @@ class Refit(Part):
         """Refuse weights that the estimator cannot take."""
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit ``model`` and return it."""
         return fit_weighted(model, X, y, weights)
 
@@ -86,9 +85,7 @@ class WarmStart(Part):
             raise PartError(f"WarmStart: {type(last).__name__}{why}")
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` further; the first model is fitted from scratch."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
@@ -184,9 +181,7 @@ class PartialFit(Part):
             fresh = np.concatenate((np.sort(drawn), fresh))
         return selection.take(fresh)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` on the new rows; the first model is fitted in full."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
@@ -230,9 +225,7 @@ class Transfer(Part):
             )
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit the last step of ``model`` behind the transformers of ``parent``."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
@@ -311,7 +304,7 @@ def last_prefix(model: Any) -> str:
     return prefix
 
 
-def fit_weighted(model: Any, X: Any, y: NDArray[Any], weights: Weights) -> Any:
+def fit_weighted(model: Any, X: Any, y: Labels, weights: Weights) -> Any:
     """Fit, with the weights given to the step that learns the target."""
     extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
     return model.fit(X, y, **extra)
@@ -359,7 +352,7 @@ def _forget_progress(network: Any) -> None:
         network.best_loss_ = np.inf
 
 
-def _has_new_class(y: NDArray[Any], model: Any) -> bool:
+def _has_new_class(y: Labels, model: Any) -> bool:
     """Whether there are classes among the labels that a fitted model does not know."""
     classes = getattr(model, "classes_", None)
     return classes is not None and not bool(np.isin(y, classes).all())
