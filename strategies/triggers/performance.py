@@ -27,6 +27,7 @@ from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.texts import code
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
@@ -307,6 +308,11 @@ class ErrorDrift(Part):
 
     def check_parameters(self) -> None:
         """Refuse options that the detector does not take."""
+        if not isinstance(self.options, Mapping):
+            raise PartError(
+                f"ErrorDrift({self.detector!r}, options={code(self.options)}): give a mapping from "
+                "names to values, such as {'delta': 0.01}"
+            )
         try:
             detector = self.build()
             for loss in (True, False) * 50:  # some look at their options only then

@@ -17,6 +17,7 @@ from backtrain.simulator.constraints import Dates
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.texts import code
 from backtrain.strategies.triggers.schedules import OnDates
 
 __all__ = ["Recorded"]
@@ -30,10 +31,16 @@ class Table:
 
     def __init__(self, values: Any) -> None:
         if not isinstance(values, pd.DataFrame):
-            values = np.array(values)
-            if values.ndim != 1:
-                raise PartError("Recorded(predictions): give a path, a DataFrame or an array (n,)")
-            values = pd.DataFrame({"prediction": values})
+            try:
+                array = np.array(values)
+            except ValueError:  # lists of several lengths
+                array = np.empty((0, 0))
+            if array.ndim != 1:
+                raise PartError(
+                    f"Recorded(predictions={code(values)}): give a path, a DataFrame or an array "
+                    "of shape (n,)"
+                )
+            values = pd.DataFrame({"prediction": array})
         self.frame: pd.DataFrame = values.copy()
 
     def __repr__(self) -> str:
@@ -82,7 +89,7 @@ class Recorded(Part):
             object.__setattr__(self, "predictions", str(self.predictions))
         elif not isinstance(self.predictions, Table):
             object.__setattr__(self, "predictions", Table(self.predictions))
-        times = sorted({to_timestamp(date, "Recorded(dates)") for date in self.dates})
+        times = sorted({to_timestamp(date, "dates") for date in self.dates})
         object.__setattr__(self, "dates", tuple(str(t).removesuffix(" 00:00:00") for t in times))
 
     def instants(self) -> NDArray[np.int64]:

@@ -232,7 +232,7 @@ class OnDates(Part):
 
     @cached_property
     def _times(self) -> list[int]:
-        return sorted({to_timestamp(date, "OnDates(dates)").value for date in self.dates})
+        return sorted({to_timestamp(date, "dates").value for date in self.dates})
 
     def monitor(self) -> Monitor:
         """A watch over the dates."""
