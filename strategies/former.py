@@ -13,10 +13,10 @@ def helpers_of(folder: str, file: str) -> Callable[[str], Any]:
 
     def find(name: str) -> Any:
         if not name.startswith("_"):
-            place = f"{folder}.{file}"
-            module = importlib.import_module(place)
+            home = f"{folder}.{file}"
+            module = importlib.import_module(home)
             if hasattr(module, name):
-                warnings.warn(f"{name} is now in {place}", DeprecationWarning, stacklevel=2)
+                warnings.warn(f"{name} is now in {home}", DeprecationWarning, stacklevel=2)
                 return getattr(module, name)
         raise AttributeError(f"module {folder!r} has no attribute {name!r}")
 

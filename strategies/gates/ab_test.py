@@ -107,12 +107,12 @@ class _Test:
             verdict = Verdict.reject(too_few) if last else None
         return self._wait(self._began) if verdict is None else verdict
 
-    def _wait(self, began: int, said: str = "") -> Verdict:
+    def _wait(self, began: int, sentence: str = "") -> Verdict:
         """Until the next look."""
         gate = self._gate
         self._look += 1
         until = pd.Timestamp(began + gate._nanoseconds * self._look // gate.looks)
-        return Verdict.wait(until, gate.share, said, gate.sticky, supersede=gate.supersede)
+        return Verdict.wait(until, gate.share, sentence, gate.sticky, supersede=gate.supersede)
 
     def _judge(self, new: Estimate, old: Estimate, last: bool) -> Verdict | None:
         """The verdict of one look; None where there is none yet."""
@@ -134,8 +134,8 @@ class _Test:
         loss, weight = arrived.loss, view.weight(arrived.rows)
         if self._gate.sticky:
             _, group = np.unique(view.group(arrived.rows), return_inverse=True)
-            pair, place, rows = np.unique(2 * group + mine, return_inverse=True, return_counts=True)
-            total = np.bincount(place, weights=weight)
-            loss = np.bincount(place, weights=weight * loss) / total
+            pair, cell, rows = np.unique(2 * group + mine, return_inverse=True, return_counts=True)
+            total = np.bincount(cell, weights=weight)
+            loss = np.bincount(cell, weights=weight * loss) / total
             weight, mine = total / rows, pair % 2 == 1
         return estimate(loss[mine], weight[mine]), estimate(loss[~mine], weight[~mine])

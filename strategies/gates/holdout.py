@@ -187,20 +187,20 @@ class _Guard:
         judged = names[counts >= self._gate.min_rows]
         if len(judged) == 0:
             return Verdict.deploy(f"no group has {self._gate.min_rows} rows to compare on")
-        found = {
+        scores = {
             name: compare(view, rows[group == name], self._gate.metric) for name in judged.tolist()
         }
         # A metric that a group cannot give (NaN) says nothing about it.
-        name = min(found, key=lambda name: np.nan_to_num(found[name].gain, nan=np.inf))
-        worst = found[name]
+        name = min(scores, key=lambda name: np.nan_to_num(scores[name].gain, nan=np.inf))
+        worst = scores[name]
         worse = worst.gain < -self._gate.margin
         return worst.verdict(not worse, f"group {name!r} of {len(judged)}: ")
 
     def _unlearnt(self, view: View) -> NDArray[np.int64]:
         """Labelled rows, from the oldest of the window on, that neither model was trained on."""
-        known = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
+        labelled = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
         learnt = np.union1d(view.model.learnt, view.challenger.learnt)
-        return weighing(view, np.setdiff1d(known, learnt, assume_unique=True))
+        return weighing(view, np.setdiff1d(labelled, learnt, assume_unique=True))
 
 
 # --- what gates share ---------------------------------------------------------------------------

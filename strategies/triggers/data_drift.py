@@ -28,6 +28,7 @@ from backtrain.strategies.drift.rules import (
     Rule,
     Threshold,
     by_p_value,
+    columns_left,
     columns_of,
     is_categorical,
 )
@@ -112,17 +113,17 @@ class FeatureDrift(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have, and tests that can compare none of them."""
-        found = kept("FeatureDrift", setup.stream.columns, self.exclude)
-        fit = self.comparable(found, setup.stream.X)
+        positions = kept("FeatureDrift", setup.stream.columns, self.exclude)
+        fit = self.comparable(positions, setup.stream.X)
         if not fit or (self.test == "PCA" and len(fit) < 2):
             need = "two columns" if self.test == "PCA" else "a numeric column"
             raise PartError(f"FeatureDrift(test={self.test!r}): needs {need}; use 'auto'")
 
-    def comparable(self, places: Sequence[int], X: Any) -> list[int]:
+    def comparable(self, positions: Sequence[int], X: Any) -> list[int]:
         """Positions of the columns that the test can compare."""
         if not isinstance(X, pd.DataFrame):
-            return list(places)
-        return [place for place in places if self.rule.fits(is_categorical(X.iloc[:, place]))]
+            return list(positions)
+        return [i for i in positions if self.rule.fits(is_categorical(X.iloc[:, i]))]
 
     def monitor(self) -> Monitor:
         """A watch over features."""
@@ -246,11 +247,11 @@ class RowsDetector(Detector):
             return None
         self._seen = past
         rows = slice(max(self._since, past - self._spec.window), past)
-        found = self.look(view, rows)
-        if found is None:
+        drift = self.look(view, rows)
+        if drift is None:
             return None
-        view.reading(*found.worst_reading())
-        reason = found.reason(getattr(self._spec, "min_share", 0.0))
+        view.reading(*drift.worst_reading())
+        reason = drift.reason(getattr(self._spec, "min_share", 0.0))
         return reason and replace(reason, since=when(view, rows.start))
 
     def forget(self) -> None:
@@ -282,17 +283,17 @@ class _FeatureMonitor(RowsDetector):
             comparison = self._against(view, view.model.selection.take(learnt))
             X = X.iloc[asked] if isinstance(X, pd.DataFrame) else X[asked]
         view.checked()
-        return comparison.look(columns_of(X, self._places(view, X)))
+        return comparison.look(columns_of(X, self._positions(view, X)))
 
     def _against(self, view: View, selection: Selection) -> DriftTest:
         learnt = selection.indices()
-        places = self._places(view, view.X(slice(0, 1)))
+        positions = self._positions(view, view.X(slice(0, 1)))
         sample = Sample(
-            lambda where: columns_of(view.X(learnt[where]), places),
+            lambda where: columns_of(view.X(learnt[where]), positions),
             len(learnt),
             self._spec.max_reference,
         )
-        return self._spec.rule.against(sample, [view.columns[place] for place in places])
+        return self._spec.rule.against(sample, [view.columns[position] for position in positions])
 
     def _of_same_season(
         self, view: View, rows: slice
@@ -305,9 +306,9 @@ class _FeatureMonitor(RowsDetector):
         newest = np.asarray(season(pd.DatetimeIndex(view.event_time(rows))), dtype=np.int64)
         return matched(self._seasons, newest, self._spec.max_reference)
 
-    def _places(self, view: View, X: Any) -> list[int]:
-        found = kept("FeatureDrift", view.columns, self._spec.exclude)
-        return self._spec.comparable(found, X)
+    def _positions(self, view: View, X: Any) -> list[int]:
+        positions = kept("FeatureDrift", view.columns, self._spec.exclude)
+        return self._spec.comparable(positions, X)
 
 
 class _PredictionMonitor(RowsDetector):
@@ -347,33 +348,25 @@ class _MissingMonitor(RowsDetector):
 
     def look(self, view: View, rows: slice) -> Found | None:
         spec, learnt = self._spec, view.model.selection
-        places = kept("MissingDrift", view.columns, spec.exclude)
+        positions = kept("MissingDrift", view.columns, spec.exclude)
         if self._usual is None:
-            self._usual = _missing(view.X(learnt.rows), places)
-        now, m = _missing(view.X(rows), places), rows.stop - rows.start
+            self._usual = _missing(view.X(learnt.rows), positions)
+        now, m = _missing(view.X(rows), positions), rows.stop - rows.start
         view.checked()
-        found = two_proportions(self._usual, len(learnt), now, m)
-        names = [f"{view.columns[place]} (missing)" for place in places]
-        return by_p_value(names, found, spec.correction, spec.alpha)
+        p_values = two_proportions(self._usual, len(learnt), now, m)
+        names = [f"{view.columns[position]} (missing)" for position in positions]
+        return by_p_value(names, p_values, spec.correction, spec.alpha)
 
 
-def _missing(X: Any, places: Sequence[int]) -> Floats:
+def _missing(X: Any, positions: Sequence[int]) -> Floats:
     """How many values of each column are missing."""
     missing = X.isna().to_numpy() if isinstance(X, pd.DataFrame) else np.isnan(X)
-    return np.asarray(missing[:, places].sum(axis=0), dtype=np.float64)
-
-
-# --- columns ------------------------------------------------------------------------------------
+    return np.asarray(missing[:, positions].sum(axis=0), dtype=np.float64)
 
 
 def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
-    """Positions of the columns that are not excluded."""
-    if strange := [name for name in exclude if name not in columns]:
-        raise PartError(
-            f"{part}(exclude={list(exclude)}): no column {strange[0]!r}; "
-            f"the stream has {', '.join(columns)}"
-        )
-    places = [place for place, name in enumerate(columns) if name not in exclude]
-    if not places:
+    """Positions of the columns that are not excluded; raises `PartError` where none is left."""
+    positions = columns_left(part, columns, exclude)
+    if not positions:
         raise PartError(f"{part}(exclude={list(exclude)}): leaves no column to test")
-    return places
+    return positions

@@ -213,8 +213,8 @@ class _PerformanceMonitor(Detector):
                 continue
             window = view.answered(np.fromiter(held, dtype=np.int64, count=len(held)))
             if self._spec.test is not None:
-                found = self._tested(view, window, self._spec.test)
-                return found and replace(found, since=when(view, held[0]))
+                reason = self._tested(view, window, self._spec.test)
+                return reason and replace(reason, since=when(view, held[0]))
             self._values[group] = metric(window.outcomes)
         return self._worst(view, metric)
 
@@ -231,7 +231,7 @@ class _PerformanceMonitor(Detector):
 
     def _worst(self, view: View, metric: Metric) -> Reason | None:
         """The group that is furthest beyond its floor; of equals the first."""
-        found, furthest = None, -math.inf
+        worst, furthest = None, -math.inf
         for group, value in self._values.items():
             if group not in self._floors:
                 self._floors[group] = self._floor(view, metric, group)
@@ -239,16 +239,16 @@ class _PerformanceMonitor(Detector):
                 continue
             beyond = limit.floor - value if metric.greater_is_better else value - limit.floor
             if beyond > furthest:
-                found, furthest = (group, value, limit), beyond
-        if found is None:
+                worst, furthest = (group, value, limit), beyond
+        if worst is None:
             return None
-        group, value, (floor, what) = found
+        group, value, (floor, what) = worst
         view.reading(value, floor)
         if not metric.worse(value, floor):
             return None
         whose = "" if self._spec.group is None else f"group {group!r}: "
-        said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-        return Reason(said, value, floor, when(view, self._windows[group][0]))
+        sentence = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+        return Reason(sentence, value, floor, when(view, self._windows[group][0]))
 
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
         """What a group must not fall below; None where there is no reference."""
@@ -271,8 +271,8 @@ class _PerformanceMonitor(Detector):
         view.reading(chance, level)
         if not chance < level:
             return None
-        said = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
-        return Reason(f"{said} (p = {chance:.2g})", chance, level)
+        sentence = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
+        return Reason(f"{sentence} (p = {chance:.2g})", chance, level)
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -357,20 +357,20 @@ class _ErrorMonitor(Detector):
     def alarm(self, view: View) -> Reason | None:
         if (new := self._new_labels(view)) is None:
             return None
-        found = None
+        reason = None
         rows = weighing(view, new.by(view.model.version).rows)
         for loss in view.answered(rows).loss.tolist():
             self._remember(loss)
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
-                found = self._risen() or found
+                reason = self._risen() or reason
         if self._count:
             view.reading(*self._means())
         alarm = view.model.version, len(view.trainings)
-        if found is None or alarm == self._dated:  # an alarm that stays on has its date
-            return found
+        if reason is None or alarm == self._dated:  # an alarm that stays on has its date
+            return reason
         self._dated = alarm
-        return replace(found, since=self._began(view))
+        return replace(reason, since=self._began(view))
 
     def _began(self, view: View) -> pd.Timestamp:
         """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.

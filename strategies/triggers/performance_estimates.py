@@ -68,20 +68,20 @@ class Calibrated(Estimator):
         which = self.classes_ if outcomes.positive < 0 else [outcomes.positive]
         self._curves = [
             IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
-                probability, outcomes.label == place, sample_weight=outcomes.weight
+                probability, outcomes.label == label, sample_weight=outcomes.weight
             )
-            for probability, place in zip(_probabilities(outcomes), which, strict=True)
+            for probability, label in zip(_probabilities(outcomes), which, strict=True)
         ]
 
     def chances(self, outcomes: Outcomes) -> Floats:
         """Chance of each class, shape (n, k); where there is a positive class, of it last."""
         curves = zip(self._curves, _probabilities(outcomes), strict=True)
-        found = np.column_stack([curve.predict(values) for curve, values in curves])
+        chances = np.column_stack([curve.predict(values) for curve, values in curves])
         if outcomes.positive >= 0:
-            return np.column_stack((1 - found[:, 0], found[:, 0]))
+            return np.column_stack((1 - chances[:, 0], chances[:, 0]))
         assert outcomes.probability is not None
-        total = found.sum(axis=1, keepdims=True)
-        return np.where(total > 0, found / np.where(total > 0, total, 1), outcomes.probability)
+        total = chances.sum(axis=1, keepdims=True)
+        return np.where(total > 0, chances / np.where(total > 0, total, 1), outcomes.probability)
 
     def predict(self, outcomes: Outcomes) -> NDArray[np.int64]:
         """The likeliest class of each row, shape (n,)."""
@@ -189,7 +189,7 @@ class ErrorModel(Estimator):
 def _design(X: Any, outcomes: Outcomes) -> Floats:
     """Features and answers as floats; a category counts by its place, a missing one is missing."""
     if isinstance(X, pd.DataFrame):
-        columns = [X.iloc[:, place] for place in range(X.shape[1])]
+        columns = [X.iloc[:, position] for position in range(X.shape[1])]
         X = np.column_stack([_numbers(column) for column in columns])
     return np.column_stack((X, outcomes.prediction))
 
