@@ -33,7 +33,7 @@ class _Combined(Part):
             refuse_inside(type(self).__name__, trigger)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(code, self.triggers))})"
+        return f"{type(self).__name__}({', '.join(map(code, (*self._first(), *self.triggers)))})"
 
     def check_setup(self, setup: Setup) -> None:
         """Hold every part against the setup."""
@@ -44,10 +44,11 @@ class _Combined(Part):
         """The same of tuned triggers; itself where nothing is to be tuned."""
         inner = [tuned(trigger, history) for trigger in self.triggers]
         same = all(new is old for new, old in zip(inner, self.triggers, strict=True))
-        return self if same else self._of(inner)
+        return self if same else type(self)(*self._first(), *inner)
 
-    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
-        return type(self)(*triggers)
+    def _first(self) -> tuple[Any, ...]:
+        """Arguments before the triggers."""
+        return ()
 
     def _need(self) -> int:
         """How many of its triggers must fire."""
@@ -114,11 +115,8 @@ class AtLeast(_Combined):
                 f"AtLeast(k={k!r}): give 1 or more, and no more than its {len(triggers)} triggers"
             )
 
-    def __repr__(self) -> str:
-        return f"AtLeast({', '.join(map(code, (self.k, *self.triggers)))})"
-
-    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
-        return AtLeast(self.k, *triggers)
+    def _first(self) -> tuple[Any, ...]:
+        return (self.k,)
 
     def _need(self) -> int:
         return self.k

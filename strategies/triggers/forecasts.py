@@ -19,11 +19,12 @@ from backtrain.simulator.constraints import (
     Number,
     TwoOrMore,
 )
-from backtrain.simulator.parts import Monitor, Part
+from backtrain.simulator.parts import Monitor
 from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import Account, Tuned
-from backtrain.strategies.triggers.tuning_history import DAY, Floats, Rehearsal
+from backtrain.strategies.triggers.tuning_history import DAY, Rehearsal
+from backtrain.strategies.weighted import Floats
 
 __all__ = ["Forecast", "Learned"]
 
@@ -67,10 +68,6 @@ class Forecast(Tuned):
     line: Annotated[Sequence[Finite], Listed("a list of 3 numbers", exact=3)] | None = None
 
     tunes: ClassVar[str] = "line"
-
-    def check_parameters(self) -> None:
-        """Keep the line in one form, whether it came from code or from YAML."""
-        keep_numbers(self, "line")
 
     def learn(self, past: Rehearsal) -> tuple[float, ...] | None:
         """The regression that the history before ``start`` gives."""
@@ -148,10 +145,6 @@ class Learned(Tuned):
     weights: Annotated[Sequence[Finite], Listed("a list of 4 numbers", exact=4)] | None = None
 
     tunes: ClassVar[str] = "weights"
-
-    def check_parameters(self) -> None:
-        """Keep the weights in one form, whether they came from code or from YAML."""
-        keep_numbers(self, "weights")
 
     def learn(self, past: Rehearsal) -> tuple[float, ...] | None:
         """The classifier that the oracle teaches before ``start``."""
@@ -247,9 +240,3 @@ def _scale(values: Floats) -> NDArray[np.float64]:
 def age_of(view: View) -> float:
     """Days since the version in force was decided on."""
     return (view.at - view.model.decided_at.value) / DAY
-
-
-def keep_numbers(part: Part, name: str) -> None:
-    """Keep a parameter as a tuple of floats, unless it is None."""
-    if (values := getattr(part, name)) is not None:
-        object.__setattr__(part, name, tuple(map(float, values)))

@@ -220,13 +220,9 @@ class _PerformanceMonitor(Detector):
 
     def _take(self, view: View, rows: NDArray[np.int64]) -> list[Any]:
         """Put new rows into their windows; returns the groups that have some."""
-        most = self._spec.window
-        if self._spec.group is None:
-            self._windows.setdefault(None, deque(maxlen=most)).extend(rows.tolist())
-            return [None]
-        groups = view.group(rows).tolist()
+        groups = [None] * len(rows) if self._spec.group is None else view.group(rows).tolist()
         for group, row in zip(groups, rows.tolist(), strict=True):
-            self._windows.setdefault(group, deque(maxlen=most)).append(row)
+            self._windows.setdefault(group, deque(maxlen=self._spec.window)).append(row)
         return list(dict.fromkeys(groups))
 
     def _worst(self, view: View, metric: Metric) -> Reason | None:
@@ -360,7 +356,10 @@ class _ErrorMonitor(Detector):
         reason = None
         rows = weighing(view, new.by(view.model.version).rows)
         for loss in view.answered(rows).loss.tolist():
-            self._remember(loss)
+            if len(self._newest) == _NEWEST:
+                self._before += self._newest[0]
+                self._count += 1
+            self._newest.append(loss)
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
                 reason = self._risen() or reason
@@ -382,12 +381,6 @@ class _ErrorMonitor(Detector):
         loss = view.answered(rows).loss
         lowest = int(np.argmin(np.cumsum(loss - loss.mean())))
         return when(view, rows[min(lowest + 1, len(rows) - 1)])
-
-    def _remember(self, loss: float) -> None:
-        if len(self._newest) == _NEWEST:
-            self._before += self._newest[0]
-            self._count += 1
-        self._newest.append(loss)
 
     def _means(self) -> tuple[float, float]:
         """Mean of the newest losses, and of all before them."""

@@ -119,8 +119,9 @@ class Recorded(Part):
             if "prediction" not in table:
                 raise PartError(f"no column 'prediction' among {list(map(str, table.columns))}")
             positions = _positions(table, setup)
-            read = _labels if setup.classes is not None else _numbers
-            return read(table, positions, setup)
+            if setup.classes is not None:
+                return _labels(table, positions, setup)
+            return RecordedAnswers(_floats(table, "prediction", positions, setup))
         except (ValueError, OSError) as error:
             raise PartError(f"{self!r}: {error}") from None
 
@@ -204,10 +205,6 @@ def _floats(table: pd.DataFrame, name: str, positions: Positions, setup: Setup) 
     values = pd.to_numeric(table[name])
     finite = values.where(np.isfinite(values.astype(np.float64)))
     return np.asarray(_taken(finite, positions, setup, name), dtype=np.float64)
-
-
-def _numbers(table: pd.DataFrame, positions: Positions, setup: Setup) -> RecordedAnswers:
-    return RecordedAnswers(_floats(table, "prediction", positions, setup))
 
 
 def _is_several(setup: Setup) -> bool:

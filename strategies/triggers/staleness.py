@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -72,6 +72,11 @@ class Tuned(Part):
 
     tunes: ClassVar[str] = "threshold"
     points: int
+
+    def check_parameters(self) -> None:
+        """Keep a list of numbers in one form, whether it came from code or from YAML."""
+        if isinstance(values := getattr(self, self.tunes), Collection):
+            object.__setattr__(self, self.tunes, tuple(map(float, values)))
 
     def prepare(self, history: View) -> Any:
         """With the parameter tuned; itself where it is given."""

@@ -14,9 +14,8 @@ from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger
 from backtrain.simulator.view import Model, View
-from backtrain.strategies.weighted import weighing
+from backtrain.strategies.weighted import Floats, weighing
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 DAY = 86_400 * 10**9
@@ -185,14 +184,10 @@ def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
         raise PartError(f"{trigger!r}: cannot be tuned, nothing can be trained before {view.start}")
     at = np.array([at for at, _ in made] + [view.at])
     answered = [_answers(view, model, rows[event >= when]) for when, model in made]
-    loss = np.array(
-        [
-            [rows.between(*stretch).loss.sum() for stretch in pairwise(at.tolist())]
-            for rows in answered
-        ]
-    )
+    stretches = list(pairwise(at.tolist()))
+    loss = [[rows.between(*stretch).loss.sum() for stretch in stretches] for rows in answered]
     price = [view.prices.training(len(model.selection)) for _, model in made]
-    return Rehearsal(at, answered, loss, np.array(price))
+    return Rehearsal(at, answered, np.array(loss), np.array(price))
 
 
 def _answers(view: View, model: Model, rows: Integers) -> Answered:

@@ -167,11 +167,8 @@ class PartialFit(Part):
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
         """The rows that the model in force was not offered, in the order of their arrival."""
-        decided_at = view.model.decided_at
-        fresh = view.labelled.arrived_after(decided_at, selection.rows)
-        if len(fresh) == 0:
-            return selection.take(fresh)
-        if self.starts_afresh(view, selection):
+        fresh = view.labelled.arrived_after(view.model.decided_at, selection.rows)
+        if len(fresh) and self.starts_afresh(view, selection):
             return selection
         count = round(exact_share(self.replay) * len(fresh))
         if count:

@@ -95,26 +95,20 @@ class Retune(Part):
         from sklearn.metrics import get_scorer
 
         _ = self._resolved(setup.model)
-        if self.scoring is not None:
-            asked = getattr(get_scorer(self.scoring), "_response_method", "predict")
-            ways = (asked,) if isinstance(asked, str) else asked
-            if not any(hasattr(setup.model, way) for way in ways):
-                raise PartError(
-                    f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
-                    f"has no {ways[0]}"
-                )
-            self._refuse_plain(setup)
         refuse_weights(setup)
-
-    def _refuse_plain(self, setup: Setup) -> None:
-        """Raise `PartError` for a score that takes no weights where the stream has some."""
-
-        from sklearn.metrics import get_scorer
-
-        plain = getattr(get_scorer(self.scoring), "_score_func", None)
-        if setup.stream.weight is None or plain is None:
+        if self.scoring is None:
             return
-        if "sample_weight" not in inspect.signature(plain).parameters:
+        scorer = get_scorer(self.scoring)
+        asked = getattr(scorer, "_response_method", "predict")
+        ways = (asked,) if isinstance(asked, str) else asked
+        if not any(hasattr(setup.model, way) for way in ways):
+            raise PartError(
+                f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
+                f"has no {ways[0]}"
+            )
+        score = getattr(scorer, "_score_func", None)
+        weighted = score is None or "sample_weight" in inspect.signature(score).parameters
+        if setup.stream.weight is not None and not weighted:
             raise PartError(
                 f"Retune(scoring={self.scoring!r}): takes no weights, and the stream has some; use "
                 "another score, or build the stream without `weight`"
@@ -140,7 +134,7 @@ class Retune(Part):
             if weights is None or weights[newer].any()
         ]
         for parameters in self._tried(grid):
-            scores = [self._score(model, parameters, X, y, weights, *fold) for fold in folds]
+            scores = [self._score(_with(model, parameters), X, y, weights, *fold) for fold in folds]
             score = float(np.mean(scores)) if scores else np.nan
             if score > highest or np.isnan(highest):  # of equals the first
                 best, highest = parameters, score
@@ -160,16 +154,9 @@ class Retune(Part):
         return tried
 
     def _score(
-        self,
-        model: Any,
-        parameters: Mapping[str, Any],
-        X: Any,
-        y: Labels,
-        weights: Weights,
-        older: Indices,
-        newer: Indices,
+        self, model: Any, X: Any, y: Labels, weights: Weights, older: Indices, newer: Indices
     ) -> float:
-        """Score on newer rows of a model of older ones."""
+        """Score on newer rows of a model, fitted here on older ones."""
 
         from sklearn.metrics import get_scorer
         from sklearn.utils import _safe_indexing
@@ -178,7 +165,7 @@ class Retune(Part):
         if weights is not None:
             before, newer = weights[older], newer[weights[newer] > 0]
             extra = {"sample_weight": weights[newer]}
-        fitted = fit_weighted(_with(model, parameters), _safe_indexing(X, older), y[older], before)
+        fitted = fit_weighted(model, _safe_indexing(X, older), y[older], before)
         score = fitted.score if self.scoring is None else partial(get_scorer(self.scoring), fitted)
         return float(score(_safe_indexing(X, newer), y[newer], **extra))
 

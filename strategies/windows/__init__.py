@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from backtrain.strategies.former import helpers_of
-from backtrain.strategies.windows.cohorts import *
 from backtrain.strategies.windows.samples import *
 from backtrain.strategies.windows.sliding import *
 
