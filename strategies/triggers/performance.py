@@ -37,12 +37,8 @@ __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 class Detector:
     """A monitor of the version in force, whose alarm stays on.
 
-    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
-
-    Parameters
-    ----------
-    spec : Trigger, optional
-        The part whose parameters are read, kept as ``_spec``.
+    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`). A
+    part that is given is kept as ``_spec``, for its parameters.
     """
 
     latching: ClassVar[bool] = True
