@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import Cell, Column, Sheet, sheet
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: What a trigger that fires leads to, by the kind of the event.
 FIRED = ("trained", "refused", "busy", "cooldown", "budget", "blackout")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,11 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import Bbox
 
 from backtrain.reports import timeline
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, number, shorten, significant
 from backtrain.reports.schedules import NEVER, FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note, panel
 from backtrain.simulator import statistics
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 THOUSANDS = FuncFormatter(
     lambda value, _: number(value, 0 if abs(value) >= 10 or value == 0 else 2)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from backtrain.reports import faulty, figures, html, sections, tables
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, duration, listing, number
 from backtrain.reports.verdict import Recommendation, trigger_type
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 
 def render(

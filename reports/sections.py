@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from backtrain.reports import remarks
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
 from backtrain.reports.numbers import (
     MISSING,
@@ -24,9 +25,6 @@ from backtrain.reports.periods import trainings
 from backtrain.reports.tables import Cell, Column, Sheet, sheet
 from backtrain.reports.verdict import hindsight_of, is_tested
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 # --- groups: an average hides the worst of them ---------------------------------------------------
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
 from backtrain.reports.verdict import hindsight_of, is_tested
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
 KINDS = ("error", "train", "label", "check", "deploy", "predict")

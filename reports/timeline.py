@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.faulty import Fault, faults_of
 from backtrain.reports.numbers import duration, shorten
 from backtrain.reports.periods import Grid, trainings
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: Points a line: more cannot be told apart at the width of a page.
 POINTS = 360

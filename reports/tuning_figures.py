@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
 from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
 from backtrain.reports.timeline import calendar, days, instants
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 
 
 def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from backtrain.lossmatrix.tuning import Fresh, Tuning
 from backtrain.reports import html, tables, tuning_figures
 from backtrain.reports.numbers import (
     MINUS,
@@ -22,10 +22,6 @@ from backtrain.reports.numbers import (
     significant,
 )
 from backtrain.reports.tables import Cell, Column, Row, Sheet
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Fresh, Tuning
-
 
 IN_SAMPLE = (
     "In-sample: interval, rows and window were chosen on the very stretch that they are judged "
