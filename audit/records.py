@@ -97,6 +97,8 @@ def differences(
 
 
 def _first(name: str, one: pd.DataFrame, other: pd.DataFrame, rounding: float) -> Difference | None:
+    if one.equals(other):  # column by column takes ten times as long
+        return None
     n = min(len(one), len(other))
     moved = {
         column: _moved(one[column].iloc[:n], other[column].iloc[:n], rounding)
