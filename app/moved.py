@@ -92,7 +92,6 @@ RENAMED = {
     "simulator.fits.FitStore": "store.fits.FitStore",
     "simulator.parts.Checked": "simulator.parts.Trigger",
     "simulator.parts.Incremental": "simulator.parts.Update",
-    "simulator.parts.PartError": "simulator.errors.PartError",
     "simulator.parts.Recording": "simulator.parts.Trigger",
     "simulator.parts.Rows": "simulator.selection.Rows",
     "simulator.parts.Tuned": "simulator.parts.Trigger",

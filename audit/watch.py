@@ -52,6 +52,7 @@ class Log:
     answers: list[Answer] = field(default_factory=list)
     judged: list[tuple[str, int, int]] = field(default_factory=list)  # gate, instant, row
     now: int = 0
+    judging: bool = True  # whether rows that gates judge on are written down
     casts: dict[tuple[type, str, str], type] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> Log:
@@ -164,7 +165,7 @@ def _recording(
         view = next((value for value in given if isinstance(value, View)), None)
         if view is not None:
             log.now = view.at
-        if asked == "review" and view is not None:
+        if asked == "review" and view is not None and log.judging:
             answer = _reviewed(method, self, view, name, log)
         else:
             answer = method(self, *given)
@@ -247,8 +248,8 @@ def _reviewed(method: Callable[..., Any], trial: Any, view: View, name: str, log
     finally:
         challenger.__class__, view.__class__ = kinds
     by_hand = np.intersect1d(_all([*answered, *(read if own else ())]), _all(labelled))
-    common = np.intersect1d(np.union1d(_all(judged), by_hand), challenger.learnt)
-    if len(common):
+    rows = np.union1d(_all(judged), by_hand)
+    if len(rows) and len(common := np.intersect1d(rows, challenger.learnt)):
         log.judged.append((name, view.at, int(common[-1])))
     return answer
 

@@ -126,8 +126,13 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
+            given = (blank, X, y, weights, parent.model if parent else None, seed)
             with self._seeded(update, seed):
-                model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
+                if parent is None and self.trusts(update):
+                    named = self._facts(update).name, seed, X, y, weights
+                    model = self.store.learnt(named, lambda: update.fit(*given))
+                else:
+                    model = update.fit(*given)
         except Exception as error:
             if labels:  # an update may go on from its parent with one class, but need not
                 self._refuse_one_class(selection)
