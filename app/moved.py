@@ -93,7 +93,7 @@ RENAMED = {
     "simulator.parts.Checked": "simulator.parts.Trigger",
     "simulator.parts.Incremental": "simulator.parts.Update",
     "simulator.parts.Recording": "simulator.parts.Trigger",
-    "simulator.parts.Rows": "simulator.selection.Rows",
+    "simulator.parts.Rows": "simulator.answers.Rows",
     "simulator.parts.Tuned": "simulator.parts.Trigger",
     "simulator.parts.needs_parent": "simulator.fits.needs_parent",
     "simulator.parts.rows_fitted": "simulator.asking.rows_fitted",

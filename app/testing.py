@@ -28,7 +28,7 @@ from backtrain.audit.records import differences, whole
 from backtrain.audit.watch import name_of
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup

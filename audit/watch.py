@@ -15,12 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import selection_of
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code, without_addresses
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Model, View
 from backtrain.strategies.strategy import Strategy
 

@@ -22,7 +22,7 @@ from backtrain.config.study import Study, in_words, load
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak

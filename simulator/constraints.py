@@ -30,7 +30,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_fixed, parse_offset
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.texts import code
 
 # --- kinds of constraints -------------------------------------------------------------------------

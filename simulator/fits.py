@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from backtrain.simulator.selection import Selection
+from backtrain.simulator.answers import Selection
 
 
 class AnyUpdate(Protocol):

@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.constraints import KINDS, check
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import AnyUpdate
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
-from backtrain.simulator.verdict import Verdict
 
 if TYPE_CHECKING:
     from backtrain.simulator.setup import Setup

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Rows, Selection
 from backtrain.simulator.metrics import weighted_mean
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]

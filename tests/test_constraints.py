@@ -9,6 +9,7 @@ import pytest
 from local_hints import Distant
 
 from backtrain import Delays, Prices
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import (
     Amount,
     Count,
@@ -23,7 +24,6 @@ from backtrain.simulator.constraints import (
     Share,
     Whole,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.strategies import (
     AnyOf,

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Number
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
-from backtrain.simulator.reason import Reason
 from backtrain.strategies.drift.distances import AT_ONCE, Columns, Distances, Sample, calibrated
 from backtrain.strategies.drift.two_sample import (
     CORRECTIONS,

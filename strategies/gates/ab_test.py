@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.answers import Verdict
 from backtrain.simulator.constraints import Count, FixedInterval, Level, Number, TwoOrMore
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_fixed, to_timestamp
+from backtrain.simulator.answers import PartError, Verdict
 from backtrain.simulator.constraints import Dates, FixedOffset, Listed
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Gate, Part
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 
 __all__ = ["Approval"]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import Judge, check_setup, refuse_other, trial_of
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyGate, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 
 __all__ = ["Chain"]

@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Names, NotNegative, ShareBelowOne, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Gate, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.rules import columns_left, columns_of
 from backtrain.strategies.drift.two_sample import thinned

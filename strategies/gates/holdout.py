@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share
+from backtrain.simulator.answers import Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Holdout, NotNegative
 from backtrain.simulator.parts import Gate, Part
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.weighted import mean_loss, weighing
 

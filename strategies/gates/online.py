@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.simulator.answers import PartError, Rows, Selection, Verdict
 from backtrain.simulator.constraints import (
     Count,
     Interval,
@@ -22,10 +23,7 @@ from backtrain.simulator.constraints import (
     ShareAboveZero,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import HeldOutScores, Scored, compare
 from backtrain.strategies.weighted import chance_above, estimate, weighing

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.asking import check_setup, instants_of, monitor_of, refuse_other, tuned
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger, Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
 from backtrain.simulator.view import View

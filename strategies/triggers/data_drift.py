@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.constraints import Count, Level, Names, OneOf, RowsWindow, Share, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.distances import AT_ONCE, BY_COLUMN, Sample

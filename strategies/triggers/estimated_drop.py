@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -17,11 +18,8 @@ from backtrain.simulator.constraints import (
     TwoOrMore,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import METRICS, Outcomes
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.triggers.performance import Detector, Floored, Limit

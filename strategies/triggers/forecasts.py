@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.answers import Reason
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -20,7 +21,6 @@ from backtrain.simulator.constraints import (
     TwoOrMore,
 )
 from backtrain.simulator.parts import Monitor
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import Account, Tuned
 from backtrain.strategies.triggers.tuning_history import DAY, Rehearsal

@@ -9,12 +9,10 @@ from typing import Literal
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
+from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.asking import monitor_of
 from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger, Monitor
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.combinations import Wrapped
 

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.constraints import FixedOffset, Level, Seed, ShareAboveZero
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -22,10 +23,8 @@ from backtrain.simulator.constraints import (
     OneOf,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.texts import code
 from backtrain.simulator.view import Arrived, View

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
 from backtrain.datasets.times import read_both_times
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Dates
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_fixed, parse_offset, to_timestamp
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Chance, Count, Dates, FixedOffset, Interval, Seed
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, Trigger
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
 

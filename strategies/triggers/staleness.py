@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Amount, Count, LabelsWindow, Positive, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
 from backtrain.strategies.triggers.tuning_history import Rehearsal, level, rehearse, usual_loss

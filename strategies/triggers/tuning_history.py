@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.parts import AnyTrigger
 from backtrain.simulator.view import Model, View
 from backtrain.strategies.weighted import Floats, weighing

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share
+from backtrain.simulator.answers import PartError, Selection
 from backtrain.simulator.constraints import Count, Number, Seed
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Count, Seed, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.updates.refit import (

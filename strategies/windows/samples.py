@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Selection
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
 from backtrain.simulator.parts import AnyWindow, Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted

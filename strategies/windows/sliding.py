@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets import offsets
 from backtrain.datasets.offsets import nanoseconds, parse_fixed, parse_offset, shift
+from backtrain.simulator.answers import PartError, Selection
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import (
     Count,
@@ -20,9 +21,7 @@ from backtrain.simulator.constraints import (
     Offset,
     ShareAboveZero,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyWindow, Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.updates.refit import last_step, takes_weights
