@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from backtrain.backtest import Backtest as Backtest
     from backtrain.datasets.stream import Stream as Stream
     from backtrain.reports.comparison import Comparison as Comparison
-    from backtrain.simulator.errors import PartError as PartError
+    from backtrain.simulator.answers import PartError as PartError
+    from backtrain.simulator.answers import Reason as Reason
+    from backtrain.simulator.answers import Selection as Selection
+    from backtrain.simulator.answers import Verdict as Verdict
     from backtrain.simulator.ledger import Delays as Delays
     from backtrain.simulator.ledger import Prices as Prices
     from backtrain.simulator.metrics import CostMatrix as CostMatrix
@@ -18,11 +21,8 @@ if TYPE_CHECKING:
     from backtrain.simulator.parts import Trigger as Trigger
     from backtrain.simulator.parts import Update as Update
     from backtrain.simulator.parts import Window as Window
-    from backtrain.simulator.reason import Reason as Reason
     from backtrain.simulator.record import Run as Run
-    from backtrain.simulator.selection import Selection as Selection
     from backtrain.simulator.setup import SetupError as SetupError
-    from backtrain.simulator.verdict import Verdict as Verdict
     from backtrain.simulator.view import FutureLeak as FutureLeak
     from backtrain.simulator.view import View as View
     from backtrain.strategies.strategy import Strategy as Strategy
@@ -34,15 +34,12 @@ _NAMES = {
     "backtest": ("Backtest",),
     "datasets.stream": ("Stream",),
     "reports.comparison": ("Comparison",),
-    "simulator.errors": ("PartError",),
     "simulator.ledger": ("Delays", "Prices"),
     "simulator.metrics": ("CostMatrix", "Pinball"),
     "simulator.parts": ("Gate", "Trigger", "Update", "Window"),
-    "simulator.reason": ("Reason",),
     "simulator.record": ("Run",),
-    "simulator.selection": ("Selection",),
+    "simulator.answers": ("PartError", "Reason", "Selection", "Verdict"),
     "simulator.setup": ("SetupError",),
-    "simulator.verdict": ("Verdict",),
     "simulator.view": ("FutureLeak", "View"),
     "strategies.strategy": ("Strategy",),
 }
@@ -57,9 +54,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"backtrain.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'backtrain' has no attribute {name!r}")
-    found = getattr(import_module(f"backtrain.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(f"backtrain.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import functools
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -28,7 +28,7 @@ from backtrain.audit.records import differences, whole
 from backtrain.audit.watch import name_of
 from backtrain.backtest import Backtest
 from backtrain.datasets.stream import Stream
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup
@@ -253,11 +253,11 @@ def _is_number(hint: Any) -> bool:
 
 def _check_in_replays(part: Any, strategy: Strategy, given: Setup | None) -> None:
     refused: dict[str, str] = {}
-    setups = _setups(strategy, given)
-    for some in setups:
+    setups = _setups(given)
+    for task, some in setups.items():
         refusals: list[str] = []
         if not _tried(part, strategy, some, refusals):
-            refused[some[0].task] = refusals[0]
+            refused[task] = refusals[0]
     if len(refused) == len(setups):
         _fail(
             part,
@@ -268,7 +268,7 @@ def _check_in_replays(part: Any, strategy: Strategy, given: Setup | None) -> Non
         warnings.warn(f"{name_of(part)}: not tried on {task}: {why}", stacklevel=3)
 
 
-def _tried(part: Any, strategy: Strategy, setups: list[Setup], refusals: list[str]) -> bool:
+def _tried(part: Any, strategy: Strategy, setups: Iterable[Setup], refusals: list[str]) -> bool:
     """Try it on the first of these that it fits; why it fits none is added to the refusals."""
     for setup in setups:
         try:
@@ -343,14 +343,16 @@ def _is_function(part: Any) -> bool:
     return callable(part) and not any(hasattr(part, method) for method in _METHODS)
 
 
-def _setups(strategy: Strategy, given: Setup | None) -> list[list[Setup]]:
+def _setups(given: Setup | None) -> dict[str, Iterable[Setup]]:
     """For each task what is tried in turn, short histories before long ones."""
     if given is not None:
-        return [[given]]
-    return [
-        [_setup(task, model, long) for long in (False, True) for model in models]
-        for task, models in _MODELS.items()
-    ]
+        return {given.task: [given]}
+    return {task: _built_in(task) for task in _MODELS}
+
+
+def _built_in(task: str) -> Iterator[Setup]:
+    for long in (False, True):
+        yield from (_setup(task, model, long) for model in _MODELS[task])
 
 
 def _setup(task: str, model: Any, long: bool) -> Backtest:

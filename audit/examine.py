@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +23,8 @@ from backtrain.simulator.record import Run
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.store.code_version import is_trusted
-from backtrain.store.fits import FitStore
+from backtrain.store.content import content
+from backtrain.store.fits import FitStore, StoredFit
 from backtrain.strategies.strategy import Strategy
 
 #: How numbers are spoilt at one instant after another, and how many rows then follow, as a share.
@@ -69,6 +71,29 @@ def instant_of(setup: Setup, instant: float | str | pd.Timestamp) -> pd.Timestam
     return when
 
 
+class _Lending(FitStore):
+    """A store for one of several histories: known libraries fit a model of equal rows once for all.
+
+    Answers are not shared: later rows stand in the same batch. Whether a second fit gives the same
+    model is checked by the replay with an empty store.
+    """
+
+    def __init__(self, lent: FitStore) -> None:
+        super().__init__()
+        self._lent = lent
+
+    def learnt(self, given: tuple[bytes, int, Any, Any, Any], make: Callable[[], Any]) -> Any:
+        """The model of the same update, seed, features, labels and weights, or a new one."""
+        update, seed, *values = given
+        sha = hashlib.blake2b(repr((update, seed)).encode(), digest_size=16)
+        for value in values:
+            plain = isinstance(value, np.ndarray) and value.dtype.kind in "iufb"
+            sha.update(repr((value.shape, value.dtype)).encode() if plain else b"")
+            sha.update(value.tobytes() if plain else content(value).encode())
+        name = sha.hexdigest()
+        return self._lent.fit(name, lambda: StoredFit(name, make(), 0.0, seed))[0].model
+
+
 class _Examination:
     """One strategy on one history. `findings` once."""
 
@@ -82,6 +107,7 @@ class _Examination:
     ) -> None:
         self._setup, self._own, self._name = setup, strategy, name
         self._log = Log()
+        self._lent = FitStore()
         self._recorded = method(Trigger, "instants", strategy.trigger)() is not None
         self._strategy = strategy if self._recorded else watched(strategy, self._log)
         self._given = instants
@@ -108,6 +134,7 @@ class _Examination:
         kept = list(self._kept(remembered))
         yield from kept
         yield from self._judged(log)
+        self._log.judging = False
         if self._recorded:
             self.checked.append("not: the future of recorded answers, which are data")
         else:
@@ -119,8 +146,10 @@ class _Examination:
 
     def _held(self) -> Iterator[Finding]:
         self.checked.append("what parts and model hold: rows and statistics of the history")
-        for kind, part in self._all_parts():
-            for holding in holdings(part, self._setup)[:3]:
+        parts = self._all_parts()
+        held = holdings((part for _, part in parts), self._setup)
+        for (kind, part), found in zip(parts, held, strict=True):
+            for holding in found[:3]:
                 says = f"{holding.path}: {holding.says}"
                 yield Finding("holds the history", f"{kind} {name_of(part)}", says, row=holding.row)
 
@@ -158,13 +187,12 @@ class _Examination:
     # --- replays --------------------------------------------------------------------------------
 
     def _replayed(
-        self, setup: Setup, probe_all: bool = False, share: float = 1.0
+        self, setup: Setup, probe_all: bool = False, share: float = 1.0, afresh: bool = False
     ) -> tuple[Run | None, Log, Finding | None]:
         self._log.take()
+        store = FitStore() if afresh else _Lending(self._lent)
         try:
-            run = replay(
-                setup, self._strategy, FitStore(), self._name, self._advance(share), probe_all
-            )
+            run = replay(setup, self._strategy, store, self._name, self._advance(share), probe_all)
         except Exception as error:
             return None, self._log.take(), self._raised(error)
         finally:
@@ -282,7 +310,7 @@ class _Examination:
     def _repeated(self, base: Run, log: Log) -> Iterator[Finding]:
         """Replay it after all these other histories, and with an empty store."""
         self.checked.append("replayed again, after other histories and with an empty store")
-        run, answers, raised = self._replayed(self._setup)
+        run, answers, raised = self._replayed(self._setup, afresh=True)
         if raised is not None:
             yield replace(raised, check="is not repeatable")
             return

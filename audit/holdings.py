@@ -153,24 +153,25 @@ def _bytes(value: Any) -> bytes:
 # --- rows of the history --------------------------------------------------------------------------
 
 
-def holdings(part: Any, setup: Setup) -> list[Holding]:
-    """Rows that a part or model holds and that are not known at ``start``, or what is made of all.
+def holdings(parts: Iterable[Any], setup: Setup) -> Iterator[list[Holding]]:
+    """Rows that each part holds and that are not known at ``start``, or what is made of all.
 
     Found are the history itself, stretches of its labels or features in their order, and numbers
     that are exactly a statistic of all labels or of a whole column.
     """
-    found = []
     stretches, statistics = _Stretches(setup), _Statistics(setup)
-    for path, value in reached(part):
-        if isinstance(value, Setup) or value is setup.stream:
-            found.append(Holding(path, "it holds the whole history; ask the view instead"))
-            continue
-        for where, numbers in _numbers(value):
-            holding = stretches.found(numbers) or statistics.found(numbers)
-            if holding is not None:
-                found.append(Holding(f"{path}{where}", *holding))
-                break
-    return found
+    for part in parts:
+        found = []
+        for path, value in reached(part):
+            if isinstance(value, Setup) or value is setup.stream:
+                found.append(Holding(path, "it holds the whole history; ask the view instead"))
+                continue
+            for where, numbers in _numbers(value):
+                holding = stretches.found(numbers) or statistics.found(numbers)
+                if holding is not None:
+                    found.append(Holding(f"{path}{where}", *holding))
+                    break
+        yield found
 
 
 def _numbers(value: Any) -> Iterator[tuple[str, NDArray[Any]]]:

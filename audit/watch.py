@@ -15,12 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import selection_of
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code, without_addresses
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Model, View
 from backtrain.strategies.strategy import Strategy
 
@@ -52,6 +49,7 @@ class Log:
     answers: list[Answer] = field(default_factory=list)
     judged: list[tuple[str, int, int]] = field(default_factory=list)  # gate, instant, row
     now: int = 0
+    judging: bool = True  # whether rows that gates judge on are written down
     casts: dict[tuple[type, str, str], type] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> Log:
@@ -164,7 +162,7 @@ def _recording(
         view = next((value for value in given if isinstance(value, View)), None)
         if view is not None:
             log.now = view.at
-        if asked == "review" and view is not None:
+        if asked == "review" and view is not None and log.judging:
             answer = _reviewed(method, self, view, name, log)
         else:
             answer = method(self, *given)
@@ -247,8 +245,8 @@ def _reviewed(method: Callable[..., Any], trial: Any, view: View, name: str, log
     finally:
         challenger.__class__, view.__class__ = kinds
     by_hand = np.intersect1d(_all([*answered, *(read if own else ())]), _all(labelled))
-    common = np.intersect1d(np.union1d(_all(judged), by_hand), challenger.learnt)
-    if len(common):
+    rows = np.union1d(_all(judged), by_hand)
+    if len(rows) and len(common := np.intersect1d(rows, challenger.learnt)):
         log.judged.append((name, view.at, int(common[-1])))
     return answer
 

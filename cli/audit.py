@@ -13,11 +13,11 @@ from backtrain.audit.data import data_findings
 from backtrain.audit.examine import audit
 from backtrain.audit.findings import Audit, Finding
 from backtrain.cli.terminal import say
-from backtrain.config import launch
 from backtrain.config.build import ConfigError
-from backtrain.config.compose import composed, in_order, split
+from backtrain.config.compose import composed, in_order, is_sweep, only_shows, show, split
 from backtrain.config.keys import RunKeys
 from backtrain.config.study import Study, load
+from backtrain.reports.numbers import count
 
 _HELP = """\
 backtrain audit [key=value ...]
@@ -40,25 +40,25 @@ def main(arguments: list[str]) -> int:
     # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
     sys.path.insert(0, os.getcwd())
     arguments = in_order(arguments)
-    if launch.only_shows(arguments):
-        return launch.show(arguments, "run")
-    if launch.is_sweep(arguments):
+    if only_shows(arguments):
+        return show(arguments, "run")
+    if is_sweep(arguments):
         raise ConfigError("audit takes one configuration at a time; leave -m out")
     study = load(*split(composed(arguments, "run", RunKeys)[0]))
     say(str(study))
-    found = _audit_data(study)
+    findings = _audit_data(study)
     for report in _audits(study):
-        found += len(report.found)
+        findings += len(report.found)
         say(str(report))
-    say(f"\n{_summary(found)}")
-    return 1 if found else 0
+    say(f"\n{_summary(findings)}")
+    return 1 if findings else 0
 
 
 def _audit_data(study: Study) -> int:
-    found: list[Finding] = data_findings(study.backtest.stream)
-    whole = Audit("data", tuple(found), ())
+    findings: list[Finding] = data_findings(study.backtest.stream)
+    whole = Audit("data", tuple(findings), ())
     say(f"\n{whole}")
-    return len(found)
+    return len(findings)
 
 
 def _audits(study: Study) -> Iterator[Audit]:
@@ -75,7 +75,7 @@ def _audits(study: Study) -> Iterator[Audit]:
             yield report
 
 
-def _summary(found: int) -> str:
-    if found:
-        return f"{found} finding{'s' if found > 1 else ''}; docs/trust.md says what each means"
+def _summary(findings: int) -> str:
+    if findings:
+        return f"{count(findings, 'finding')}; docs/trust.md says what each means"
     return "nothing found; docs/trust.md says what was looked for, and what is not found"

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         store = FitStore(parsed.directory or default_directory())
         if parsed.action == "clear":
             store.clear()
-        found = store.info()
-    size, limit = (found[key] / 2**20 for key in ("bytes", "max_bytes"))
-    print(f"{found['path']}: {found['entries']:,} entries, {size:,.1f} of {limit:,.0f} MiB")
+        info = store.info()
+    size, limit = (info[key] / 2**20 for key in ("bytes", "max_bytes"))
+    print(f"{info['path']}: {info['entries']:,} entries, {size:,.1f} of {limit:,.0f} MiB")
     return 0

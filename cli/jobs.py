@@ -13,9 +13,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from backtrain.config import launch
+from backtrain.config import compose
 from backtrain.config.build import ConfigError
-from backtrain.config.compose import composed, in_order, refuse_unwritable, split
 from backtrain.config.keys import Keys
 from backtrain.config.study import checked
 from backtrain.reports import archive
@@ -48,30 +47,30 @@ class Command:
     load: Callable[[DictConfig, str | None], Any]
     work: Callable[[Any], object]
 
-    def start(self, arguments: list[str], job: launch.Task | None = None) -> int:
+    def start(self, arguments: list[str], job: compose.Task | None = None) -> int:
         """Do one job, or a sweep of them, each by ``job``; returns the exit code.
 
         Everything is built before Hydra makes a directory: bad input leaves nothing behind.
         """
         # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
         sys.path.insert(0, os.getcwd())
-        arguments = in_order(arguments)
-        if launch.only_shows(arguments):
-            return launch.show(arguments, self.config)
-        configs = composed(arguments, self.config, self.schema)
-        if not launch.is_sweep(arguments):
+        arguments = compose.in_order(arguments)
+        if compose.only_shows(arguments):
+            return compose.show(arguments, self.config)
+        configs = compose.composed(arguments, self.config, self.schema)
+        if not compose.is_sweep(arguments):
             return self._one(configs[0], arguments)
         for config in configs:
-            checked(split(config)[0], self.schema)
-        refuse_unwritable(configs[0], "hydra.sweep.dir")
-        return launch.sweep(arguments, self.config, job or self._job)
+            checked(compose.split(config)[0], self.schema)
+        compose.refuse_unwritable(configs[0], "hydra.sweep.dir")
+        return compose.sweep(arguments, self.config, job or self._job)
 
     def _job(self, config: DictConfig) -> None:
         self.work(self.load(config, chosen()))
 
     def _one(self, config: DictConfig, arguments: list[str]) -> int:
-        refuse_unwritable(config, "hydra.run.dir")
-        built, refused = self.load(*split(config)), []
+        compose.refuse_unwritable(config, "hydra.run.dir")
+        built, refused = self.load(*compose.split(config)), []
 
         def work(_: DictConfig) -> None:
             """What can only be found out by a first training leaves nothing behind either."""
@@ -83,7 +82,7 @@ class Command:
                 if not (directory / archive.MANIFEST).exists():  # else something was finished
                     _remove(directory)
 
-        code = launch.run(config, arguments, self.config, work)
+        code = compose.run(config, arguments, self.config, work)
         if refused:
             raise refused[0]
         return code

@@ -8,8 +8,7 @@ from importlib.resources import files
 from omegaconf import OmegaConf
 
 from backtrain.config.build import ConfigError, guess
-from backtrain.config.launch import PACKAGE
-from backtrain.config.presets import describe, names
+from backtrain.config.presets import PACKAGE, describe, names
 
 
 def main(arguments: list[str]) -> int:

@@ -14,7 +14,7 @@ from backtrain.config.keys import Keys, TuneKeys, names
 from backtrain.config.study import in_words
 from backtrain.config.tuning_study import TuningStudy, load
 from backtrain.reports import archive
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak
 

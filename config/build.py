@@ -64,13 +64,13 @@ def locate(name: str) -> Callable[..., Any]:
         raise ConfigError("needs a module and a name, such as 'my_module.MyTrigger'")
     module = _module(module_name)
     if not hasattr(module, attribute):
-        public = [known for known in vars(module) if not known.startswith("_")]
+        public = [name for name in vars(module) if not name.startswith("_")]
         hint = f"did you mean {nearest(attribute, public)}?" if public else "it is empty"
         raise ConfigError(f"{module_name!r} has no {attribute!r}; {hint}")
-    found = getattr(module, attribute)
-    if not callable(found):
-        raise ConfigError(f"a {type(found).__name__}, which builds nothing; name a class")
-    return found  # type: ignore[no-any-return]
+    target = getattr(module, attribute)
+    if not callable(target):
+        raise ConfigError(f"a {type(target).__name__}, which builds nothing; name a class")
+    return target  # type: ignore[no-any-return]
 
 
 def guess(name: str, names: Iterable[str]) -> str:
@@ -79,9 +79,9 @@ def guess(name: str, names: Iterable[str]) -> str:
     >>> guess("evry", ["every", "phase"])
     "did you mean 'every'? There are every, phase"
     """
-    known = list(names)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    there = f"{', '.join(known[:_SHOWN])}{', ...' if len(known) > _SHOWN else ''}"
+    choices = list(names)
+    near = get_close_matches(name, choices, n=1, cutoff=0.5)
+    there = f"{', '.join(choices[:_SHOWN])}{', ...' if len(choices) > _SHOWN else ''}"
     return f"did you mean {near[0]!r}? There are {there}" if near else f"there are {there}"
 
 
@@ -97,10 +97,10 @@ def targets(config: Any) -> Iterator[str]:
 
 
 def _submodules(package: str) -> set[str]:
-    found = {module.name for module in pkgutil.iter_modules(_module(package).__path__)}
+    files = {module.name for module in pkgutil.iter_modules(_module(package).__path__)}
     # An editable install may map packages that do not lie in this folder.
-    known = (name.removeprefix(f"{package}.") for name in sys.modules if name.startswith(package))
-    return found | {name for name in known if "." not in name}
+    loaded = (name.removeprefix(f"{package}.") for name in sys.modules if name.startswith(package))
+    return files | {name for name in loaded if "." not in name}
 
 
 def _trusted(config: Any) -> Any:

@@ -19,7 +19,10 @@ from backtrain.config.keys import Built, Schema
 from backtrain.simulator.constraints import PartKind
 
 MISSING = "???"
-_ABSENT = " is not given"
+#: Presets without keys of their own, for any class.
+_ANY_CLASS = dict.fromkeys(("trigger", "window", "update", "gate"), "custom") | {
+    "model": "estimator"
+}
 _PLAIN = (str, int, float, bool)
 _SPECIAL = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"}
 
@@ -39,27 +42,29 @@ def check(config: Mapping[str, Any], schema: Schema) -> None:
     ConfigError
         Naming each value, where it stands, and the nearest right one; a line a problem.
     """
-    found: dict[tuple[str, str], str] = {}
+    problems: dict[tuple[str, str], str] = {}
     for problem in _arguments("", config, schema, "a run"):
         # What many strategies share stands in each of them; it is reported once, where it is set.
         key = problem.path.rpartition(".")[2]
-        found.setdefault((key, problem.says), str(problem))
-    if found:
-        raise ConfigError("\n".join(found.values()))
+        problems.setdefault((key, problem.says), str(problem))
+    if problems:
+        raise ConfigError("\n".join(problems.values()))
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What is wrong with the key at ``path``; ``add`` is how it is added, where that helps."""
+    """What is wrong with the key at ``path``, and what helps."""
 
     path: str
     says: str
-    add: str | None = None
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return (
-            self.path + self.says + ("" if self.add is None else f"; {self.add}{self.path}=VALUE")
-        )
+        return self.path + self.says + (f"; {self.remedy}" if self.remedy else "")
+
+
+def _absent(path: str) -> _Problem:
+    return _Problem(path, " is not given", f"add {path}=VALUE")
 
 
 def _nested(path: str, value: Any) -> Iterator[_Problem]:
@@ -70,16 +75,16 @@ def _nested(path: str, value: Any) -> Iterator[_Problem]:
         for key, inner in value.items():
             yield from _nested(f"{path}.{key}", inner)
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from _nested(f"{path}.{place}", inner)
+        for position, inner in enumerate(value):
+            yield from _nested(f"{path}.{position}", inner)
     elif value == MISSING:
-        yield _Problem(path, _ABSENT, "add ")
+        yield _absent(path)
 
 
 def _node(path: str, node: Mapping[str, Any]) -> Iterator[_Problem]:
     name = node["_target_"]
     if name == MISSING:
-        yield _Problem(f"{path}._target_", _ABSENT, "add ")
+        yield _absent(f"{path}._target_")
         return
     try:
         target = locate(str(name))
@@ -101,19 +106,22 @@ def _arguments(
 ) -> Iterator[_Problem]:
     signature = _Signature.of(target)
     dot = f"{path}." if path else ""
+    keyless = ""
+    if path in _ANY_CLASS and not str(target.__module__).startswith("backtrain."):
+        keyless = f"for a class of your own choose {path}={_ANY_CLASS[path]}, which has no keys"
     for key in signature.required[len(positional) :]:
         if key not in keys:
-            says, add = f" is needed by {name}", "add +"
+            says, add = f" is needed by {name}", f"add +{dot}{key}=VALUE"
             if path and inspect.isfunction(target):
                 says += f", a function; where it is the part itself, add +{path}._partial_=true"
-                add = "else add +"
+                add = f"else {add}"
             yield _Problem(f"{dot}{key}", says, add)
     yield from _nested(f"{dot}_args_", list(positional))
     for key, value in keys.items():
         if key not in signature.hints and not signature.open:
-            yield _Problem(f"{dot}{key}", signature.unknown(key, name))
+            yield _Problem(f"{dot}{key}", signature.unknown(key, name), keyless)
         elif value == MISSING:
-            yield _Problem(f"{dot}{key}", _ABSENT, "add ")
+            yield _absent(f"{dot}{key}")
         elif _holds(signature.hints.get(key), Built):
             yield from _presets(f"{dot}{key}", value, signature.hints[key])
         elif (wrong := _mismatch(value, signature.hints.get(key, Any))) is not None:
@@ -133,15 +141,15 @@ def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
     else:
         yield _Problem(path, f"={value!r}: presets by their names, not {_kind(value)}")
         return
-    for place, inner in chosen.items():
+    for key, inner in chosen.items():
         if isinstance(inner, Mapping) and "_target_" in inner:
-            yield from _node(place, inner)
+            yield from _node(key, inner)
         else:
             says = (
                 f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain "
                 "list`; a file of a strategy of your own begins with `defaults: [_base]`"
             )
-            yield _Problem(place, says)
+            yield _Problem(key, says)
 
 
 def _holds(hint: Any, wanted: Any) -> bool:

@@ -1,15 +1,28 @@
-"""What the command line composes to, known before Hydra starts and writes anything."""
+"""What the command line composes to, known before Hydra starts; and Hydra, which then starts it.
+
+It is set up as `hydra.main` sets it up, but composes a job only once.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from hydra._internal.utils import get_args_parser  # the parser that hydra.main itself uses
+import hydra
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import (
+    create_automatic_config_search_path,
+    get_args_parser,  # the parser that hydra.main itself uses
+    run_and_report,
+)
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
@@ -19,14 +32,19 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
 from backtrain.config.build import ConfigError, guess
 from backtrain.config.keys import Keys, RunKeys, names
-from backtrain.config.launch import composer, is_sweep, parsed
+from backtrain.config.presets import PACKAGE
 from backtrain.config.presets import names as _presets
 
+Task = Callable[[DictConfig], None]
+
+_BASE = "1.3"
 #: Groups of which several presets may be chosen.
 _SEVERAL = ("faults",)
 #: A key of a part that a preset may leave to the run, as in strategy.window.length.
@@ -92,15 +110,15 @@ def _refuse_no_preset(overrides: list[str]) -> None:
     """Raise `ConfigError` where a group is given what names no preset: null, a number, a list."""
     for override in OverridesParser.create().parse_overrides(overrides):
         group = override.key_or_group
-        known = sorted(name for name in _presets(group) if not name.startswith("_"))
-        if not known or override.is_delete() or override.is_sweep_override():
+        choices = sorted(name for name in _presets(group) if not name.startswith("_"))
+        if not choices or override.is_delete() or override.is_sweep_override():
             continue
         value = override.value()
         several = group in _SEVERAL and isinstance(value, list) and all(map(_is_name, value))
         if not several and not _is_name(value) and not (isinstance(value, dict) and value):
             given = str(override.input_line).lstrip("+")
             what = "presets" if group in _SEVERAL else "one preset"
-            raise ConfigError(f"{given}: give {what}; {guess('', known)}")
+            raise ConfigError(f"{given}: give {what}; {guess('', choices)}")
 
 
 def _is_name(value: object) -> bool:
@@ -120,8 +138,8 @@ def refuse_unwritable(config: DictConfig, key: str) -> None:
             pass
     except OSError as error:
         why = error.strerror or error
-        said = f"{key}={directory}: cannot be written to ({why}); choose another"
-        raise ConfigError(said) from error
+        message = f"{key}={directory}: cannot be written to ({why}); choose another"
+        raise ConfigError(message) from error
     finally:
         for path in missing:
             with suppress(OSError):
@@ -138,8 +156,25 @@ def _in_few_words(schema: type[Keys]) -> Iterator[None]:
         raise ConfigError(_no_such_choice(error)) from error
     except OverrideParseException as error:
         raise ConfigError(f"{error.override}\n{error}") from error
+    except YAMLError as error:
+        raise ConfigError(_no_yaml(error)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{error}: a file of --config-dir is not UTF-8; save it so") from error
     except (CompactHydraException, OmegaConfBaseException, HydraException, ValueError) as error:
         raise ConfigError(_no_such_key(error, schema)) from error
+
+
+def _no_yaml(error: YAMLError) -> str:
+    """The file and line that cannot be read, and what helps."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
+        began = error.context_mark
+        since = f", {error.context} from line {began.line + 1} on" if began else ""
+        text = f"{mark.name}, line {mark.line + 1}: {error.problem}{since}"
+    return (
+        f"{text}\nnot valid YAML; indent keys of one level alike, with blanks and no tabs, close "
+        "brackets and quotes, and quote texts that hold ': ' or ' #'"
+    )
 
 
 def _no_such_choice(error: MissingConfigException) -> str:
@@ -158,11 +193,11 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def _no_such_key(error: Exception, schema: type[Keys]) -> str:
-    said = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
-    found = re.search(r"Could not override '([^']+)'", said)
-    if found is None or not re.search("No match|not in struct", f"{said}{error.__cause__}"):
-        return said
-    path = found.group(1)
+    message = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
+    refused = re.search(r"Could not override '([^']+)'", message)
+    if refused is None or not re.search("No match|not in struct", f"{message}{error.__cause__}"):
+        return message
+    path = refused.group(1)
     group, _, preset = path.partition(".")
     if group in _SEVERAL and preset in _presets(group):
         return f"{path}: not chosen; add {group}=[{preset}]"
@@ -173,11 +208,90 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
         )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
-    known = list(parent if above and isinstance(parent, DictConfig) else names(schema))
-    known = [name for name in known if name != "_target_"]
-    if not known and (shared := _OF_THE_RUN.fullmatch(path)):
+    keys = list(parent if above and isinstance(parent, DictConfig) else names(schema))
+    keys = [name for name in keys if name != "_target_"]
+    if not keys and (shared := _OF_THE_RUN.fullmatch(path)):
         part, inner = shared.groups()
         return f"{path}: this strategy takes the run's {part}; set {part}.{inner}"
-    if not known:
+    if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
-    return f"{path}: no such key; {guess(key, map(str, known))}"
+    return f"{path}: no such key; {guess(key, map(str, keys))}"
+
+
+# --- Hydra ----------------------------------------------------------------------------------------
+
+
+def parsed(arguments: Sequence[str]) -> Namespace:
+    """The arguments as Hydra's own parser reads them."""
+    return get_args_parser().parse_args(arguments)
+
+
+def is_sweep(arguments: Sequence[str]) -> bool:
+    """Whether these arguments start several jobs."""
+    options = parsed(arguments)
+    return options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+
+
+def only_shows(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked to show something, and to run nothing."""
+    options = parsed(arguments)
+    shows = (options.help, options.hydra_help, options.cfg, options.info, options.shell_completion)
+    return any(shows)
+
+
+@contextmanager
+def composer(arguments: Sequence[str]) -> Iterator[Callable[[str, list[str]], DictConfig]]:
+    """A function that composes the config of one job from its name and overrides."""
+    with _started(arguments) as started:
+        yield lambda name, overrides: started.compose_config(
+            name, [*overrides, "hydra.mode=RUN"], RunMode.RUN, from_shell=False
+        )
+
+
+def run(config: DictConfig, arguments: Sequence[str], name: str, task: Task) -> int:
+    """Do one job as it was composed, in the directory that Hydra makes; returns the exit code."""
+    with _started(arguments) as started:
+        loader = started.config_loader
+        loader.load_configuration = lambda *_, **__: config  # type: ignore[method-assign]
+        return _exit_code(lambda: started.run(name, task, parsed(arguments).overrides))
+
+
+def sweep(arguments: Sequence[str], name: str, task: Task) -> int:
+    """Let Hydra's sweeper and launcher compose and do the jobs; returns the exit code."""
+    overrides = [*parsed(arguments).overrides, "hydra.mode=MULTIRUN"]
+    with _started(arguments) as started:
+        return _exit_code(lambda: started.multirun(name, task, overrides))
+
+
+def show(arguments: Sequence[str], name: str) -> int:
+    """Let Hydra show what `only_shows` has found; returns the exit code."""
+    start = hydra.main(version_base=_BASE, config_path=f"pkg://{PACKAGE}", config_name=name)
+    sys.argv = [f"backtrain {name}", *arguments]
+    return _code_of(start(lambda config: None))
+
+
+@contextmanager
+def _started(arguments: Sequence[str]) -> Iterator[Hydra]:
+    version.setbase(_BASE)
+    path = create_automatic_config_search_path(None, None, f"pkg://{PACKAGE}")
+    if (own := parsed(arguments).config_dir) is not None:
+        anchor = SearchPathQuery(provider="schema")
+        path.prepend("command-line", f"file://{Path(own).resolve()}", anchor)
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2("backtrain", path)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _exit_code(work: Callable[[], object]) -> int:
+    """Show an error of a job as `hydra.main` does: without the stack of Hydra itself."""
+    return _code_of(lambda: run_and_report(work))
+
+
+def _code_of(work: Callable[[], object]) -> int:
+    try:
+        work()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0

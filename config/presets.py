@@ -16,17 +16,12 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from backtrain import strategies
-from backtrain.config.launch import PACKAGE
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.strategies import gates, triggers, updates, windows
 
+PACKAGE = "backtrain.conf"
 #: Groups of parts, and the packages that hold their classes.
-PARTS = {
-    "trigger": triggers,
-    "window": windows,
-    "update": updates,
-    "gate": gates,
-}
+PARTS = {"trigger": triggers, "window": windows, "update": updates, "gate": gates}
 
 
 def register() -> None:
@@ -74,8 +69,8 @@ def snake_case(name: str) -> str:
 def exported(group: str) -> list[type]:
     """The classes of a group of parts that their files export; none for other groups."""
     module = PARTS.get(group)
-    found = [getattr(module, name) for name in getattr(module, "__all__", ())]
-    return [one for one in found if inspect.isclass(one) and is_dataclass(one)]
+    members = [getattr(module, name) for name in getattr(module, "__all__", ())]
+    return [one for one in members if inspect.isclass(one) and is_dataclass(one)]
 
 
 def _file(group: str, name: str) -> Any:

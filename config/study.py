@@ -24,6 +24,8 @@ from backtrain.models import ByTask
 from backtrain.reports.comparison import Comparison
 from backtrain.store.cache_dir import default_directory
 from backtrain.strategies.strategy import Strategy
+from backtrain.strategies.triggers.schedules import Never
+from backtrain.strategies.updates.refit import last_step
 
 Task = Literal["regression", "classification"]
 
@@ -59,24 +61,35 @@ class Study:
             directory=directory,
         )
 
+    @property
+    def held_against(self) -> str:
+        """The baseline and its parts: the run's, also where other strategies choose their own."""
+        never = (name for name, s in self.strategies.items() if isinstance(s.trigger, Never))
+        baseline = self.baseline or next(never, next(iter(self.strategies)))
+        return f"baseline {baseline}: {self.strategies[baseline]!r}"
+
     def __str__(self) -> str:
-        setup, count = self.backtest, len(self.strategies)
-        stream = setup.stream
-        many = "strategy" if count == 1 else "strategies"
+        setup, number = self.backtest, len(self.strategies)
+        many = "strategy" if number == 1 else "strategies"
         return (
-            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
-            f"{stream.span[1]:%Y-%m-%d}; {count} {many} from {setup.start_at:%Y-%m-%d} on; "
-            f"{type(_learner(setup.model)).__name__}"
+            f"{of_stream(setup.stream)}; {number} {many} from {setup.start_at:%Y-%m-%d} on; "
+            f"{type(last_step(setup.model)).__name__}"
         )
+
+
+def of_stream(stream: Stream) -> str:
+    """Which data: name, rows and days."""
+    first, last = stream.span
+    return f"{stream.name}: {len(stream):,} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:
     """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
     plain = _resolved(config)
-    order = names(schema)
-    known = {key: plain[key] for key in sorted(plain, key=lambda k: _position(k, order))}
-    check(known, schema)
-    return known
+    unknown = {key: value for key, value in plain.items() if key not in names(schema)}
+    ordered = unknown | {key: plain[key] for key in names(schema) if key in plain}
+    check(ordered, schema)
+    return ordered
 
 
 def load(config: DictConfig, chosen: str | None = None) -> Study:
@@ -164,10 +177,6 @@ def usual_metric(task: str) -> str:
 OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
 
 
-def _position(key: str, order: list[str]) -> int:
-    return order.index(key) if key in order else -1
-
-
 @dataclass
 class _Strategies:
     """The strategies of a run, each built once, and anew only where the task changes its config."""
@@ -219,7 +228,3 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
     return Study(
         backtest, strategies, plain["n_jobs"], plain["progress"], baseline, plain["hindsight"]
     )
-
-
-def _learner(model: Any) -> Any:
-    return model.steps[-1][1] if hasattr(model, "steps") else model

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from backtrain.backtest import Backtest
-from backtrain.config import preset as advice
 from backtrain.config.build import build
 from backtrain.config.keys import TuneKeys
-from backtrain.config.study import checked, explained, prepared
+from backtrain.config.study import checked, explained, of_stream, prepared
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
 from backtrain.strategies.updates.refit import last_step
+
+#: Where `backtrain run` finds the advice: --config-dir DIRECTORY strategy=tuned.
+PRESET = "strategy/tuned.yaml"
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,14 @@ class TuningStudy:
 
     def save(self, tuning: Tuning, directory: Path) -> Path:
         """Write the tuning, and what it advises as a preset; returns where the preset lies."""
-        tuning.save(directory, {advice.FILE: advice.preset(tuning, self.parts)})
-        return archive.tune_path(directory, advice.FILE)
+        tuning.save(directory, {PRESET: preset(tuning, self.parts)})
+        return archive.tune_path(directory, PRESET)
 
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
-        stream, step = setup.stream, f"{asked.every} ticks" if asked.every > 1 else "tick"
+        step = f"{asked.every} ticks" if asked.every > 1 else "tick"
         return (
-            f"{stream.name}: {len(stream):,} rows, {stream.span[0]:%Y-%m-%d} to "
-            f"{stream.span[1]:%Y-%m-%d}; {type(last_step(setup.model)).__name__}, "
+            f"{of_stream(setup.stream)}; {type(last_step(setup.model)).__name__}, "
             f"{asked.window!r}, {asked.update!r},\n"
             f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
             f"{len(setup.ticks) // asked.every + 1:,} times"
@@ -61,3 +62,37 @@ def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
         question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
     parts = {part: plain[part] for part in ("window", "update")}
     return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)
+
+
+def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
+    """The best interval, with the window and update it was found for, as a strategy preset.
+
+    Parameters
+    ----------
+    tuning : Tuning
+        What was measured.
+    parts : mapping
+        The configs of its ``window`` and ``update``.
+    """
+    first, last = (str(tuning.info[key]) for key in ("start", "end"))
+    best = tuning.labels[tuning.judgement.best]
+    config = {
+        "defaults": ["_base", "_self_"],
+        "trigger": _trigger(tuning),
+        **parts,
+        "tuned_until": last,
+    }
+    comment = f"# Chosen by `backtrain tune`, {first[:10]} to {last[:10]}: {best}."
+    return f"{comment}\n{OmegaConf.to_yaml(config)}".encode()
+
+
+def _trigger(tuning: Tuning) -> dict[str, Any]:
+    """The trigger of the best interval."""
+    best, tick = tuning.judgement.best, tuning.info["tick"]
+    if best == len(tuning.labels) - 1:
+        return {"_target_": "backtrain.strategies.Never"}
+    if isinstance(tick, int):
+        rows = int(tuning.intervals[best]) * int(tuning.info["every"]) * tick
+        return {"_target_": "backtrain.strategies.EveryRows", "rows": rows}
+    every = {"every": tuning.labels[best], "phase": "0D", "since": "start"}
+    return {"_target_": "backtrain.strategies.Every", **every}

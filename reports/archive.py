@@ -83,9 +83,9 @@ def csv_text(table: pd.DataFrame) -> bytes:
     ",a\\n'=1+1,-1.0\\n"
     """
     table = table.rename(index=guarded, columns=guarded)
-    texts = [place for place, kind in enumerate(table.dtypes) if kind.kind not in "biufcmM"]
-    for place in texts:
-        table.isetitem(place, table.iloc[:, place].map(guarded).to_numpy(dtype=object))
+    texts = [column for column, kind in enumerate(table.dtypes) if kind.kind not in "biufcmM"]
+    for column in texts:
+        table.isetitem(column, table.iloc[:, column].map(guarded).to_numpy(dtype=object))
     return table.to_csv(lineterminator="\n").encode("utf-8", "backslashreplace")
 
 
@@ -127,13 +127,13 @@ class Keeper:
     def add(self, run: Run) -> None:
         """Write a run, or what has been found out about it since it was written."""
         manifest = self._open()
-        known = manifest.facts["unfinished"]["strategies"]
-        entry = known.get(run.name) or self._in_result(run)
+        finished = manifest.facts["unfinished"]["strategies"]
+        entry = finished.get(run.name) or self._in_result(run)
         if entry is None or not _holds(manifest.folder, entry, run):
             entry = self._write(run)
-        if known.get(run.name) != entry:
-            known = {**known, run.name: entry}
-            manifest.write(unfinished=self._unfinished(known))
+        if finished.get(run.name) != entry:
+            finished = {**finished, run.name: entry}
+            manifest.write(unfinished=self._unfinished(finished))
 
     def folder_of(self, name: str) -> str:
         """The folder of a run that was added."""
@@ -158,8 +158,8 @@ class Keeper:
             manifest = opened(self.directory)
             # What a run of the same was stopped at counts; of any other it is dropped.
             stopped = manifest.facts.get("unfinished") or {}
-            known = stopped["strategies"] if stopped.get("id") == self.id else {}
-            manifest.write(unfinished=self._unfinished(known))
+            finished = stopped["strategies"] if stopped.get("id") == self.id else {}
+            manifest.write(unfinished=self._unfinished(finished))
             manifest.settle(_needed(manifest.facts))
             self._manifest = manifest
         return self._manifest
@@ -178,8 +178,8 @@ class Keeper:
         folder = self._manifest.folder
         return entry if entry and _facts_of(folder / entry["folder"]) == _text(run) else None
 
-    def _unfinished(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        done = {name: known[name] for name in self._ids if name in known}
+    def _unfinished(self, finished: Mapping[str, Any]) -> dict[str, Any]:
+        done = {name: finished[name] for name in self._ids if name in finished}
         return {
             "id": self.id,
             "strategies": done,
@@ -283,10 +283,10 @@ def load(*directories: str | Path) -> dict[str, Run]:
     """
     if not directories:
         raise RecordError("no directory given: name a comparison's or a run's directory")
-    found = [(Path(given), run) for given in directories for run in _runs_of(Path(given))]
-    names = [run.name for _, run in found]
+    listed = [(Path(given), run) for given in directories for run in _runs_of(Path(given))]
+    names = [run.name for _, run in listed]
     runs: dict[str, Run] = {}
-    for given, run in found:
+    for given, run in listed:
         name = run.name if names.count(run.name) == 1 else f"{given.resolve().name}: {run.name}"
         if name in runs:
             raise RecordError(f"{given}: the strategy {name!r} was already read from elsewhere")
@@ -338,9 +338,9 @@ def _runs_of(source: Path) -> list[Run]:
 
 def _listed(source: Path, entries: Mapping[str, tuple[str, str]]) -> list[Run]:
     runs = []
-    for name, (folder, known) in entries.items():
+    for name, (folder, digest) in entries.items():
         run = Run.load(inside(source, folder))
-        if (run.name, identity_of(run)) != (name, known):
+        if (run.name, identity_of(run)) != (name, digest):
             raise RecordError(
                 f"{source / folder}: this run of {run.name!r} is not the one of {name!r} that "
                 f"{MANIFEST} lists; name the runs to read, one by one"
@@ -377,10 +377,10 @@ def _former(source: Path) -> list[tuple[Path, float]]:
 
 
 def _unlisted(source: Path) -> list[Run]:
-    found = sorted(path.parent for path in source.glob(f"*/{RUN}") if path.parent.name[0] != ".")
-    if not found:
+    folders = sorted(path.parent for path in source.glob(f"*/{RUN}") if path.parent.name[0] != ".")
+    if not folders:
         what = "neither a run nor a comparison" if source.is_dir() else "no such directory"
         if source.is_file():
             raise RecordError(f"{source}: a file; name the directory that it lies in")
         raise RecordError(f"{source}: {what}: no {RUN} and no {MANIFEST} found")
-    return [Run.load(path) for path in found]
+    return [Run.load(path) for path in folders]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
-from backtrain.reports import archive, oracle, remarks, verdict
+from backtrain.reports import archive, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -22,6 +22,7 @@ from backtrain.simulator.texts import printable
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
+LUCK = ("regret", "gap", "placebo_even", "placebo_random")
 
 
 class ComparisonError(ValueError):
@@ -109,7 +110,8 @@ class Comparison:
         for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
         matrices were made: ``regret`` to the oracle, the cheapest schedule that is known only
         afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings that
-        cost more, evenly spaced and at random.
+        cost more, evenly spaced and at random. pandas prints no more columns than a terminal is
+        wide: ``print(comparison.table().to_string())`` shows all of them.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -123,8 +125,8 @@ class Comparison:
         """Which strategy to run, what it saves, and whether that can be told from luck."""
         reference = self.baseline(baseline)
         if reference not in self._verdicts:
-            found = verdict.judge(self.runs, self.costs, reference)
-            shown = replace(found, sentence=printable(found.sentence))
+            judged = verdict.judge(self.runs, self.costs, reference)
+            shown = replace(judged, sentence=printable(judged.sentence))
             self._verdicts[reference] = shown
         return self._verdicts[reference]
 
@@ -209,6 +211,6 @@ def _row(run: Run) -> dict[str, float]:
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
     counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
     loss = float(totals["loss"]) / weight if weight else np.nan
-    known = oracle.facts_of(run)
-    luck = {key: oracle.value(known, key) for key in oracle.COLUMNS} if known else {}
+    facts = verdict.hindsight_of(run)
+    luck = {k: np.nan if facts.get(k) is None else float(facts[k]) for k in LUCK if facts}
     return {**money, **counts, "loss": loss, **run.metrics, **luck}

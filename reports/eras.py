@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, count
 from backtrain.reports.verdict import may_win
 from backtrain.simulator import statistics
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 
 @dataclass(frozen=True, eq=False)

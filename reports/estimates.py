@@ -22,20 +22,20 @@ def mean_gap(run: Run) -> tuple[str, float, int] | None:
     if len(specs) != 1:
         return None
     metric = find_metric(specs[0]["metric"])
-    found = estimated_and_realised(run.events, run.predictions, metric, specs[0]["window"])
-    gaps = found["gap"].dropna()
+    estimates = estimated_and_realised(run.events, run.predictions, metric, specs[0]["window"])
+    gaps = estimates["gap"].dropna()
     return (metric.name, float(gaps.mean()), len(gaps)) if len(gaps) else None
 
 
 def _estimating(part: Any) -> list[dict[str, Any]]:
     """Every `EstimatedDrop` among parts as plain data, at any depth."""
     if isinstance(part, list):
-        return [found for item in part for found in _estimating(item)]
+        return [trigger for item in part for trigger in _estimating(item)]
     if not isinstance(part, dict):
         return []
     if part.get("type") == "EstimatedDrop":
         return [part]
-    return [found for item in part.values() for found in _estimating(item)]
+    return [trigger for item in part.values() for trigger in _estimating(item)]
 
 
 def estimated_and_realised(
@@ -61,16 +61,16 @@ def estimated_and_realised(
     answers = predictions[["prediction", "label"]].to_numpy()[predictions["loss"].notna()]
     classes = None if metric.task == "regression" else np.unique(answers)
     noted = events[events["kind"] == "estimate"]
-    found = noted[["at", "version", "statistic"]].set_axis(["at", "version", "estimated"], axis=1)
+    table = noted[["at", "version", "statistic"]].set_axis(["at", "version", "estimated"], axis=1)
     realised, labelled = [], []
     for at, version in zip(noted["at"], noted["version"], strict=True):
         own = (predictions["version"] == version) & (predictions["event_time"] < at)
         rows = predictions[own].tail(window)
-        known = rows[rows["loss"].notna()]
-        realised.append(metric(_outcomes(known, classes)))
-        labelled.append(len(known))
-    found = found.assign(realised=realised, rows=labelled).reset_index(drop=True)
-    return found.assign(gap=found["estimated"] - found["realised"])
+        scored = rows[rows["loss"].notna()]
+        realised.append(metric(_outcomes(scored, classes)))
+        labelled.append(len(scored))
+    table = table.assign(realised=realised, rows=labelled).reset_index(drop=True)
+    return table.assign(gap=table["estimated"] - table["realised"])
 
 
 def _outcomes(rows: pd.DataFrame, classes: NDArray[Any] | None) -> Outcomes:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from backtrain.reports.cells import Cell, Column, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
-from backtrain.reports.tables import role_names
+from backtrain.reports.tables import Cell, Column, Sheet, sheet
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: What a trigger that fires leads to, by the kind of the event.
 FIRED = ("trained", "refused", "busy", "cooldown", "budget", "blackout")
@@ -65,7 +62,13 @@ def faults_of(comparison: Comparison) -> list[Fault]:
 
 def sections(comparison: Comparison, baseline: str) -> list[Section]:
     """One for each fault."""
-    return [_section(comparison, baseline, fault) for fault in faults_of(comparison)]
+    made, names = [], list(comparison.table(baseline).index)
+    for fault in faults_of(comparison):
+        did = {name: counts(comparison.runs[name], fault) for name in names}
+        paid = {name: costs(comparison.runs[name], fault) for name in names}
+        table = _table(comparison, baseline, fault, did, paid)
+        made.append(Section(fault.title, _sentence(did, paid), table))
+    return made
 
 
 def counts(run: Run, fault: Fault) -> dict[str, int]:
@@ -112,14 +115,6 @@ def losses(run: Run, fault: Fault) -> tuple[float, float]:
     return mean(rows[inside]), mean(rows[~inside])
 
 
-def _section(comparison: Comparison, baseline: str, fault: Fault) -> Section:
-    names = list(comparison.table(baseline).index)
-    did = {name: counts(comparison.runs[name], fault) for name in names}
-    paid = {name: costs(comparison.runs[name], fault) for name in names}
-    table = _table(comparison, baseline, fault, did, paid)
-    return Section(fault.title, _sentence(did, paid), table)
-
-
 def _sentence(did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]]) -> str:
     money = Money.fit(amount for pair in paid.values() for amount in pair)
     learnt = sum(of["learnt from it"] > 0 for of in did.values())
@@ -142,14 +137,16 @@ def _table(
     always = ("fired", "trained", "learnt from it")
     shown = [k for k in did[baseline] if k in always or any(of[k] for of in did.values())]
     money = Money.fit(amount for pair in paid.values() for amount in pair)
-    roles, rows = role_names(comparison, baseline), []
-    for name, pair in paid.items():
-        cells = [Cell(number(did[name][kind]), did[name][kind]) for kind in shown]
-        for amount, usual in zip(pair, paid[baseline], strict=True):
+
+    def cells(name: str) -> Iterator[Cell]:
+        yield from (Cell(number(did[name][kind]), did[name][kind]) for kind in shown)
+        for amount, usual in zip(paid[name], paid[baseline], strict=True):
             gap = MISSING if name == baseline else money.signed(amount - usual)
-            cells += [Cell(money(amount), amount), Cell(gap, amount - usual)]
-        cells += [Cell(significant(mean), mean) for mean in losses(comparison.runs[name], fault)]
-        rows.append(Row(name, roles[name], tuple(cells)))
+            yield Cell(money(amount), amount)
+            yield Cell(gap, amount - usual)
+        for mean in losses(comparison.runs[name], fault):
+            yield Cell(significant(mean), mean)
+
     titles = {
         "fired": "how often its trigger fired while the fault lasted",
         "refused": "by a gate, before anything was trained",
@@ -163,4 +160,4 @@ def _table(
             Column(f"against {baseline}", title=f"difference of the cost {meaning}"),
         ]
     columns += [Column("loss in it", title="mean loss a row"), Column("loss outside it")]
-    return Sheet(tuple(columns), tuple(rows))
+    return sheet(comparison, baseline, columns, cells, roles=True)

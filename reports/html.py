@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from backtrain.reports.numbers import count, duration, listing, number
 from backtrain.reports.svg import Drawing, plain_text
 from backtrain.simulator.manifest import put, warn
 from backtrain.simulator.texts import printable
 
+#: What a setup says, in this order.
+_SETUP = (
+    *("data", "data hash", "faults put into it", "served", "labels", "model", "window", "update"),
+    *("loss", "seed", "prices", "delays", "environment"),
+)
 _PAGES = Environment(
     loader=PackageLoader("backtrain.reports", package_path=""),
     autoescape=True,
@@ -21,6 +29,10 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_PAGES.globals |= {
+    **{writer.__name__: writer for writer in (count, duration, listing, number)},
+    "seconds": lambda seconds: duration(pd.Timedelta(seconds=float(seconds))),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,30 @@ class Picture:
 def page(template: str, **content: Any) -> str:
     """A page from its template, with every string escaped."""
     return printable(_PAGES.get_template(template).render(content))
+
+
+def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, str]]:
+    """How a report was set up, in pairs: what every report says, and ``more`` in its place."""
+    stream, libraries = info["stream"], sorted((info.get("libraries") or {}).items())
+    pairs = {
+        "data": f"{stream.get('name')}, {count(int(stream['rows']), 'row')}, target "
+        f"{stream.get('target')}, {stream.get('first')} to {stream.get('last')}",
+        "data hash": str(stream["fingerprint"]),
+        **{key: str(info.get(key)) for key in ("model", "loss", "seed")},
+        "environment": ", ".join(
+            [f"Python {info.get('python')}", *(f"{name} {version}" for name, version in libraries)]
+        ),
+        **more,
+    }
+    return [(name, pairs[name]) for name in _SETUP if name in pairs]
+
+
+def flat(settings: Mapping[str, Any]) -> str:
+    """Settings in one line."""
+    return ", ".join(
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in settings.items()
+    )
 
 
 def draw(makers: Mapping[str, Callable[[], Drawing]], files: bool = False) -> dict[str, Picture]:

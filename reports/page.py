@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from backtrain.reports import (
-    facts,
-    faulty,
-    figures,
-    groups,
-    happened,
-    html,
-    luck,
-    tables,
-    triggers,
-)
+import pandas as pd
+
+from backtrain.reports import faulty, figures, html, sections, tables
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
-from backtrain.reports.verdict import Recommendation
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
+from backtrain.reports.numbers import Money, duration, listing, number
+from backtrain.reports.verdict import Recommendation, trigger_type
 
 
 def render(
@@ -52,12 +43,13 @@ def _context(
         "strategy": verdict.strategy,
         "decision": verdict.decision,
         "lead": verdict.sentence,
-        "headline": facts.headline(comparison, baseline, verdict),
-        "remarks": facts.remarks(verdict),
+        "headline": headline(comparison, baseline, verdict),
+        "remarks": remarks(verdict),
         "ranked": tables.ranked(comparison, baseline),
-        "luck": luck.table(comparison, baseline),
-        "luck_note": luck.note(comparison),
-        "block_note": facts.block_note(comparison, baseline),
+        "luck": sections.luck(comparison, baseline),
+        "luck_note": sections.luck_note(comparison),
+        "block": comparison.contrast(baseline).block,
+        "grid": comparison.costs.grid,
         "tradeoff": pictures["cost-against-loss"],
         "schedule_sentence": schedules.sentence() if schedules else "",
         "intervals": pictures.get("cost-against-interval"),
@@ -65,15 +57,18 @@ def _context(
         "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": _steadiness(comparison, verdict),
-        "groups": groups.by_group(comparison, baseline),
-        "groups_note": groups.NOTE,
-        "audited": triggers.table(comparison, baseline),
-        "audit_note": triggers.NOTE,
-        "happened": happened.counts_table(comparison, baseline),
-        "failures": happened.failures(comparison.runs),
-        "caveats": facts.caveats(comparison),
-        "setup": facts.setup(comparison),
-        "code": facts.code(comparison),
+        "groups": sections.by_group(comparison, baseline),
+        "largest": sections.SHOWN_GROUPS,
+        "least_rows": sections.LEAST_ROWS,
+        "audited": sections.triggers(comparison, baseline),
+        "happened": sections.happened(comparison, baseline),
+        "failures": sections.failures(comparison.runs),
+        "totals": next(iter(comparison.runs.values())).totals,
+        "delay": comparison.info.get("label_delay_seconds") or {},
+        "recorded": [n for n, run in comparison.runs.items() if trigger_type(run) == "Recorded"],
+        "span": comparison.span,
+        "setup": setup(comparison),
+        "code": code(comparison),
     }
 
 
@@ -82,3 +77,65 @@ def _steadiness(comparison: Comparison, verdict: Recommendation) -> str:
     if math.isnan(verdict.saves):
         return ""
     return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)
+
+
+def headline(
+    comparison: Comparison, baseline: str, verdict: Recommendation
+) -> list[tuple[str, str, str]]:
+    """Label, value and remark of the numbers that stand below the verdict."""
+    table = comparison.table(baseline)
+    money = Money.fit(table["total"])
+    winner, eras = comparison.runs[verdict.strategy].totals, Eras.of(comparison, baseline)
+    total = float(winner["total"])
+    column = eras.names.index(verdict.strategy)
+    bounded = not math.isnan(verdict.low)
+    interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if bounded else "no interval"
+    against = baseline if verdict.strategy != baseline else "the runner-up"
+    return [
+        (f"saves against {against}", money(verdict.saves), interval),
+        ("total cost", money(total), _per_year(total, comparison, money)),
+        ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
+        ("cheapest in", f"{eras.wins[column]} of {len(eras.costs)}", "eras, ties included"),
+    ]
+
+
+def remarks(verdict: Recommendation) -> list[str]:
+    """What must be said right beside the verdict."""
+    lines = verdict.beside
+    if verdict.rivals:
+        names = listing(verdict.rivals)
+        lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")
+    if verdict.unjudged:
+        names = listing(verdict.unjudged)
+        lines.append(f"No interval against {verdict.strategy}, fewer than ten blocks: {names}.")
+    return lines
+
+
+def setup(comparison: Comparison) -> list[tuple[str, str]]:
+    """Data, model, prices, delays and environment of the replay."""
+    info = comparison.info
+    faults = (f"{f['name']} ({f['start']} to {f['stop']})" for f in info.get("faults") or [])
+    return html.setup(info, {
+        "faults put into it": ", ".join(faults) or "none",
+        "served": f"{info['start']} to {info['end']}, tick {info['tick']}",
+        "prices": _differing(comparison, "prices"),
+        "delays": _differing(comparison, "delays"),
+    })  # fmt: skip
+
+
+def code(comparison: Comparison) -> list[tuple[str, str]]:
+    """Every strategy as the expression that builds it."""
+    return [(name, str(run.info.get("strategy"))) for name, run in comparison.runs.items()]
+
+
+def _differing(comparison: Comparison, key: str) -> str:
+    """Settings in one line; by strategy where they differ."""
+    texts = {name: html.flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def _per_year(amount: float, comparison: Comparison, money: Money) -> str:
+    years = comparison.span / pd.Timedelta(days=365.25)
+    return f"{money(amount / years)} a year" if years >= 1 else f"in {duration(comparison.span)}"

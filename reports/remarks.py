@@ -21,6 +21,10 @@ _LEADS = {
     FALLBACK: "Rows answered by the training mean or prior, not by the model",
     "refused": "Trainings refused by the gate",
 }
+_IN_SHORT = {
+    **{kind: _LEADS[kind] for kind in (FAILED, NOTHING)},
+    FALLBACK: "Rows not answered by the model",
+}
 #: A strategy of whose trainings so large a share raised is not judged: what it costs is not what
 #: the strategy would cost that was meant.
 TOO_MANY = 0.1
@@ -62,21 +66,19 @@ class _Happened(NamedTuple):
 
 def gather(runs: Mapping[str, Run]) -> list[Remark]:
     """All remarks on these runs: one for each cause; texts that differ in numbers are one cause."""
-    found = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
-    found += [remark for kind in _SENTENCES for remark in _told(runs, kind)]
+    remarks = [remark for kind in (FAILED, NOTHING, FALLBACK) for remark in causes(runs, kind)]
+    remarks += [remark for kind in _SENTENCES for remark in _as_they_stand(runs, kind)]
     chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
     if chosen:
-        found.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
-    return found
+        remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
+    return remarks
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
     """A remark for each cause of one kind, the most frequent first; the rest in one line."""
-    by_cause: dict[str, dict[str, _Happened]] = {}
-    for name, run in runs.items():
-        for key, happened in _happened(run, kind).items():
-            by_cause.setdefault(key, {})[name] = happened
-    ranked = sorted(by_cause.values(), key=lambda befell: -sum(h.times for h in befell.values()))
+    ranked = sorted(
+        _by_cause(runs, kind), key=lambda befell: -sum(h.times for h in befell.values())
+    )
     remarks = [_remark(kind, befell, runs) for befell in ranked[:_CAUSES]]
     if rest := ranked[_CAUSES:]:
         names = tuple(dict.fromkeys(name for befell in rest for name in befell))
@@ -87,9 +89,9 @@ def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
 
 def by_strategy(runs: Mapping[str, Run]) -> dict[str, str]:
     """The remarks on each strategy, in one text."""
-    found = gather(runs)
+    remarks = gather(runs)
     return {
-        name: " ".join(remark.sentence for remark in found if name in remark.strategies)
+        name: " ".join(remark.sentence for remark in remarks if name in remark.strategies)
         for name in runs
     }
 
@@ -107,16 +109,13 @@ def failing(run: Run) -> bool:
 
 def summary(runs: Mapping[str, Run]) -> str:
     """How often it happened to whom, without the causes; empty where nothing did."""
-    counts = {
-        "Trainings failed": {n: _share(run, FAILED) for n, run in runs.items()},
-        "Trainings had nothing to learn from": {n: _share(run, NOTHING) for n, run in runs.items()},
-        "Rows not answered by the model": {n: _share(run, FALLBACK) for n, run in runs.items()},
-    }
-    parts = [
-        f"{what}: {listing(f'{name} {share}' for name, share in shares.items() if share)}."
-        for what, shares in counts.items()
-        if any(shares.values())
-    ]
+    parts = []
+    for kind, what in _IN_SHORT.items():
+        shares = {name: _share(run, kind) for name, run in runs.items()}
+        if any(shares.values()):
+            parts.append(
+                f"{what}: {listing(f'{n} {share}' for n, share in shares.items() if share)}."
+            )
     return " ".join(parts)
 
 
@@ -125,26 +124,35 @@ def summary(runs: Mapping[str, Run]) -> str:
 
 def _happened(run: Run, kind: str) -> dict[str, _Happened]:
     """Each cause of one kind, under its text without numbers."""
-    found: dict[str, _Happened] = {}
+    causes: dict[str, _Happened] = {}
     of = int(run.totals["rows" if kind == FALLBACK else "retrains"])
     if kind == "refused":  # what was refused was never decided on
         of += int(run.totals.get("refused", 0))
     for cause, count in _events(run, kind):
         key = _without_numbers(cause)
-        first = found.get(key, _Happened(cause, 0, of))
-        found[key] = first._replace(times=first.times + count)
-    if kind == FALLBACK and not found and run.totals["fallback"]:
+        first = causes.get(key, _Happened(cause, 0, of))
+        causes[key] = first._replace(times=first.times + count)
+    if kind == FALLBACK and not causes and run.totals["fallback"]:
         return {"": _Happened("the model could not score them", int(run.totals["fallback"]), of)}
-    return found
+    return causes
+
+
+def _by_cause(runs: Mapping[str, Run], kind: str) -> list[dict[str, _Happened]]:
+    """What happened by strategy, for each cause of one kind."""
+    by_cause: dict[str, dict[str, _Happened]] = {}
+    for name, run in runs.items():
+        for key, happened in _happened(run, kind).items():
+            by_cause.setdefault(key, {})[name] = happened
+    return list(by_cause.values())
 
 
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
     events = run.events[["kind", "reason", "statistic"]]
     events = events[events["kind"].isin((kind, FAILED))]
-    for found, text, statistic in events.itertuples(index=False):
+    for own, text, statistic in events.itertuples(index=False):
         reason = str(text)
-        if (NOTHING if found == FAILED and reason.startswith(_EARLIER) else found) != kind:
+        if (NOTHING if own == FAILED and reason.startswith(_EARLIER) else own) != kind:
             continue
         if kind == FALLBACK:
             yield _line(_UNSCORED.sub("", reason)), 1 if math.isnan(statistic) else int(statistic)
@@ -177,18 +185,15 @@ def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run])
     who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
     cause = next(iter(befell.values())).cause.rstrip(".")
     remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
-    known = "".join(f" {text}" for text in remedies if text)
-    return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{known}")
+    advice = "".join(f" {text}" for text in remedies if text)
+    return Remark(kind, tuple(befell), f"{_LEADS[kind]} ({who}): {cause}.{advice}")
 
 
-def _told(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
+def _as_they_stand(runs: Mapping[str, Run], kind: str) -> Iterator[Remark]:
     """A remark for each sentence that events of this kind hold, with the strategies it befell."""
-    by_text: dict[str, tuple[str, list[str]]] = {}
-    for name, run in runs.items():
-        for key, happened in _happened(run, kind).items():
-            by_text.setdefault(key, (happened.cause, []))[1].append(name)
-    for sentence, names in by_text.values():
-        yield Remark(kind, tuple(names), f"{listing(names)}: {sentence.rstrip('.')}.")
+    for befell in _by_cause(runs, kind):
+        sentence = next(iter(befell.values())).cause.rstrip(".")
+        yield Remark(kind, tuple(befell), f"{listing(befell)}: {sentence}.")
 
 
 def _in_sample(names: Iterable[str], run: Run) -> str:
@@ -224,10 +229,10 @@ def remedy(kind: str, cause: str, run: Run) -> str:
         return f"{longer}, or train less often."
     if kind not in (FAILED, FALLBACK):
         return ""
-    known = next((text for pattern, text in _REMEDIES if pattern in cause), "")
-    if not known and kind == FAILED and update in _ON_FROM_A_PARENT:
+    text = next((text for pattern, text in _REMEDIES if pattern in cause), "")
+    if not text and kind == FAILED and update in _ON_FROM_A_PARENT:
         return f"{update}() goes on from the model in force; Refit() starts afresh."
-    return known
+    return text
 
 
 def part_type(run: Run, kind: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 #: Role of a colour -> its value on light paper. Inline, each becomes the CSS variable of its role,
 #: so that one drawing is legible in light, in dark and in print.
@@ -80,6 +81,21 @@ def plain_text() -> Iterator[None]:
 def blank(width: float, height: float) -> Figure:
     """An empty figure on the page's paper, in inches; it belongs to no global list of figures."""
     return Figure(figsize=(width, height), facecolor=COLOURS["paper"], layout="constrained")
+
+
+def panel(width: float, height: float, x: str = "", y: str = "") -> tuple[Figure, Axes]:
+    """A figure, and the one plot in it."""
+    figure = blank(width, height)
+    axes = figure.subplots()
+    calm(axes, x, y)
+    return figure, axes
+
+
+def note(
+    axes: Axes, text: str, at: tuple[Any, Any], offset: tuple[float, float], **style: Any
+) -> Annotation:
+    """Write beside a point, so many points of type to the right of it and above."""
+    return axes.annotate(text, at, offset, textcoords="offset points", **style)
 
 
 def calm(axes: Axes, x: str = "", y: str = "") -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from backtrain.reports.cells import Block, Cell, Column, Interval, Row, Sheet
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
-from backtrain.reports.oracle import facts_of, is_tested
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
+from backtrain.reports.verdict import hindsight_of, is_tested
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
 KINDS = ("error", "train", "label", "check", "deploy", "predict")
@@ -30,6 +27,78 @@ _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A difference and its interval on a column's common scale, in per cent of its width."""
+
+    zero: float
+    point: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One era of one strategy: how strong its colour is, and on which side."""
+
+    side: str
+    strength: float
+    best: bool
+    title: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown, what it is sorted by, and what appears on hover."""
+
+    text: str
+    sort: float | str = ""
+    title: str = ""
+    interval: Interval | None = None
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; numbers stand to the right, words to the left."""
+
+    label: str
+    numeric: bool = True
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One strategy: its name, its part in the verdict, its cells."""
+
+    name: str
+    role: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Columns (without that of the names) and rows."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+def sheet(
+    comparison: Comparison,
+    baseline: str,
+    columns: Sequence[Column],
+    cells: Callable[[str], Iterable[Cell]],
+    roles: bool = False,
+) -> Sheet:
+    """A row a strategy, in the order of the ranking, from what gives the cells of one by name."""
+    words = role_names(comparison, baseline) if roles else {}
+    names = comparison.table(baseline).index
+    return Sheet(
+        tuple(columns), tuple(Row(name, words.get(name, ""), tuple(cells(name))) for name in names)
+    )
+
+
 def ranked(comparison: Comparison, baseline: str) -> Sheet:
     """Every strategy, the cheapest first, with its difference to the baseline."""
     table = comparison.table(baseline)
@@ -39,12 +108,12 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
-    roles = role_names(comparison, baseline)
-    scale = common_scale(table)
-    rows = []
-    for name, row in table.iterrows():
+    scale, by_name = common_scale(table), dict(table.iterrows())
+
+    def cells(name: str) -> list[Cell]:
+        row = by_name[name]
         reach = interval_text(row, money) if name != baseline else MISSING
-        cells = [
+        return [
             Cell(money(row["total"]), row["total"]),
             difference_cell(row, money, scale, name == baseline),
             Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
@@ -53,7 +122,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
             *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
             *(Cell(significant(row[mean]), row[mean]) for mean in (*means, *metrics)),
         ]
-        rows.append(Row(str(name), roles[str(name)], tuple(cells)))
+
     columns = (
         Column("total", title="all cost but that of the first model"),
         Column(f"against {baseline}", title="difference of totals"),
@@ -64,7 +133,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(mean, title="mean loss a row") for mean in means),
         *(Column(metric) for metric in metrics),
     )
-    return Sheet(columns, tuple(rows))
+    return sheet(comparison, baseline, columns, cells, roles=True)
 
 
 def by_era(comparison: Comparison, baseline: str) -> Sheet:
@@ -72,49 +141,43 @@ def by_era(comparison: Comparison, baseline: str) -> Sheet:
     eras = Eras.of(comparison, baseline)
     money = Money.fit(eras.totals)
     strongest = float(np.abs(eras.saved).max()) or 1.0
-    rows = []
-    for name in comparison.table(baseline).index:
+
+    def cells(name: str) -> list[Cell]:
         column = eras.names.index(name)
-        blocks = tuple(
-            _block(eras, era, column, strongest, money) for era in range(len(eras.costs))
-        )
-        left_out = (float(eras.least[column]), float(eras.most[column]))
-        span = f"{money.signed(left_out[0])} to {money.signed(left_out[1])}"
-        cells = (
-            Cell("", float(eras.wins[column]), blocks=blocks),
+        blocks = (_block(eras, era, column, strongest, money) for era in range(len(eras.costs)))
+        least, most = float(eras.least[column]), float(eras.most[column])
+        span = f"{money.signed(least)} to {money.signed(most)}"
+        return [
+            Cell("", float(eras.wins[column]), blocks=tuple(blocks)),
             Cell(number(eras.wins[column]), float(eras.wins[column])),
             Cell(number(eras.beats[column]), float(eras.beats[column])),
-            Cell(span if name != baseline else MISSING, left_out[0]),
-        )
-        rows.append(Row(name, role_names(comparison, baseline)[name], cells))
+            Cell(span if name != baseline else MISSING, least),
+        ]
+
     columns = (
         Column("first era to last", numeric=False),
         Column("cheapest in", title="eras, ties included"),
         Column("beats baseline in", title="eras"),
         Column("saves, one era left out", title="smallest and largest total saving"),
     )
-    return Sheet(columns, tuple(rows))
+    return sheet(comparison, baseline, columns, cells, roles=True)
 
 
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
     """What a reader must know about a strategy, in one or two words each."""
-    verdict = comparison.verdict(baseline)
-    roles = {}
+    verdict, roles = comparison.verdict(baseline), {}
+    clear, judged = verdict.decision != "too close", not math.isnan(verdict.saves)
     for name, run in comparison.runs.items():
-        words = []
-        if name == verdict.strategy and verdict.decision != "too close":
-            words.append("run this")
-        elif name == verdict.strategy and not math.isnan(verdict.saves):
-            words.append("cheapest")
-        if name == baseline:
-            words.append("baseline")
-        if name in verdict.rivals:
-            words.append("rival")
-        if run.info.get("in_sample") and name != verdict.strategy:
-            words.append("in-sample")
-        if name in verdict.failing:
-            words.append("trainings failed")
-        roles[name] = ", ".join(words)
+        wins = name == verdict.strategy
+        words = {
+            "run this": wins and clear,
+            "cheapest": wins and not clear and judged,
+            "baseline": name == baseline,
+            "rival": name in verdict.rivals,
+            "in-sample": run.info.get("in_sample") and not wins,
+            "trainings failed": name in verdict.failing,
+        }
+        roles[name] = ", ".join(word for word, holds in words.items() if holds)
     return roles
 
 
@@ -176,8 +239,7 @@ def _footnotes(
 
 def _luck(comparison: Comparison, name: str) -> str:
     run = comparison.runs[name]
-    known = facts_of(run)
-    return percent(known["placebo_even"] if known and is_tested(run) else None)
+    return percent(hindsight_of(run).get("placebo_even") if is_tested(run) else None)
 
 
 def aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
@@ -214,15 +276,15 @@ def difference_cell(
         return Cell(MISSING, 0.0)
     low, high = scale
 
-    def place(value: float) -> float:
+    def percent_of(value: float) -> float:
         return round(3 + 94 * (value - low) / (high - low), 2)
 
-    known = not math.isnan(row["low"])
+    bounded = not math.isnan(row["low"])
     interval = Interval(
-        place(0.0),
-        place(row["difference"]),
-        place(row["low"]) if known else None,
-        place(row["high"]) if known else None,
+        percent_of(0.0),
+        percent_of(row["difference"]),
+        percent_of(row["low"]) if bounded else None,
+        percent_of(row["high"]) if bounded else None,
     )
     return Cell(money.signed(row["difference"]), row["difference"], interval=interval)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from backtrain.reports.comparison import Comparison
 from backtrain.reports.faulty import Fault, faults_of
 from backtrain.reports.numbers import duration, shorten
 from backtrain.reports.periods import Grid, trainings
-from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm
+from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note
 from backtrain.simulator.record import Run
-
-if TYPE_CHECKING:
-    from backtrain.reports.comparison import Comparison
 
 #: Points a line: more cannot be told apart at the width of a page.
 POINTS = 360
@@ -31,6 +29,7 @@ MARKS = {
     "failed": ("bad", 0.2),
     "refused": ("soft", 0.1),
 }
+_AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
 
 
 def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawing:
@@ -140,10 +139,7 @@ def _drifts(upper: Axes, lower: Axes, drifts: list[str]) -> None:
         for axes in (upper, lower):
             axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
-            upper.annotate(
-                "true drift", (at, 1), (4, -2), textcoords="offset points",
-                xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["drift"],
-            )  # fmt: skip
+            note(upper, "true drift", (at, 1), (4, -2), **_AT_TOP, color=COLOURS["drift"])
 
 
 def _faults(upper: Axes, lower: Axes, faults: list[Fault]) -> dict[str, str]:
@@ -156,10 +152,8 @@ def _faults(upper: Axes, lower: Axes, faults: list[Fault]) -> dict[str, str]:
                 start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=f"fault-{name}-{k}"
             )
             titles[f"fault-{name}-{k}"] = fault.title
-        upper.annotate(
-            shorten(fault.name, 30), (start, 1), (4, -2 - 11 * k), textcoords="offset points",
-            xycoords=("data", "axes fraction"), va="top", fontsize=8, color=COLOURS["bad"],
-        )  # fmt: skip
+        below = (4, -2 - 11 * k)
+        note(upper, shorten(fault.name, 30), (start, 1), below, **_AT_TOP, color=COLOURS["bad"])
     return titles
 
 

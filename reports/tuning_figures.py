@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
+from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, blank, calm
+from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
 from backtrain.reports.timeline import calendar, days, instants
-
-if TYPE_CHECKING:
-    from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 
 
 def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
@@ -32,14 +30,12 @@ def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
 
 def intervals(tuning: Tuning) -> Drawing:
     """Cost of every interval with its phases, and what the oracle costs."""
-    figure = blank(9.2, 4.2)
-    axes = figure.subplots()
-    calm(axes, "interval between retrains", "total cost")
+    figure, axes = panel(9.2, 4.2, "interval between retrains", "total cost")
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
-    money, places = Money.fit(mean), np.arange(len(mean))
+    money, positions = Money.fit(mean), np.arange(len(mean))
     low, high = tuning.phases.T
-    timed = places[:-1]  # never is no interval: no line leads to it
+    timed = positions[:-1]  # never is no interval: no line leads to it
     axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
     axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
     for i, name in enumerate(tuning.labels):
@@ -49,10 +45,9 @@ def intervals(tuning: Tuning) -> Drawing:
         axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
         titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
-    axes.annotate(
-        "oracle: known only afterwards", (len(mean) - 0.6, tuning.oracle), (0, -4), ha="right",
-        va="top", textcoords="offset points", fontsize=8.5, color=COLOURS["runner"],
-    )  # fmt: skip
+    edge = (len(mean) - 0.6, tuning.oracle)
+    style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
+    note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
     _named(axes, tuning.labels)
     _fit_height(axes, tuning)
     caption = (
@@ -67,17 +62,15 @@ def intervals(tuning: Tuning) -> Drawing:
 def prices(tuning: Tuning) -> Drawing:
     """The cheapest interval where the prices of a retrain and of an error are others."""
     grid, labels = tuning.prices, tuning.labels
-    figure = blank(9.2, 4.4)
-    axes = figure.subplots()
-    calm(axes, "price of one retrain", "price of one unit of loss")
+    figure, axes = panel(9.2, 4.4, "price of one retrain", "price of one unit of loss")
     axes.grid(visible=False)
     rank = (grid.cheapest + 1) / len(labels)
-    for (e, r), place in np.ndenumerate(grid.cheapest):
+    for (e, r), cheapest in np.ndenumerate(grid.cheapest):
         shade = 0.06 + 0.6 * rank[e, r]
         axes.fill_between(
             [r - 0.48, r + 0.48], e - 0.46, e + 0.46, color=COLOURS["winner"], alpha=shade, lw=0
         )
-        axes.text(r, e, labels[place], ha="center", va="center", fontsize=8.5, color=INK)
+        axes.text(r, e, labels[cheapest], ha="center", va="center", fontsize=8.5, color=INK)
     now = tuning.info["prices"]
     if now["retrain"] and now["error"]:
         r, e = len(grid.retrain) // 2, len(grid.error) // 2
@@ -97,9 +90,7 @@ def prices(tuning: Tuning) -> Drawing:
 
 def rows(sizes: Fresh) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "newest labelled rows trained on", "mean loss a row")
+    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", "mean loss a row")
     titles = _curve(axes, sizes, "newest", "winner")
     if sizes.enough is not None:
         axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
@@ -115,9 +106,9 @@ def rows(sizes: Fresh) -> Drawing:
 
 def old_rows(old: Fresh) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "length of the window, or half-life of the weights", "mean loss a row")
+    figure, axes = panel(
+        9.2, 3.6, "length of the window, or half-life of the weights", "mean loss a row"
+    )
     titles = _curve(axes, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:
@@ -134,16 +125,12 @@ def old_rows(old: Fresh) -> Drawing:
 
 def staleness(ages: Ages) -> Drawing:
     """What models lose as they age."""
-    figure = blank(9.2, 3.6)
-    axes = figure.subplots()
-    calm(axes, "time since the model was trained", "loss above the freshest, %")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        worse = 100 * ages.excess / ages.fresh
-    known = np.flatnonzero(np.isfinite(worse))
+    figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
+    worse, measured = worsening(ages)
     axes.axhline(0, color=FAINT, linewidth=1)
-    axes.plot(known, worse[known], color=COLOURS["winner"], linewidth=1.8)
+    axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
     titles = {}
-    for i in known.tolist():
+    for i in measured.tolist():
         axes.plot(i, worse[i], "o", ms=5.5, color=COLOURS["winner"], gid=f"age-{i}")
         titles[f"age-{i}"] = (
             f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
@@ -159,9 +146,7 @@ def staleness(ages: Ages) -> Drawing:
 
 def oracle(tuning: Tuning) -> Drawing:
     """When the oracle schedule trains, beside the best fixed interval."""
-    figure = blank(9.2, 1.7)
-    axes = figure.subplots()
-    calm(axes)
+    figure, axes = panel(9.2, 1.7)
     axes.grid(visible=False)
     best, at = tuning.judgement.best, tuning.candidates_at
     steps = int(tuning.intervals[best])
@@ -170,10 +155,8 @@ def oracle(tuning: Tuning) -> Drawing:
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
         marks.set_color(COLOURS[role])
-        axes.annotate(
-            name, (0, y), (-8, 0), textcoords="offset points", ha="right", va="center",
-            xycoords=("axes fraction", "data"), fontsize=9, color=COLOURS[role],
-        )  # fmt: skip
+        style = {"ha": "right", "va": "center", "fontsize": 9, "color": COLOURS[role]}
+        note(axes, name, (0, y), (-8, 0), xycoords=("axes fraction", "data"), **style)
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
     axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
@@ -185,27 +168,34 @@ def oracle(tuning: Tuning) -> Drawing:
     return Drawing("tune-oracle", caption, figure)
 
 
-def age(ages: Ages, place: int) -> str:
+def worsening(ages: Ages) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Loss above the freshest model in per cent, by age; and at which ages it was measured."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worse = 100 * ages.excess / ages.fresh
+    return worse, np.flatnonzero(np.isfinite(worse))
+
+
+def age(ages: Ages, index: int) -> str:
     """A bin of ages in words."""
-    low, high = (duration(pd.Timedelta(int(edge))) for edge in ages.edges[place : place + 2])
+    low, high = (duration(pd.Timedelta(int(edge))) for edge in ages.edges[index : index + 2])
     unit = low.split()[-1].rstrip("s")
     low = low.split()[0] if unit == high.split()[-1].rstrip("s") else low
-    return f"below {high}" if place == 0 else f"{low} to {high}"
+    return f"below {high}" if index == 0 else f"{low} to {high}"
 
 
 def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False) -> dict[str, str]:
     """Mean and middle half of one kind of window, and of all rows at the end."""
     chosen = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all") and fresh.usable[i]]
     first = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all")]
-    places = np.array([first.index(i) for i in chosen], dtype=np.int64)
+    positions = np.array([first.index(i) for i in chosen], dtype=np.int64)
     low, high = np.nanquantile(fresh.loss[chosen], [0.25, 0.75], axis=1) if chosen else ([], [])
-    axes.fill_between(places, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
+    axes.fill_between(positions, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
     style = (0, (4, 3)) if dashed else "-"
-    axes.plot(places, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
+    axes.plot(positions, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
     titles = {}
-    for place, i in zip(places, chosen, strict=True):
+    for x, i in zip(positions, chosen, strict=True):
         gid = f"{kind}-{i}"
-        axes.plot(place, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
+        axes.plot(x, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
         titles[gid] = (
             f"{fresh.kinds[i]} {fresh.labels[i]}: mean loss {significant(fresh.mean[i])}, "
             f"on {count(round(float(fresh.rows[i].mean())), 'row')} on average"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -74,6 +74,16 @@ class Recommendation:
 def trigger_type(run: Run) -> str:
     """The class name of a run's trigger, such as ``"Every"``."""
     return remarks.part_type(run, "trigger")
+
+
+def hindsight_of(run: Run) -> dict[str, Any]:
+    """What a loss matrix says of one run: regret, luck; empty where none covers it."""
+    return dict(run.info.get("hindsight") or {})
+
+
+def is_tested(run: Run) -> bool:
+    """Whether luck says anything: it retrained, and not by a fixed interval, its own placebo."""
+    return run.totals["retrains"] > 0 and trigger_type(run) not in ("Every", "EveryRows")
 
 
 def default_baseline(runs: Mapping[str, Run]) -> str:
@@ -162,8 +172,10 @@ class _Words:
 
     def say(self, decision: Decision, saves: float, low: float, high: float) -> str:
         money = Money.fit(run.totals["total"] for run in self.runs.values())
-        known = not math.isnan(low)
-        interval = f"95 % interval {money(low)} to {money(high)}" if known else self._no_interval()
+        bounded = not math.isnan(low)
+        interval = (
+            f"95 % interval {money(low)} to {money(high)}" if bounded else self._no_interval()
+        )
         if decision == "keep":
             return self._keep(f"{money(saves)} more ({interval})", clear=low > 0)
         if decision == "retrain":
@@ -173,7 +185,7 @@ class _Words:
                 f"{lead} {self.winner}: it saves {money(saves)} against {self.other} "
                 f"({interval}){per_year}."
             )
-        reason = f"but its {interval} holds 0" if known else f"but there is {interval}"
+        reason = f"but its {interval} holds 0" if bounded else f"but there is {interval}"
         return (
             f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} "
             f"against {self.other}, {reason}."

@@ -7,13 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from backtrain.simulator.answers import Rows, Selection, positions
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.fits import Fit
 from backtrain.simulator.ledger import Ledger
-from backtrain.simulator.rows import Rows, positions
-from backtrain.simulator.selection import Selection
+from backtrain.simulator.model import State
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.state import State
 
 
 @dataclass(slots=True, eq=False)

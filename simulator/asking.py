@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.constraints import FUNCTIONS, KINDS
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import needs_parent as needs_parent
 from backtrain.simulator.parts import (
     Gate,
@@ -26,10 +26,7 @@ from backtrain.simulator.parts import (
     Trigger,
     Update,
 )
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View, being_asked
 
 if TYPE_CHECKING:

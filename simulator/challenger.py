@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from backtrain.simulator.accounts import Job
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import Judge
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import FitError
 from backtrain.simulator.ledger import Delays
 from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, deploy
 from backtrain.simulator.predictions import Assignment, Candidate
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
 from backtrain.simulator.trainer import Trainer
-from backtrain.simulator.verdict import Verdict
 
 #: A gate that gives so many verdicts at one instant would never come to an end.
 _MOST_STAGES = 100

@@ -7,6 +7,7 @@ calls it for every part. Type checkers see the plain type.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -29,7 +30,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_fixed, parse_offset
 from backtrain.datasets.values import is_count, is_number
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.texts import code
 
 # --- kinds of constraints -------------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Listed(Constraint):
 
     def problem(self, value: Any, owner: Any) -> str | None:
         """What is wrong with a value, or None."""
-        if not isinstance(value, Collection) or isinstance(value, (str, bytes)):
+        if not _is_list(value):
             example = self.such_as or (f"[{value!r}]" if isinstance(value, str) else "")
         elif len(value) < self.least or len(value) != (self.exact or len(value)):
             example = self.such_as
@@ -229,14 +230,15 @@ class PartKind(Constraint):
         """What is wrong with a value, or None."""
         if isinstance(value, type):
             return f"is a class; did you mean {value.__name__}()?"
-        if isinstance(value, FUNCTIONS):
+        if isinstance(value, FUNCTIONS) and not self.functions:
             return (
-                None
-                if self.functions
-                else (
-                    "is a function; triggers and windows may be functions, "
-                    f"{self.wants} is an object of a class with a method {self.methods[0]!r}"
-                )
+                "is a function; triggers and windows may be functions, "
+                f"{self.wants} is an object of a class with a method {self.methods[0]!r}"
+            )
+        if isinstance(value, FUNCTIONS):
+            takes_view = _takes_one(value)
+            return (
+                None if takes_view else "must take one argument, the view, as in `lambda view: ...`"
             )
         if any(callable(getattr(value, method, None)) for method in self.methods):
             return None
@@ -295,7 +297,9 @@ Dates = Annotated[Sequence[str], Listed(such_as="['2012-01-02']")]
 
 
 def check(owner: Any, error: type[ValueError] = PartError) -> None:
-    """Compare the fields of a dataclass with their hints; NumPy's numbers become Python's.
+    """Compare the fields of a dataclass with their hints.
+
+    NumPy's numbers become Python's, and an array of shape (n,) for a `Listed` field a list.
 
     Parameters
     ----------
@@ -308,10 +312,12 @@ def check(owner: Any, error: type[ValueError] = PartError) -> None:
     hints = _hints(kind)
     for field in fields(owner):
         value: Any = getattr(owner, field.name)
-        if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-            value = value.item()
+        hint = hints.get(field.name)
+        listed = isinstance(value, np.ndarray) and value.ndim == 1 and _is_listed(hint)
+        if (isinstance(value, np.generic) or listed) and value.dtype.kind in "biufU":
+            value = value.tolist()
             object.__setattr__(owner, field.name, value)
-        if (wrong := _problem(hints.get(field.name), value, owner)) is not None:
+        if (wrong := _problem(hint, value, owner)) is not None:
             raise error(f"{kind.__name__}({field.name}={code(value)}): {wrong}")
 
 
@@ -350,7 +356,7 @@ def _problem(hint: Any, value: Any, owner: Any) -> str | None:
         return _problem_of_all(inner, value, owner)
     if hint is bool and not isinstance(value, bool):
         return "give True or False"
-    if origin is Sequence and isinstance(value, Collection) and not isinstance(value, str):
+    if origin is Sequence and _is_list(value):
         return _first(_problem(inner[0], item, owner) for item in value)
     return None
 
@@ -378,6 +384,35 @@ def _kinds(hint: Any) -> tuple[type, ...]:
         return (str,)
     constraints = getattr(hint, "__metadata__", ())
     return next((one.kinds for one in constraints if isinstance(one, Constraint)), ())
+
+
+def _is_list(value: Any) -> bool:
+    """Whether a value has entries: no text, and no array of shape ()."""
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, (str, bytes))
+        and getattr(value, "ndim", 1) > 0
+    )
+
+
+def _is_listed(hint: Any) -> bool:
+    """Whether a hint takes what `Listed` allows, by itself or as an alternative."""
+    own = any(isinstance(one, Listed) for one in getattr(hint, "__metadata__", ()))
+    is_union = get_origin(hint) in (Union, UnionType)
+    return own or (is_union and any(map(_is_listed, get_args(hint))))
+
+
+def _takes_one(function: Any) -> bool:
+    """Whether a function can be called with one argument; yes where it does not tell."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _first(problems: Iterable[str | None]) -> str | None:

@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection, newest, positions
 from backtrain.simulator.fits import AnyUpdate, Fit, needs_parent
 from backtrain.simulator.predictions import Predictions
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.rows import Rows, newest, positions
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 
 _NEVER = np.iinfo(np.int64).max

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-from backtrain.simulator.selection import Selection
+from backtrain.simulator.answers import Selection
 
 
 class AnyUpdate(Protocol):
@@ -68,10 +66,3 @@ class Fit:
     cpu_seconds: float
     seed: int
     lasting: bool = False
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Answers", "FitStore"):  # where they stood in 0.1
-        warnings.warn(f"{name} is now in backtrain.store.fits", DeprecationWarning, stacklevel=2)
-        return getattr(importlib.import_module("backtrain.store.fits"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

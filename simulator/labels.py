@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.answers import Rows, count, last, positions
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.model import State
 from backtrain.simulator.predictions import Predictions
-from backtrain.simulator.rows import Rows, count, last, positions
 from backtrain.simulator.sealing import sealed, sealed_outcomes
-from backtrain.simulator.state import State
 
 
 def features(fence: Fence, rows: Rows) -> Any:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
 
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.asking import is_function
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.texts import SOURCE, code
 from backtrain.simulator.view import Model, View
 from backtrain.store.code_version import is_trusted

@@ -1,4 +1,4 @@
-"""A fitted model, as parts see it."""
+"""A fitted model, as parts see it, and how far a replay has come."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Reason, Rows, Selection, count
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.fits import Fit, FitError
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.rows import Rows, count
 from backtrain.simulator.sealing import sealed, sealed_outcomes
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import outcomes_of
 from backtrain.store.fits import Answers
 
@@ -190,3 +188,16 @@ def fit_of(model: Model) -> Fit:
 def deploy(model: Model, at: int, first_row: int) -> None:
     """Note since when, and from which row on, a model serves."""
     model._in_force_at, model._first_row = at, first_row
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """How far a replay has come: the replay writes it, and its view reads it."""
+
+    model: Model | None = None  # the champion
+    challenger: Model | None = None  # the version under review
+    reason: Reason | None = None  # why the training is wanted that is being prepared
+    trial_row: int = 0
+    trainings: tuple[int, ...] = ()
+    spent: float = 0.0
+    asked: object = None  # the trigger that is being asked

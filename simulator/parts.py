@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.constraints import KINDS, check
 from backtrain.simulator.fits import AnyUpdate
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.texts import code
-from backtrain.simulator.verdict import Verdict
 
 if TYPE_CHECKING:
     from backtrain.simulator.setup import Setup
@@ -248,7 +246,12 @@ class Part:
 
     def __post_init__(self) -> None:
         check(self)
-        self.check_parameters()
+        try:
+            self.check_parameters()
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise
+            raise PartError(f"{type(self).__name__}: {error}") from None
 
     def check_parameters(self) -> None:
         """Raise `PartError` where values do not go together; each for itself is checked already."""

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Rows, count
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.labels import Labelled, features
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.metrics import Metric
-from backtrain.simulator.rows import Rows, count
 from backtrain.simulator.sealing import sealed
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.fits import Fit
 from backtrain.simulator.metrics import Outcomes
-from backtrain.simulator.rows import Rows
 from backtrain.simulator.setup import outcomes_of
 from backtrain.simulator.training import Learner
 from backtrain.store.fits import Answers

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Selection
 from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.predictions import Candidate
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.training import Learner
 from backtrain.store.code_version import is_trusted

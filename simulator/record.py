@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from backtrain.simulator.log import Readings
 from backtrain.simulator.manifest import (
     FORMAT,
     RecordError,
@@ -25,7 +26,6 @@ from backtrain.simulator.manifest import (
     warn,
     write_json,
 )
-from backtrain.simulator.readings import Readings
 
 __all__ = ["RecordError", "Run", "Tables"]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Rows, Selection
 from backtrain.simulator.asking import answers_of
 from backtrain.simulator.clock import Nanoseconds
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.parts import RecordedAnswers
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.training import Learner, block_borders
 from backtrain.store.fits import Answers, FitStore

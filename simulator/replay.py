@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from backtrain.simulator.accounts import Job
+from backtrain.simulator.answers import Reason, Selection
 from backtrain.simulator.asking import check_setup, instants_of, monitor_of, trial_of, tuned
 from backtrain.simulator.challenger import Challenger, put_in_force
 from backtrain.simulator.clock import Clock
@@ -18,14 +19,12 @@ from backtrain.simulator.log import VersionEntry
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
 from backtrain.simulator.parts import AnyTrigger, Policy
 from backtrain.simulator.predictions import Candidate
-from backtrain.simulator.reason import Reason
+from backtrain.simulator.process import one_thread
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.tables import close
 from backtrain.simulator.texts import code
-from backtrain.simulator.threads import one_thread
 from backtrain.simulator.trainer import Trainer
 from backtrain.simulator.training import Learner
 from backtrain.store.content import content

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
+from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.clock import Nanoseconds, tick_instants
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
-from backtrain.simulator.rows import Rows
 from backtrain.simulator.sealing import read_only
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}

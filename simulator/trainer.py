@@ -9,20 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.accounts import Accounts
+from backtrain.simulator.answers import Reason, Rows, Selection
 from backtrain.simulator.asking import rows_fitted, select, to_learn
 from backtrain.simulator.fence import Fence, Services
 from backtrain.simulator.fits import AnyUpdate, Fit
-from backtrain.simulator.log import Log, VersionEntry
+from backtrain.simulator.log import Log, Readings, VersionEntry
 from backtrain.simulator.memory import without_global_random
-from backtrain.simulator.model import Model, fit_of
+from backtrain.simulator.model import Model, State, fit_of
 from backtrain.simulator.parts import Policy
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.readings import Readings
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.rows import Rows
-from backtrain.simulator.selection import Selection
-from backtrain.simulator.state import State
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View
 

@@ -14,13 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Rows, Selection
 from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError, needs_parent
-from backtrain.simulator.randomness import LOCK, seeded
+from backtrain.simulator.process import LOCK, has_params, seeded, threads_to_hold
 from backtrain.simulator.sealing import private
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.threads import has_params, threads_to_hold
 from backtrain.store.code_version import environment, is_trusted, origin_of
 from backtrain.store.content import content, content_for_seed
 from backtrain.store.fits import Answers, FitStore, StoredFit
@@ -126,8 +124,13 @@ class Learner:
         began = time.process_time()
         try:
             X = self.features(selection.rows, fitting=True)
+            given = (blank, X, y, weights, parent.model if parent else None, seed)
             with self._seeded(update, seed):
-                model = update.fit(blank, X, y, weights, parent.model if parent else None, seed)
+                if parent is None and self.trusts(update):
+                    named = self._facts(update).name, seed, X, y, weights
+                    model = self.store.learnt(named, lambda: update.fit(*given))
+                else:
+                    model = update.fit(*given)
         except Exception as error:
             if labels:  # an update may go on from its parent with one class, but need not
                 self._refuse_one_class(selection)
@@ -431,9 +434,8 @@ def block_borders(origin: int, row: int) -> tuple[int, int]:
     return start, start + size
 
 
-def _integer(content: bytes, seed: int) -> int:
-    digest = hashlib.blake2b(content + str(seed).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
+def _integer(text: bytes, seed: int) -> int:
+    return int(hashlib.blake2b(text + str(seed).encode(), digest_size=4).hexdigest(), 16) >> 1
 
 
 def _is_plain(value: Any) -> bool:

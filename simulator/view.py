@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.fence import FutureLeak as FutureLeak
 from backtrain.simulator.fits import AnyUpdate
@@ -19,13 +19,9 @@ from backtrain.simulator.labels import Served as Served
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.model import Model as Model
 from backtrain.simulator.model import Reference as Reference
-from backtrain.simulator.model import fit_of
+from backtrain.simulator.model import State, fit_of
 from backtrain.simulator.past import Past
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.rows import Rows
 from backtrain.simulator.sealing import sealed, sealed_outcomes
-from backtrain.simulator.selection import Selection
-from backtrain.simulator.state import State
 from backtrain.simulator.texts import code
 
 

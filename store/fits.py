@@ -130,6 +130,14 @@ class FitStore:
             self._memory.put(name, made, self._weight(made.model) if size is None else size)
         return made, False
 
+    def learnt(self, given: tuple[bytes, int, Any, Any, Any], make: Callable[[], Any]) -> Any:
+        """The model that ``make`` fits from nothing, where all libraries keep their fits apart.
+
+        ``given`` is the update's name, the seed, and features, labels and weights of the rows. A
+        store may share by it among histories that differ elsewhere.
+        """
+        return make()
+
     def answers(
         self, key: tuple[str, int, int], make: Callable[[], Answers], lasting: bool = False
     ) -> Answers:

@@ -3,16 +3,13 @@
 A part is exported by standing in the ``__all__`` of its own file.
 """
 
-from backtrain.strategies import gates, strategy, triggers, updates, windows
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.gates import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *
 from backtrain.strategies.updates import *
 from backtrain.strategies.windows import *
 
-__all__: list[str] = []
-__all__ += gates.__all__
-__all__ += strategy.__all__
-__all__ += triggers.__all__
-__all__ += updates.__all__
-__all__ += windows.__all__
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

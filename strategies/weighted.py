@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Rows, Selection
 from backtrain.simulator.metrics import weighted_mean
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.view import Model, View
 
 Floats = NDArray[np.float64]
@@ -75,9 +75,9 @@ def _spread(values: Floats, weight: Floats) -> tuple[float, float, float]:
     return squares, trace / h2, of_square / h2**2
 
 
-def chance_above(found: Estimate, floor: float) -> float:
+def chance_above(one: Estimate, floor: float) -> float:
     """One-sided p-value of "the true mean is not above ``floor``": Student's t; NaN if unknown."""
-    return _tail(found.mean - floor, found.variance, found.freedom)
+    return _tail(one.mean - floor, one.variance, one.freedom)
 
 
 def chance_larger(one: Estimate, other: Estimate) -> float:
@@ -102,8 +102,8 @@ def _tail(gap: float, variance: float, freedom: float) -> float:
 
 def weighing(view: View, rows: Rows) -> NDArray[np.int64]:
     """Those of past rows that weigh anything."""
-    places = Selection(rows).indices()
-    return places[view.weight(places) > 0]
+    indices = Selection(rows).indices()
+    return indices[view.weight(indices) > 0]
 
 
 def mean_loss(view: View, model: Model, rows: Rows) -> float:

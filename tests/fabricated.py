@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.simulator.readings import Readings
+from backtrain.simulator.log import Readings
 from backtrain.simulator.record import Run
 
 KINDS = ("error", "train", "label", "check", "deploy", "predict", "initial")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Count as HowMany
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 
 

@@ -24,8 +24,8 @@ from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 from backtrain import Delays, Reason, Selection
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.metrics import Outcomes, find_metric
+from backtrain.simulator.model import State
 from backtrain.simulator.setup import pick
-from backtrain.simulator.state import State
 from backtrain.simulator.view import FitError
 from backtrain.strategies import (
     AllOf,

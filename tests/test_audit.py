@@ -10,7 +10,7 @@ import pytest
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
-from backtrain.reports.triggers import table as triggers
+from backtrain.reports.sections import triggers
 from backtrain.simulator.record import Run
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))

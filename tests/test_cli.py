@@ -59,38 +59,41 @@ def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
-def test_a_sweep_goes_on_after_a_failed_job_and_tells_of_all(tmp_path: Path) -> None:
+def test_a_sweep_goes_on_after_a_failed_job_and_tells_of_all(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sweep = ("strategy=monthly,partial_fit,every_3d", "hydra.sweep.dir=swept", "progress=false")
-    done = command("run", *SMALL, "-m", *sweep, cwd=tmp_path)
-    assert done.returncode == 1
-    with (tmp_path / "swept/sweep.csv").open(newline="") as file:
+    assert main(["run", *SMALL, "-m", *sweep]) == 1
+    printed = capsys.readouterr()
+    with (here / "swept/sweep.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["job"] for row in rows] == ["0", "1", "2"]
     assert [bool(row["error"]) for row in rows] == [False, True, False]
     assert "has no partial_fit" in rows[1]["error"]
     assert "static" in rows[0]["verdict"]
-    assert done.stdout.count("\njob ") == 3
-    assert done.stdout.splitlines()[-1] == "sweep   swept/sweep.csv"
-    assert "Traceback" not in done.stderr
+    assert printed.out.count("\njob ") == 3
+    assert printed.out.splitlines()[-1] == "sweep   swept/sweep.csv"
+    assert "Traceback" not in printed.err
 
 
-def test_what_only_a_first_training_finds_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_what_only_a_first_training_finds_leaves_nothing_behind(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [f"2024-01-{day:02d},{'' if day % 5 == 0 else day},{day % 2}" for day in range(1, 31)]
-    (tmp_path / "gaps.csv").write_text("\n".join(["when,size,y", *rows]))
+    (here / "gaps.csv").write_text("\n".join(["when,size,y", *rows]))
     table = ("dataset.path=gaps.csv", "dataset.time=when", "dataset.target=y")
     model = ("model=estimator", "model._target_=sklearn.linear_model.LogisticRegression")
-    done = command("run", "dataset=table", *table, *model, "start=0.5", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("the first model cannot be trained")
-    assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["gaps.csv"]
+    assert main(["run", "dataset=table", *table, *model, "start=0.5"]) == 2
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1].startswith("the first model cannot be trained")
+    assert "Traceback" not in err
+    assert [path.name for path in here.iterdir()] == ["gaps.csv"]
 
 
 def test_reports_are_written_again_from_records(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = command("run", *SMALL, "hydra.run.dir=one", "progress=false", cwd=here)
-    assert done.returncode == 0, done.stderr
+    assert main(["run", *SMALL, "hydra.run.dir=one", "progress=false"]) == 0
     before = (here / "one/report.html").read_bytes()
     (here / "one/report.html").unlink()
     assert main(["report", "one"]) == 0
@@ -100,19 +103,21 @@ def test_reports_are_written_again_from_records(
     assert set(Comparison.load(here / "one").runs) == {"static", "every_7d"}
 
 
-def test_a_directory_that_cannot_take_a_result_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign/comparison.json").write_text("{")
+def test_a_directory_that_cannot_take_a_result_is_refused_in_a_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "foreign").mkdir()
+    (here / "foreign/comparison.json").write_text("{")
     line = ("run", *SMALL, "progress=false", "hindsight=false", "model=linear")
-    done = command(*line, "hydra.run.dir=foreign", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "foreign/comparison.json: cannot be read" in done.stderr
-    assert "HYDRA_FULL_ERROR" not in done.stderr
-    assert command(*line, "hydra.run.dir=one", cwd=tmp_path).returncode == 0
-    done = command(*line, "hydra.run.dir=one/static", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "one/static: holds the record of one run; choose another directory" in done.stderr
-    assert Comparison.load(tmp_path / "one/static").runs.keys() == {"static"}
+    assert main([*line, "hydra.run.dir=foreign"]) == 2
+    err = capsys.readouterr().err
+    assert "foreign/comparison.json: cannot be read" in err
+    assert "HYDRA_FULL_ERROR" not in err
+    assert main([*line, "hydra.run.dir=one"]) == 0
+    assert main([*line, "hydra.run.dir=one/static"]) == 2
+    says = "one/static: holds the record of one run; choose another directory"
+    assert says in capsys.readouterr().err
+    assert Comparison.load(here / "one/static").runs.keys() == {"static"}
 
 
 def test_a_report_that_cannot_be_read_or_written_is_told_in_a_sentence(
@@ -150,16 +155,18 @@ STOPS = {"Ctrl-C": (signal.SIGINT, 130, 2), "kill": (signal.SIGTERM, 143, 1), "b
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("how", STOPS)
-def test_a_run_that_is_stopped_shows_and_keeps_what_is_finished(tmp_path: Path, how: str) -> None:
-    (tmp_path / "own.py").write_text(OWN)
+def test_a_run_that_is_stopped_shows_and_keeps_what_is_finished(
+    here: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    (here / "own.py").write_text(OWN)
     sent, code, n_jobs = STOPS[how]
     line = [*SMALL[:3], f"n_jobs={n_jobs}", "model=linear", "progress=false", "hydra.run.dir=out"]
     line += ["strategy=parts", "trigger=custom", "trigger._target_=own.Slow"]
     line += [f"+trigger.fails={sent is None}", "baseline=static"]
-    process = start("run", *line, cwd=tmp_path)
+    process = start("run", *line, cwd=here)
     if sent is not None:
-        kept = tmp_path / "out" / "comparison.json"
-        while not ((tmp_path / "begun").exists() and _done(kept)) and process.poll() is None:
+        kept = here / "out" / "comparison.json"
+        while not ((here / "begun").exists() and _done(kept)) and process.poll() is None:
             time.sleep(0.05)
         os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
     out, err = process.communicate()
@@ -169,10 +176,9 @@ def test_a_run_that_is_stopped_shows_and_keeps_what_is_finished(tmp_path: Path, 
     assert "to go on: give the same command again; fits are taken from the store" in err
     assert "baseline" in out
     assert ("my own bug" in err) == (sent is None)
-    shown = command("report", "out", cwd=tmp_path)
-    assert shown.returncode == 0
-    assert "was stopped; not finished: parts" in shown.stderr
-    assert (tmp_path / "out" / "report.html").is_file()
+    assert main(["report", "out"]) == 0
+    assert "was stopped; not finished: parts" in capsys.readouterr().err
+    assert (here / "out" / "report.html").is_file()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -193,21 +199,20 @@ def _done(kept: Path) -> bool:
     return kept.exists() and bool(json.loads(kept.read_text())["unfinished"]["strategies"])
 
 
-def test_the_table_is_printed_before_anything_is_drawn(tmp_path: Path) -> None:
+def test_the_table_is_printed_before_anything_is_drawn(here: Path) -> None:
     """A disk that fails while drawing, or a drawing that never ends, costs no table."""
     script = "import sys, os\nfrom backtrain.reports import html\nfrom backtrain.cli import main\n"
     script += "html.draw = lambda *_, **__: os._exit(77)\nsys.exit(main(sys.argv[1:]))"
     line = ["run", *SMALL, "model=linear", "strategy=monthly", "hydra.run.dir=out"]
     done = subprocess.run(
-        [sys.executable, "-c", script, *line], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", script, *line], cwd=here, capture_output=True, text=True
     )
     assert done.returncode == 77
     assert "difference: total minus that of 'static'" in done.stdout
     assert "static" in done.stdout.splitlines()[-1]
-    assert set(Comparison.load(tmp_path / "out").runs) == {"static", "monthly"}
-    finished = command("report", "out", cwd=tmp_path)
-    assert finished.returncode == 0
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert set(Comparison.load(here / "out").runs) == {"static", "monthly"}
+    assert main(["report", "out"]) == 0
+    names = {path.name for path in (here / "out").iterdir()}
     assert {"report.html", "summary.csv", "figures"} <= names
 
 
@@ -262,6 +267,33 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
     assert printed.err.startswith(WRONG[line])
     assert len(printed.err.splitlines()) <= 5
     assert list(here.iterdir()) == []
+
+
+NO_YAML = {
+    "trigger:\n  a: 1\n   b: 2\n": "line 3: mapping values are not allowed here",
+    "trigger:\n\ta: 1\n": "line 2: found character '\\t' that cannot start any token",
+    "trigger: {a: 1\n": "line 2: expected ',' or '}', but got '<stream end>', while parsing a flow "
+    "mapping from line 1 on",
+    "a: 1\na: 2\n": "line 2: found duplicate key a, while constructing a mapping from line 1 on",
+    "a: \x07\n": "special characters are not allowed",
+    "a: \xe4\n": "is not UTF-8; save it so",
+}
+
+
+@pytest.mark.parametrize("text", NO_YAML)
+@pytest.mark.parametrize("sweep", [(), ("-m",)], ids=["one", "sweep"])
+def test_a_file_that_cannot_be_read_is_named_with_its_line(
+    here: Path, capsys: pytest.CaptureFixture[str], text: str, sweep: tuple[str, ...]
+) -> None:
+    path = here / "conf" / "strategy" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="latin-1")
+    assert main(["run", "--config-dir=conf", "strategy=mine", *sweep]) == 2
+    printed = capsys.readouterr()
+    assert NO_YAML[text] in printed.err
+    assert str(path) in printed.err or "--config-dir" in printed.err
+    assert len(printed.err.splitlines()) <= 2
+    assert list(here.iterdir()) == [here / "conf"]
 
 
 def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> None:

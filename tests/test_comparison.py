@@ -57,6 +57,13 @@ def test_the_table_by_hand():
     assert table.loc["static", ["difference", "low", "high"]].tolist() == [0, 0, 0]
 
 
+def test_a_narrow_terminal_shows_the_whole_table_as_a_string():
+    table = two(daily(3.0), daily(2.0)).table()
+    with pd.option_context("display.max_columns", 4):
+        assert "rejected" not in str(table)
+        assert set(table.to_string().split()) >= set(table.columns)
+
+
 def test_another_baseline_turns_the_differences_round():
     table = two(daily(3.0), daily(2.0)).table(baseline="often")
     assert table.loc["static", "difference"] == 21

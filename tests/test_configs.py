@@ -284,6 +284,11 @@ NOT_FOUND = {
     "trigger._target_=Mine": "trigger._target_='Mine': "
     "needs a module and a name, such as 'my_module.MyTrigger'",
     "model=estimator": "model._target_ is not given; add model._target_=VALUE",
+    "trigger._target_=string.Template +trigger.template=": "\n".join(
+        f"trigger.{key}: Template has no such key; there are template; for a class of your own "
+        "choose trigger=custom, which has no keys"
+        for key in ("every", "phase", "since")
+    ),
     "strategy=champion strategy.gate.holdout=abc": "strategy.gate.holdout='abc': "
     "must be float or int, not str",
 }
@@ -353,6 +358,14 @@ def test_a_study_says_what_it_is() -> None:
         "abrupt: 600 rows, 2024-01-01 to 2024-01-25; 2 strategies from 2024-01-05 on; "
         "HistGradientBoostingClassifier"
     )
+
+
+def test_the_baseline_takes_the_parts_of_the_run_where_a_preset_has_its_own() -> None:
+    own = ["strategy=dynamic_window", "window.length=20D"]
+    shown = load(composed(*small(*own)), "dynamic_window").held_against
+    assert shown == "baseline static: Strategy(Never(), Sliding('20D'))"
+    both = load(composed(*small("strategy=parts", "window.length=20D", "baseline=parts")), "parts")
+    assert both.held_against == "baseline parts: Strategy(Every('7D'), Sliding('20D'))"
 
 
 def test_a_trigger_that_no_strategy_uses_is_not_ignored() -> None:

@@ -9,6 +9,7 @@ import pytest
 from local_hints import Distant
 
 from backtrain import Delays, Prices
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import (
     Amount,
     Count,
@@ -23,8 +24,22 @@ from backtrain.simulator.constraints import (
     Share,
     Whole,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
+from backtrain.strategies import (
+    AnyOf,
+    Approval,
+    Canary,
+    Dynamic,
+    ErrorDrift,
+    Expanding,
+    FeatureDrift,
+    Forecast,
+    Never,
+    OnDates,
+    Recorded,
+    Strategy,
+    Thinned,
+)
 
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -96,8 +111,9 @@ def test_what_is_not_meant_is_refused_with_class_parameter_and_value(name, value
 )
 def test_what_is_meant_is_taken_and_numpy_numbers_become_pythons(name, value) -> None:
     taken = getattr(Own(**{name: value}), name)
-    is_numpy = isinstance(value, (np.number, np.bool_)) and not isinstance(value, np.timedelta64)
-    assert type(taken) is (type(value.item()) if is_numpy else type(value))
+    numpy = (np.number, np.bool_, np.ndarray)
+    is_numpy = isinstance(value, numpy) and not isinstance(value, np.timedelta64)
+    assert type(taken) is (type(value.tolist()) if is_numpy else type(value))
 
 
 def test_a_part_made_with_numpy_numbers_is_the_same_part() -> None:
@@ -153,3 +169,65 @@ def test_a_training_is_priced_alike_one_by_one_and_as_an_array() -> None:
     one = [prices.training(*given) for given in zip(rows, runs, releases, cpu, plus, strict=True)]
     assert prices.training(rows, runs, releases, cpu, plus).tolist() == one
     assert prices.training(2_000) == 0.1 + 0.7 * 2_000 / 1000 + 0.9
+
+
+#: What a user may write by mistake, and what the one message must hold: the value and the remedy.
+MISTAKES = {
+    "options": (lambda: ErrorDrift(options=3), r"options=3\): give a mapping"),
+    "no options": (lambda: ErrorDrift(options=None), r"options=None\): give a mapping"),
+    "scalar dates": (lambda: OnDates(np.array("2012-01-02")), "give a list, such as"),
+    "number as date": (lambda: OnDates([3]), "dates=3: not a date or time"),
+    "scalar columns": (lambda: FeatureDrift(exclude=np.array("hour")), "give a list"),
+    "scalar shares": (lambda: Canary(steps=np.array(0.5)), r"give a list, such as \[0.05"),
+    "scalar line": (lambda: Forecast(line=np.array(3.0)), "give a list of 3 numbers"),
+    "scalar windows": (lambda: Dynamic(np.array(3)), "give a list of windows"),
+    "scalar hours": (lambda: Approval("4h", np.array("09:00")), "when work begins and ends"),
+    "scalar answers": (lambda: Recorded(np.array(3), []), r"array\(3\)\): give a path"),
+    "ragged answers": (lambda: Recorded([[1], [2, 3]], []), "give a path"),
+    "blackout": (
+        lambda: Strategy(Never(), Expanding(), blackout=[0.5]),
+        "blackout=0.5: not a date",
+    ),
+    "no argument": (
+        lambda: Strategy(lambda: True, Expanding()),
+        "trigger=.*take one argument, the",
+    ),
+    "two arguments": (lambda: Strategy(Never(), lambda view, n: n), "window=.*take one argument"),
+    "a keyword": (lambda: AnyOf(lambda *, view: True), "AnyOf: .*take one argument"),
+    "inner window": (lambda: Thinned(lambda: [0], 5), "Thinned.*take one argument"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_error_that_names_value_place_and_remedy(mistake) -> None:
+    make, says = MISTAKES[mistake]
+    with pytest.raises(PartError, match=says):
+        make()
+
+
+def test_functions_that_take_the_view_are_parts_whatever_else_they_could_take() -> None:
+    for function in (lambda view: True, lambda view, n=3: True, lambda *views: True, len):
+        Strategy(function, function)
+
+
+def test_an_array_of_names_or_numbers_is_a_list() -> None:
+    assert FeatureDrift(exclude=np.array(["hour"])) == FeatureDrift(exclude=["hour"])
+    assert repr(OnDates(np.array(["2012-01-02"]))) == "OnDates(['2012-01-02'])"
+    assert Canary(steps=np.array([0.5, 1.0])).steps == (0.5, 1.0)
+
+
+def test_an_own_check_may_raise_any_value_error() -> None:
+    class TooSmallError(ValueError):
+        pass
+
+    @dataclass(frozen=True, repr=False)
+    class Picky(Part):
+        error: type[ValueError]
+
+        def check_parameters(self) -> None:
+            raise self.error("size=1: too small")
+
+    with pytest.raises(PartError, match=r"^Picky: size=1: too small$"):
+        Picky(ValueError)
+    with pytest.raises(TooSmallError, match=r"^size=1: too small$"):
+        Picky(TooSmallError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 from collections.abc import Callable
@@ -356,16 +355,6 @@ def test_what_does_nothing_is_refused_when_it_is_built(name: str, part: Any) -> 
         return
     with pytest.raises(PartError, match=rf"Strategy\({name}=.*\): is not an? {name}, it has no"):
         Strategy(**parts)
-
-
-def test_old_names_warn_with_the_new_place() -> None:
-    protocols = importlib.import_module("backtrain.simulator.protocols")
-    with pytest.warns(DeprecationWarning, match=r"Selection is now in backtrain\.simulator\.sele"):
-        assert protocols.Selection is Selection
-    with pytest.warns(DeprecationWarning, match=r"Trigger is now in backtrain\.simulator\.parts"):
-        assert protocols.Trigger is Trigger
-    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = protocols.Nothing
 
 
 # --- alarms ---------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ MAY_IMPORT = {
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
     ("strategies", "simulator"): {
-        *("parts", "errors", "reason", "selection", "verdict", "asking", "texts", "fits"),
+        *("parts", "answers", "asking", "texts", "fits"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
@@ -47,7 +47,6 @@ CALLS = {
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_figures"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
-    ("lossmatrix/tuning.py", "reports.tuning_words"),
     ("reports/comparison.py", "reports.figures"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),

@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pytest
 from hourly import At, history, hour, hourly
 
 from backtrain import PartError, Strategy
-from backtrain.cli.sweeps import Sweep
+from backtrain.cli import main
+from backtrain.cli.run import Sweep
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import role_names, terminal_table
 from backtrain.strategies import Every, Never, Sliding
@@ -90,14 +90,18 @@ def test_a_sweep_of_several_jobs_says_how_to_mark_what_is_chosen() -> None:
     assert "tuned_until" not in str(Sweep([row]))
 
 
-def test_run_marks_what_tune_advised(tmp_path: Path) -> None:
+def test_run_marks_what_tune_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
     small = ("dataset=abrupt", "dataset.n=900", "model=linear", "n_jobs=1", "progress=false")
 
     def command(*arguments: str) -> str:
-        line = [sys.executable, "-m", "backtrain", *arguments, *small]
-        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        status = main([*arguments, *small])
+        printed = capsys.readouterr()
+        assert status == 0, printed.err
+        return printed.out
 
     told = command("tune", "end=2024-01-20", "hydra.run.dir=advice")
     offered = told[told.index("backtrain run") : told.index("report")].replace("\\\n", " ").split()

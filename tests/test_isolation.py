@@ -37,11 +37,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import all_estimators
 
 from backtrain import Backtest, Prices, Strategy, Stream
+from backtrain.simulator.answers import Selection
 from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.probes import ModelError, Probe
-from backtrain.simulator.selection import Selection
+from backtrain.simulator.process import threads_to_hold
 from backtrain.simulator.setup import SetupError
-from backtrain.simulator.threads import threads_to_hold
 from backtrain.simulator.training import Learner
 from backtrain.store.code_version import is_trusted
 from backtrain.store.fits import FitStore

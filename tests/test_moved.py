@@ -3,10 +3,12 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-from backtrain.moved import MOVED
+from backtrain.moved import MOVED, RENAMED
 
 
 @pytest.mark.parametrize("old", sorted(MOVED))
@@ -19,15 +21,66 @@ def test_an_old_path_gives_the_module_and_says_where_it_is_now(old) -> None:
     assert found.__name__ == found.__spec__.name == new
 
 
-@pytest.mark.parametrize("name", ["Answers", "FitStore"])
-def test_the_store_is_found_beside_the_fits(name) -> None:
-    import backtrain.store.fits
-    from backtrain.simulator import fits
+@pytest.mark.parametrize("old", [old for old in RENAMED if not old.endswith("*")])
+def test_an_old_name_gives_what_it_is_now_and_says_so(old) -> None:
+    module, _, name = f"backtrain.{old}".rpartition(".")
+    home, _, now = f"backtrain.{RENAMED[old]}".rpartition(".")
+    says = f"^{name} is now in {home}$" if now == name else f"^{module}.{name} is now {home}.{now}$"
+    with pytest.warns(DeprecationWarning, match=says):
+        given = getattr(importlib.import_module(module), name)
+    assert given is getattr(importlib.import_module(home), now)
 
-    with pytest.warns(DeprecationWarning, match="is now in backtrain.store.fits"):
-        assert getattr(fits, name) is getattr(backtrain.store.fits, name)
-    with pytest.raises(AttributeError, match="no attribute 'Other'"):
-        _ = fits.Other
+
+@pytest.mark.parametrize("module", sorted({old.rpartition(".")[0] for old in RENAMED}))
+def test_a_name_that_never_was_is_missing(module) -> None:
+    with pytest.raises(AttributeError, match=f"'backtrain.{module}' has no attribute 'other'"):
+        _ = importlib.import_module(f"backtrain.{module}").other
+
+
+FORMER = {
+    "backtrain.reports.cells": "Table",
+    "backtrain.reports.verdict": "Verdict",
+    "backtrain.strategies.drift": "Reference, ks_statistic",
+    "backtrain.strategies.gates": "Comparison, split_newest",
+    "backtrain.strategies.comparisons": "Comparison",
+    "backtrain.simulator.protocols": "Checked, Tuned, Recording, Incremental, Monitor, Trial, "
+    "Part, Policy, RecordedAnswers, Trigger, Window, Update, Gate, needs_parent, rows_fitted, "
+    "PartError, Reason, Verdict, Selection, Rows",
+    "backtrain.simulator.fits": "Fit, FitStore",
+    "backtrain.simulator.turns": "Turns",
+}
+
+
+@pytest.mark.parametrize("module", FORMER)
+def test_lines_of_0_1_run_in_a_fresh_process_with_a_warning_at_that_line(module) -> None:
+    line = f"from {module} import {FORMER[module]}"
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", line], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "DeprecationWarning" in done.stderr
+
+
+def test_modules_of_a_zip_file_share_a_loader(tmp_path) -> None:
+    """As in a zipapp: the old names of one module are not those of the next."""
+    root = Path(__file__).parent.parent
+    with ZipFile(tmp_path / "all.zip", "w") as archive:
+        for folder in ("app", "datasets", "simulator", "store"):
+            for path in (root / folder).rglob("*.py"):
+                inside = path.relative_to(root).as_posix().removeprefix("app/")
+                archive.write(path, f"backtrain/{inside}")
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'all.zip')!r}); sys.meta_path[:] = "
+        "[f for f in sys.meta_path if 'ditable' not in str(f)]; import warnings; "
+        "warnings.simplefilter('ignore'); import backtrain.simulator.fits as a, "
+        "backtrain.simulator.parts as b; print(a.__file__, a.FitStore, "
+        "hasattr(a, 'Tuned'), hasattr(b, 'Tuned'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "all.zip" in done.stdout
+    assert done.stdout.split()[-2:] == ["False", "True"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Parts as a stranger writes them: the page on parts runs, functions and bare classes are parts."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -55,12 +53,12 @@ def test_the_commands_of_the_page_run(beside: Path, line: str) -> None:
     assert (beside / "out" / "report.html").exists()
 
 
-def test_the_tests_of_the_page_pass(beside: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_parts.py"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
-    assert "5 passed" in done.stdout, done.stdout
+@pytest.mark.usefixtures("beside")
+def test_the_tests_of_the_page_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    plugins = ["-p", "no:cacheprovider", "-p", "no:xdist"]
+    status = pytest.main(["-q", *plugins, "test_my_parts.py"])
+    out = capsys.readouterr().out
+    assert (status, "5 passed" in out) == (0, True), out
 
 
 def test_examples_are_short() -> None:

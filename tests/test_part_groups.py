@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
 from backtrain import Backtest, Comparison, FutureLeak, PartError, Run, Strategy, Stream
-from backtrain.reports.groups import by_group
+from backtrain.reports.sections import by_group
 from backtrain.strategies import (
     AnyOf,
     BeatsChampion,

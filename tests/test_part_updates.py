@@ -444,7 +444,7 @@ class Few:
     ("rows", "says"),
     [
         (3, "Cannot have number of folds=4 greater than the number of samples=3"),
-        (6, "no candidate has a score on stretches of 1 rows"),  # R2 of one row
+        (6, "no combination has a score on stretches of 1 rows"),  # R2 of one row
     ],
 )
 def test_too_few_rows_to_split_or_score_fail_the_training(rows: int, says: str) -> None:

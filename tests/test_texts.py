@@ -25,14 +25,14 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Run, Strategy
 from backtrain.cli import main
-from backtrain.cli.sweeps import _append
+from backtrain.cli.run import _append
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.tables import terminal_table
+from backtrain.simulator.answers import Reason
 from backtrain.simulator.facts import describe
 from backtrain.simulator.parts import Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS, VOLATILE_KEYS
 from backtrain.simulator.texts import code, printable, without_addresses
 from backtrain.strategies import DataCheck, Sliding

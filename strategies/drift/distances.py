@@ -193,9 +193,9 @@ def calibrated(test: str, sample: Sample, size: int) -> Floats:
 
     from scipy.stats import t as student_t
 
-    found = np.array([Distances(test, rest).to(chunk) for rest, chunk in sample.chunks(size)])
-    if len(found) == 0:
+    distances = np.array([Distances(test, rest).to(chunk) for rest, chunk in sample.chunks(size)])
+    if len(distances) == 0:
         return np.array([np.inf])
-    n, columns = found.shape
+    n, columns = distances.shape
     factor = student_t.isf(THREE_SIGMA / columns, n - 1) * np.sqrt(1 + 1 / n)
-    return np.asarray(found.mean(axis=0) + factor * found.std(axis=0, ddof=1))
+    return np.asarray(distances.mean(axis=0) + factor * distances.std(axis=0, ddof=1))

@@ -45,17 +45,17 @@ class Encoding:
 def _learn(column: Any) -> Any:
     if isinstance(column, pd.Series):
         return column.cat.categories[np.unique(column.cat.codes[column.notna()])]
-    known = column[np.isfinite(column)]
-    if len(known) == 0:
+    finite = column[np.isfinite(column)]
+    if len(finite) == 0:
         return 0.0, 1.0
-    return float(known.mean()), float(known.std()) or 1.0
+    return float(finite.mean()), float(finite.std()) or 1.0
 
 
 def _encoded(column: Any, learnt: Any) -> Floats:
     if isinstance(column, pd.Series):
-        place = np.append(learnt.get_indexer(column.cat.categories), -2)[column.cat.codes]
-        place = np.select([place == -1, place == -2], [len(learnt), len(learnt) + 1], place)
-        return np.asarray(np.eye(len(learnt) + 2)[place])
+        cell = np.append(learnt.get_indexer(column.cat.categories), -2)[column.cat.codes]
+        cell = np.select([cell == -1, cell == -2], [len(learnt), len(learnt) + 1], cell)
+        return np.asarray(np.eye(len(learnt) + 2)[cell])
     mean, sigma = learnt
     return np.where(np.isfinite(column), (column - mean) / sigma, 0.0)
 

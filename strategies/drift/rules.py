@@ -9,17 +9,10 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Number
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
-from backtrain.simulator.reason import Reason
-from backtrain.strategies.drift.distances import (
-    AT_ONCE,
-    Columns,
-    Distances,
-    Sample,
-    calibrated,
-)
+from backtrain.strategies.drift.distances import AT_ONCE, Columns, Distances, Sample, calibrated
 from backtrain.strategies.drift.two_sample import (
     CORRECTIONS,
     Flags,
@@ -53,21 +46,21 @@ class Found:
         if not self.drifted.any() or self.drifted.mean() < min_share:
             return None
         names = [name for name, hit in zip(self.names, self.drifted, strict=True) if hit]
-        said = f"{len(names)} of {len(self.names)} features drifted: {', '.join(names[:5])}"
+        sentence = f"{len(names)} of {len(self.names)} features drifted: {', '.join(names[:5])}"
         if len(self.names) == 1:
-            said = f"{names[0]} drifted"
-        return Reason(said, *self.worst_reading())
+            sentence = f"{names[0]} drifted"
+        return Reason(sentence, *self.worst_reading())
 
     def worst_reading(self) -> tuple[float, float]:
         """The statistic and the limit of the column that is furthest beyond its limit."""
         return float(self.statistic[self.worst]), float(self.limit[self.worst])
 
 
-def by_p_value(names: Sequence[str], found: Floats, correction: str, alpha: float) -> Found:
+def by_p_value(names: Sequence[str], p_values: Floats, correction: str, alpha: float) -> Found:
     """Columns whose p-value is too small, given how many of them are looked at."""
-    drifted = CORRECTIONS[correction](found, alpha)
-    limit = alpha / len(found) if correction == "Bonferroni" else alpha
-    return Found(names, found, np.full(len(found), limit), drifted, int(np.argmin(found)))
+    drifted = CORRECTIONS[correction](p_values, alpha)
+    limit = alpha / len(p_values) if correction == "Bonferroni" else alpha
+    return Found(names, p_values, np.full(len(p_values), limit), drifted, int(np.argmin(p_values)))
 
 
 class DriftTest(Protocol):
@@ -120,8 +113,8 @@ class _Tested:
         self._references = [ReferenceSample(column, counted) for column in sample.columns]
 
     def look(self, columns: Columns) -> Found:
-        found = p_values(self._references, columns)
-        return by_p_value(self._names, found, self._rule.correction, self._rule.alpha)
+        values = p_values(self._references, columns)
+        return by_p_value(self._names, values, self._rule.correction, self._rule.alpha)
 
 
 class _Distant:
@@ -134,10 +127,11 @@ class _Distant:
         self._limits: dict[int, Floats] = {}
 
     def look(self, columns: Columns) -> Found:
-        found = self._distances.to(columns)
-        limit = np.broadcast_to(self._limit(len(columns[0])), found.shape)
-        above = np.subtract(found, limit, out=np.zeros_like(found), where=np.isfinite(limit))
-        return Found(self._names, found, limit, found > limit, int(np.argmax(above)))
+        distances = self._distances.to(columns)
+        limit = np.broadcast_to(self._limit(len(columns[0])), distances.shape)
+        zeros = np.zeros_like(distances)
+        above = np.subtract(distances, limit, out=zeros, where=np.isfinite(limit))
+        return Found(self._names, distances, limit, distances > limit, int(np.argmax(above)))
 
     def _limit(self, rows: int) -> Floats:
         """The threshold for so many rows.
@@ -155,11 +149,21 @@ class _Distant:
         return self._limits[size]
 
 
-def columns_of(X: Any, places: Sequence[int]) -> list[Any]:
+def columns_left(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
+    """Positions of the columns that are not excluded; raises `PartError` for unknown names."""
+    if unknown := [name for name in exclude if name not in columns]:
+        raise PartError(
+            f"{part}(exclude={list(exclude)}): no column {unknown[0]!r}; "
+            f"the stream has {', '.join(columns)}"
+        )
+    return [position for position, name in enumerate(columns) if name not in exclude]
+
+
+def columns_of(X: Any, positions: Sequence[int]) -> list[Any]:
     """Columns of an array or a DataFrame: floats, or categorical Series."""
     if not isinstance(X, pd.DataFrame):
-        return [X[:, place] for place in places]
-    columns = [X.iloc[:, place] for place in places]
+        return [X[:, position] for position in positions]
+    columns = [X.iloc[:, position] for position in positions]
     return [c if is_categorical(c) else c.to_numpy(np.float64) for c in columns]
 
 

@@ -35,25 +35,25 @@ class Cells:
         if isinstance(values, pd.Series):
             self._categories = values.cat.categories[np.unique(values.cat.codes[values.notna()])]
             return
-        known = values[~np.isnan(values)]
-        distinct = np.unique(known)
+        present = values[~np.isnan(values)]
+        distinct = np.unique(present)
         self._by_value = len(distinct) <= BINS
         inner = np.arange(1, BINS) / BINS
-        self._edges: Floats = distinct if self._by_value else np.unique(np.quantile(known, inner))
+        self._edges: Floats = distinct if self._by_value else np.unique(np.quantile(present, inner))
 
     def count(self, values: Any) -> Floats:
         """How many values lie in each cell."""
         if self._categories is not None:
             counts = values.value_counts(dropna=True)
-            known = counts.reindex(self._categories, fill_value=0).to_numpy(np.float64)
-            other = float(counts.sum() - known.sum())
-            return np.append(known, [other, float(values.isna().sum())])
+            in_reference = counts.reindex(self._categories, fill_value=0).to_numpy(np.float64)
+            other = float(counts.sum() - in_reference.sum())
+            return np.append(in_reference, [other, float(values.isna().sum())])
         values = values[~np.isnan(values)]
-        places = np.searchsorted(self._edges, values, side="right")
+        cells = np.searchsorted(self._edges, values, side="right")
         if self._by_value:
-            places = places + np.searchsorted(self._edges, values, side="left")
+            cells = cells + np.searchsorted(self._edges, values, side="left")
         most = (2 if self._by_value else 1) * len(self._edges) + 1
-        return np.bincount(places, minlength=most).astype(np.float64)
+        return np.bincount(cells, minlength=most).astype(np.float64)
 
 
 class ReferenceSample:
@@ -99,11 +99,11 @@ def p_values(references: Sequence[ReferenceSample], columns: Sequence[Any]) -> F
     Kolmogorov's distribution is asked once for all of them: asking takes longer than the rest.
     """
     pairs = [r.compare(column) for r, column in zip(references, columns, strict=True)]
-    found, sizes = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
+    values, sizes = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
     numeric = ~np.isnan(sizes)
     if numeric.any():
-        found[numeric] = ks_p_value(found[numeric], sizes[numeric])
-    return found
+        values[numeric] = ks_p_value(values[numeric], sizes[numeric])
+    return values
 
 
 def ks_statistic(reference: Floats, current: Floats) -> float:
@@ -237,15 +237,15 @@ def matched(
     [[0, 3, 4, 5], [0, 1]]
     """
     groups, counts = np.unique(current, return_counts=True)
-    found = [np.flatnonzero(reference == group) for group in groups]
-    enough = [len(places) >= count for places, count in zip(found, counts, strict=True)]
-    wanted = [(p, c) for p, c, is_in in zip(found, counts, enough, strict=True) if is_in]
+    members = [np.flatnonzero(reference == group) for group in groups]
+    enough = [len(rows) >= count for rows, count in zip(members, counts, strict=True)]
+    wanted = [(p, c) for p, c, is_in in zip(members, counts, enough, strict=True) if is_in]
     kept = np.flatnonzero(np.isin(current, groups[enough]))
     if not wanted:
         return kept, kept
-    times = min(len(places) // count for places, count in wanted)
+    times = min(len(rows) // count for rows, count in wanted)
     times = max(1, min(times, most // len(kept)))
-    drawn = [places[thinned(len(places), times * count)] for places, count in wanted]
+    drawn = [rows[thinned(len(rows), times * count)] for rows, count in wanted]
     return np.sort(np.concatenate(drawn)), kept
 
 

@@ -1,14 +1,7 @@
 """Whether to deploy what was trained."""
 
-from backtrain.strategies.former import helpers_of
-from backtrain.strategies.gates import (
-    ab_test,
-    approval,
-    chain,
-    data_check,
-    holdout,
-    online,
-)
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.gates.ab_test import *
 from backtrain.strategies.gates.approval import *
 from backtrain.strategies.gates.chain import *
@@ -16,12 +9,5 @@ from backtrain.strategies.gates.data_check import *
 from backtrain.strategies.gates.holdout import *
 from backtrain.strategies.gates.online import *
 
-__all__: list[str] = []
-__all__ += ab_test.__all__
-__all__ += approval.__all__
-__all__ += chain.__all__
-__all__ += data_check.__all__
-__all__ += holdout.__all__
-__all__ += online.__all__
-
-__getattr__ = helpers_of(__name__, "holdout")
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.answers import Verdict
 from backtrain.simulator.constraints import Count, FixedInterval, Level, Number, TwoOrMore
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import Arrived, View
 from backtrain.strategies.weighted import Estimate, chance_larger, estimate, weighing
 
@@ -103,28 +103,28 @@ class _Test:
             view.checked()
             verdict = self._judge(*self._observed(view, arrived, mine), last)
         else:
-            told = f"only {labels} labels for one of the two; {gate.min_labels} are needed"
-            verdict = Verdict.reject(told) if last else None
+            too_few = f"only {labels} labels for one of the two; {gate.min_labels} are needed"
+            verdict = Verdict.reject(too_few) if last else None
         return self._wait(self._began) if verdict is None else verdict
 
-    def _wait(self, began: int, said: str = "") -> Verdict:
+    def _wait(self, began: int, sentence: str = "") -> Verdict:
         """Until the next look."""
         gate = self._gate
         self._look += 1
         until = pd.Timestamp(began + gate._nanoseconds * self._look // gate.looks)
-        return Verdict.wait(until, gate.share, said, gate.sticky, supersede=gate.supersede)
+        return Verdict.wait(until, gate.share, sentence, gate.sticky, supersede=gate.supersede)
 
     def _judge(self, new: Estimate, old: Estimate, last: bool) -> Verdict | None:
         """The verdict of one look; None where there is none yet."""
         level = self._gate.alpha / self._gate.looks
         better, worse = chance_larger(old, new), chance_larger(new, old)
-        told = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
+        losses = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
         if worse < level:
-            return Verdict.reject(f"{told}, p = {worse:.2g}", p=worse, level=level)
+            return Verdict.reject(f"{losses}, p = {worse:.2g}", p=worse, level=level)
         if better < level or (last and self._gate.deploy == "not worse"):
-            return Verdict.deploy(f"{told}, p = {better:.2g}", p=better, level=level)
+            return Verdict.deploy(f"{losses}, p = {better:.2g}", p=better, level=level)
         if last:
-            return Verdict.reject(f"{told}, p = {better:.2g}", p=better, level=level)
+            return Verdict.reject(f"{losses}, p = {better:.2g}", p=better, level=level)
         return None
 
     def _observed(
@@ -134,8 +134,8 @@ class _Test:
         loss, weight = arrived.loss, view.weight(arrived.rows)
         if self._gate.sticky:
             _, group = np.unique(view.group(arrived.rows), return_inverse=True)
-            pair, place, rows = np.unique(2 * group + mine, return_inverse=True, return_counts=True)
-            total = np.bincount(place, weights=weight)
-            loss = np.bincount(place, weights=weight * loss) / total
+            pair, cell, rows = np.unique(2 * group + mine, return_inverse=True, return_counts=True)
+            total = np.bincount(cell, weights=weight)
+            loss = np.bincount(cell, weights=weight * loss) / total
             weight, mine = total / rows, pair % 2 == 1
         return estimate(loss[mine], weight[mine]), estimate(loss[~mine], weight[~mine])

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_fixed, to_timestamp
-from backtrain.simulator.constraints import Dates, FixedOffset
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.parts import Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
-from backtrain.simulator.verdict import Verdict
+from backtrain.simulator.answers import PartError, Verdict
+from backtrain.simulator.constraints import Dates, FixedOffset, Listed
+from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.view import View
 
 __all__ = ["Approval"]
 
+_HOURS = Listed("when work begins and ends on a day", exact=2, such_as="('09:00', '17:00')")
 _DAY = pd.Timedelta(days=1)
 _MOST_DAYS = 10_000  # nobody waits for 38 years of work, and the calendar ends at some time
 
@@ -49,14 +48,14 @@ class Approval(Part):
     """
 
     delay: FixedOffset
-    business_hours: Sequence[str] | None = None
+    business_hours: Annotated[Sequence[str], _HOURS] | None = None
     holidays: Dates = ()
     supersede: bool = False
 
     def check_parameters(self) -> None:
         """Read the hours and days of work."""
         object.__setattr__(self, "holidays", tuple(self.holidays))
-        if isinstance(self.business_hours, Iterable):
+        if self.business_hours is not None:
             object.__setattr__(self, "business_hours", tuple(self.business_hours))
         elif self.holidays:
             raise PartError("Approval: holidays= count with business_hours= only; give both")
@@ -107,25 +106,19 @@ class Approval(Part):
 
     @cached_property
     def _closed(self) -> list[np.datetime64]:
-        days = [to_timestamp(day, "Approval(holidays)") for day in self.holidays]
+        days = [to_timestamp(day, "holidays") for day in self.holidays]
         return [day.to_datetime64().astype("datetime64[D]") for day in days]
 
 
-class _Desk:
+class _Desk(Gate):
     def __init__(self, gate: Approval) -> None:
         self._gate = gate
         self._due: pd.Timestamp | None = None
-
-    def check(self, selection: Selection, view: View) -> Reason | None:
-        return None
-
-    def reserve(self, selection: Selection) -> tuple[Selection, Selection | None]:
-        return selection, None
 
     def review(self, view: View) -> Verdict:
         if self._due is None:
             self._due = self._gate.due(view.now)
         if view.now >= self._due:
             return Verdict.deploy("approved")
-        said = f"for an approval at {self._due}"
-        return Verdict.wait(self._due, reason=said, watch=False, supersede=self._gate.supersede)
+        reason = f"for an approval at {self._due}"
+        return Verdict.wait(self._due, reason=reason, watch=False, supersede=self._gate.supersede)

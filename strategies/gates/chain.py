@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import Judge, check_setup, refuse_other, trial_of
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyGate, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 
 __all__ = ["Chain"]
@@ -63,9 +60,9 @@ class Chain(Part):
 
 def _refuse_taken_rows(gates: tuple[AnyGate, ...]) -> None:
     """A test of so many rows against the others, where the challenger answers more already."""
-    for place, gate in enumerate(gates):
+    for position, gate in enumerate(gates):
         share = getattr(gate, "share", None)
-        for before in gates[:place]:
+        for before in gates[:position]:
             reached = max(getattr(before, "steps", (0.0,)))
             if share is not None and reached > share:
                 raise PartError(
@@ -106,8 +103,8 @@ class _ChainTrial:
             self._said += [verdict.reason] if verdict.reason else []
             self._numbers = self._numbers or dict(verdict.numbers)
             if self._passed == len(self._trials) - 1:
-                said = "; ".join(self._said)
-                return Verdict("deploy", said, self._numbers, reviewed=self._reviewed)
+                reason = "; ".join(self._said)
+                return Verdict("deploy", reason, self._numbers, reviewed=self._reviewed)
             self._passed += 1
             self._reached = self._waits
 

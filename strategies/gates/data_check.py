@@ -10,15 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Names, NotNegative, ShareBelowOne, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Gate, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
-from backtrain.strategies.drift.rules import columns_of
+from backtrain.strategies.drift.rules import columns_left, columns_of
+from backtrain.strategies.drift.two_sample import thinned
 
 __all__ = ["DataCheck"]
 
@@ -103,60 +101,54 @@ class DataCheck(Part, Gate):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have."""
-        columns = setup.stream.columns
-        if strange := [name for name in self.exclude if name not in columns]:
-            raise PartError(
-                f"DataCheck(exclude={list(self.exclude)}): no column {strange[0]!r}; "
-                f"the stream has {', '.join(columns)}"
-            )
+        columns_left("DataCheck", setup.stream.columns, self.exclude)
 
     def check(self, selection: Selection, view: View) -> Reason | None:
         """Name the columns that do not look as they should."""
         if len(selection) < self.min_rows:
-            said = f"{len(selection)} rows to train on; {self.min_rows} are needed"
-            return Reason(said, len(selection), self.min_rows)
+            sentence = f"{len(selection)} rows to train on; {self.min_rows} are needed"
+            return Reason(sentence, len(selection), self.min_rows)
         view.checked()
-        found = [*self._too_few_classes(selection, view), *self._strange(selection, view)]
-        found += [] if self.schema is None else _refused_by(self.schema, selection, view)
-        if not found:
+        problems = [*self._too_few_classes(selection, view), *self._strange(selection, view)]
+        problems += [] if self.schema is None else _refused_by(self.schema, selection, view)
+        if not problems:
             return None
-        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        said = "; ".join(problem.says for problem in found[:_NAMED])
-        return Reason(said + more, found[0].statistic, found[0].threshold)
+        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        sentence = "; ".join(problem.says for problem in problems[:_NAMED])
+        return Reason(sentence + more, problems[0].statistic, problems[0].threshold)
 
     def review(self, view: View) -> Verdict:
         """Deploy without a look at the model."""
         return Verdict.deploy(reviewed=False)
 
-    def _too_few_classes(self, selection: Selection, view: View) -> Iterator[_Problem]:
+    def _too_few_classes(self, selection: Selection, view: View) -> Iterator[_Flaw]:
         if self.labels and view.task == "classification":
             count = len(np.unique(view.y(selection.rows)))
             if count < self.min_classes:
-                said = f"{view.target!r}: {count} class(es) to learn; {self.min_classes} are needed"
-                yield _Problem(said, count, self.min_classes)
+                few = f"{count} class(es) to learn; {self.min_classes} are needed"
+                yield _Flaw(f"{view.target!r}: {few}", count, self.min_classes)
 
-    def _strange(self, selection: Selection, view: View) -> Iterator[_Problem]:
+    def _strange(self, selection: Selection, view: View) -> Iterator[_Flaw]:
         """What is wrong with the rows that the model in force has not learnt from."""
         learnt = view.model.learnt
         fresh = np.setdiff1d(selection.indices(), learnt)
         if not len(fresh):
             return
-        if len(learnt) > self.max_reference:
-            learnt = learnt[np.linspace(0, len(learnt) - 1, self.max_reference).astype(np.int64)]
-        places = [p for p, name in enumerate(view.columns) if name not in self.exclude]
-        before, now = (columns_of(view.X(rows), places) for rows in (learnt, fresh))
-        for place, old, new in zip(places, before, now, strict=True):
-            yield from self._compare(view.columns[place], old, new)
+        learnt = learnt[thinned(len(learnt), self.max_reference)]
+        positions = columns_left("DataCheck", view.columns, self.exclude)
+        before, now = (columns_of(view.X(rows), positions) for rows in (learnt, fresh))
+        for position, old, new in zip(positions, before, now, strict=True):
+            yield from self._compare(view.columns[position], old, new)
         if self.labels:
             yield from self._compare(view.target, _labels(view, learnt), _labels(view, fresh))
 
-    def _compare(self, name: str, old: Any, new: Any) -> Iterator[_Problem]:
+    def _compare(self, name: str, old: Any, new: Any) -> Iterator[_Flaw]:
         """Compare one column's values before and now: floats, or a categorical series."""
         lost, usual = (float(np.mean(pd.isna(values))) for values in (new, old))
         old, new = old[~pd.isna(old)], new[~pd.isna(new)]
         if lost > usual + self.missing:
             gone = f"{name!r} is gone" if lost == 1 else f"{name!r}: {lost:.0%} missing"
-            yield _Problem(f"{gone}, {usual:.0%} was usual", lost, usual + self.missing)
+            yield _Flaw(f"{gone}, {usual:.0%} was usual", lost, usual + self.missing)
         if not len(old) or not len(new):
             return
         if isinstance(old, pd.Series):
@@ -167,11 +159,11 @@ class DataCheck(Part, Gate):
             broken = new != np.round(new)
             yield from _above(broken, self.outside, name, "fractions, where all were whole", new)
         low, high = _usual_range(old, self.widen)
-        said = f"outside {low:.4g} to {high:.4g}"
-        yield from _above((new < low) | (new > high), self.outside, name, said, new)
+        what = f"outside {low:.4g} to {high:.4g}"
+        yield from _above((new < low) | (new > high), self.outside, name, what, new)
 
 
-class _Problem(NamedTuple):
+class _Flaw(NamedTuple):
     says: str
     statistic: float
     threshold: float
@@ -179,12 +171,12 @@ class _Problem(NamedTuple):
 
 def _above(
     strange: NDArray[np.bool_] | pd.Series, limit: float, name: str, what: str, values: Any
-) -> Iterator[_Problem]:
+) -> Iterator[_Flaw]:
     share = float(np.mean(strange))
     if share > limit:
         example = values[strange].tolist()[0]
-        said = f"{share:.0%} of {len(values)} new values {what}, such as {_short(example)}"
-        yield _Problem(f"{name!r}: {said}", share, limit)
+        sentence = f"{share:.0%} of {len(values)} new values {what}, such as {_short(example)}"
+        yield _Flaw(f"{name!r}: {sentence}", share, limit)
 
 
 def _short(value: Any) -> str:
@@ -210,7 +202,7 @@ def _labels(view: View, rows: Rows) -> Any:
     return pd.Series(pd.Categorical(y))
 
 
-def _refused_by(schema: Any, selection: Selection, view: View) -> list[_Problem]:
+def _refused_by(schema: Any, selection: Selection, view: View) -> list[_Flaw]:
     """What a schema has against all rows to train on; other errors than its own are raised."""
     frame = pd.DataFrame(view.X(selection.rows), columns=list(view.columns))
     for name in frame.columns[frame.dtypes == "category"]:
@@ -222,7 +214,7 @@ def _refused_by(schema: Any, selection: Selection, view: View) -> list[_Problem]
         cases = getattr(error, "failure_cases", None)
         if cases is None and not isinstance(error, ValueError):
             raise
-        return [_Problem(_in_short(error, cases), float("nan"), float("nan"))]
+        return [_Flaw(_in_short(error, cases), float("nan"), float("nan"))]
     return []
 
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share
+from backtrain.simulator.answers import Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Holdout, NotNegative
 from backtrain.simulator.parts import Gate, Part
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
 from backtrain.strategies.weighted import mean_loss, weighing
 
@@ -26,7 +25,24 @@ class HeldOutScores(NamedTuple):
     challenger: float
     champion: float
     gain: float
-    said: str
+    sentence: str
+
+    def verdict(self, deploy: bool, about: str = "") -> Verdict:
+        """Deploy or reject, with both scores; ``about`` stands before the sentence."""
+        judge = Verdict.deploy if deploy else Verdict.reject
+        sentence = f"{about}{self.sentence}"
+        return judge(sentence, challenger=self.challenger, champion=self.champion)
+
+
+class Scored(Part):
+    """A gate that compares both models by a metric, or by the backtest's own loss."""
+
+    metric: str | None
+
+    def check_setup(self, setup: Setup) -> None:
+        """Refuse a metric that this model and target cannot give."""
+        if self.metric is not None:
+            setup.metric(self.metric)
 
 
 _AT_ONCE = Verdict.deploy(reviewed=False)
@@ -46,7 +62,7 @@ class Immediate(Part, Gate):
 
 
 @dataclass(frozen=True, repr=False)
-class BeatsChampion(Part):
+class BeatsChampion(Scored):
     """Deploy only a challenger that beats the model in force on the newest labelled rows.
 
     Those rows are held out of the training. Rows that the champion itself was trained on are left
@@ -76,11 +92,6 @@ class BeatsChampion(Part):
     refit: bool = False
     min_rows: Count = 10
 
-    def check_setup(self, setup: Setup) -> None:
-        """Refuse a metric that this model and target cannot give."""
-        if self.metric is not None:
-            setup.metric(self.metric)
-
     def open(self) -> _Match:
         """A match between one challenger and the champion."""
         return _Match(self)
@@ -103,27 +114,23 @@ class _Match:
             return self._won
         assert self._held is not None
         assert self._all is not None
-        fair = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
-        fair = weighing(view, fair)
+        new = np.setdiff1d(self._held.indices(), view.model.learnt, assume_unique=True)
+        fair = weighing(view, new)
         if len(fair) < self._gate.min_rows:
             return Verdict.reject(
                 f"only {len(fair)} held-out rows are new to the champion; "
                 f"{self._gate.min_rows} are needed"
             )
-        verdict = self._compare(view, fair)
+        scores = compare(view, fair, self._gate.metric)
+        verdict = scores.verdict(scores.gain > self._gate.margin)
         if verdict.action == "deploy" and self._gate.refit:
             self._won = verdict
             return Verdict.refit(self._all, verdict.reason, **verdict.numbers)
         return verdict
 
-    def _compare(self, view: View, rows: np.ndarray) -> Verdict:
-        found = compare(view, rows, self._gate.metric)
-        judge = Verdict.deploy if found.gain > self._gate.margin else Verdict.reject
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
-
 
 @dataclass(frozen=True, repr=False)
-class NoGroupWorse(Part):
+class NoGroupWorse(Scored):
     """Refuse a challenger that is worse than the model in force in any group with enough rows.
 
     A mean over all rows hides a loss in a small group. Groups are those of the stream; they are
@@ -155,8 +162,7 @@ class NoGroupWorse(Part):
     def check_setup(self, setup: Setup) -> None:
         """Refuse a stream without groups, and a metric that this model and target cannot give."""
         _ = setup.groups
-        if self.metric is not None:
-            setup.metric(self.metric)
+        super().check_setup(setup)
 
     def open(self) -> _Guard:
         """A guard for one challenger."""
@@ -180,21 +186,20 @@ class _Guard:
         judged = names[counts >= self._gate.min_rows]
         if len(judged) == 0:
             return Verdict.deploy(f"no group has {self._gate.min_rows} rows to compare on")
-        found = {
+        scores = {
             name: compare(view, rows[group == name], self._gate.metric) for name in judged.tolist()
         }
         # A metric that a group cannot give (NaN) says nothing about it.
-        name = min(found, key=lambda name: np.nan_to_num(found[name].gain, nan=np.inf))
-        worst = found[name]
-        judge = Verdict.reject if worst.gain < -self._gate.margin else Verdict.deploy
-        said = f"group {name!r} of {len(judged)}: {worst.said}"
-        return judge(said, challenger=worst.challenger, champion=worst.champion)
+        name = min(scores, key=lambda name: np.nan_to_num(scores[name].gain, nan=np.inf))
+        worst = scores[name]
+        worse = worst.gain < -self._gate.margin
+        return worst.verdict(not worse, f"group {name!r} of {len(judged)}: ")
 
     def _unlearnt(self, view: View) -> NDArray[np.int64]:
         """Labelled rows, from the oldest of the window on, that neither model was trained on."""
-        known = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
+        labelled = Selection(view.labelled.among(slice(self._oldest, view.past))).indices()
         learnt = np.union1d(view.model.learnt, view.challenger.learnt)
-        return weighing(view, np.setdiff1d(known, learnt, assume_unique=True))
+        return weighing(view, np.setdiff1d(labelled, learnt, assume_unique=True))
 
 
 # --- what gates share ---------------------------------------------------------------------------
@@ -212,8 +217,8 @@ def compare(view: View, rows: Rows, name: str | None) -> HeldOutScores:
         metric = view.metric(name)
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
         new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
-    said = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
-    return HeldOutScores(new, old, sign * (new - old), said)
+    sentence = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
+    return HeldOutScores(new, old, sign * (new - old), sentence)
 
 
 def split_newest(selection: Selection, holdout: float | int) -> tuple[Selection, Selection]:

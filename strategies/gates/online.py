@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.simulator.answers import PartError, Rows, Selection, Verdict
 from backtrain.simulator.constraints import (
     Count,
     Interval,
@@ -22,13 +23,9 @@ from backtrain.simulator.constraints import (
     ShareAboveZero,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.parts import Part
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
-from backtrain.simulator.verdict import Verdict
 from backtrain.simulator.view import View
-from backtrain.strategies.gates.holdout import HeldOutScores, compare
+from backtrain.strategies.gates.holdout import HeldOutScores, Scored, compare
 from backtrain.strategies.weighted import chance_above, estimate, weighing
 
 __all__ = ["Canary", "Shadow"]
@@ -38,7 +35,7 @@ _STEPS = Listed(least=1, such_as="[0.05, 0.25, 1]")
 
 
 @dataclass(frozen=True, repr=False)
-class Shadow(Part):
+class Shadow(Scored):
     """Let the challenger score the rows to come beside the model in force, which answers them.
 
     After ``duration``, or ``rows``, both are compared on those rows whose label has arrived, and
@@ -88,18 +85,13 @@ class Shadow(Part):
     def _length(self) -> Any:
         return self.rows if self.duration is None else self.duration
 
-    def check_setup(self, setup: Setup) -> None:
-        """Refuse a metric that this model and target cannot give."""
-        if self.metric is not None:
-            setup.metric(self.metric)
-
     def open(self) -> _ShadowTrial:
         """The shadow of one challenger."""
         return _ShadowTrial(self, self._length)
 
 
 @dataclass(frozen=True, repr=False)
-class Canary(Part):
+class Canary(Scored):
     """Let the challenger answer a growing share of the rows; take it back when it is worse.
 
     At the end of each step both models are compared on all rows since the trial began whose label
@@ -167,8 +159,7 @@ class Canary(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model cannot give, and a sticky share without groups."""
-        if self.metric is not None:
-            setup.metric(self.metric)
+        super().check_setup(setup)
         if self.sticky:
             _ = setup.groups
 
@@ -204,7 +195,7 @@ class _WatchedTrial(ABC):
     """Both models score every row; what is not judged when time is up ``otherwise`` decides."""
 
     def __init__(self, gate: Shadow | Canary, length: str | int) -> None:
-        self._terms = gate
+        self._gate = gate
         self._length = length
         self._share, self._sticky = 0.0, False
         self._stretch: _Period | None = None
@@ -214,84 +205,80 @@ class _WatchedTrial(ABC):
     def review(self, view: View) -> Verdict:
         if self._stretch is None:
             self._row = view.past
-            if self._terms.max_duration is not None:
-                self._last = shift(view.now, parse_offset(self._terms.max_duration))
+            if self._gate.max_duration is not None:
+                self._last = shift(view.now, parse_offset(self._gate.max_duration))
             return self._begin(view)
         rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
-        found = self._compare(view, rows, self._stretch)
-        verdict = None if found is None else self._decide(view, rows, found)
+        scores = self._compare(view, rows, self._stretch)
+        verdict = None if scores is None else self._decide(view, rows, scores)
         if verdict is not None:
             return verdict
         if self._last is not None and view.now >= self._last:
-            decide = Verdict.deploy if self._terms.otherwise == "deploy" else Verdict.reject
-            return decide(f"not over in {self._terms.max_duration}, {len(Selection(rows))} labels")
-        return self._wait(view, self._stretch) if found is None else self._begin(view, found.said)
+            decide = Verdict.deploy if self._gate.otherwise == "deploy" else Verdict.reject
+            return decide(f"not over in {self._gate.max_duration}, {len(Selection(rows))} labels")
+        if scores is None:
+            return self._wait(view, self._stretch)
+        return self._begin(view, scores.sentence)
 
     def _compare(self, view: View, rows: Rows, stretch: _Period) -> HeldOutScores | None:
-        """What rows say at the end of a stretch; None where it is too early, or they do not."""
-        if len(Selection(rows)) < self._terms.min_labels or not stretch.over(view):
+        """Both scores at the end of a stretch; None where it is too early, or there are none."""
+        if len(Selection(rows)) < self._gate.min_labels or not stretch.over(view):
             return None
-        found = compare(view, rows, self._terms.metric)
-        return None if np.isnan(found.gain) else found  # a metric may need what they do not hold
+        scores = compare(view, rows, self._gate.metric)
+        return None if np.isnan(scores.gain) else scores  # a metric may need what they do not hold
 
-    def _begin(self, view: View, said: str = "") -> Verdict:
+    def _begin(self, view: View, sentence: str = "") -> Verdict:
         """Begin a stretch."""
         self._stretch = _Period(self._length, view, self._stretch)
-        return self._wait(view, self._stretch, said)
+        return self._wait(view, self._stretch, sentence)
 
-    def _wait(self, view: View, stretch: _Period, said: str = "") -> Verdict:
+    def _wait(self, view: View, stretch: _Period, sentence: str = "") -> Verdict:
         """Ask at the end of the stretch; after it, or where rows count, at every tick."""
         end = None if stretch.over(view) else stretch.until
         due = [when for when in (end, self._last) if when is not None]
         return Verdict.wait(
             min(due, default=None),
             self._share,
-            said,
+            sentence,
             self._sticky,
             watch=True,
             ticks=end is None,
-            supersede=self._terms.supersede,
+            supersede=self._gate.supersede,
         )
 
     @abstractmethod
-    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
+    def _decide(self, view: View, rows: Rows, scores: HeldOutScores) -> Verdict | None:
         """What follows from a comparison at the end of a stretch; None is another stretch."""
 
 
 class _ShadowTrial(_WatchedTrial):
-    def __init__(self, gate: Shadow, length: str | int) -> None:
-        super().__init__(gate, length)
-        self._margin = gate.margin
-
-    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict:
-        judge = Verdict.deploy if found.gain > self._margin else Verdict.reject
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
+    def _decide(self, view: View, rows: Rows, scores: HeldOutScores) -> Verdict:
+        return scores.verdict(scores.gain > self._gate.margin)
 
 
 class _CanaryTrial(_WatchedTrial):
+    _gate: Canary
+
     def __init__(self, gate: Canary) -> None:
         super().__init__(gate, gate.each)
-        self._gate = gate
-        self._sticky = gate.sticky
-        self._step = 0
+        self._sticky, self._step = gate.sticky, 0
 
-    def _begin(self, view: View, said: str = "") -> Verdict:
+    def _begin(self, view: View, sentence: str = "") -> Verdict:
         steps = self._gate.steps
         self._share = steps[self._step]
         self._step += 1
-        told = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
-        return super()._begin(view, f"{told}; {said}" if said else told)
+        step = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
+        return super()._begin(view, f"{step}; {sentence}" if sentence else step)
 
-    def _decide(self, view: View, rows: Rows, found: HeldOutScores) -> Verdict | None:
-        worse = self._is_worse(view, rows, found)
+    def _decide(self, view: View, rows: Rows, scores: HeldOutScores) -> Verdict | None:
+        worse = self._is_worse(view, rows, scores)
         if not worse and self._step < len(self._gate.steps):
             return None
-        judge = Verdict.reject if worse else Verdict.deploy
-        return judge(found.said, challenger=found.challenger, champion=found.champion)
+        return scores.verdict(not worse)
 
-    def _is_worse(self, view: View, rows: Rows, found: HeldOutScores) -> bool:
+    def _is_worse(self, view: View, rows: Rows, scores: HeldOutScores) -> bool:
         gate = self._gate
-        if found.gain >= -gate.margin:
+        if scores.gain >= -gate.margin:
             return False
         if gate.alpha is None:
             return True

@@ -1,17 +1,7 @@
 """When to retrain."""
 
-from backtrain.strategies.triggers import (
-    combinations,
-    data_drift,
-    estimated_drop,
-    forecasts,
-    limits,
-    martingale,
-    performance,
-    recorded,
-    schedules,
-    staleness,
-)
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.triggers.combinations import *
 from backtrain.strategies.triggers.data_drift import *
 from backtrain.strategies.triggers.estimated_drop import *
@@ -23,14 +13,5 @@ from backtrain.strategies.triggers.recorded import *
 from backtrain.strategies.triggers.schedules import *
 from backtrain.strategies.triggers.staleness import *
 
-__all__: list[str] = []
-__all__ += combinations.__all__
-__all__ += data_drift.__all__
-__all__ += estimated_drop.__all__
-__all__ += forecasts.__all__
-__all__ += limits.__all__
-__all__ += martingale.__all__
-__all__ += performance.__all__
-__all__ += recorded.__all__
-__all__ += schedules.__all__
-__all__ += staleness.__all__
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

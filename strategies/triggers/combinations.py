@@ -7,16 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.simulator.asking import (
-    check_setup,
-    instants_of,
-    monitor_of,
-    refuse_other,
-    tuned,
-)
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Reason
+from backtrain.simulator.asking import check_setup, instants_of, monitor_of, refuse_other, tuned
 from backtrain.simulator.parts import AnyTrigger, Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
 from backtrain.simulator.view import View
@@ -39,7 +32,7 @@ class _Combined(Part):
             refuse_inside(type(self).__name__, trigger)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(code, self.triggers))})"
+        return f"{type(self).__name__}({', '.join(map(code, (*self._first(), *self.triggers)))})"
 
     def check_setup(self, setup: Setup) -> None:
         """Hold every part against the setup."""
@@ -50,14 +43,19 @@ class _Combined(Part):
         """The same of tuned triggers; itself where nothing is to be tuned."""
         inner = [tuned(trigger, history) for trigger in self.triggers]
         same = all(new is old for new, old in zip(inner, self.triggers, strict=True))
-        return self if same else self._of(inner)
+        return self if same else type(self)(*self._first(), *inner)
 
-    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
-        return type(self)(*triggers)
+    def _first(self) -> tuple[Any, ...]:
+        """Arguments before the triggers."""
+        return ()
+
+    def _need(self) -> int:
+        """How many of its triggers must fire."""
+        return 1
 
     def monitor(self) -> Monitor:
         """A watch over all of them."""
-        raise NotImplementedError
+        return _Several(self.triggers, self._need())
 
 
 class AnyOf(_Combined):
@@ -71,10 +69,6 @@ class AnyOf(_Combined):
     >>> AnyOf(Every("30D"), EveryRows(5_000))
     AnyOf(Every('30D'), EveryRows(5000))
     """
-
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=1)
 
 
 class AllOf(_Combined):
@@ -91,9 +85,8 @@ class AllOf(_Combined):
     AllOf(Every('7D'), Random(0.5))
     """
 
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=len(self.triggers))
+    def _need(self) -> int:
+        return len(self.triggers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,15 +114,11 @@ class AtLeast(_Combined):
                 f"AtLeast(k={k!r}): give 1 or more, and no more than its {len(triggers)} triggers"
             )
 
-    def __repr__(self) -> str:
-        return f"AtLeast({', '.join(map(code, (self.k, *self.triggers)))})"
+    def _first(self) -> tuple[Any, ...]:
+        return (self.k,)
 
-    def _of(self, triggers: list[AnyTrigger]) -> AnyTrigger:
-        return AtLeast(self.k, *triggers)
-
-    def monitor(self) -> Monitor:
-        """A watch over all of them."""
-        return _Several(self.triggers, need=self.k)
+    def _need(self) -> int:
+        return self.k
 
 
 class _Several:
@@ -204,7 +193,7 @@ class _Inverted:
             self._trainings, self._since = len(view.trainings), None
         if fired:
             return None
-        self._since = self._since or view.now  # a silence that goes on is one reason
+        self._since = self._since or view.now  # when the silence began
         return Reason(self._sentence, raised_at=self._since)
 
 

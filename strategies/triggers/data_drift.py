@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -11,18 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.constraints import (
-    Count,
-    Level,
-    Names,
-    OneOf,
-    RowsWindow,
-    Share,
-    TwoOrMore,
-)
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Reason, Selection
+from backtrain.simulator.constraints import Count, Level, Names, OneOf, RowsWindow, Share, TwoOrMore
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.drift.distances import AT_ONCE, BY_COLUMN, Sample
@@ -35,11 +26,12 @@ from backtrain.strategies.drift.rules import (
     Rule,
     Threshold,
     by_p_value,
+    columns_left,
     columns_of,
     is_categorical,
 )
 from backtrain.strategies.drift.two_sample import Floats, matched, two_proportions
-from backtrain.strategies.triggers.watch import RowsDetector, kept
+from backtrain.strategies.triggers.performance import Detector, when
 
 __all__ = ["FeatureDrift", "MissingDrift", "PredictionDrift"]
 
@@ -119,17 +111,17 @@ class FeatureDrift(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse columns that the stream does not have, and tests that can compare none of them."""
-        found = kept("FeatureDrift", setup.stream.columns, self.exclude)
-        fit = self.comparable(found, setup.stream.X)
+        positions = kept("FeatureDrift", setup.stream.columns, self.exclude)
+        fit = self.comparable(positions, setup.stream.X)
         if not fit or (self.test == "PCA" and len(fit) < 2):
             need = "two columns" if self.test == "PCA" else "a numeric column"
             raise PartError(f"FeatureDrift(test={self.test!r}): needs {need}; use 'auto'")
 
-    def comparable(self, places: Sequence[int], X: Any) -> list[int]:
+    def comparable(self, positions: Sequence[int], X: Any) -> list[int]:
         """Positions of the columns that the test can compare."""
         if not isinstance(X, pd.DataFrame):
-            return list(places)
-        return [place for place in places if self.rule.fits(is_categorical(X.iloc[:, place]))]
+            return list(positions)
+        return [i for i in positions if self.rule.fits(is_categorical(X.iloc[:, i]))]
 
     def monitor(self) -> Monitor:
         """A watch over features."""
@@ -235,10 +227,42 @@ class MissingDrift(Part):
 # --- watches ------------------------------------------------------------------------------------
 
 
+class RowsDetector(Detector):
+    """Looks at the newest rows since the version in force came, when there are more of them."""
+
+    _spec: FeatureDrift | PredictionDrift | MissingDrift
+    _seen = 0
+
+    def restart(self, view: View) -> None:
+        """Begin anew with the first row of the version in force."""
+        self._since = view.model.first_row
+        self.forget()
+
+    def alarm(self, view: View) -> Reason | None:
+        """Look, if there are enough rows and new ones among them."""
+        past = view.past
+        if past - self._since < self._spec.min_rows or past == self._seen:
+            return None
+        self._seen = past
+        rows = slice(max(self._since, past - self._spec.window), past)
+        drift = self.look(view, rows)
+        if drift is None:
+            return None
+        view.reading(*drift.worst_reading())
+        reason = drift.reason(getattr(self._spec, "min_share", 0.0))
+        return reason and replace(reason, since=when(view, rows.start))
+
+    def forget(self) -> None:
+        """Drop what was kept about the former version."""
+        raise NotImplementedError
+
+    def look(self, view: View, rows: slice) -> Found | None:
+        """Compare the newest rows; None where that cannot be done yet."""
+        raise NotImplementedError
+
+
 class _FeatureMonitor(RowsDetector):
-    def __init__(self, spec: FeatureDrift) -> None:
-        super().__init__(spec.window, spec.min_rows, spec.min_share)
-        self._spec = spec
+    _spec: FeatureDrift
 
     def forget(self) -> None:
         self._comparison: DriftTest | None = None
@@ -257,17 +281,17 @@ class _FeatureMonitor(RowsDetector):
             comparison = self._against(view, view.model.selection.take(learnt))
             X = X.iloc[asked] if isinstance(X, pd.DataFrame) else X[asked]
         view.checked()
-        return comparison.look(columns_of(X, self._places(view, X)))
+        return comparison.look(columns_of(X, self._positions(view, X)))
 
     def _against(self, view: View, selection: Selection) -> DriftTest:
         learnt = selection.indices()
-        places = self._places(view, view.X(slice(0, 1)))
+        positions = self._positions(view, view.X(slice(0, 1)))
         sample = Sample(
-            lambda where: columns_of(view.X(learnt[where]), places),
+            lambda where: columns_of(view.X(learnt[where]), positions),
             len(learnt),
             self._spec.max_reference,
         )
-        return self._spec.rule.against(sample, [view.columns[place] for place in places])
+        return self._spec.rule.against(sample, [view.columns[position] for position in positions])
 
     def _of_same_season(
         self, view: View, rows: slice
@@ -280,15 +304,13 @@ class _FeatureMonitor(RowsDetector):
         newest = np.asarray(season(pd.DatetimeIndex(view.event_time(rows))), dtype=np.int64)
         return matched(self._seasons, newest, self._spec.max_reference)
 
-    def _places(self, view: View, X: Any) -> list[int]:
-        found = kept("FeatureDrift", view.columns, self._spec.exclude)
-        return self._spec.comparable(found, X)
+    def _positions(self, view: View, X: Any) -> list[int]:
+        positions = kept("FeatureDrift", view.columns, self._spec.exclude)
+        return self._spec.comparable(positions, X)
 
 
 class _PredictionMonitor(RowsDetector):
-    def __init__(self, spec: PredictionDrift) -> None:
-        super().__init__(spec.window, spec.min_rows)
-        self._rule = spec.rule
+    _spec: PredictionDrift
 
     def forget(self) -> None:
         self._comparison: DriftTest | None = None
@@ -296,51 +318,53 @@ class _PredictionMonitor(RowsDetector):
     def look(self, view: View, rows: slice) -> Found | None:
         served = view.served.within(rows)
         mine = served.version == view.model.version
-        if np.count_nonzero(mine) < self._min_rows:
+        if np.count_nonzero(mine) < self._spec.min_rows:
             return None
-        reference = view.model.reference
-        if reference is None:
+        if (reference := view.model.reference) is None:  # asked last: it costs a fit
             return None
-        told = reference.outcomes
-        if told.score is not None:
-            before, now = told.score, served.score[mine]
-        elif told.classes is None:
-            before, now = told.prediction, served.prediction[mine]
+        outcomes = reference.outcomes
+        if outcomes.score is not None:
+            pair: Any = outcomes.score, served.score[mine]
+        elif outcomes.classes is None:
+            pair = outcomes.prediction, served.prediction[mine]
         else:
-            before = _categories(told.classes[told.prediction])
-            now = _categories(served.prediction[mine])
+            classes = outcomes.classes[outcomes.prediction], served.prediction[mine]
+            pair = (pd.Series(pd.Categorical(labels)) for labels in classes)
+        before, now = pair
         if self._comparison is None:
             sample = Sample(lambda where: [before[where]], len(before), len(before))
-            self._comparison = self._rule.against(sample, ["the prediction"])
+            self._comparison = self._spec.rule.against(sample, ["the prediction"])
         view.checked()
         return self._comparison.look([now])
 
 
 class _MissingMonitor(RowsDetector):
-    def __init__(self, spec: MissingDrift) -> None:
-        super().__init__(spec.window, spec.min_rows, spec.min_share)
-        self._spec = spec
+    _spec: MissingDrift
 
     def forget(self) -> None:
         self._usual: Floats | None = None
 
     def look(self, view: View, rows: slice) -> Found | None:
         spec, learnt = self._spec, view.model.selection
-        places = kept("MissingDrift", view.columns, spec.exclude)
+        positions = kept("MissingDrift", view.columns, spec.exclude)
         if self._usual is None:
-            self._usual = _missing(view.X(learnt.rows), places)
-        now, m = _missing(view.X(rows), places), rows.stop - rows.start
+            self._usual = _missing(view.X(learnt.rows), positions)
+        now, m = _missing(view.X(rows), positions), rows.stop - rows.start
         view.checked()
-        found = two_proportions(self._usual, len(learnt), now, m)
-        names = [f"{view.columns[place]} (missing)" for place in places]
-        return by_p_value(names, found, spec.correction, spec.alpha)
+        p_values = two_proportions(self._usual, len(learnt), now, m)
+        names = [f"{view.columns[position]} (missing)" for position in positions]
+        return by_p_value(names, p_values, spec.correction, spec.alpha)
 
 
-def _missing(X: Any, places: Sequence[int]) -> Floats:
+def _missing(X: Any, positions: Sequence[int]) -> Floats:
     """How many values of each column are missing."""
     missing = X.isna().to_numpy() if isinstance(X, pd.DataFrame) else np.isnan(X)
-    return np.asarray(missing[:, places].sum(axis=0), dtype=np.float64)
+    return np.asarray(missing[:, positions].sum(axis=0), dtype=np.float64)
 
 
-def _categories(labels: NDArray[Any]) -> Any:
-    return pd.Series(pd.Categorical(labels))
+def kept(part: str, columns: Sequence[str], exclude: Sequence[str]) -> list[int]:
+    """Positions of the columns that are not excluded; raises `PartError` where none is left."""
+    positions = columns_left(part, columns, exclude)
+    if not positions:
+        raise PartError(f"{part}(exclude={list(exclude)}): leaves no column to test")
+    return positions

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason, Rows, Selection
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -18,15 +18,11 @@ from backtrain.simulator.constraints import (
     TwoOrMore,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.metrics import METRICS, Outcomes
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Rows, Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
-from backtrain.strategies.triggers.floors import Limit, limit_of, margin_of
-from backtrain.strategies.triggers.performance import Detector
+from backtrain.strategies.triggers.performance import Detector, Floored, Limit
 from backtrain.strategies.triggers.performance_estimates import (
     REGRESSION_METRICS,
     Calibrated,
@@ -41,7 +37,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, repr=False)
-class EstimatedDrop(Part):
+class EstimatedDrop(Floored, Part):
     """When the metric to expect of the newest served rows is bad, or worse than at deployment.
 
     It needs no labels of these rows. Classifiers: confidence-based performance estimation, from
@@ -92,11 +88,6 @@ class EstimatedDrop(Part):
         """Refuse what is not one floor."""
         exactly_one(self, "below", "drop")
 
-    @cached_property
-    def margin(self) -> tuple[float, bool]:
-        """The margin of ``drop``, and whether it is relative."""
-        return margin_of(self.drop)
-
     def check_setup(self, setup: Setup) -> None:
         """Refuse metrics that cannot be estimated for this model."""
         name = setup.metric(self.metric).name
@@ -106,7 +97,7 @@ class EstimatedDrop(Part):
                 f"for regression use one of {', '.join(REGRESSION_METRICS)}"
             )
         if setup.task == "classification" and not setup.gives_probabilities:
-            fitting = [known for known, metric in METRICS.items() if metric.task == setup.task]
+            fitting = [metric.name for metric in METRICS.values() if metric.task == setup.task]
             raise PartError(
                 f"EstimatedDrop({name!r}): {type(setup.model).__name__} has no predict_proba; with "
                 f"a model that has it, {', '.join(fitting)} can be estimated"
@@ -123,7 +114,7 @@ class _Learn:
 
     needs_parent: ClassVar[bool] = False
 
-    told: Outcomes
+    told: Outcomes  # this name is a part of the fit's name and of its seed
     X: Any
     squared: bool
 
@@ -137,10 +128,7 @@ class _Learn:
 
 
 class _EstimatedMonitor(Detector):
-    def __init__(self, spec: EstimatedDrop) -> None:
-        super().__init__()
-        self._spec = spec
-        self._cursor = 0
+    _spec: EstimatedDrop
 
     def restart(self, view: View) -> None:
         self._seen = view.model.first_row
@@ -162,24 +150,22 @@ class _EstimatedMonitor(Detector):
             return None
         metric = view.metric(self._spec.metric)
         if self._limit is None:
-            self._limit = limit_of(self._spec, view, metric)
+            self._limit = self._spec.limit(view, metric)
         value = self._learnt.overall(metric, view.answers(self._newest), self._expect(view))
         view.checked()
-        self._record(view, value)
-        view.reading(value, math.nan if self._limit is None else self._limit.floor)
-        if self._limit is None or not metric.worse(value, self._limit.floor):
+        floor, what = self._limit or (math.nan, "")
+        self._record(view, value, floor)
+        view.reading(value, floor)
+        if not metric.worse(value, floor):
             return None
-        floor, what = self._limit
         return Reason(
             f"estimated {metric.name} {value:.4g} is worse than {what} {floor:.4g}", value, floor
         )
 
     def _take_labels(self, view: View) -> None:
         """Remember which rows of the version have a label now; none is looked at."""
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         rows = weighing(view, new.by(view.model.version).rows)
         self._labelled.append(rows)
         self._labels += len(rows)
@@ -217,24 +203,23 @@ class _EstimatedMonitor(Detector):
             self._learn(view, view.answered(rows).outcomes, rows)
         if self._learnt is None and not self._referred:
             self._referred = True
-            reference = view.model.reference
-            if reference is not None:
+            if (reference := view.model.reference) is not None:
                 self._learn(view, reference.outcomes, reference.rows)
 
-    def _learn(self, view: View, told: Outcomes, rows: Rows) -> None:
+    def _learn(self, view: View, outcomes: Outcomes, rows: Rows) -> None:
         """Where these rows teach nothing (one class only), what was learnt before stands."""
-        X = view.X(rows) if told.classes is None else None
+        X = view.X(rows) if outcomes.classes is None else None
         squared = view.metric(self._spec.metric).name == "RMSE"
         try:
-            self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
+            self._learnt = view.fit(_Learn(outcomes, X, squared), Selection(rows)).estimator
         except FitError:
             return
         self._each = None
 
-    def _record(self, view: View, value: float) -> None:
+    def _record(self, view: View, value: float, floor: float) -> None:
         if self._unrecorded < self._spec.window:
             return
         self._unrecorded = 0
-        floor = float("nan") if self._limit is None else self._limit.floor
-        said = f"estimated {view.metric(self._spec.metric).name} of {len(self._newest)} rows"
-        view.note("estimate", Reason(said, value, floor))
+        name = view.metric(self._spec.metric).name
+        sentence = f"estimated {name} of {len(self._newest)} rows"
+        view.note("estimate", Reason(sentence, value, floor))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.answers import Reason
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -19,21 +20,17 @@ from backtrain.simulator.constraints import (
     Number,
     TwoOrMore,
 )
-from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
+from backtrain.simulator.parts import Monitor
 from backtrain.simulator.view import View
-from backtrain.strategies.triggers.staleness import (
-    Account,
-    untunable,
-    untuned,
-)
-from backtrain.strategies.triggers.tuning_history import DAY, Floats, rehearse
+from backtrain.strategies.triggers.staleness import Account, Tuned
+from backtrain.strategies.triggers.tuning_history import DAY, Rehearsal
+from backtrain.strategies.weighted import Floats
 
 __all__ = ["Forecast", "Learned"]
 
 
 @dataclass(frozen=True, repr=False)
-class Forecast(Part):
+class Forecast(Tuned):
     """When to retrain is expected to cost less than to keep the model, over a horizon.
 
     Fires when ``price + rows * Q(0, 0) < rows * Q(staleness, age)``: the price of a retrain as in
@@ -70,23 +67,18 @@ class Forecast(Part):
     points: TwoOrMore = 12
     line: Annotated[Sequence[Finite], Listed("a list of 3 numbers", exact=3)] | None = None
 
-    def check_parameters(self) -> None:
-        """Keep the line in one form, whether it came from code or from YAML."""
-        keep_numbers(self, "line")
+    tunes: ClassVar[str] = "line"
 
-    def prepare(self, history: View) -> Forecast:
-        """With the regression that the history before ``start`` gives."""
-        if self.line is not None:
-            return self
-        past = rehearse(history, self.points, self)
+    def learn(self, past: Rehearsal) -> tuple[float, ...] | None:
+        """The regression that the history before ``start`` gives."""
         levels, ages = past.levels(self.window, self.min_labels), past.ages()
         np.fill_diagonal(levels, 0.0)  # nothing is known of a new model
         ahead = past.ahead(self.horizon)
         seen = ~np.isnan(levels) & ~np.isnan(ahead)
         if not seen.any():
-            raise untunable(self, "line", history)
+            return None
         inputs = np.column_stack([levels[seen], ages[seen]])
-        return replace(self, line=_quantile_line(inputs, ahead[seen], self.quantile))
+        return _quantile_line(inputs, ahead[seen], self.quantile)
 
     def monitor(self) -> Monitor:
         """An account of the newest losses, and a count of rows."""
@@ -94,22 +86,18 @@ class Forecast(Part):
         return Account(lambda account, view: self._judge(account, view, traffic), self.window)
 
     def _judge(self, account: Account, view: View, traffic: _Traffic) -> Reason | None:
-        if self.line is None:
-            raise untuned(self)
+        fresh, by_level, by_day = self.tuned()
         lost = account.level(self.min_labels)
         if np.isnan(lost):
             return None
-        fresh, by_level, by_day = self.line
         rows, price = traffic(view), view.prices.training(len(view.model.selection))
         kept = rows * (fresh + by_level * lost + by_day * age_of(view))
         renewed = price + rows * fresh
         view.reading(kept, renewed)
         if not renewed < kept:
             return None
-        said = (
-            f"for {self.horizon}, keeping is forecast to cost {kept:.4g}, a retrain {renewed:.4g}"
-        )
-        return Reason(said, kept, renewed)
+        costs = f"keeping is forecast to cost {kept:.4g}, a retrain {renewed:.4g}"
+        return Reason(f"for {self.horizon}, {costs}", kept, renewed)
 
 
 class _Traffic:
@@ -127,17 +115,16 @@ class _Traffic:
 
 
 @dataclass(frozen=True, repr=False)
-class Learned(Part):
+class Learned(Tuned):
     """When a classifier, taught by the oracle on the history before ``start``, says so.
 
     It knows the staleness now (as in `StalenessCost`), the staleness accumulated (as in
     `CumulativeStaleness`) and the age of the version in force, and fires where ``weights[0] +
     weights[1] * staleness + weights[2] * accumulated + weights[3] * days > 0``: a logistic
     regression. Its lessons are all pairs of an instant and a model trained by then: whether the
-    cheapest schedule in hindsight trains there, and the money that this gains, which is the weight
-    of the lesson. Its weights of the three are 0 or more: a staler or older model is never less
-    due. After ``start`` nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD
-    2026).
+    oracle trains there, and the money that this gains, which is the weight of the lesson. Its
+    weights of the three are 0 or more: a staler or older model is never less due. After ``start``
+    nothing is learnt. In the style of Yang & Mathioudakis (ECML PKDD 2026).
 
     Parameters
     ----------
@@ -157,42 +144,35 @@ class Learned(Part):
     points: TwoOrMore = 12
     weights: Annotated[Sequence[Finite], Listed("a list of 4 numbers", exact=4)] | None = None
 
-    def check_parameters(self) -> None:
-        """Keep the weights in one form, whether they came from code or from YAML."""
-        keep_numbers(self, "weights")
+    tunes: ClassVar[str] = "weights"
 
-    def prepare(self, history: View) -> Learned:
-        """With the classifier that the oracle teaches before ``start``."""
-        if self.weights is not None:
-            return self
-        past = rehearse(history, self.points, self)
+    def learn(self, past: Rehearsal) -> tuple[float, ...] | None:
+        """The classifier that the oracle teaches before ``start``."""
         levels, totals = past.levels(self.window, self.min_labels), past.totals()
         if np.isnan(levels).all():
-            raise untunable(self, "weights", history)
-        for known in (levels, totals):
-            np.fill_diagonal(known, 0.0)  # a new model: to train again would gain nothing
+            return None
+        for statistic in (levels, totals):
+            np.fill_diagonal(statistic, 0.0)  # a new model: to train again would gain nothing
         seen = ~np.isnan(levels)
         inputs = np.column_stack([levels[seen], totals[seen], past.ages()[seen]])
-        return replace(self, weights=_classifier(inputs, past.gains()[seen]))
+        return _classifier(inputs, past.gains()[seen])
 
     def monitor(self) -> Monitor:
         """An account of all losses."""
         return Account(self._judge, self.window)
 
     def _judge(self, account: Account, view: View) -> Reason | None:
-        if self.weights is None:
-            raise untuned(self)
+        weights = self.tuned()
         inputs = [1.0, account.level(self.min_labels), account.total, age_of(view)]
-        score = float(np.dot(self.weights, inputs))
+        score = float(np.dot(weights, inputs))
         with np.errstate(over="ignore"):
             chance = 1 / (1 + float(np.exp(-score)))
         view.reading(chance, 0.5)
         if not score > 0:
             return None
-        said = (
-            f"staleness {inputs[1]:.4g} a row, {inputs[2]:.4g} in all, after {inputs[3]:.4g} days"
-        )
-        return Reason(f"{said}: the classifier says retrain", chance, 0.5)
+        lost = f"staleness {inputs[1]:.4g} a row, {inputs[2]:.4g} in all"
+        sentence = f"{lost}, after {inputs[3]:.4g} days: the classifier says retrain"
+        return Reason(sentence, chance, 0.5)
 
 
 # --- learning -----------------------------------------------------------------------------------
@@ -212,14 +192,14 @@ def _quantile_line(inputs: Floats, target: Floats, quantile: float) -> tuple[flo
     # Rounded, so that the last bit of a sum does not decide between lines that are equally good.
     X, y = np.round(inputs / scale, 9), np.round(target / unit, 9)
     n, p = X.shape
-    found = linprog(
+    solution = linprog(
         np.concatenate([[0], np.full(p, 1e-6 * n), np.full(n, quantile), np.full(n, 1 - quantile)]),
         A_eq=sparse.hstack([np.ones((n, 1)), X, sparse.eye(n), -sparse.eye(n)], format="csc"),
         b_eq=y,
         bounds=[(None, None)] + [(0, None)] * (p + 2 * n),
         method="highs",
     ).x
-    return (float(found[0]) * unit, *(found[1 : p + 1] * unit / scale).tolist())
+    return (float(solution[0]) * unit, *(solution[1 : p + 1] * unit / scale).tolist())
 
 
 def _classifier(inputs: Floats, gains: Floats) -> tuple[float, ...]:
@@ -246,9 +226,9 @@ def _classifier(inputs: Floats, gains: Floats) -> tuple[float, ...]:
         return float(value), penalty * w - (weight * expit(-margin)) @ signed
 
     bounds = [(None, None)] + [(0, None)] * inputs.shape[1]
-    found = minimize(loss, np.zeros(X.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
-    slopes = found[1:] / scaler.scale_
-    return (float(found[0] - slopes @ scaler.mean_), *slopes.tolist())
+    minimum = minimize(loss, np.zeros(X.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    slopes = minimum[1:] / scaler.scale_
+    return (float(minimum[0] - slopes @ scaler.mean_), *slopes.tolist())
 
 
 def _scale(values: Floats) -> NDArray[np.float64]:
@@ -260,9 +240,3 @@ def _scale(values: Floats) -> NDArray[np.float64]:
 def age_of(view: View) -> float:
     """Days since the version in force was decided on."""
     return (view.at - view.model.decided_at.value) / DAY
-
-
-def keep_numbers(part: Part, name: str) -> None:
-    """Keep a parameter as a tuple of floats, unless it is None."""
-    if (values := getattr(part, name)) is not None:
-        object.__setattr__(part, name, tuple(map(float, values)))

@@ -9,11 +9,10 @@ from typing import Literal
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
+from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.asking import monitor_of
 from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import AnyTrigger, Monitor
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.combinations import Wrapped
 
@@ -109,11 +108,8 @@ class _Warming:
     def _count(self, view: View) -> None:
         """Count new labels of rows that were served since then; older labels are of older rows."""
         new = view.arrived(self._cursor)
-        self._cursor, rows = new.cursor, new.rows
-        if isinstance(rows, slice):
-            self._labels += max(0, rows.stop - max(rows.start, self._first_row))
-        else:
-            self._labels += int((rows >= self._first_row).sum())
+        self._cursor = new.cursor
+        self._labels += int((Selection(new.rows).indices() >= self._first_row).sum())
 
     def _is_warm(self, view: View) -> bool:
         spec = self._spec

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.constraints import FixedOffset, Level, Seed, ShareAboveZero
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
@@ -103,9 +101,7 @@ class Martingale(Part):
 
 
 class _MartingaleMonitor(Detector):
-    def __init__(self, spec: Martingale) -> None:
-        super().__init__()
-        self._spec = spec
+    _spec: Martingale
 
     def restart(self, view: View) -> None:
         self._next = view.model.first_row
@@ -128,8 +124,8 @@ class _MartingaleMonitor(Detector):
         if highest < -math.log(self._spec.alpha):
             return None
         what = "losses have risen" if self._spec.of == "loss" else "scores have changed"
-        said = f"{what}: the martingale reached {reached:.4g} after {self._ranks.n} rows"
-        return Reason(said, reached, 1 / self._spec.alpha)
+        sentence = f"{what}: the martingale reached {reached:.4g} after {self._ranks.n} rows"
+        return Reason(sentence, reached, 1 / self._spec.alpha)
 
     def _scores(self, view: View) -> Floats:
         served, first = view.served, self._next
@@ -139,7 +135,7 @@ class _MartingaleMonitor(Detector):
 
     def _losses(self, view: View) -> Floats:
         """Losses of the rows up to the first one that still waits for its label."""
-        found, waits = [np.empty(0, dtype=np.int64)], False
+        rows, waits = [np.empty(0, dtype=np.int64)], False
         while self._next < view.past and not waits:  # in blocks: many may stand behind it
             block = slice(self._next, min(self._next + _BLOCK, view.past))
             taken, out = self._sorted_out(view, block)
@@ -147,22 +143,21 @@ class _MartingaleMonitor(Detector):
             waiting = np.flatnonzero(own & ~taken & ~out)
             waits = len(waiting) > 0
             stop = int(waiting[0]) if waits else len(own)
-            found.append(block.start + np.flatnonzero((own & taken)[:stop]))
+            rows.append(block.start + np.flatnonzero((own & taken)[:stop]))
             self._next += stop
-        losses: Floats = view.answered(np.concatenate(found)).loss
-        return losses
+        return view.answered(np.concatenate(rows)).loss
 
     def _sorted_out(self, view: View, block: slice) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows of a block have their label in time, and which are too late for it."""
-        known = Selection(view.labelled.among(block)).indices()
+        labelled = Selection(view.labelled.among(block)).indices()
         taken = np.zeros(block.stop - block.start, dtype=bool)
         wait = self._spec.wait
         if wait is None:
-            taken[known - block.start] = True
+            taken[labelled - block.start] = True
             return taken, np.zeros_like(taken)
         event = view.event_time(block).astype(np.int64)
-        took = view.answered(known).label_time.astype(np.int64) - event[known - block.start]
-        taken[known - block.start] = took <= wait
+        took = view.answered(labelled).label_time.astype(np.int64) - event[labelled - block.start]
+        taken[labelled - block.start] = took <= wait
         return taken, ~taken & (event + wait <= view.at)
 
 
@@ -195,17 +190,17 @@ class Ranks:
         return np.concatenate([self._block(values[i : i + _BLOCK]) for i in blocks])
 
     def _block(self, values: Floats) -> Floats:
-        n, place = self.n, np.arange(len(values))
+        n, position = self.n, np.arange(len(values))
         before = (self._older, self._newest)
-        upto = sum(known.searchsorted(values, side="right") for known in before)
-        above, equal = n - upto, upto - sum(known.searchsorted(values) for known in before)
-        earlier = place[:, None] > place
+        upto = sum(ranked.searchsorted(values, side="right") for ranked in before)
+        above, equal = n - upto, upto - sum(ranked.searchsorted(values) for ranked in before)
+        earlier = position[:, None] > position
         above += (earlier & (values > values[:, None])).sum(axis=1)
         equal += (earlier & (values == values[:, None])).sum(axis=1) + 1
         self._newest = _merged(self._newest, np.sort(values))
         if len(self._newest) >= _MANY:
             self._older, self._newest = _merged(self._older, self._newest), np.empty(0)
-        p: Floats = (above + self._random.random(len(values)) * equal) / (n + place + 1)
+        p: Floats = (above + self._random.random(len(values)) * equal) / (n + position + 1)
         return p
 
 

@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import (
     Count,
     Finite,
@@ -22,18 +23,11 @@ from backtrain.simulator.constraints import (
     OneOf,
     exactly_one,
 )
-from backtrain.simulator.errors import PartError
-from backtrain.simulator.metrics import Metric
+from backtrain.simulator.metrics import Metric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.texts import code
 from backtrain.simulator.view import Arrived, View
-from backtrain.strategies.triggers.floors import (
-    Limit,
-    limit_of,
-    limit_under,
-    margin_of,
-)
 from backtrain.strategies.weighted import chance_larger, estimate, weighing
 
 __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
@@ -42,13 +36,16 @@ __all__ = ["Detector", "ErrorDrift", "PerformanceDrop"]
 class Detector:
     """A monitor of the version in force, whose alarm stays on.
 
-    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`).
+    Subclasses say what to do with a new version (`restart`) and what is wrong now (`alarm`). A
+    part that is given is kept as ``_spec``, for its parameters.
     """
 
     latching: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, spec: Any = None) -> None:
+        self._spec = spec
         self._version: int | None = None
+        self._cursor = 0
 
     def fires(self, view: View) -> Reason | None:
         """Return what is wrong now."""
@@ -65,14 +62,61 @@ class Detector:
         """Take in what is new, and say what is wrong now. Called at every tick."""
         raise NotImplementedError
 
+    def _new_labels(self, view: View) -> Arrived | None:
+        """The labels that have arrived since this was called last; None where there are none."""
+        if view.arrivals == self._cursor:
+            return None
+        new = view.arrived(self._cursor)
+        self._cursor = new.cursor
+        return new
+
 
 def when(view: View, row: int) -> pd.Timestamp:
     """Event time of a past row."""
     return pd.Timestamp(view.event_time(slice(row, row + 1))[0])
 
 
+# --- performance ---------------------------------------------------------------------------------
+
+
+class Limit(NamedTuple):
+    """What a metric may not fall below (or, for errors, rise above), and what that is called."""
+
+    floor: float
+    what: str
+
+
+class Floored:
+    """A trigger that holds a metric against a floor, or against the reference and a margin."""
+
+    below: float | None
+    drop: float | str | None
+
+    @cached_property
+    def margin(self) -> tuple[float, bool]:
+        """The margin that ``drop`` stands for, and whether it is relative."""
+        if isinstance(self.drop, str):
+            return float(self.drop.strip().removesuffix("%")) / 100, True
+        return float(self.drop or 0), False
+
+    def limit(self, view: View, metric: Metric) -> Limit | None:
+        """The floor for the version in force; None where that has no reference."""
+        if self.below is not None:
+            return Limit(self.below, "the floor")
+        reference = view.model.reference
+        return None if reference is None else self.limit_under(metric, reference.outcomes)
+
+    def limit_under(self, metric: Metric, reference: Outcomes) -> Limit:
+        """The metric of reference rows, less the margin."""
+        usual = metric(reference)
+        margin, relative = self.margin
+        gap = margin * abs(usual) if relative else margin
+        floor = usual - gap if metric.greater_is_better else usual + gap
+        return Limit(floor, f"the reference {usual:.4g} by {self.drop}:")
+
+
 @dataclass(frozen=True, repr=False)
-class PerformanceDrop(Part):
+class PerformanceDrop(Floored, Part):
     """When the metric of the newest arrived labels is bad, or worse than it was at deployment.
 
     Give one of ``below``, ``drop`` and ``test``. Whether smaller or larger is worse follows from
@@ -123,11 +167,6 @@ class PerformanceDrop(Part):
             raise PartError("PerformanceDrop(group=..., test=...): give below= or drop= instead")
         exactly_one(self, "below", "drop", "test")
 
-    @cached_property
-    def margin(self) -> tuple[float, bool]:
-        """The margin of ``drop``, and whether it is relative."""
-        return margin_of(self.drop)
-
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give, and groups that are not there."""
         setup.metric(self.metric)
@@ -142,10 +181,10 @@ class PerformanceDrop(Part):
 class _PerformanceMonitor(Detector):
     """Keeps a window for each group; without groups there is one, None."""
 
+    _spec: PerformanceDrop
+
     def __init__(self, spec: PerformanceDrop) -> None:
-        super().__init__()
-        self._spec = spec
-        self._cursor = 0
+        super().__init__(spec)
         self._windows: dict[Any, deque[int]] = {}
         self._values: dict[Any, float] = {}
 
@@ -155,10 +194,8 @@ class _PerformanceMonitor(Detector):
             self._windows, self._values = {}, {}
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         if self._spec.versions == "in force":
             new = new.by(view.model.version)
         rows = weighing(view, new.rows)
@@ -171,25 +208,21 @@ class _PerformanceMonitor(Detector):
                 continue
             window = view.answered(np.fromiter(held, dtype=np.int64, count=len(held)))
             if self._spec.test is not None:
-                found = self._tested(view, window, self._spec.test)
-                return found and replace(found, since=when(view, held[0]))
+                reason = self._tested(view, window, self._spec.test)
+                return reason and replace(reason, since=when(view, held[0]))
             self._values[group] = metric(window.outcomes)
         return self._worst(view, metric)
 
     def _take(self, view: View, rows: NDArray[np.int64]) -> list[Any]:
         """Put new rows into their windows; returns the groups that have some."""
-        most = self._spec.window
-        if self._spec.group is None:
-            self._windows.setdefault(None, deque(maxlen=most)).extend(rows.tolist())
-            return [None]
-        groups = view.group(rows).tolist()
+        groups = [None] * len(rows) if self._spec.group is None else view.group(rows).tolist()
         for group, row in zip(groups, rows.tolist(), strict=True):
-            self._windows.setdefault(group, deque(maxlen=most)).append(row)
+            self._windows.setdefault(group, deque(maxlen=self._spec.window)).append(row)
         return list(dict.fromkeys(groups))
 
     def _worst(self, view: View, metric: Metric) -> Reason | None:
         """The group that is furthest beyond its floor; of equals the first."""
-        found, furthest = None, -math.inf
+        worst, furthest = None, -math.inf
         for group, value in self._values.items():
             if group not in self._floors:
                 self._floors[group] = self._floor(view, metric, group)
@@ -197,28 +230,27 @@ class _PerformanceMonitor(Detector):
                 continue
             beyond = limit.floor - value if metric.greater_is_better else value - limit.floor
             if beyond > furthest:
-                found, furthest = (group, value, limit), beyond
-        if found is None:
+                worst, furthest = (group, value, limit), beyond
+        if worst is None:
             return None
-        group, value, (floor, what) = found
+        group, value, (floor, what) = worst
         view.reading(value, floor)
         if not metric.worse(value, floor):
             return None
         whose = "" if self._spec.group is None else f"group {group!r}: "
-        said = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
-        return Reason(said, value, floor, when(view, self._windows[group][0]))
+        sentence = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+        return Reason(sentence, value, floor, when(view, self._windows[group][0]))
 
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
         """What a group must not fall below; None where there is no reference."""
         if group is None or self._spec.below is not None:
-            return limit_of(self._spec, view, metric)
-        reference = view.model.reference
-        if reference is None:
+            return self._spec.limit(view, metric)
+        if (reference := view.model.reference) is None:
             return None
         mine = (view.group(reference.rows) == group) & (view.weight(reference.rows) > 0)
         if mine.sum() < self._spec.min_labels:
             return None
-        return limit_under(self._spec, metric, pick(reference.outcomes, mine))
+        return self._spec.limit_under(metric, pick(reference.outcomes, mine))
 
     def _tested(self, view: View, window: Arrived, level: float) -> Reason | None:
         reference = view.model.reference
@@ -230,8 +262,8 @@ class _PerformanceMonitor(Detector):
         view.reading(chance, level)
         if not chance < level:
             return None
-        said = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
-        return Reason(f"{said} (p = {chance:.2g})", chance, level)
+        sentence = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
+        return Reason(f"{sentence} (p = {chance:.2g})", chance, level)
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -267,6 +299,11 @@ class ErrorDrift(Part):
 
     def check_parameters(self) -> None:
         """Refuse options that the detector does not take."""
+        if not isinstance(self.options, Mapping):
+            raise PartError(
+                f"ErrorDrift({self.detector!r}, options={code(self.options)}): give a mapping from "
+                "names to values, such as {'delta': 0.01}"
+            )
         try:
             detector = self.build()
             for loss in (True, False) * 50:  # some look at their options only then
@@ -300,11 +337,8 @@ class ErrorDrift(Part):
 
 
 class _ErrorMonitor(Detector):
-    def __init__(self, spec: ErrorDrift) -> None:
-        super().__init__()
-        self._spec = spec
-        self._cursor = 0
-        self._dated: tuple[int, int] | None = None
+    _spec: ErrorDrift
+    _dated: tuple[int, int] | None = None
 
     def restart(self, view: View) -> None:
         self._detector = self._spec.build()
@@ -312,22 +346,25 @@ class _ErrorMonitor(Detector):
         self._before, self._count = 0.0, 0
 
     def alarm(self, view: View) -> Reason | None:
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
-        found = None
-        for loss in self._losses(view, new).tolist():
-            self._remember(loss)
+        reason = None
+        rows = weighing(view, new.by(view.model.version).rows)
+        for loss in view.answered(rows).loss.tolist():
+            if len(self._newest) == _NEWEST:
+                self._before += self._newest[0]
+                self._count += 1
+            self._newest.append(loss)
             self._detector.update(bool(loss) if self._spec.detector in _BINARY else loss)
             if self._detector.drift_detected:
-                found = self._risen() or found
-        self._show(view)
+                reason = self._risen() or reason
+        if self._count:
+            view.reading(*self._means())
         alarm = view.model.version, len(view.trainings)
-        if found is None or alarm == self._dated:  # an alarm that stays on has its date
-            return found
+        if reason is None or alarm == self._dated:  # an alarm that stays on has its date
+            return reason
         self._dated = alarm
-        return replace(found, since=self._began(view))
+        return replace(reason, since=self._began(view))
 
     def _began(self, view: View) -> pd.Timestamp:
         """Where the losses are lowest against their mean so far: the CUSUM estimate of a rise.
@@ -340,30 +377,12 @@ class _ErrorMonitor(Detector):
         lowest = int(np.argmin(np.cumsum(loss - loss.mean())))
         return when(view, rows[min(lowest + 1, len(rows) - 1)])
 
-    @staticmethod
-    def _losses(view: View, new: Arrived) -> NDArray[np.float64]:
-        """Those of rows that the version in force answered, and that weigh anything."""
-        rows = weighing(view, new.by(view.model.version).rows)
-        return view.answered(rows).loss
-
-    def _remember(self, loss: float) -> None:
-        if len(self._newest) == _NEWEST:
-            self._before += self._newest[0]
-            self._count += 1
-        self._newest.append(loss)
-
-    def _show(self, view: View) -> None:
-        """Show the mean of the newest losses beside that of all before them."""
-        if self._count:
-            view.reading(*self._means())
-
     def _means(self) -> tuple[float, float]:
+        """Mean of the newest losses, and of all before them."""
         return sum(self._newest) / len(self._newest), self._before / self._count
 
     def _risen(self) -> Reason | None:
-        if not self._count:
-            return None
-        now, usual = self._means()
+        now, usual = self._means() if self._count else (0.0, 0.0)
         if now <= usual:
             return None
         return Reason(

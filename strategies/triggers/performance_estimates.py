@@ -25,17 +25,17 @@ REGRESSION_METRICS = ("MAE", "RMSE")
 class Estimator:
     """What to expect of each row by itself, and of a metric of many: rows need be asked once."""
 
-    def each(self, told: Outcomes, X: Any) -> Floats:
+    def each(self, outcomes: Outcomes, X: Any) -> Floats:
         """What to expect of each row, shape (n, ...); whatever stands as label."""
         raise NotImplementedError
 
-    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+    def overall(self, metric: Metric, outcomes: Outcomes, each: Floats) -> float:
         """The metric to expect on rows, given what to expect of each."""
         raise NotImplementedError
 
-    def estimate(self, metric: Metric, told: Outcomes, X: Any = None) -> float:
+    def estimate(self, metric: Metric, outcomes: Outcomes, X: Any = None) -> float:
         """The metric to expect on rows whose labels are not known; whatever stands as label."""
-        return self.overall(metric, told, self.each(told, X))
+        return self.overall(metric, outcomes, self.each(outcomes, X))
 
 
 # --- classification -----------------------------------------------------------------------------
@@ -50,95 +50,95 @@ class Calibrated(Estimator):
 
     Parameters
     ----------
-    told : Outcomes
+    outcomes : Outcomes
         Labels beside answers, with scores or, for more than two classes, probabilities.
 
-    >>> told = Outcomes(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]),
-    ...                 np.array([0.2, 0.3, 0.6, 0.9]), classes=np.array(["no", "yes"]))
-    >>> Calibrated(told).chances(told)[:, 1].tolist()
+    >>> outcomes = Outcomes(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]),
+    ...                     np.array([0.2, 0.3, 0.6, 0.9]), classes=np.array(["no", "yes"]))
+    >>> Calibrated(outcomes).chances(outcomes)[:, 1].tolist()
     [0.0, 0.5, 0.5, 1.0]
     """
 
-    def __init__(self, told: Outcomes) -> None:
+    def __init__(self, outcomes: Outcomes) -> None:
         from sklearn.isotonic import IsotonicRegression
 
-        told = one_against_rest(told)
-        assert told.classes is not None
-        self.classes_ = np.arange(len(told.classes))
-        which = self.classes_ if told.positive < 0 else [told.positive]
+        outcomes = one_against_rest(outcomes)
+        assert outcomes.classes is not None
+        self.classes_ = np.arange(len(outcomes.classes))
+        which = self.classes_ if outcomes.positive < 0 else [outcomes.positive]
         self._curves = [
             IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
-                said, told.label == place, sample_weight=told.weight
+                probability, outcomes.label == label, sample_weight=outcomes.weight
             )
-            for said, place in zip(_said(told), which, strict=True)
+            for probability, label in zip(_probabilities(outcomes), which, strict=True)
         ]
 
-    def chances(self, told: Outcomes) -> Floats:
+    def chances(self, outcomes: Outcomes) -> Floats:
         """Chance of each class, shape (n, k); where there is a positive class, of it last."""
-        curves = zip(self._curves, _said(told), strict=True)
-        found = np.column_stack([curve.predict(said) for curve, said in curves])
-        if told.positive >= 0:
-            return np.column_stack((1 - found[:, 0], found[:, 0]))
-        assert told.probability is not None
-        total = found.sum(axis=1, keepdims=True)
-        return np.where(total > 0, found / np.where(total > 0, total, 1), told.probability)
+        curves = zip(self._curves, _probabilities(outcomes), strict=True)
+        chances = np.column_stack([curve.predict(values) for curve, values in curves])
+        if outcomes.positive >= 0:
+            return np.column_stack((1 - chances[:, 0], chances[:, 0]))
+        assert outcomes.probability is not None
+        total = chances.sum(axis=1, keepdims=True)
+        return np.where(total > 0, chances / np.where(total > 0, total, 1), outcomes.probability)
 
-    def predict(self, told: Outcomes) -> NDArray[np.int64]:
+    def predict(self, outcomes: Outcomes) -> NDArray[np.int64]:
         """The likeliest class of each row, shape (n,)."""
-        return np.asarray(self.chances(told).argmax(axis=1))
+        return np.asarray(self.chances(outcomes).argmax(axis=1))
 
-    def each(self, told: Outcomes, X: Any = None) -> Floats:
+    def each(self, outcomes: Outcomes, X: Any = None) -> Floats:
         """Chance of each class."""
-        return self.chances(told)
+        return self.chances(outcomes)
 
-    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+    def overall(self, metric: Metric, outcomes: Outcomes, each: Floats) -> float:
         """The metric of all classes that the rows may be of."""
-        return metric(expected(one_against_rest(told), each))
+        return metric(expected(one_against_rest(outcomes), each))
 
 
-def one_against_rest(told: Outcomes) -> Outcomes:
+def one_against_rest(outcomes: Outcomes) -> Outcomes:
     """Where there is a positive class: 1 for it and 0 for whatever else, also as predictions."""
-    if told.positive < 0:
-        return told
+    if outcomes.positive < 0:
+        return outcomes
     return replace(
-        told,
-        label=(told.label == told.positive).astype(np.int64),
-        prediction=(told.prediction == told.positive).astype(np.int64),
+        outcomes,
+        label=(outcomes.label == outcomes.positive).astype(np.int64),
+        prediction=(outcomes.prediction == outcomes.positive).astype(np.int64),
         probability=None,
         classes=np.array([0, 1]),
         positive=1,
     )
 
 
-def expected(told: Outcomes, chances: Floats) -> Outcomes:
+def expected(outcomes: Outcomes, chances: Floats) -> Outcomes:
     """Every row once for each class that it may be, weighted by the chance of that class.
 
     Any metric of these rows is the ratio of expectations that CBPE estimates: with two classes,
     true positives are the sum of c over predicted positives, and so on.
     """
     n, k = chances.shape
-    weight = chances if told.weight is None else chances * told.weight[:, None]
-    each = pick(told, np.repeat(np.arange(n), k))
+    weight = chances if outcomes.weight is None else chances * outcomes.weight[:, None]
+    each = pick(outcomes, np.repeat(np.arange(n), k))
     return replace(each, label=np.tile(np.arange(k), n), weight=weight.ravel())
 
 
-def accuracy_error(told: Outcomes, chances: Floats) -> float:
+def accuracy_error(outcomes: Outcomes, chances: Floats) -> float:
     """Standard error of the accuracy of n rows around what is expected: sqrt(sum c (1-c)) / n.
 
     c is the chance that the answer is right. What the calibration does not know is not in it.
     """
-    right = chances[np.arange(len(told)), one_against_rest(told).prediction]
-    weight = np.ones(len(told)) if told.weight is None else told.weight
+    right = chances[np.arange(len(outcomes)), one_against_rest(outcomes).prediction]
+    weight = np.ones(len(outcomes)) if outcomes.weight is None else outcomes.weight
     return float(np.sqrt((weight**2 * right * (1 - right)).sum()) / weight.sum())
 
 
-def _said(told: Outcomes) -> list[Floats]:
+def _probabilities(outcomes: Outcomes) -> list[Floats]:
     """Probabilities to calibrate, one array a curve."""
-    if told.positive >= 0:
-        assert told.score is not None
-        return [told.score]
-    assert told.probability is not None
-    return list(told.probability.T)
+    if outcomes.positive >= 0:
+        assert outcomes.score is not None
+        return [outcomes.score]
+    assert outcomes.probability is not None
+    return list(outcomes.probability.T)
 
 
 # --- regression ---------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class ErrorModel(Estimator):
 
     Parameters
     ----------
-    told : Outcomes
+    outcomes : Outcomes
         Labels beside answers.
     X : ndarray or DataFrame of shape (n, p)
         Features of the same rows.
@@ -161,37 +161,37 @@ class ErrorModel(Estimator):
         Of the boosting.
     """
 
-    def __init__(self, told: Outcomes, X: Any, squared: bool, seed: int) -> None:
+    def __init__(self, outcomes: Outcomes, X: Any, squared: bool, seed: int) -> None:
         from sklearn.ensemble import HistGradientBoostingRegressor
 
-        error = np.abs(told.label - told.prediction)
+        error = np.abs(outcomes.label - outcomes.prediction)
         self._boosting = HistGradientBoostingRegressor(early_stopping=False, random_state=seed)
         self._boosting.fit(
-            _design(X, told), error**2 if squared else error, sample_weight=told.weight
+            _design(X, outcomes), error**2 if squared else error, sample_weight=outcomes.weight
         )
 
-    def predict(self, told: Outcomes, X: Any) -> Floats:
+    def predict(self, outcomes: Outcomes, X: Any) -> Floats:
         """Error to expect of each row, shape (n,)."""
-        return np.asarray(np.maximum(self._boosting.predict(_design(X, told)), 0.0))
+        return np.asarray(np.maximum(self._boosting.predict(_design(X, outcomes)), 0.0))
 
-    def each(self, told: Outcomes, X: Any) -> Floats:
+    def each(self, outcomes: Outcomes, X: Any) -> Floats:
         """Error to expect of each row."""
-        return self.predict(told, X)
+        return self.predict(outcomes, X)
 
-    def overall(self, metric: Metric, told: Outcomes, each: Floats) -> float:
+    def overall(self, metric: Metric, outcomes: Outcomes, each: Floats) -> float:
         """The MAE or RMSE of such errors."""
-        if told.weight is not None and not told.weight.any():
+        if outcomes.weight is not None and not outcomes.weight.any():
             return float("nan")
-        mean = float(np.average(each, weights=told.weight))
+        mean = float(np.average(each, weights=outcomes.weight))
         return mean if metric.name == "MAE" else mean**0.5
 
 
-def _design(X: Any, told: Outcomes) -> Floats:
+def _design(X: Any, outcomes: Outcomes) -> Floats:
     """Features and answers as floats; a category counts by its place, a missing one is missing."""
     if isinstance(X, pd.DataFrame):
-        columns = [X.iloc[:, place] for place in range(X.shape[1])]
+        columns = [X.iloc[:, position] for position in range(X.shape[1])]
         X = np.column_stack([_numbers(column) for column in columns])
-    return np.column_stack((X, told.prediction))
+    return np.column_stack((X, outcomes.prediction))
 
 
 def _numbers(column: pd.Series) -> Floats:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
 from backtrain.datasets.times import read_both_times
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Dates
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.texts import code
 from backtrain.strategies.triggers.schedules import OnDates
 
 __all__ = ["Recorded"]
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 class Table:
@@ -30,10 +31,16 @@ class Table:
 
     def __init__(self, values: Any) -> None:
         if not isinstance(values, pd.DataFrame):
-            values = np.array(values)
-            if values.ndim != 1:
-                raise PartError("Recorded(predictions): give a path, a DataFrame or an array (n,)")
-            values = pd.DataFrame({"prediction": values})
+            try:
+                array = np.array(values)
+            except ValueError:  # lists of several lengths
+                array = np.empty((0, 0))
+            if array.ndim != 1:
+                raise PartError(
+                    f"Recorded(predictions={code(values)}): give a path, a DataFrame or an array "
+                    "of shape (n,)"
+                )
+            values = pd.DataFrame({"prediction": array})
         self.frame: pd.DataFrame = values.copy()
 
     def __repr__(self) -> str:
@@ -82,7 +89,7 @@ class Recorded(Part):
             object.__setattr__(self, "predictions", str(self.predictions))
         elif not isinstance(self.predictions, Table):
             object.__setattr__(self, "predictions", Table(self.predictions))
-        times = sorted({to_timestamp(date, "Recorded(dates)") for date in self.dates})
+        times = sorted({to_timestamp(date, "dates") for date in self.dates})
         object.__setattr__(self, "dates", tuple(str(t).removesuffix(" 00:00:00") for t in times))
 
     def instants(self) -> NDArray[np.int64]:
@@ -95,11 +102,11 @@ class Recorded(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse predictions that do not cover every served row, or lack what the loss needs."""
-        told = self.answers(setup)
+        answers = self.answers(setup)
         if not setup.row_loss.needs_probability:
             return
         several = _is_several(setup)
-        if (told.probability if several else told.score) is None:
+        if (answers.probability if several else answers.score) is None:
             needed = ", ".join(map(repr, _probabilities(setup))) if several else "'score'"
             raise PartError(
                 f"{self!r}: loss={setup.row_loss.name!r} needs probabilities; add {needed}"
@@ -111,9 +118,10 @@ class Recorded(Part):
             table = self._table()
             if "prediction" not in table:
                 raise PartError(f"no column 'prediction' among {list(map(str, table.columns))}")
-            places = _places(table, setup)
-            told = _labels if setup.classes is not None else _numbers
-            return told(table, places, setup)
+            positions = _positions(table, setup)
+            if setup.classes is not None:
+                return _labels(table, positions, setup)
+            return RecordedAnswers(_floats(table, "prediction", positions, setup))
         except (ValueError, OSError) as error:
             raise PartError(f"{self!r}: {error}") from None
 
@@ -126,7 +134,7 @@ class Recorded(Part):
 # --- which row ----------------------------------------------------------------------------------
 
 
-def _places(table: pd.DataFrame, setup: Setup) -> Places:
+def _positions(table: pd.DataFrame, setup: Setup) -> Positions:
     """Where in the table each served row stands, -1 where it does not; shape (served,)."""
     if "row" in table:
         return _by_row(table["row"], setup)
@@ -144,7 +152,7 @@ def _places(table: pd.DataFrame, setup: Setup) -> Places:
     )
 
 
-def _by_row(column: pd.Series, setup: Setup) -> Places:
+def _by_row(column: pd.Series, setup: Setup) -> Positions:
     rows = pd.Index(column)
     if not pd.api.types.is_integer_dtype(rows.dtype):
         raise PartError(f"column 'row' holds {rows.dtype}; give positions in the stream")
@@ -153,7 +161,7 @@ def _by_row(column: pd.Series, setup: Setup) -> Places:
     return np.asarray(rows.get_indexer(np.arange(setup.served.start, setup.served.stop)))
 
 
-def _by_time(times: NDArray[np.int64], setup: Setup) -> Places:
+def _by_time(times: NDArray[np.int64], setup: Setup) -> Positions:
     """The k-th of an instant's rows is the k-th that the table has of that instant."""
     order = np.argsort(times, kind="stable")
     ranked, wanted = times[order], setup.event_at[setup.served]
@@ -161,10 +169,10 @@ def _by_time(times: NDArray[np.int64], setup: Setup) -> Places:
     first, last = (wanted.searchsorted(wanted, side) for side in ("left", "right"))
     many = upper - lower > last - first
     if many.any():
-        place = int(many.argmax())
+        i = int(many.argmax())
         raise PartError(
-            f"{upper[place] - lower[place]} predictions at {pd.Timestamp(wanted[place])}, where "
-            f"the stream has {count(int(last[place] - first[place]))}; add a column 'row'"
+            f"{upper[i] - lower[i]} predictions at {pd.Timestamp(wanted[i])}, where the stream has "
+            f"{count(int(last[i] - first[i]))}; add a column 'row'"
         )
     at = lower + np.arange(len(wanted)) - first
     return np.where(at < upper, order[np.minimum(at, len(order) - 1)], -1)
@@ -175,32 +183,28 @@ def count(n: int) -> str:
     return f"{n} row" if n == 1 else f"{n} rows"
 
 
-# --- what was said ------------------------------------------------------------------------------
+# --- what was answered --------------------------------------------------------------------------
 
 
-def _taken(values: Any, places: Places, setup: Setup, what: str) -> Any:
+def _taken(values: Any, positions: Positions, setup: Setup, what: str) -> Any:
     """The values at their places; raises where a served row has none."""
     column = pd.Series(values).reset_index(drop=True)
-    taken = column.reindex(places)
-    missing = (places < 0) | taken.isna().to_numpy()
+    taken = column.reindex(positions)
+    missing = (positions < 0) | taken.isna().to_numpy()
     if missing.any():
         first = setup.served.start + int(missing.argmax())
         when = pd.Timestamp(setup.stream.event_time[first])
         raise PartError(
-            f"no {what} for {int(missing.sum())} of {len(places)} served rows; the first is row "
+            f"no {what} for {int(missing.sum())} of {len(positions)} served rows; the first is row "
             f"{first} ({when})"
         )
     return taken.to_numpy()
 
 
-def _floats(table: pd.DataFrame, name: str, places: Places, setup: Setup) -> Floats:
+def _floats(table: pd.DataFrame, name: str, positions: Positions, setup: Setup) -> Floats:
     values = pd.to_numeric(table[name])
     finite = values.where(np.isfinite(values.astype(np.float64)))
-    return np.asarray(_taken(finite, places, setup, name), dtype=np.float64)
-
-
-def _numbers(table: pd.DataFrame, places: Places, setup: Setup) -> RecordedAnswers:
-    return RecordedAnswers(_floats(table, "prediction", places, setup))
+    return np.asarray(_taken(finite, positions, setup, name), dtype=np.float64)
 
 
 def _is_several(setup: Setup) -> bool:
@@ -213,20 +217,20 @@ def _probabilities(setup: Setup) -> list[str]:
     return [f"probability {label}" for label in ([] if setup.classes is None else setup.classes)]
 
 
-def _labels(table: pd.DataFrame, places: Places, setup: Setup) -> RecordedAnswers:
+def _labels(table: pd.DataFrame, positions: Positions, setup: Setup) -> RecordedAnswers:
     classes = setup.classes
     assert classes is not None
-    said = _taken(table["prediction"], places, setup, "prediction")
-    codes = np.asarray(pd.Index(classes).get_indexer(pd.Index(said)), dtype=np.int64)
+    labels = _taken(table["prediction"], positions, setup, "prediction")
+    codes = np.asarray(pd.Index(classes).get_indexer(pd.Index(labels)), dtype=np.int64)
     if (codes < 0).any():
-        strange = said[int((codes < 0).argmax())]
+        strange = labels[int((codes < 0).argmax())]
         raise PartError(f"prediction {strange!r} is not a class of the target: {classes.tolist()}")
     names, probability = _probabilities(setup), None
     if set(names) <= set(table.columns):
-        columns = [_floats(table, name, places, setup) for name in names]
+        columns = [_floats(table, name, positions, setup) for name in names]
         probability = np.stack(columns, axis=1)
     if "score" in table and table["score"].notna().any():
-        return RecordedAnswers(codes, _floats(table, "score", places, setup), probability)
+        return RecordedAnswers(codes, _floats(table, "score", positions, setup), probability)
     if probability is None:
         return RecordedAnswers(codes)
     answered = codes if setup.positive is None else np.full(len(codes), setup.positive)

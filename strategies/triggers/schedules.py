@@ -11,17 +11,9 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_fixed, parse_offset, to_timestamp
-from backtrain.simulator.constraints import (
-    Chance,
-    Count,
-    Dates,
-    FixedOffset,
-    Interval,
-    Seed,
-)
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError, Reason
+from backtrain.simulator.constraints import Chance, Count, Dates, FixedOffset, Interval, Seed
 from backtrain.simulator.parts import Monitor, Part, Trigger
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
 
@@ -202,23 +194,20 @@ class MaxAge(Part):
 
     def monitor(self) -> Monitor:
         """A watch over the model in force."""
-        return _Ageing(self.offset)
+        return _Ageing(self)
 
 
 class _Ageing(Detector):
-    def __init__(self, offset: str) -> None:
-        super().__init__()
-        self._said = offset
-        self._offset = parse_offset(offset)
+    _spec: MaxAge
 
     def restart(self, view: View) -> None:
         self._decided = view.model.decided_at
-        self._due = due_at(self._decided, self._offset)
+        self._due = due_at(self._decided, parse_offset(self._spec.offset))
 
     def alarm(self, view: View) -> Reason | None:
         if view.at < self._due:
             return None
-        return Reason(f"the model in force is of {self._decided}, {self._said} old or older")
+        return Reason(f"the model in force is of {self._decided}, {self._spec.offset} old or older")
 
 
 @dataclass(frozen=True, repr=False)
@@ -242,7 +231,7 @@ class OnDates(Part):
 
     @cached_property
     def _times(self) -> list[int]:
-        return sorted({to_timestamp(date, "OnDates(dates)").value for date in self.dates})
+        return sorted({to_timestamp(date, "dates").value for date in self.dates})
 
     def monitor(self) -> Monitor:
         """A watch over the dates."""
@@ -269,13 +258,12 @@ class Random(Part):
 
     def monitor(self) -> Monitor:
         """A coin."""
-        return _Coin(self)
+        return _Coin(self.rate, self.seed)
 
 
 class _Coin:
-    def __init__(self, spec: Random) -> None:
-        self._rate = spec.rate
-        self._random = np.random.default_rng(spec.seed)
+    def __init__(self, rate: float, seed: int) -> None:
+        self._rate, self._random = rate, np.random.default_rng(seed)
 
     def fires(self, view: View) -> Reason | None:
         drawn = self._random.random()

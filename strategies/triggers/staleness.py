@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
+from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Amount, Count, LabelsWindow, Positive, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Monitor, Part
-from backtrain.simulator.reason import Reason
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
-from backtrain.strategies.triggers.tuning_history import (
-    level,
-    rehearse,
-    usual_loss,
-)
+from backtrain.strategies.triggers.tuning_history import Rehearsal, level, rehearse, usual_loss
 from backtrain.strategies.weighted import weighing
 
 __all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]
@@ -34,7 +30,6 @@ class Account(Detector):
         super().__init__()
         self._judge = judge
         self._window = window
-        self._cursor = 0
         self._decided = 0
 
     def restart(self, view: View) -> None:
@@ -45,10 +40,8 @@ class Account(Detector):
 
     def alarm(self, view: View) -> Reason | None:
         """Book the labels that have arrived, and judge."""
-        if view.arrivals == self._cursor:
+        if (new := self._new_labels(view)) is None:
             return None
-        new = view.arrived(self._cursor)
-        self._cursor = new.cursor
         new = new.by(view.model.version)
         if len(view.trainings) != self._decided:
             # Else a rejected challenger would bring the next one at once.
@@ -70,8 +63,43 @@ class Account(Detector):
         return level(self._lost, self._weight, self._window, min_labels)
 
 
+class Tuned(Part):
+    """A trigger with one parameter that is tuned on the history before ``start`` where it is None.
+
+    Subclasses name it (`tunes`) and say how it is learnt (`learn`).
+    """
+
+    tunes: ClassVar[str] = "threshold"
+    points: int
+
+    def check_parameters(self) -> None:
+        """Keep a list of numbers in one form, whether it came from code or from YAML."""
+        if isinstance(values := getattr(self, self.tunes), Collection):
+            object.__setattr__(self, self.tunes, tuple(map(float, values)))
+
+    def prepare(self, history: View) -> Any:
+        """With the parameter tuned; itself where it is given."""
+        trigger: Any = self
+        if getattr(self, self.tunes) is not None:
+            return trigger
+        value = self.learn(rehearse(history, self.points, trigger))
+        if value is None:
+            raise untunable(self, self.tunes, history)
+        return replace(trigger, **{self.tunes: value})
+
+    def learn(self, past: Rehearsal) -> Any:
+        """The parameter that would have cost least; None where too few labels are known."""
+        raise NotImplementedError
+
+    def tuned(self) -> Any:
+        """The parameter; raises `PartError` where it was not tuned."""
+        if (value := getattr(self, self.tunes)) is None:
+            raise untuned(self)
+        return value
+
+
 @dataclass(frozen=True, repr=False)
-class StalenessCost(Part):
+class StalenessCost(Tuned):
     """When the version in force now loses more than at its training: money a row.
 
     ``prices.error * (mean loss of the newest labels - mean loss of the reference)``, means by
@@ -100,33 +128,25 @@ class StalenessCost(Part):
     min_labels: Count = 50
     points: TwoOrMore = 12
 
-    def prepare(self, history: View) -> StalenessCost:
-        """With the threshold that would have cost least before ``start``."""
-        if self.threshold is not None:
-            return self
-        past = rehearse(history, self.points, self)
-        threshold = past.cheapest(past.levels(self.window, self.min_labels))
-        if threshold is None:
-            raise untunable(self, "threshold", history)
-        return replace(self, threshold=threshold)
+    def learn(self, past: Rehearsal) -> float | None:
+        """The threshold that would have cost least before ``start``."""
+        return past.cheapest(past.levels(self.window, self.min_labels))
 
     def monitor(self) -> Monitor:
         """An account of the newest losses."""
         return Account(self._judge, self.window)
 
     def _judge(self, account: Account, view: View) -> Reason | None:
-        if self.threshold is None:
-            raise untuned(self)
-        lost = account.level(self.min_labels)
-        view.reading(lost, self.threshold)
-        if not lost > self.threshold:
+        lost, threshold = account.level(self.min_labels), self.tuned()
+        view.reading(lost, threshold)
+        if not lost > threshold:
             return None
-        said = f"staleness costs {lost:.4g} a row, above {self.threshold:.4g}"
-        return Reason(said, lost, self.threshold)
+        sentence = f"staleness costs {lost:.4g} a row, above {threshold:.4g}"
+        return Reason(sentence, lost, threshold)
 
 
 @dataclass(frozen=True, repr=False)
-class CumulativeStaleness(Part):
+class CumulativeStaleness(Tuned):
     """When the money that the version in force has lost to staleness adds up to enough.
 
     The sum of ``prices.error * weight * (loss - mean loss of the reference)`` over the rows that it
@@ -148,28 +168,21 @@ class CumulativeStaleness(Part):
     threshold: Amount | None = None
     points: TwoOrMore = 12
 
-    def prepare(self, history: View) -> CumulativeStaleness:
-        """With the threshold that would have cost least before ``start``."""
-        if self.threshold is not None:
-            return self
-        past = rehearse(history, self.points, self)
-        threshold = past.cheapest(past.totals())
-        if threshold is None:
-            raise untunable(self, "threshold", history)
-        return replace(self, threshold=threshold)
+    def learn(self, past: Rehearsal) -> float | None:
+        """The threshold that would have cost least before ``start``."""
+        return past.cheapest(past.totals())
 
     def monitor(self) -> Monitor:
         """An account of all losses."""
         return Account(self._judge)
 
     def _judge(self, account: Account, view: View) -> Reason | None:
-        if self.threshold is None:
-            raise untuned(self)
-        view.reading(account.total, self.threshold)
-        if not account.total > self.threshold:
+        threshold = self.tuned()
+        view.reading(account.total, threshold)
+        if not account.total > threshold:
             return None
-        said = f"staleness has cost {account.total:.4g}, above {self.threshold:.4g}"
-        return Reason(said, account.total, self.threshold)
+        sentence = f"staleness has cost {account.total:.4g}, above {threshold:.4g}"
+        return Reason(sentence, account.total, threshold)
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,7 +192,7 @@ class BreakEven(Part):
     Fires once the sum of `CumulativeStaleness` reaches ``factor`` times the price of a retrain:
     ``retrain + per_1k_rows * rows / 1000 + release``, for the rows that the version in force was
     trained on. Nothing is tuned. At factor 1, as in ski rental, trainings and excess losses come to
-    at most twice those of the best schedule in hindsight, up to what is lost between two looks, if
+    at most twice those of the schedule of the oracle, up to what is lost between two looks, if
     an older model never answers a row better than a newer one and labels come at once. Of the kind
     of Continuum's cost-aware policy (Tian et al., SoCC 2018), whose cost is the wait of new data.
 
@@ -203,8 +216,8 @@ class BreakEven(Part):
         view.reading(account.total, price)
         if not account.total >= price:
             return None
-        said = f"staleness has cost {account.total:.4g}, a retrain is worth {price:.4g}"
-        return Reason(said, account.total, price)
+        sentence = f"staleness has cost {account.total:.4g}, a retrain is worth {price:.4g}"
+        return Reason(sentence, account.total, price)
 
 
 # --- what tuned triggers have in common ---------------------------------------------------------

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.simulator.errors import PartError
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.parts import AnyTrigger
-from backtrain.strategies.weighted import weighing
+from backtrain.simulator.view import Model, View
+from backtrain.strategies.weighted import Floats, weighing
 
-if TYPE_CHECKING:
-    from backtrain.simulator.view import Model, View
-
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 DAY = 86_400 * 10**9
@@ -98,8 +94,8 @@ class Rehearsal:
         """What `level` says of candidate k at instant j, from labels known then; (K, K)."""
 
         def of(k: int, j: int) -> float:
-            known = self.answered[k].known_at(self.at[j])
-            return level(known.lost, known.weight, window, min_labels)
+            rows = self.answered[k].known_at(self.at[j])
+            return level(rows.lost, rows.weight, window, min_labels)
 
         return self._table(of)
 
@@ -127,11 +123,11 @@ class Rehearsal:
 
     def _table(self, of: Callable[[int, int], float], own: bool = False) -> Floats:
         """A number for each candidate k and later instant j, or its own too; else NaN."""
-        found = np.full((len(self), len(self)), np.nan)
+        table = np.full((len(self), len(self)), np.nan)
         for k in range(len(self)):
             for j in range(k if own else k + 1, len(self)):
-                found[k, j] = of(k, j)
-        return found
+                table[k, j] = of(k, j)
+        return table
 
     def cost(self, statistic: Floats, threshold: float) -> float:
         """Money of a walk that trains wherever the statistic is above the threshold."""
@@ -148,10 +144,10 @@ class Rehearsal:
         A walk changes only where the threshold passes a value of the statistic, so 0 and the values
         above it are all that need be tried. None where there is no value.
         """
-        known = statistic[~np.isnan(statistic)]
-        if len(known) == 0:
+        values = statistic[~np.isnan(statistic)]
+        if len(values) == 0:
             return None
-        grid = np.unique(np.append(known[known > 0], 0.0))
+        grid = np.unique(np.append(values[values > 0], 0.0))
         costs = np.array([self.cost(statistic, threshold) for threshold in grid.tolist()])
         best = costs <= costs.min() + 1e-9 * abs(costs.min())  # equal but for rounding
         return float(grid[best][-1])
@@ -181,34 +177,30 @@ def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
     rows = np.arange(view.past)[view.labelled.all()]
     event = view.event_time(rows).view(np.int64)
     first = len(rows) - len(rows) // 2
-    places = first + (len(rows) - first) * np.arange(points if len(rows) else 0) // points
-    models = [(at, view.candidate(pd.Timestamp(at))) for at in np.unique(event[places]).tolist()]
+    positions = first + (len(rows) - first) * np.arange(points if len(rows) else 0) // points
+    models = [(at, view.candidate(pd.Timestamp(at))) for at in np.unique(event[positions]).tolist()]
     made = [(at, model) for at, model in models if model is not None]
     if not made:
         raise PartError(f"{trigger!r}: cannot be tuned, nothing can be trained before {view.start}")
     at = np.array([at for at, _ in made] + [view.at])
     answered = [_answers(view, model, rows[event >= when]) for when, model in made]
-    loss = np.array(
-        [
-            [rows.between(*stretch).loss.sum() for stretch in pairwise(at.tolist())]
-            for rows in answered
-        ]
-    )
+    stretches = list(pairwise(at.tolist()))
+    loss = [[rows.between(*stretch).loss.sum() for stretch in stretches] for rows in answered]
     price = [view.prices.training(len(model.selection)) for _, model in made]
-    return Rehearsal(at, answered, loss, np.array(price))
+    return Rehearsal(at, answered, np.array(loss), np.array(price))
 
 
 def _answers(view: View, model: Model, rows: Integers) -> Answered:
     rows = weighing(view, rows)
-    known = view.label_time(rows).view(np.int64)
-    order = np.argsort(known, kind="stable")
+    arrival = view.label_time(rows).view(np.int64)
+    order = np.argsort(arrival, kind="stable")
     rows = rows[order]
     weight = view.weight(rows)
     error = view.prices.error * weight
     loss = model.loss(rows) if len(rows) else np.empty(0)
     return Answered(
         view.event_time(rows).view(np.int64),
-        known[order],
+        arrival[order],
         error * loss,
         error * (loss - usual_loss(model)),
         weight,

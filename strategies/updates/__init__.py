@@ -1,15 +1,9 @@
 """How to train."""
 
-from backtrain.strategies.former import helpers_of
-from backtrain.strategies.updates import (
-    refit,
-    retune,
-)
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.updates.refit import *
 from backtrain.strategies.updates.retune import *
 
-__all__: list[str] = []
-__all__ += refit.__all__
-__all__ += retune.__all__
-
-__getattr__ = helpers_of(__name__, "refit")
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.values import exact_share
+from backtrain.simulator.answers import PartError, Selection
 from backtrain.simulator.constraints import Count, Number, Seed
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 
 __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
 
+Labels = NDArray[Any]
 Weights = NDArray[np.float64] | None
 
 #: What estimators call the number of rounds that a warm start adds to.
@@ -49,9 +49,7 @@ class Refit(Part):
         """Refuse weights that the estimator cannot take."""
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit ``model`` and return it."""
         return fit_weighted(model, X, y, weights)
 
@@ -81,52 +79,18 @@ class WarmStart(Part):
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse estimators without ``warm_start``."""
-
-        from sklearn.gaussian_process import GaussianProcessClassifier
-        from sklearn.linear_model import HuberRegressor
-
         last = last_step(setup.model)
-        if "warm_start" not in getattr(last, "get_params", dict)():
-            raise PartError(
-                f"WarmStart: {type(last).__name__} has no warm_start; use Refit(), or a model such "
-                "as SGDRegressor, LogisticRegression, RandomForest or GradientBoosting"
-            )
-        if "HistGradientBoosting" in type(last).__name__:
-            raise PartError(
-                f"WarmStart: {type(last).__name__} goes on correctly only on the very same rows, "
-                "since it bins new ones anew; use Refit(), or GradientBoosting or RandomForest"
-            )
-        if getattr(last, "solver", None) == "liblinear":
-            raise PartError(
-                f"WarmStart: {type(last).__name__}(solver='liblinear') forgets what it has learnt; "
-                "use Refit(), or solver='lbfgs'"
-            )
-        if isinstance(last, GaussianProcessClassifier):
-            raise PartError(
-                "WarmStart: GaussianProcessClassifier answers from the rows of its last fit alone "
-                "and forgets what it has learnt; use Refit(), or LogisticRegression"
-            )
-        if isinstance(last, HuberRegressor) and not last.fit_intercept:
-            raise PartError(
-                "WarmStart: HuberRegressor(fit_intercept=False) goes on with an intercept that it "
-                "then leaves out; set fit_intercept=True, or use Refit()"
-            )
-        if "Bagging" in type(last).__name__ and last.oob_score:
-            raise PartError(
-                f"WarmStart: {type(last).__name__}(oob_score=True) cannot go on; "
-                "set oob_score=False"
-            )
+        if (why := _no_warm_start(last)) is not None:
+            raise PartError(f"WarmStart: {type(last).__name__}{why}")
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` further; the first model is fitted from scratch."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
-        known = getattr(parent, "classes_", None)
-        if known is not None and not np.array_equal(np.unique(y), known):
-            raise ValueError(f"warm start needs the parent's classes {known}, not {np.unique(y)}")
+        classes, labels = getattr(parent, "classes_", None), np.unique(y)
+        if classes is not None and not np.array_equal(labels, classes):
+            raise ValueError(f"warm start needs the parent's classes {classes}, not {labels}")
         grown = copy.deepcopy(parent)
         last, X = behind_transformers(grown, X)
         last.set_params(warm_start=True)
@@ -198,15 +162,12 @@ class PartialFit(Part):
         if view.task != "classification":
             return False
         fresh = view.labelled.arrived_after(view.model.decided_at, selection.rows)
-        return _strange(view.y(selection.take(fresh).rows), view.model.estimator)
+        return _has_new_class(view.y(selection.take(fresh).rows), view.model.estimator)
 
     def unlearnt(self, view: View, selection: Selection) -> Selection:
         """The rows that the model in force was not offered, in the order of their arrival."""
-        decided_at = view.model.decided_at
-        fresh = view.labelled.arrived_after(decided_at, selection.rows)
-        if len(fresh) == 0:
-            return selection.take(fresh)
-        if self.starts_afresh(view, selection):
+        fresh = view.labelled.arrived_after(view.model.decided_at, selection.rows)
+        if len(fresh) and self.starts_afresh(view, selection):
             return selection
         count = round(exact_share(self.replay) * len(fresh))
         if count:
@@ -216,13 +177,11 @@ class PartialFit(Part):
             fresh = np.concatenate((np.sort(drawn), fresh))
         return selection.take(fresh)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` on the new rows; the first model is fitted in full."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
-        if _strange(y, parent):
+        if _has_new_class(y, parent):
             if len(np.unique(y)) == 1:
                 raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
             return fit_weighted(model, X, y, weights)
@@ -262,15 +221,38 @@ class Transfer(Part):
             )
         refuse_weights(setup)
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit the last step of ``model`` behind the transformers of ``parent``."""
         if parent is None:
             return fit_weighted(model, X, y, weights)
         kept, (name, last) = parent[:-1], model.steps[-1]
         model.steps = [*kept.steps, (name, fit_weighted(last, _passed(kept, X), y, weights))]
         return model
+
+
+def _no_warm_start(last: Any) -> str | None:
+    """Why an estimator cannot go on from an earlier fit, behind its name; None where it can."""
+    from sklearn.gaussian_process import GaussianProcessClassifier
+    from sklearn.linear_model import HuberRegressor
+
+    kind = type(last).__name__
+    if "warm_start" not in getattr(last, "get_params", dict)():
+        models = "SGDRegressor, LogisticRegression, RandomForest or GradientBoosting"
+        return f" has no warm_start; use Refit(), or a model such as {models}"
+    if "HistGradientBoosting" in kind:
+        why = "goes on correctly only on the very same rows, since it bins new ones anew"
+        return f" {why}; use Refit(), or GradientBoosting or RandomForest"
+    if getattr(last, "solver", None) == "liblinear":
+        return "(solver='liblinear') forgets what it has learnt; use Refit(), or solver='lbfgs'"
+    if isinstance(last, GaussianProcessClassifier):
+        why = "answers from the rows of its last fit alone and forgets what it has learnt"
+        return f" {why}; use Refit(), or LogisticRegression"
+    if isinstance(last, HuberRegressor) and not last.fit_intercept:
+        why = "goes on with an intercept that it then leaves out"
+        return f"(fit_intercept=False) {why}; set fit_intercept=True, or use Refit()"
+    if "Bagging" in kind and last.oob_score:
+        return "(oob_score=True) cannot go on; set oob_score=False"
+    return None
 
 
 def last_step(model: Any) -> Any:
@@ -318,7 +300,7 @@ def last_prefix(model: Any) -> str:
     return prefix
 
 
-def fit_weighted(model: Any, X: Any, y: NDArray[Any], weights: Weights) -> Any:
+def fit_weighted(model: Any, X: Any, y: Labels, weights: Weights) -> Any:
     """Fit, with the weights given to the step that learns the target."""
     extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
     return model.fit(X, y, **extra)
@@ -366,15 +348,15 @@ def _forget_progress(network: Any) -> None:
         network.best_loss_ = np.inf
 
 
-def _strange(y: NDArray[Any], model: Any) -> bool:
+def _has_new_class(y: Labels, model: Any) -> bool:
     """Whether there are classes among the labels that a fitted model does not know."""
-    known = getattr(model, "classes_", None)
-    return known is not None and not bool(np.isin(y, known).all())
+    classes = getattr(model, "classes_", None)
+    return classes is not None and not bool(np.isin(y, classes).all())
 
 
 def _rounds_of(estimator: Any, name: str) -> int:
     """Rounds that were really made: early stopping may have ended before the limit."""
-    made = getattr(estimator, "n_iter_", None) if name == "max_iter" else None
-    if made is None:
-        made = len(estimator.estimators_) if hasattr(estimator, "estimators_") else None
-    return int(getattr(estimator, name) if made is None else made)
+    if name == "max_iter" and (rounds := getattr(estimator, "n_iter_", None)) is not None:
+        return int(rounds)
+    trees = getattr(estimator, "estimators_", None)
+    return int(getattr(estimator, name) if trees is None else len(trees))

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
+from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Count, Seed, TwoOrMore
-from backtrain.simulator.errors import PartError
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
 from backtrain.strategies.updates.refit import (
+    Labels,
     Weights,
     fit_weighted,
     last_prefix,
@@ -94,42 +95,34 @@ class Retune(Part):
         from sklearn.metrics import get_scorer
 
         _ = self._resolved(setup.model)
-        if self.scoring is not None:
-            asked = getattr(get_scorer(self.scoring), "_response_method", "predict")
-            ways = (asked,) if isinstance(asked, str) else asked
-            if not any(hasattr(setup.model, way) for way in ways):
-                raise PartError(
-                    f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
-                    f"has no {ways[0]}"
-                )
-            self._refuse_plain(setup)
         refuse_weights(setup)
-
-    def _refuse_plain(self, setup: Setup) -> None:
-        """Raise `PartError` for a score that takes no weights where the stream has some."""
-
-        from sklearn.metrics import get_scorer
-
-        plain = getattr(get_scorer(self.scoring), "_score_func", None)
-        if setup.stream.weight is None or plain is None:
+        if self.scoring is None:
             return
-        if "sample_weight" not in inspect.signature(plain).parameters:
+        scorer = get_scorer(self.scoring)
+        asked = getattr(scorer, "_response_method", "predict")
+        ways = (asked,) if isinstance(asked, str) else asked
+        if not any(hasattr(setup.model, way) for way in ways):
+            raise PartError(
+                f"Retune(scoring={self.scoring!r}): {type(last_step(setup.model)).__name__} "
+                f"has no {ways[0]}"
+            )
+        score = getattr(scorer, "_score_func", None)
+        weighted = score is None or "sample_weight" in inspect.signature(score).parameters
+        if setup.stream.weight is not None and not weighted:
             raise PartError(
                 f"Retune(scoring={self.scoring!r}): takes no weights, and the stream has some; use "
                 "another score, or build the stream without `weight`"
             )
 
     def rows_fitted(self, rows: int) -> int:
-        """Rows of all fits: each candidate on the first 1, 2, ... stretches, the best on all."""
+        """Rows of all fits: each combination on the first 1, 2, ... stretches, the best on all."""
         stretch = self._stretch(rows)
         if stretch == 0:  # too few to split: the training fails before it fits anything
             return rows
         once = sum(rows - stretch * k for k in range(1, self.splits + 1))
-        return self._candidates() * once + rows
+        return self._combinations() * once + rows
 
-    def fit(
-        self, model: Any, X: Any, y: NDArray[Any], weights: Weights, parent: Any, seed: int
-    ) -> Any:
+    def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Search, and return the best model, fitted on all rows."""
 
         from sklearn.model_selection import TimeSeriesSplit
@@ -141,14 +134,13 @@ class Retune(Part):
             if weights is None or weights[newer].any()
         ]
         for parameters in self._tried(grid):
-            scores = [self._score(model, parameters, X, y, weights, *fold) for fold in folds]
+            scores = [self._score(_with(model, parameters), X, y, weights, *fold) for fold in folds]
             score = float(np.mean(scores)) if scores else np.nan
             if score > highest or np.isnan(highest):  # of equals the first
                 best, highest = parameters, score
         if best is None or np.isnan(highest):
-            raise ValueError(
-                f"no candidate has a score on stretches of {self._stretch(len(y))} rows"
-            )
+            rows = self._stretch(len(y))
+            raise ValueError(f"no combination has a score on stretches of {rows} rows")
         return fit_weighted(_with(model, best), X, y, weights)
 
     def _tried(self, grid: dict[str, list[Any]]) -> Iterable[dict[str, Any]]:
@@ -158,37 +150,29 @@ class Retune(Part):
 
         tried: Iterable[dict[str, Any]] = ParameterGrid(grid)
         if self.search == "random":
-            tried = ParameterSampler(grid, self._candidates(), random_state=self.seed)
+            tried = ParameterSampler(grid, self._combinations(), random_state=self.seed)
         return tried
 
     def _score(
-        self,
-        model: Any,
-        parameters: Mapping[str, Any],
-        X: Any,
-        y: NDArray[Any],
-        weights: Weights,
-        older: Indices,
-        newer: Indices,
+        self, model: Any, X: Any, y: Labels, weights: Weights, older: Indices, newer: Indices
     ) -> float:
-        """Score on newer rows of a model of older ones."""
+        """Score on newer rows of a model, fitted here on older ones."""
 
         from sklearn.metrics import get_scorer
         from sklearn.utils import _safe_indexing
 
-        known = None if weights is None else weights[older]
-        fitted = fit_weighted(_with(model, parameters), _safe_indexing(X, older), y[older], known)
-        extra = {}
+        before, extra = None, {}
         if weights is not None:
-            newer = newer[weights[newer] > 0]
+            before, newer = weights[older], newer[weights[newer] > 0]
             extra = {"sample_weight": weights[newer]}
+        fitted = fit_weighted(model, _safe_indexing(X, older), y[older], before)
         score = fitted.score if self.scoring is None else partial(get_scorer(self.scoring), fitted)
         return float(score(_safe_indexing(X, newer), y[newer], **extra))
 
     def _stretch(self, rows: int) -> int:
         return rows // (self.splits + 1)
 
-    def _candidates(self) -> int:
+    def _combinations(self) -> int:
         from sklearn.model_selection import ParameterGrid
 
         every = len(ParameterGrid(dict(self.grid)))
@@ -196,19 +180,19 @@ class Retune(Part):
 
     def _resolved(self, model: Any) -> dict[str, list[Any]]:
         """The grid by the names that the model itself uses."""
-        known, prefix = model.get_params(), last_prefix(model)
-        found = {}
+        parameters, prefix = model.get_params(), last_prefix(model)
+        resolved = {}
         for name, values in self.grid.items():
-            full = f"{prefix}{name}" if f"{prefix}{name}" in known else name
-            if full not in known:
+            full = f"{prefix}{name}" if f"{prefix}{name}" in parameters else name
+            if full not in parameters:
                 last = last_step(model)
                 own = sorted(last.get_params(deep=False))
                 raise PartError(
                     f"Retune(grid): {type(last).__name__} has no parameter {name!r}; did you mean "
                     f"{nearest(name, own)}? There are {', '.join(own)}"
                 )
-            found[full] = list(values)
-        return found
+            resolved[full] = list(values)
+        return resolved
 
 
 def _with(model: Any, parameters: Mapping[str, Any]) -> Any:

@@ -1,16 +1,9 @@
 """On what to train."""
 
-from backtrain.strategies.former import helpers_of
-from backtrain.strategies.windows import cohorts, samples, since, sliding
-from backtrain.strategies.windows.cohorts import *
+from typing import TYPE_CHECKING
+
 from backtrain.strategies.windows.samples import *
-from backtrain.strategies.windows.since import *
 from backtrain.strategies.windows.sliding import *
 
-__all__: list[str] = []
-__all__ += cohorts.__all__
-__all__ += samples.__all__
-__all__ += since.__all__
-__all__ += sliding.__all__
-
-__getattr__ = helpers_of(__name__, "sliding")
+if not TYPE_CHECKING:  # type checkers take what the stars import: they cannot read a computed list
+    __all__ = [name for name, value in globals().items() if isinstance(value, type)]

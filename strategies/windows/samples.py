@@ -10,19 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import Selection
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
 from backtrain.simulator.parts import AnyWindow, Part
-from backtrain.simulator.selection import Selection
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
 from backtrain.strategies.updates.refit import fit_weighted
 from backtrain.strategies.weighted import mean_loss
-from backtrain.strategies.windows.sliding import (
-    Expanding,
-    Sliding,
-    need_weights,
-)
+from backtrain.strategies.windows.sliding import Expanding, Sliding, need_weights
 
 __all__ = ["Dynamic", "Representative", "Reservoir", "Thinned"]
 
@@ -33,9 +29,9 @@ _MAX_WEIGHT = Number("at least 1, which is the mean weight", 1, closed="both")
 class Dynamic(Part):
     """Of several windows, the one that does best on the newest labelled rows.
 
-    For each candidate a model is fitted from scratch on its rows without the newest ones, on which
+    For each window a model is fitted from scratch on its rows without the newest ones, on which
     it is then judged; the winner's rows, the newest included, are what is trained on. All these
-    fits are charged to the training. Of equals the first one wins; so it does where no candidate
+    fits are charged to the training. Of equals the first one wins; so it does where no model
     can be fitted or judged.
 
     Parameters
@@ -60,7 +56,7 @@ class Dynamic(Part):
         object.__setattr__(self, "candidates", tuple(self.candidates))
 
     def check_setup(self, setup: Setup) -> None:
-        """Hold candidates and metric against the setup."""
+        """Hold windows and metric against the setup."""
         for window in self.candidates:
             check_setup(window, setup)
         if self.metric is not None:
@@ -69,8 +65,8 @@ class Dynamic(Part):
     def select(self, view: View) -> Selection:
         """The winner's rows."""
         held = select(Sliding(self.holdout), view)
-        found = [select(window, view) for window in self.candidates]
-        return found[int(np.argmin([self._judge(view, rows, held) for rows in found]))]
+        choices = [select(window, view) for window in self.candidates]
+        return choices[int(np.argmin([self._judge(view, rows, held) for rows in choices]))]
 
     def _judge(self, view: View, rows: Selection, held: Selection) -> float:
         """How badly a model of these rows does on the held ones; infinite where none can be."""
@@ -192,11 +188,11 @@ class Reservoir(Part):
 
     def select(self, view: View) -> Selection:
         """The sample, in event order."""
-        known = Selection(view.labelled.all())
-        if len(known) <= self.size:
-            return known
-        number = _numbers(self.seed, view.past)[known.rows]
-        return known.take(np.sort(np.argpartition(number, self.size)[: self.size]))
+        labelled = Selection(view.labelled.all())
+        if len(labelled) <= self.size:
+            return labelled
+        number = _numbers(self.seed, view.past)[labelled.rows]
+        return labelled.take(np.sort(np.argpartition(number, self.size)[: self.size]))
 
 
 @dataclass(frozen=True, repr=False)

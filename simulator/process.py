@@ -1,13 +1,18 @@
-"""Computing on one thread, so that no number depends on how many cores there are."""
+"""What a process shares: threads and random numbers, held so that no result depends on them."""
 
+# ruff: noqa: NPY002 - models of other libraries draw from NumPy's shared generator
 from __future__ import annotations
 
 import inspect
+import random
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 #: What estimators call the number of threads that they start themselves.
 _THREADS = ("n_jobs", "thread_count", "nthread", "num_threads")
@@ -71,3 +76,27 @@ def has_params(value: Any) -> bool:
     if isinstance(value, type) or not all(hasattr(value, f"{do}_params") for do in ("get", "set")):
         return False
     return "deep" in inspect.signature(value.get_params).parameters
+
+
+#: Threads share these generators, so only one of them may fit, or ask, what draws from them.
+LOCK = threading.RLock()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed `random`, `numpy.random` and, where it is imported, torch; put them back afterwards."""
+    torch = sys.modules.get("torch")
+    with LOCK:
+        before = random.getstate(), np.random.get_state()
+        tensors = None if torch is None else torch.random.get_rng_state()
+        random.seed(seed)
+        np.random.seed(seed)
+        if torch is not None:
+            torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+            if torch is not None:
+                torch.random.set_rng_state(tensors)

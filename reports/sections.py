@@ -1,0 +1,241 @@
+"""Sections of the report, a row a strategy: groups, luck, what the triggers did, what happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from backtrain.reports import remarks
+from backtrain.reports.comparison import Comparison
+from backtrain.reports.estimates import mean_gap
+from backtrain.reports.numbers import (
+    MISSING,
+    Money,
+    duration,
+    number,
+    percent,
+    shorten,
+    significant,
+)
+from backtrain.reports.periods import trainings
+from backtrain.reports.tables import Cell, Column, Sheet, sheet
+from backtrain.reports.verdict import hindsight_of, is_tested
+from backtrain.simulator.record import Run
+
+# --- groups: an average hides the worst of them ---------------------------------------------------
+
+#: Groups that have a column of their own, and scored rows that a worst group must have.
+SHOWN_GROUPS, LEAST_ROWS = 6, 30
+
+
+def by_group(comparison: Comparison, baseline: str) -> Sheet | None:
+    """Mean loss of the worst and of the largest groups, a row a strategy; None without groups."""
+    largest = [str(entry["group"]) for entry in groups_of(comparison.runs[baseline])[:SHOWN_GROUPS]]
+    if not largest:
+        return None
+
+    def cells(name: str) -> list[Cell]:
+        run = comparison.runs[name]
+        means = {str(entry["group"]): mean_loss(entry) for entry in groups_of(run)}
+        return [*_worst(run), *(_mean(means[group]) for group in largest)]
+
+    columns = [
+        Column("worst group", numeric=False),
+        Column("its mean loss"),
+        *(Column(shorten(group, 20), title=group) for group in largest),
+    ]
+    return sheet(comparison, baseline, columns, cells)
+
+
+def groups_of(run: Run) -> list[dict[str, Any]]:
+    """What a run says of its groups, the largest first; empty where it has none."""
+    return list(run.totals.get("groups") or [])
+
+
+def mean_loss(entry: dict[str, Any]) -> float:
+    """Mean loss a row of one group, by weight; NaN where none is scored."""
+    return float(entry["loss"]) / entry["weight"] if entry["weight"] else float("nan")
+
+
+def _mean(loss: float) -> Cell:
+    return Cell(significant(loss), "" if math.isnan(loss) else loss)
+
+
+def _worst(run: Run) -> tuple[Cell, Cell]:
+    judged = [e for e in groups_of(run) if e["scored"] >= LEAST_ROWS and e["weight"]]
+    if not judged:
+        return Cell(MISSING), Cell(MISSING)
+    worst = max(judged, key=mean_loss)
+    name = str(worst["group"])
+    title = f"{name}: {worst['scored']:,} scored rows"
+    return Cell(shorten(name, 20), name, title=title), _mean(mean_loss(worst))
+
+
+# --- luck: each strategy against the oracle, the best fixed interval, and luck --------------------
+
+_PLACEBOS = ("placebo_even", "placebo_random")
+_BEATS_LUCK = (
+    Column("beats even spacing", title="share of as many retrains, evenly spaced, that cost more"),
+    Column("beats random", title="share of as many retrains at random that cost more"),
+)
+_LUCK = (
+    Column("oracle", title="the cheapest schedule of the same window, known afterwards"),
+    Column("regret", title="what the strategy cost more than that"),
+    Column("over the best interval", title="the interval that is cheapest over its phases"),
+    *_BEATS_LUCK,
+)
+
+
+def luck(comparison: Comparison, baseline: str) -> Sheet | None:
+    """Regret, gap and placebo shares; None where no run was held against a loss matrix."""
+    if not any(map(hindsight_of, comparison.runs.values())):
+        return None
+    money = Money.fit(comparison.table(baseline)["total"])
+
+    def cells(name: str) -> list[Cell]:
+        run = comparison.runs[name]
+        facts, tested = hindsight_of(run), is_tested(run)
+        amounts = [facts.get(key) for key in ("oracle", "regret", "gap")]
+        shares = [facts.get(key) for key in _PLACEBOS]
+        return [
+            *(Cell(MISSING if x is None else money(x), "" if x is None else x) for x in amounts),
+            *(Cell(percent(x if tested else None), "" if x is None else x) for x in shares),
+        ]
+
+    return sheet(comparison, baseline, _LUCK, cells)
+
+
+def luck_note(comparison: Comparison) -> str:
+    """How the numbers came about, and why some have none, in words; "" where nobody asked."""
+    without: dict[str, list[str]] = {}
+    for name, run in comparison.runs.items():
+        if run.info.get("no_hindsight"):
+            without.setdefault(run.info["no_hindsight"], []).append(name)
+    facts = next(filter(None, map(hindsight_of, comparison.runs.values())), None)
+    sentences = [] if facts is None else [_matrix(facts)]
+    sentences += [f"Without a matrix: {', '.join(n)} ({why})." for why, n in without.items()]
+    return " ".join(sentences)
+
+
+def _matrix(facts: Mapping[str, Any]) -> str:
+    every = "every tick" if facts["every"] == 1 else f"every {facts['every']}th tick"
+    return (
+        f"From {number(facts['candidates'])} models, one trained at {every} and scored on all that "
+        "follows. Costs are those of errors, trainings and releases. Luck makes as many trainings, "
+        "each once the one before is over. A trigger that does not beat even spacing in most "
+        "phases has shown nothing but its number of retrains."
+    )
+
+
+# --- triggers: how often they fired, how late after a drift ---------------------------------------
+
+#: Events of a trigger that fired and could not train, other than `busy`.
+_SUPPRESSED = ("cooldown", "budget", "blackout", "refused")
+
+_TRIGGERS = (
+    Column("led to training"),
+    Column("while busy", title="fired while a training was under way"),
+    Column("suppressed", title="by a cooldown, a budget, a blackout, or a gate's check"),
+    Column("fired per 100 ticks"),
+    Column("training after drift", title="median time from a true drift to the first training"),
+    *_BEATS_LUCK,
+    Column("estimated less realised", title="mean over the estimates of performance on record"),
+)
+#: Columns that are shown even where they would be empty.
+_ALWAYS = (0, 3)
+
+
+def triggers(comparison: Comparison, baseline: str) -> Sheet:
+    """What the triggers did; columns that would be empty are left out."""
+    cells = {name: _trigger_cells(run) for name, run in comparison.runs.items()}
+    shown = [
+        k
+        for k in range(len(_TRIGGERS))
+        if k in _ALWAYS or any(row[k].text not in (MISSING, "0") for row in cells.values())
+    ]
+    columns = [_TRIGGERS[k] for k in shown]
+    return sheet(comparison, baseline, columns, lambda name: [cells[name][k] for k in shown])
+
+
+def _trigger_cells(run: Run) -> tuple[Cell, ...]:
+    """One for each column."""
+    kinds = run.events["kind"].value_counts()
+    trained, busy = (int(run.totals[key]) for key in ("retrains", "busy"))
+    suppressed = sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED)
+    ticks = run.info.get("ticks")
+    rate = 100 * (trained + busy + suppressed) / ticks if ticks else float("nan")
+    facts = hindsight_of(run) if is_tested(run) else {}
+    shares = [facts.get(key) for key in _PLACEBOS]
+    return (
+        *(Cell(number(n), n) for n in (trained, busy, suppressed)),
+        Cell(number(rate, 1), rate),
+        _lag(run),
+        *(Cell(percent(share), "" if share is None else share) for share in shares),
+        _gap(run),
+    )
+
+
+def _lag(run: Run) -> Cell:
+    """Median time from a true drift to the first training decided before the next one."""
+    starts = [pd.Timestamp(drift) for drift in run.info.get("drift") or []]
+    decided = trainings(run)["decided_at"]
+    lags: list[pd.Timedelta | None] = []
+    for start, stop in pairwise([*starts, pd.Timestamp.max]):
+        after = decided[(decided >= start) & (decided < stop)]
+        lags.append(after.min() - start if len(after) else None)
+    reached = [lag for lag in lags if lag is not None]
+    if not reached:
+        return Cell(MISSING)
+    median = pd.Timedelta(pd.Series(reached).median())
+    each = ", ".join(MISSING if lag is None else duration(lag) for lag in lags)
+    text = f"{duration(median)}, {len(reached)} of {len(starts)}"
+    return Cell(text, median / pd.Timedelta(days=1), f"after each drift: {each}")
+
+
+def _gap(run: Run) -> Cell:
+    estimated = mean_gap(run)
+    if estimated is None:
+        return Cell(MISSING)
+    metric, gap, count = estimated
+    sign = "+" if gap > 0 else ""
+    return Cell(f"{metric} {sign}{significant(gap, 2)}, {count} \N{MULTIPLICATION SIGN}", gap)
+
+
+# --- what happened: what was trained, what was refused, and why -----------------------------------
+
+
+def happened(comparison: Comparison, baseline: str) -> Sheet:
+    """Counts of what each strategy did and what was done to it; columns of zeros are left out."""
+    counts = {name: _counts(run) for name, run in comparison.runs.items()}
+    always = ("trained", "deployed")
+    shown = [k for k in counts[baseline] if k in always or any(of[k] for of in counts.values())]
+
+    def cells(name: str) -> list[Cell]:
+        return [Cell(number(counts[name][kind]), counts[name][kind]) for kind in shown]
+
+    return sheet(comparison, baseline, list(map(Column, shown)), cells, roles=True)
+
+
+def failures(runs: Mapping[str, Run]) -> list[str]:
+    """Why trainings failed or were refused, each cause once with how often."""
+    kinds = (remarks.FAILED, remarks.NOTHING, "refused")
+    return [remark.sentence for kind in kinds for remark in remarks.causes(runs, kind)]
+
+
+def _counts(run: Run) -> dict[str, int]:
+    outcomes, totals = trainings(run)["outcome"].value_counts(), run.totals
+    return {
+        "trained": int(totals["retrains"]),
+        "deployed": int(totals["deployed"]),
+        "rejected": int(totals["rejected"]),
+        "rolled back": int(outcomes.get("rolled back", 0)),
+        "superseded": int(outcomes.get("superseded", 0)),
+        "failed": int(totals["failed"]),
+        "refused": int((run.events["kind"] == "refused").sum()),
+        "pending": int(outcomes.get("pending", 0)),
+        "fallback rows": int(totals["fallback"]),
+    }
