@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -56,6 +56,8 @@ Choice = tuple[str, int]  # a window, and periods between trainings; 0 is never
 NEVER = 0
 CHOICES: list[Choice] = [(window, n) for window in WINDOWS for n in (*INTERVALS, NEVER)]
 STATIC: Choice = (DEFAULT, NEVER)
+#: Prices that count losses, and trainings.
+ONLY = (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=0.0))
 
 
 # --- streams --------------------------------------------------------------------------------------
@@ -174,8 +176,7 @@ class Case:
         matrix = self.matrices[window].between(first)
         n = len(matrix) if n == NEVER or n >= len(matrix) else n
         wanted = matrix.evenly(n, matrix.phases(n))
-        only = (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=0.0))
-        return np.stack([matrix.period_costs(wanted, p).mean(axis=0) for p in only], axis=1)
+        return np.stack([matrix.period_costs(wanted, p).mean(axis=0) for p in ONLY], axis=1)
 
     def paid(self, cut: int, choice: Choice, price: float, until: int | None = None) -> float:
         """Cost of the rest, mean over the days of its first model."""
@@ -192,24 +193,36 @@ class Case:
         """What a decision at the cut may know, for each price: an option a choice."""
         parts = [matrix.between(start, cut - self.delay) for matrix in self.matrices.values()]
         tried = [n for n in INTERVALS if n < len(parts[0])]
-        found = []
-        for price in prices:
-            money = Prices(retrain=price, error=1.0)
-            costs = expected(parts, tried, money)
-            found.append(
-                [
-                    schedule(str(choice), costs, place, part, choice[1] or len(part), money)
-                    for place, part in enumerate(parts)
-                    for choice in CHOICES[place * (len(INTERVALS) + 1) :][: len(INTERVALS) + 1]
-                ]
-            )
-        return found
+        free, one = (
+            [
+                schedule(str(choice), costs, place, part, choice[1] or len(part), money)
+                for place, (window, part) in enumerate(zip(WINDOWS, parts, strict=True))
+                for choice in CHOICES
+                if choice[0] == window
+            ]
+            for money in (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=1.0))
+            for costs in [expected(parts, tried, money)]
+        )
+        return [[_at(price, *pair) for pair in zip(free, one, strict=True)] for price in prices]
 
-    def own_path(self, start: int, cut: int, choice: Choice, price: float) -> np.ndarray:
-        """Cost by period of one schedule at phase 0, as a replay would show it."""
-        matrix = self.matrices[choice[0]].between(start, cut - self.delay)
-        wanted = matrix.evenly(choice[1] or len(matrix), [0])
-        return np.asarray(matrix.period_costs(wanted, Prices(retrain=price, error=1.0))[0])
+    def own_paths(self, start: int, cut: int) -> np.ndarray:
+        """Loss and trainings of each choice at phase 0, as a replay shows them: (2, choices, K)."""
+        paths = []
+        for window, n in CHOICES:
+            matrix = self.matrices[window].between(start, cut - self.delay)
+            wanted = matrix.evenly(n or len(matrix), [0])
+            paths.append([matrix.period_costs(wanted, money)[0] for money in ONLY])
+        return np.array(paths).swapaxes(0, 1)
+
+
+def _at(price: float, free: Option, one: Option) -> Option:
+    """An option at any price of a retrain, from two: all its costs are lines in it."""
+
+    def line(at_0: Any, at_1: Any) -> Any:
+        return np.add(at_0, price * np.subtract(at_1, at_0)).tolist()
+
+    lines = (line(getattr(free, k), getattr(one, k)) for k in ("cost", "eras", "starts"))
+    return replace(free, **dict(zip(("cost", "eras", "starts"), lines, strict=True)))
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -285,8 +298,9 @@ def play(kind: str, stream: Stream, name: str, quick: bool) -> list[Outcome]:
         words: dict[float, list[tuple[str, Choice, float]]] = defaultdict(list)
         reviewed: dict[float, list[float]] = defaultdict(list)
         for start in [case.tick(share) for share in (STARTS[::2] if quick else STARTS)]:
+            losses, trainings = case.own_paths(start, at)
             for price, options in zip(prices, case.evidence(start, at, prices), strict=True):
-                paths = np.stack([case.own_path(start, at, c, price) for c in CHOICES])
+                paths = losses + price * trainings
                 for rule, choose in RULES.items():
                     chosen[price][rule].append(choose(options, paths, price))
                 found = decide(Evidence(options, str(STATIC), price))
