@@ -19,6 +19,8 @@ Confidence = Literal["sure", "likely", "unsure", ""]
 REALISED = 0.8
 #: Strategies are changed for a share of the cost, at least: less is not told from luck by anybody.
 FLOOR = 0.01
+#: So much of its cost is added to what is not a plain schedule: it is more to run and to explain.
+SIMPLE = 0.01
 #: For each word: standard errors of ten eras, eras won, share of starts won, share saved; at least.
 _SURE, _LIKELY = (3.0, 7, 1.0, 0.05), (2.0, 7, 0.8, 0.02)
 
@@ -39,6 +41,8 @@ class Option:
         What it cost in each of E stretches of equal length.
     starts : sequence of float
         What it cost a period in histories that begin later; empty where only its own path is known.
+    plain : bool
+        Whether the clock alone decides; another must be cheaper by `SIMPLE` to be preferred.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Option:
     retrains: float = 0.0
     eras: Sequence[float] = ()
     starts: Sequence[float] = ()
+    plain: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,11 @@ def decide(evidence: Evidence) -> Decision:
     """
     options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
     baseline = next(option for option in options if option.name == evidence.baseline)
-    # Costs are lines in the price of a retrain. That of the baseline is lowered by the floor.
-    lowered = np.array([1 - evidence.floor if option is baseline else 1.0 for option in options])
-    at_price = lowered * [option.cost for option in options]
-    slope = lowered * [evidence.price * option.retrains for option in options]
+    # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
+    weight = np.array([1.0 if option.plain else 1 + SIMPLE for option in options])
+    weight[options.index(baseline)] = 1 - evidence.floor
+    at_price = weight * [option.cost for option in options]
+    slope = weight * [evidence.price * option.retrains for option in options]
     place = int(np.argmin(at_price))
     chosen, rest = options[place], [option for option in options if option is not options[place]]
     rival = rest[0] if rest else None

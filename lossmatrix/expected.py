@@ -23,7 +23,7 @@ _STARTS, _LATEST = 12, 0.85
 _SHARED = 0.5
 
 
-class Costs(NamedTuple):
+class IntervalCosts(NamedTuple):
     """What one interval on one window costs: loss a row, money for trainings a period.
 
     ``starts`` (S,) are the losses a row of single starts, of which ``loss`` is the steadied mean.
@@ -55,17 +55,17 @@ class Expected:
     training: Floats
     starts: Floats
 
-    def at(self, window: int, interval: float) -> Costs:
-        """Costs of any interval on one window: between two, by its logarithm."""
+    def at(self, window: int, interval: float) -> IntervalCosts:
+        """IntervalCosts of any interval on one window: between two, by its logarithm."""
         loss, training, starts = self.loss[window], self.training[window], self.starts[window]
         known = self.intervals[:-1]
         if interval >= self.intervals[-1] or len(known) == 0:
-            return Costs(float(loss[-1]), 0.0, starts[:, -1])
+            return IntervalCosts(float(loss[-1]), 0.0, starts[:, -1])
 
         def between(values: Floats) -> float:
             return float(np.interp(np.log(interval), np.log(known), values))
 
-        return Costs(
+        return IntervalCosts(
             between(loss[:-1]),
             between(training[:-1] * known) / interval,
             np.array([between(row[:-1]) for row in starts]),
@@ -75,7 +75,7 @@ class Expected:
 def expected(
     matrices: Sequence[LossMatrix], intervals: Sequence[int] | Integers, prices: Prices
 ) -> Expected:
-    """Costs of intervals by matrices of several windows, all with the same trial instants.
+    """IntervalCosts of intervals by matrices of several windows, all with the same trial instants.
 
     Parameters
     ----------

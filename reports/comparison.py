@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
+from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import archive, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
@@ -107,11 +108,13 @@ class Comparison:
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
-        for all pairs of strategies at once; NaN where fewer than ten blocks are left. Where loss
-        matrices were made: ``regret`` to the oracle, the cheapest schedule that is known only
-        afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings that
-        cost more, evenly spaced and at random. pandas prints no more columns than a terminal is
-        wide: ``print(comparison.table().to_string())`` shows all of them.
+        for all pairs of strategies at once, NaN where the history is too short for one, and
+        ``expected``: what a strategy that may win is expected to cost, on which the verdict rests.
+        Where loss matrices were made: ``regret`` to the oracle, the cheapest schedule that is known
+        only afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings
+        that cost more, evenly spaced and at random.
+
+        It is wide: ``print(comparison.table().to_string())`` shows all of it.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -119,20 +122,26 @@ class Comparison:
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
         table["difference"] = table["total"] - float(self.runs[reference].totals["total"])
         table["low"], table["high"] = contrast.low, contrast.high
+        table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
         return table.sort_values("total", kind="stable")
 
-    def verdict(self, baseline: str | None = None) -> Recommendation:
-        """Which strategy to run, what it saves, and whether that can be told from luck."""
-        reference = self.baseline(baseline)
-        if reference not in self._verdicts:
-            judged = verdict.judge(self.runs, self.costs, reference)
-            shown = replace(judged, sentence=printable(judged.sentence))
-            self._verdicts[reference] = shown
-        return self._verdicts[reference]
+    def verdict(self, baseline: str | None = None, careful: float = FLOOR) -> Recommendation:
+        """Which strategy to run, what to expect of it, how sure that is, and what would change it.
+
+        It is the one of the least expected cost, and the baseline unless that saves the share
+        ``careful`` of the baseline's cost at least: 0.05 retrains only for 5 %.
+        """
+        if not isinstance(careful, (int, float)) or not 0 <= careful < 1:
+            raise ComparisonError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
+        key = self.baseline(baseline), float(careful)
+        if key not in self._verdicts:
+            judged = verdict.judge(self.runs, self.costs, *key)
+            self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
+        return self._verdicts[key]
 
     @cached_property
-    def _verdicts(self) -> dict[str, Recommendation]:
-        """By baseline: every table of a report asks."""
+    def _verdicts(self) -> dict[tuple[str, float], Recommendation]:
+        """By baseline and care: every table of a report asks."""
         return {}
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:

@@ -90,9 +90,16 @@ def headline(
     column = eras.names.index(verdict.strategy)
     bounded = not math.isnan(verdict.low)
     interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if bounded else "no interval"
-    against = baseline if verdict.strategy != baseline else "the runner-up"
+    saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
+    if verdict.strategy == baseline:
+        saves = (
+            f"{verdict.runner_up or 'nothing'} is expected to cost more",
+            money(verdict.behind),
+            "",
+        )
     return [
-        (f"saves against {against}", money(verdict.saves), interval),
+        saves,
+        ("saved on this path", interval, "of the total"),
         ("total cost", money(total), _per_year(total, comparison, money)),
         ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
         ("cheapest in", f"{eras.wins[column]} of {len(eras.costs)}", "eras, ties included"),

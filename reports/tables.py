@@ -166,12 +166,11 @@ def by_era(comparison: Comparison, baseline: str) -> Sheet:
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
     """What a reader must know about a strategy, in one or two words each."""
     verdict, roles = comparison.verdict(baseline), {}
-    clear, judged = verdict.decision != "too close", not math.isnan(verdict.saves)
+    judged = not math.isnan(verdict.saves)
     for name, run in comparison.runs.items():
         wins = name == verdict.strategy
         words = {
-            "run this": wins and clear,
-            "cheapest": wins and not clear and judged,
+            "run this": wins and judged,
             "baseline": name == baseline,
             "rival": name in verdict.rivals,
             "in-sample": run.info.get("in_sample") and not wins,
@@ -187,9 +186,12 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     table = comparison.table(reference)
     money = Money.fit(table["total"])
     lucky = "regret" in table
+    advised = comparison.verdict(reference).strategy
     mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     last = ("regret", "beats luck") if lucky else ("retraining",)
-    lines = [("total", "error", "retrains", *mishaps, "difference", "95 % interval", *last)]
+    expected = ("expected",) if lucky else ()
+    middle = ("difference", "95 % interval")
+    lines = [("total", "error", "retrains", *mishaps, *expected, *middle, *last)]
     for name, row in table.iterrows():
         luck = (
             (money(row["regret"]), _luck(comparison, str(name)))
@@ -202,6 +204,7 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 money(row["error"]),
                 number(row["retrains"]),
                 *(number(row[mishap]) for mishap in mishaps),
+                *(money(row[column]) for column in expected),
                 "baseline" if name == reference else money.signed(row["difference"]),
                 interval_text(row, money) if name != reference else "",
                 *luck,
@@ -210,7 +213,9 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
-    names = ["", *(shorten(" ".join(str(name).split()), room) for name in table.index)]
+    marks = ["> " if name == advised else "  " for name in table.index]
+    names = [shorten(" ".join(str(name).split()), room - 2) for name in table.index]
+    names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
     return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])
 
@@ -226,6 +231,8 @@ def _footnotes(
     """What must be said beside the table, and what the columns mean that are shown."""
     remarks = comparison.verdict(reference).remarks
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    if "expected" in shown:
+        notes.append("expected: mean over phases and starts of its schedule; the least is advised")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
         notes.append("no interval: fewer than ten blocks of its usual gap between retrains")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 
+from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
 from backtrain.reports import remarks
-from backtrain.reports.numbers import Money, duration, listing
+from backtrain.reports.evidence import evidence
+from backtrain.reports.numbers import Money, count, listing, price
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
-from backtrain.simulator.texts import printable
 
-Decision = Literal["retrain", "keep", "too close"]
+#: How often advice of each word was right on public streams (``benchmarks/advice.py``).
+RIGHT = {"sure": "about 19 in 20", "likely": "about 4 in 5", "unsure": "about 7 in 10"}
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,32 @@ class Recommendation:
 
     Attributes
     ----------
-    decision : {"retrain", "keep", "too close"}
-        Run `strategy` instead of the baseline; stay with the baseline; or it cannot be told.
+    decision : {"retrain", "keep"}
+        Run `strategy` instead of the baseline, or stay with the baseline.
     strategy, baseline : str
-        The cheapest strategy that may win, and what it is compared with. For "keep" they are one.
+        What to run, of those that may win the one of the least expected cost; and what it is
+        compared with. For "keep" they are one.
     saves : float
-        What `strategy` saves against `baseline`; for "keep", against the cheapest of the others;
-        NaN where there is nothing to hold it against: a single strategy, too many failed trainings.
+        Money to expect from `strategy` against the baseline, over a span like the one replayed; 0
+        for "keep"; NaN where there is nothing to hold it against: a single strategy, or a baseline
+        too many of whose trainings failed.
+    confidence : {"sure", "likely", "unsure", ""}
+        How sure the saving is; nothing for "keep".
+    expected : mapping of str to float
+        What each strategy that may win is expected to cost, by name.
+    runner_up : str
+        The next cheapest by expected cost; `behind` is the money that it costs more, and `more` how
+        many times this history it would take to tell the two apart; NaN where that is not known.
+    prices : tuple of float
+        Between which prices of a retrain the choice stays.
     low, high : float
-        The simultaneous 95 % interval of `saves`; NaN where the history is too short for one.
+        The simultaneous 95 % interval of what `strategy` saved on its own path against the
+        baseline, for "keep" against the runner-up; NaN where the history is too short for one.
     rivals : tuple of str
-        Strategies whose cost cannot be told apart from that of `strategy`. All intervals are those
-        of one family, so `rivals` never contradicts `low` and `high`.
+        Strategies whose cost on this path cannot be told apart from that of `strategy`. All
+        intervals are those of one family, so `rivals` never contradicts `low` and `high`.
     unjudged : tuple of str
-        Strategies without an interval against `strategy`: fewer than ten blocks.
+        Strategies without an interval against `strategy`.
     failing : tuple of str
         Strategies of whose trainings a tenth or more raised: neither judged nor able to win.
     sentence : str
@@ -46,16 +60,22 @@ class Recommendation:
         What must be said beside it, a line a cause: failed trainings, rows that no model answered.
     """
 
-    decision: Decision
+    decision: Literal["retrain", "keep"]
     strategy: str
     baseline: str
     saves: float
-    low: float
-    high: float
-    rivals: tuple[str, ...]
-    unjudged: tuple[str, ...]
-    failing: tuple[str, ...]
-    sentence: str
+    confidence: Confidence = ""
+    expected: Mapping[str, float] = field(default_factory=dict)
+    runner_up: str = ""
+    behind: float = math.nan
+    more: float = math.nan
+    prices: tuple[float, float] = (0.0, math.inf)
+    low: float = math.nan
+    high: float = math.nan
+    rivals: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    sentence: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
@@ -64,11 +84,7 @@ class Recommendation:
         return [line for line in self.remarks if line not in self.sentence]
 
     def __str__(self) -> str:
-        if not self.rivals:
-            return self.sentence
-        alike = printable(listing(self.rivals))  # names may come from somebody else's records
-        subject = printable(self.strategy)
-        return f"{self.sentence} The cost of {subject} cannot be told apart from that of {alike}."
+        return self.sentence
 
 
 def trigger_type(run: Run) -> str:
@@ -107,33 +123,45 @@ def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
     return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
 
 
-def judge(runs: Mapping[str, Run], costs: Costs, baseline: str) -> Recommendation:
-    """Pick the cheapest and hold its saving against luck."""
+def judge(
+    runs: Mapping[str, Run], costs: Costs, baseline: str, careful: float = FLOOR
+) -> Recommendation:
+    """Take the least expected cost; ``careful`` is the share of it that a change must save."""
     ranked = eligible(runs, baseline)
-    winner = ranked[0] if ranked else baseline
     failing = tuple(name for name, run in runs.items() if remarks.failing(run))
     beside = tuple(remark.sentence for remark in remarks.gather(runs))
+    held = baseline in ranked
+    known = (
+        evidence(runs, costs, ranked, baseline if held else ranked[0], careful) if ranked else None
+    )
+    choice = decide(known) if known else Decision(baseline, math.nan)
+    price_of = known.price if known else 1.0
+    winner = choice.name
     contrast = costs.against(winner)
     others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
-    rivals = tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name])
-    unjudged = tuple(name for name in others if math.isnan(contrast.low[name]))
-    if baseline in failing or len(ranked) == 1:
-        sentence = _no_verdict(runs, ranked, baseline)
-        nan = (math.nan, math.nan, math.nan)
-        return Recommendation(
-            "too close", winner, baseline, *nan, (), unjudged, failing, sentence, beside
-        )
-    # "Keep" is held against the runner-up: nothing can be saved against itself.
-    other = baseline if winner != baseline else next(iter(ranked[1:]), baseline)
-    saves = float(runs[other].totals["total"]) - float(runs[winner].totals["total"])
-    low, high = float(contrast.low[other]), float(contrast.high[other])
-    decision: Decision = "retrain" if low > 0 else "too close"
-    if winner == baseline:
-        decision = "keep"
-    sentence = _Words(runs, costs, winner, other).say(decision, saves, low, high)
-    sentence = " ".join(filter(None, (sentence, remarks.summary(runs), _left_out(failing))))
+    alone = not held or len(ranked) == 1
+    against = baseline if winner != baseline else choice.runner_up
+    words = [_no_verdict(runs, ranked, baseline)] if alone else [*_advice(runs, choice, baseline)]
+    if not alone:
+        words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(
-        decision, winner, baseline, saves, low, high, rivals, unjudged, failing, sentence, beside
+        decision="keep" if winner == baseline else "retrain",
+        strategy=winner,
+        baseline=baseline,
+        saves=math.nan if alone else choice.saves,
+        confidence="" if alone else choice.confidence,
+        expected={option.name: option.cost for option in known.options} if known else {},
+        runner_up=choice.runner_up,
+        behind=choice.behind,
+        more=choice.more,
+        prices=(price_of * choice.factors[0], price_of * choice.factors[1]),
+        low=float(contrast.low.get(against, math.nan)),
+        high=float(contrast.high.get(against, math.nan)),
+        rivals=tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name]),
+        unjudged=tuple(name for name in others if math.isnan(contrast.low[name])),
+        failing=failing,
+        sentence=" ".join(filter(None, words)),
+        remarks=beside,
     )
 
 
@@ -163,68 +191,67 @@ def _left_out(failing: tuple[str, ...]) -> str:
     return f"{listing(failing)} cannot be judged: a tenth or more of the trainings failed."
 
 
-@dataclass(frozen=True)
-class _Words:
-    runs: Mapping[str, Run]
-    costs: Costs
-    winner: str
-    other: str
-
-    def say(self, decision: Decision, saves: float, low: float, high: float) -> str:
-        money = Money.fit(run.totals["total"] for run in self.runs.values())
-        bounded = not math.isnan(low)
-        interval = (
-            f"95 % interval {money(low)} to {money(high)}" if bounded else self._no_interval()
+def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[str]:
+    """What to run, what that saves, who comes next, and at which prices that changes."""
+    info, never = runs[choice.name].info, trigger_type(runs[choice.name]) == "Never"
+    span = pd.Timestamp(info["end"]) - pd.Timestamp(info["start"])
+    years = span / pd.Timedelta(days=365.25)
+    scale, per = (1 / years, " a year") if years >= 1 else (1.0, "")
+    money = Money.fit(run.totals["total"] * scale for run in runs.values())
+    what = f"{choice.name}{_in_words(runs[choice.name])}"
+    if choice.name == baseline:
+        among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
+        better = f"{among} is expected to cost less"
+        if choice.behind < 0:
+            better = "what others are expected to save is too little to change for"
+        lead = f"{'Do not retrain: keep' if never else 'Keep'} {what}: {better}."
+    else:
+        lead = (
+            f"{'Stop retraining: run' if never else 'Run'} {what}: expect it to save "
+            f"{money(choice.saves * scale)}{per} against {baseline} ({choice.confidence}: such "
+            f"advice was right {RIGHT[choice.confidence]} times)."
         )
-        if decision == "keep":
-            return self._keep(f"{money(saves)} more ({interval})", clear=low > 0)
-        if decision == "retrain":
-            lead = "Stop retraining: run" if self._never(self.winner) else "Run"
-            per_year = self._per_year(saves, money)
-            return (
-                f"{lead} {self.winner}: it saves {money(saves)} against {self.other} "
-                f"({interval}){per_year}."
-            )
-        reason = f"but its {interval} holds 0" if bounded else f"but there is {interval}"
-        return (
-            f"Too close to call: {self.winner} was {self._cheapest} and saved {money(saves)} "
-            f"against {self.other}, {reason}."
-        )
+    return [lead, _runner_up(choice, baseline, money, scale, per), _price_range(choice, info)]
 
-    def _keep(self, more: str, clear: bool) -> str:
-        lead = "Do not retrain: keep" if self._never(self.winner) else "Keep"
-        if not clear:
-            what = "retraining pays" if self._never(self.winner) else "anything else pays"
-            return (
-                f"Nothing shows that {what}: {self.winner} was {self._cheapest}; the nearest, "
-                f"{self.other}, cost {more}."
-            )
-        nothing = "no strategy" if self._cheapest == "cheapest" else "none that can be judged"
-        return (
-            f"{lead} {self.winner}: {nothing} was cheaper; the nearest, {self.other}, costs {more}."
-        )
 
-    @property
-    def _cheapest(self) -> str:
-        """Of all, or of those that may win."""
-        everyone = all(map(may_win, self.runs.values()))
-        return "cheapest" if everyone else "the cheapest that can be judged"
+def _runner_up(choice: Decision, baseline: str, money: Money, scale: float, per: str) -> str:
+    if not choice.runner_up or choice.runner_up == baseline:
+        return ""
+    differs = money(abs(choice.behind) * scale)
+    more = "less" if choice.behind < 0 else "more"
+    told = (
+        f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
+        if 1 < choice.more < 100
+        else "; this history cannot tell"
+        if choice.more >= 100
+        else ""
+    )
+    return f"Next is {choice.runner_up}, expected to cost {differs}{per} {more}{told}."
 
-    def _no_interval(self) -> str:
-        names = (self.winner, self.other)
-        need = max(self.costs.needs[self.costs.names.index(name)] for name in names)
-        return (
-            "no interval: the history is too short, fewer than ten blocks of "
-            f"{duration(self.costs.grid.length * int(need))}"
-        )
 
-    def _never(self, name: str) -> bool:
-        return trigger_type(self.runs[name]) == "Never"
+def _price_range(choice: Decision, info: Mapping[str, Any]) -> str:
+    low, high = (factor * float(info["prices"].get("retrain", 0.0)) for factor in choice.factors)
+    if low <= 0 and math.isinf(high):
+        return ""
+    if low <= 0:
+        return f"That changes if a retrain costs more than {price(high)}."
+    if math.isinf(high):
+        return f"That changes if a retrain costs less than {price(low)}."
+    return f"That holds while a retrain costs {price(low)} to {price(high)}."
 
-    def _per_year(self, saves: float, money: Money) -> str:
-        """Money a year, only where a year was served."""
-        info = self.runs[self.winner].info
-        years = (pd.Timestamp(info["end"]) - pd.Timestamp(info["start"])) / pd.Timedelta(
-            days=365.25
-        )
-        return f", {money(saves / years)} a year" if years >= 1 else ""
+
+def _in_words(run: Run) -> str:
+    """An interval and a window in words, in brackets; nothing for other parts."""
+    parts = run.info["parts"]
+    trigger, window = parts.get("trigger"), parts.get("window")
+    if not isinstance(trigger, Mapping) or not isinstance(window, Mapping):
+        return ""
+    kind, rows = trigger.get("type"), window.get("type")
+    every = {
+        "Every": f"every {trigger.get('every')}",
+        "EveryRows": f"every {trigger.get('rows')} rows",
+    }
+    length = window.get("length") if rows == "Sliding" else None
+    on = {"Sliding": f"the newest {length}", "Expanding": "all rows"}.get(str(rows))
+    words = [text for text in (every.get(str(kind)), on and f"on {on}") if text]
+    return f" ({', '.join(words)})" if kind in every and words else ""

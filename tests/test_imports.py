@@ -38,7 +38,7 @@ DOORS = {
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
-    ("reports", "lossmatrix"): {"tuning"},
+    ("reports", "lossmatrix"): {"decide", "tuning"},
     ("config", "simulator"): {"constraints", "ledger"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.

@@ -60,7 +60,7 @@ def test_it_cannot_win_and_every_place_says_so(tmp_path: Path) -> None:
     assert compared().verdict().strategy == "often"
     comparison = compared(tuned_until={"often": hour(9)})
     verdict = comparison.verdict()
-    assert (verdict.decision, verdict.strategy) == ("too close", "static")
+    assert (verdict.decision, verdict.strategy) == ("keep", "static")
     assert math.isnan(verdict.saves)
     assert str(verdict) == (
         "Nothing can be said about retraining: often was chosen on the span that it is judged on."

@@ -1,0 +1,68 @@
+"""What a comparison knows about costs, as a decision takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from backtrain.lossmatrix.decide import Evidence, Option
+from backtrain.reports.periods import Costs
+from backtrain.reports.remarks import part_type
+from backtrain.simulator import statistics
+from backtrain.simulator.record import Run
+
+#: Charges that no loss matrix holds: they are those of the strategy's own path.
+_BESIDE = ("label", "check", "predict")
+_FIXED = ("Never", "Every", "EveryRows")
+
+
+def evidence(
+    runs: Mapping[str, Run], costs: Costs, names: list[str], baseline: str, floor: float
+) -> Evidence:
+    """Options for those strategies: by loss matrices where there are any, else by their own paths.
+
+    Where only some strategies have a matrix, the others are expected to cost as much more or less
+    than the one of those that was nearest in cost as their own path was.
+    """
+    paths = {name: _path(name, runs[name], costs) for name in names}
+    found = {name: option for name in names if (option := _by_matrix(name, runs[name]))}
+    options = []
+    for name, path in paths.items():
+        if name in found:
+            options.append(found[name])
+        elif found:
+            near = min(found, key=lambda other: abs(paths[other].cost - path.cost))
+            moved = found[near].cost + path.cost - paths[near].cost
+            options.append(replace(path, cost=moved, plain=False))
+        else:
+            options.append(path)
+    price = float(runs[baseline].info["prices"].get("retrain", 0.0))
+    return Evidence(options, baseline, price, floor)
+
+
+def _path(name: str, run: Run, costs: Costs) -> Option:
+    """What one replay cost."""
+    own = costs.values[:, costs.names.index(name)]
+    return Option(
+        name=name,
+        cost=float(run.totals["total"]),
+        retrains=float(run.totals["retrains"]),
+        eras=statistics.era_costs(own[:, None])[:, 0].tolist(),
+        plain=part_type(run, "trigger") in _FIXED,
+    )
+
+
+def _by_matrix(name: str, run: Run) -> Option | None:
+    """What a loss matrix expects of it; None where there is none."""
+    facts = (run.info.get("hindsight") or {}).get("expected")
+    if facts is None:
+        return None
+    beside = sum(float(run.totals.get(kind, 0.0)) for kind in _BESIDE)
+    return Option(
+        name=name,
+        cost=facts["cost"] + beside,
+        retrains=float(run.totals["retrains"]),
+        eras=[era + beside / len(facts["eras"]) for era in facts["eras"]],
+        starts=facts["starts"],
+        plain=bool(facts["starts"]),
+    )
