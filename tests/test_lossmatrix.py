@@ -165,3 +165,16 @@ def test_an_interval_that_is_cheapest_stays_so_in_the_price_map() -> None:
     found = curve.cheapest(np.array([0.0, 3.0, 1e6]), np.array([1.0]), PRICES)
     assert found[0, 1] == curve.best(PRICES)
     assert curve.intervals[found[0, 2]] > curve.intervals[found[0, 1]]
+
+
+@given(matrices(), st.data())
+def test_a_part_of_a_matrix_is_the_rest_of_a_schedule(matrix: LossMatrix, data: st.DataObject):
+    """From when a trial model serves, all goes on as if it had been the first one."""
+    serving = np.flatnonzero(matrix._serves)
+    first = int(data.draw(st.sampled_from(serving.tolist())))
+    later = [k for k in range(first + 1, len(matrix)) if data.draw(st.booleans())]
+    part = matrix.between(first).schedule([k - first for k in later])
+    whole = matrix.schedule([*([first] if first else []), *later])
+    before = matrix.loss[0, : matrix._first_segment[first]].sum() if first else 0.0
+    assert part.loss[0] == pytest.approx(whole.loss[0] - before)
+    assert part.retrains[0] == whole.retrains[0] - bool(first)
