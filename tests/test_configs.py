@@ -157,12 +157,13 @@ def test_every_preset_says_what_it_is_in_one_short_line(group: str, choice: str)
     assert len(said) <= 100
 
 
-def test_the_default_comparison_has_ten_strategies_and_its_own_names() -> None:
+def test_the_default_comparison_has_eleven_strategies_and_its_own_names() -> None:
     study = load(
         composed(*small("comparison=intervals_and_triggers", "strategy=monthly")), "monthly"
     )
     assert list(study.strategies) == [
         "static",
+        "static_all",
         "every_90d",
         "every_30d",
         "every_14d",
