@@ -131,12 +131,15 @@ def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
 def _block_note(tuning: Tuning) -> str:
     block, period = tuning.judgement.block, tuning.span / len(tuning.costs)
     if block is None:
-        return "No intervals: the history holds fewer than ten blocks of any length that is needed."
+        return (
+            "No intervals: the history holds fewer than eight blocks of any length that is needed."
+        )
     return (
-        f"Intervals hold for all rows at once, at 95 %: a paired bootstrap of "
-        f"{count(len(tuning.costs), 'period')} in blocks of {duration(period * block)}, as long as "
-        "the label delay, the season and the longest interval judged ask for. Longer ones leave "
-        "fewer than ten blocks: they are shown, and not judged."
+        "Intervals hold for all rows at once, at 95 %. They rest on "
+        f"{count(len(tuning.costs), 'period')}, on how alike neighbouring ones are, and on blocks "
+        f"of at most {duration(period * block)}, as long as the label delay, the season and the "
+        "interval itself ask for. Longer ones leave fewer than eight blocks: they are shown, and "
+        "not judged."
     )
 
 

@@ -109,15 +109,34 @@ def test_verdict_too_close():
     assert verdict.sentence.startswith("Too close to call: often was cheapest and saved")
 
 
-def test_a_history_of_fewer_than_ten_blocks_is_too_close_to_call():
-    delay = {"median": 0.0, "p95": 5 * 86400.0, "max": 0.0}
-    comparison = two(daily(9.0), daily(1.0), label_delay_seconds=delay)
+def test_a_history_of_fewer_than_eight_blocks_is_too_close_to_call():
+    comparison = dataclasses.replace(two(daily(9.0), daily(1.0)), season="6D")
     verdict = comparison.verdict()
     assert verdict.decision == "too close"
     assert math.isnan(verdict.low)
     assert verdict.unjudged == ("static",)
-    assert "too short, fewer than ten blocks of 5 days" in verdict.sentence
+    assert (
+        "too short, fewer than eight blocks of 6 days; static cost more in 10 of 10 eras"
+        in verdict.sentence
+    )
     assert comparison.table()[["low", "high"]].isna().all(axis=None)
+
+
+def test_late_labels_silence_nobody():
+    delay = {"median": 0.0, "p95": 20 * 86400.0, "max": 0.0}
+    comparison = two(wobbling(9.0), wobbling(1.0), label_delay_seconds=delay)
+    assert comparison.contrast().block == 5
+    assert comparison.verdict().decision == "retrain"
+
+
+def test_without_an_interval_eras_are_left():
+    jumps = [(day, "error", 1.0 if day < 30 else 9.0) for day in range(40)]
+    comparison = dataclasses.replace(two(daily(2.0), jumps), season="6D")
+    contrast = comparison.contrast("static")
+    assert contrast.low.isna().all()
+    assert contrast.block is None
+    # Ten eras of four days: a retrain every second day costs 1, the last ten days 9 each.
+    assert (contrast.cheaper.to_dict(), contrast.eras) == ({"static": 0, "often": 7}, 10)
 
 
 def test_what_was_tuned_on_the_replayed_span_cannot_win():
