@@ -190,7 +190,7 @@ PROMISED = [
     ),
 ]
 BEYOND = [
-    Process("8 blocks of lumps", (160,), regular, independent),
+    Process("7 blocks of lumps", (140,), regular, independent),
     autoregression(0.9, (380,), block=30),
     Process("AR(1) .9 under noise", (240, 720), half_persistent, half_persistent_spread),
     autoregression(0.98, (400, 1980)),

@@ -299,7 +299,7 @@ def usual_season(span: pd.Timedelta) -> pd.Timedelta:
     """A week where the history holds twenty of them, else a day where it holds twenty, else none.
 
     Most histories that people leave behind have a weekly and a daily rhythm; twenty, because a
-    block of a season should not use up the eight blocks that an interval needs.
+    block of a season should not use up the seven blocks that an interval needs.
     """
     for days in (7, 1):
         if span >= pd.Timedelta(days=20 * days):

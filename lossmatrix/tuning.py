@@ -68,7 +68,7 @@ class Fresh:
 
     @cached_property
     def above_best(self) -> tuple[Floats, Floats]:
-        """Simultaneous 95 % interval of each mean loss less the best one; NaN below 8 points."""
+        """Simultaneous 95 % interval of each mean loss less the best one; NaN below 7 points."""
         low = np.full(len(self.labels), np.nan)
         high = low.copy()
         if self.best is not None:
@@ -80,7 +80,7 @@ class Fresh:
 
     @cached_property
     def enough(self) -> int | None:
-        """The smallest window whose loss cannot be told from the best; None below eight points."""
+        """The smallest window whose loss cannot be told from the best; None below seven points."""
         alike = np.flatnonzero(self.above_best[0] <= 0)
         return int(alike[0]) if len(alike) else None
 
@@ -115,9 +115,9 @@ class Judgement:
     Attributes
     ----------
     best : int
-        The cheapest of those that leave eight blocks; of all, where none does.
+        The cheapest of those that leave seven blocks; of all, where none does.
     judged : array (I,)
-        Which leave eight blocks of the label delay, the season and themselves.
+        Which leave seven blocks of the label delay, the season and themselves.
     block : int or None
         Periods of the longest block of these; None where nothing could be judged.
     low, high : array (I,)
@@ -312,6 +312,6 @@ def judge(costs: Floats, needs: list[int], year: float = 0.0) -> Judgement:
         blocks = np.maximum(needs, needs[best])[judged]
         differences = costs[:, judged] - costs[:, [best]]
         found = statistics.simultaneous_intervals(differences, blocks, cycle=year)
-        assert found is not None  # each of these leaves eight blocks
+        assert found is not None  # each of these leaves seven blocks
         low[judged], high[judged] = found.low, found.high
     return Judgement(best, judged, block, low, high)

@@ -106,7 +106,7 @@ class Comparison:
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
-        for all pairs of strategies at once; NaN where fewer than eight blocks are left. Where loss
+        for all pairs of strategies at once; NaN where fewer than seven blocks are left. Where loss
         matrices were made: ``regret`` to the oracle, the cheapest schedule that is known only
         afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings that
         cost more, evenly spaced and at random.

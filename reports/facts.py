@@ -50,7 +50,7 @@ def remarks(verdict: Recommendation) -> list[str]:
         lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")
     if verdict.unjudged:
         names = listing(verdict.unjudged)
-        lines.append(f"No interval against {verdict.strategy}, fewer than eight blocks: {names}.")
+        lines.append(f"No interval against {verdict.strategy}, fewer than seven blocks: {names}.")
     return lines
 
 
@@ -59,7 +59,7 @@ def block_note(comparison: Comparison, baseline: str) -> str:
     block, grid = comparison.contrast(baseline).block, comparison.costs.grid
     if block is None:
         return (
-            "No intervals: the history holds fewer than eight blocks of the length that the label "
+            "No intervals: the history holds fewer than seven blocks of the length that the label "
             "delay, the season and the usual gap between retrains ask for."
         )
     return (
@@ -67,7 +67,7 @@ def block_note(comparison: Comparison, baseline: str) -> str:
         f"{count(grid.count, 'period')} of {duration(grid.length)}, on how alike neighbouring ones "
         f"are, and on blocks of at most {duration(grid.length * block)}, as long as the label "
         "delay, the season and the usual gap between retrains of the two strategies ask for. A "
-        "strategy that leaves fewer than eight such blocks has none."
+        "strategy that leaves fewer than seven such blocks has none."
     )
 
 

@@ -125,7 +125,7 @@ class Costs:
 
         They belong to one family, that of all pairs: whoever the others are held against, and
         whichever of them was cheapest, two strategies have one interval. Each pair is judged in
-        blocks that its own two strategies need. A strategy that retrains too rarely for eight of
+        blocks that its own two strategies need. A strategy that retrains too rarely for seven of
         its blocks gets no interval; when it is `name` itself, nobody gets one.
         """
         position = self.names.index(name)

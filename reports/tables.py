@@ -165,7 +165,7 @@ def _footnotes(
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
-        notes.append("no interval: fewer than eight blocks of its usual gap between retrains")
+        notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in shown:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")

@@ -132,13 +132,13 @@ def _block_note(tuning: Tuning) -> str:
     block, period = tuning.judgement.block, tuning.span / len(tuning.costs)
     if block is None:
         return (
-            "No intervals: the history holds fewer than eight blocks of any length that is needed."
+            "No intervals: the history holds fewer than seven blocks of any length that is needed."
         )
     return (
         "Intervals hold for all rows at once, at 95 %. They rest on "
         f"{count(len(tuning.costs), 'period')}, on how alike neighbouring ones are, and on blocks "
         f"of at most {duration(period * block)}, as long as the label delay, the season and the "
-        "interval itself ask for. Longer ones leave fewer than eight blocks: they are shown, and "
+        "interval itself ask for. Longer ones leave fewer than seven blocks: they are shown, and "
         "not judged."
     )
 

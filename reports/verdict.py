@@ -37,7 +37,7 @@ class Recommendation:
         Strategies whose cost cannot be told apart from that of `strategy`. All intervals are those
         of one family, so `rivals` never contradicts `low` and `high`.
     unjudged : tuple of str
-        Strategies without an interval against `strategy`: fewer than eight blocks.
+        Strategies without an interval against `strategy`: fewer than seven blocks.
     failing : tuple of str
         Strategies of whose trainings a tenth or more raised: neither judged nor able to win.
     sentence : str
@@ -203,7 +203,7 @@ class _Words:
         need = max(self.costs.needs[self.costs.names.index(name)] for name in names)
         contrast = self.costs.against(self.winner)
         return (
-            "no interval: the history is too short, fewer than eight blocks of "
+            "no interval: the history is too short, fewer than seven blocks of "
             f"{duration(self.costs.grid.length * int(need))}; {self.other} cost more in "
             f"{contrast.eras - contrast.cheaper[self.other]} of {contrast.eras} eras"
         )

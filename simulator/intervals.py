@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 #: With fewer blocks than this too little is known of the spread, and no interval is given.
-FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 7
 #: Cosines a block: lumps one block apart are all in the second, and hardly leak below this.
 PER_BLOCK = 1.5
 #: What is faster than this many half-waves says nothing of a total.
@@ -41,7 +41,7 @@ class Intervals:
 
 
 def enough_blocks(periods: int, block: int) -> bool:
-    """Whether `periods` hold eight blocks of `block` periods."""
+    """Whether `periods` hold seven blocks of `block` periods."""
     return periods >= FEWEST_BLOCKS * block
 
 
@@ -73,7 +73,7 @@ def simultaneous_intervals(
     Returns
     -------
     Intervals or None
-        NaN for a column with fewer than eight of its blocks; None where every column has fewer.
+        NaN for a column with fewer than seven of its blocks; None where every column has fewer.
 
     Notes
     -----
@@ -130,7 +130,7 @@ def pairwise_intervals(
     -------
     Intervals or None
         Arrays ``(S, S)``: at ``[i, j]`` the total of column j minus that of column i. NaN where
-        the history holds fewer than eight blocks of one of them; None where it always does.
+        the history holds fewer than seven blocks of one of them; None where it always does.
 
     Notes
     -----

@@ -109,14 +109,14 @@ def test_verdict_too_close():
     assert verdict.sentence.startswith("Too close to call: often was cheapest and saved")
 
 
-def test_a_history_of_fewer_than_eight_blocks_is_too_close_to_call():
+def test_a_history_of_fewer_than_seven_blocks_is_too_close_to_call():
     comparison = dataclasses.replace(two(daily(9.0), daily(1.0)), season="6D")
     verdict = comparison.verdict()
     assert verdict.decision == "too close"
     assert math.isnan(verdict.low)
     assert verdict.unjudged == ("static",)
     assert (
-        "too short, fewer than eight blocks of 6 days; static cost more in 10 of 10 eras"
+        "too short, fewer than seven blocks of 6 days; static cost more in 10 of 10 eras"
         in verdict.sentence
     )
     assert comparison.table()[["low", "high"]].isna().all(axis=None)
