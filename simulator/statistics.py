@@ -1,4 +1,4 @@
-"""How sure a difference of costs is: arrays in, numbers out."""
+"""What is read from costs by period: arrays in, numbers out."""
 
 from __future__ import annotations
 
