@@ -291,11 +291,15 @@ def _shift_calendar(times: Times, offset: pd.offsets.BaseOffset) -> Times:
     return moved.to_numpy().astype("datetime64[ns]", copy=False)
 
 
+#: A cycle that no block of periods holds.
+YEAR = pd.Timedelta(days=365.25)
+
+
 def usual_season(span: pd.Timedelta) -> pd.Timedelta:
     """A week where the history holds twenty of them, else a day where it holds twenty, else none.
 
     Most histories that people leave behind have a weekly and a daily rhythm; twenty, because a
-    block of a season should not use up the ten blocks that an interval needs.
+    block of a season should not use up the seven blocks that an interval needs.
     """
     for days in (7, 1):
         if span >= pd.Timedelta(days=20 * days):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import usual_season
+from backtrain.datasets.offsets import YEAR, usual_season
 from backtrain.simulator import statistics
 from backtrain.simulator.manifest import put
 
@@ -68,7 +68,7 @@ class Fresh:
 
     @cached_property
     def above_best(self) -> tuple[Floats, Floats]:
-        """Simultaneous 95 % interval of each mean loss less the best one; NaN below ten points."""
+        """Simultaneous 95 % interval of each mean loss less the best one; NaN below 7 points."""
         low = np.full(len(self.labels), np.nan)
         high = low.copy()
         if self.best is not None:
@@ -80,7 +80,7 @@ class Fresh:
 
     @cached_property
     def enough(self) -> int | None:
-        """The smallest window whose loss cannot be told from the best; None below ten points."""
+        """The smallest window whose loss cannot be told from the best; None below seven points."""
         alike = np.flatnonzero(self.above_best[0] <= 0)
         return int(alike[0]) if len(alike) else None
 
@@ -115,11 +115,11 @@ class Judgement:
     Attributes
     ----------
     best : int
-        The cheapest of those that leave ten blocks; of all, where none does.
+        The cheapest of those that leave seven blocks; of all, where none does.
     judged : array (I,)
-        Which leave ten blocks of the label delay, the season and themselves.
+        Which leave seven blocks of the label delay, the season and themselves.
     block : int or None
-        Periods a block; None where nothing could be judged.
+        Periods of the longest block of these; None where nothing could be judged.
     low, high : array (I,)
         Simultaneous 95 % interval of the difference to the best; NaN where not judged.
     """
@@ -206,7 +206,9 @@ class Tuning:
         season = usual_season(self.span) / period
         never = np.arange(len(self.intervals)) == len(self.intervals) - 1
         gaps = np.where(never, 0, self.intervals)  # what never trains has no lumps
-        return judge(self.costs, [statistics.block_length(delay, season, gap) for gap in gaps])
+        span = len(self.costs)
+        needs = [statistics.block_length(delay, season, gap, span) for gap in gaps]
+        return judge(self.costs, needs, YEAR / period)
 
     @cached_property
     def ranges(self) -> Floats:
@@ -294,8 +296,11 @@ class Tuning:
         return notebook(self)
 
 
-def judge(costs: Floats, needs: list[int]) -> Judgement:
-    """Hold every column of costs ``(T, I)`` against the cheapest, in blocks as long as needed."""
+def judge(costs: Floats, needs: list[int], year: float = 0.0) -> Judgement:
+    """Hold every column of costs ``(T, I)`` against the cheapest, in blocks as long as needed.
+
+    A column's own block, or that of the cheapest where it is longer; a ``year`` in periods.
+    """
     total = costs.sum(axis=0)
     judged = np.array([statistics.enough_blocks(len(costs), need) for need in needs])
     order = np.argsort(np.where(judged, total, math.inf) if judged.any() else total, kind="stable")
@@ -304,7 +309,9 @@ def judge(costs: Floats, needs: list[int]) -> Judgement:
     high = low.copy()
     block = max((need for need, fits in zip(needs, judged, strict=True) if fits), default=None)
     if block is not None:
-        found = statistics.simultaneous_intervals(costs[:, judged] - costs[:, [best]], block)
-        assert found is not None  # each need leaves ten blocks, and so does the longest
+        blocks = np.maximum(needs, needs[best])[judged]
+        differences = costs[:, judged] - costs[:, [best]]
+        found = statistics.simultaneous_intervals(differences, blocks, cycle=year)
+        assert found is not None  # each of these leaves seven blocks
         low[judged], high[judged] = found.low, found.high
     return Judgement(best, judged, block, low, high)

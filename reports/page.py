@@ -114,7 +114,7 @@ def remarks(verdict: Recommendation) -> list[str]:
         lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")
     if verdict.unjudged:
         names = listing(verdict.unjudged)
-        lines.append(f"No interval against {verdict.strategy}, fewer than ten blocks: {names}.")
+        lines.append(f"No interval against {verdict.strategy}, fewer than seven blocks: {names}.")
     return lines
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset
+from backtrain.datasets.offsets import YEAR, parse_offset
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -55,11 +55,25 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """Total cost of each strategy minus that of one of them; NaN where no interval can be given."""
+    """Total cost of each strategy minus that of one of them, by strategy.
+
+    Attributes
+    ----------
+    low, high : Series
+        Simultaneous 95 % interval; NaN where none can be given.
+    block : int or None
+        Periods of the longest block of those that have one; None where nobody has.
+    cheaper : Series
+        In how many of `eras` the strategy cost less: what is left to say without an interval.
+    eras : int
+        Stretches of equal length.
+    """
 
     low: pd.Series
     high: pd.Series
     block: int | None
+    cheaper: pd.Series
+    eras: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,37 +111,37 @@ class Costs:
 
     @cached_property
     def judged(self) -> np.ndarray:
-        """Which strategies leave ten blocks of the length that they need, ``(S,)``."""
+        """Which strategies leave enough blocks of the length that they need, ``(S,)``."""
         return np.array([statistics.enough_blocks(self.grid.count, need) for need in self.needs])
 
     @cached_property
-    def _block(self) -> int | None:
-        """Periods a block: the longest need of those that leave ten blocks of theirs."""
-        return int(self.needs[self.judged].max()) if self.judged.any() else None
-
-    @cached_property
     def _pairs(self) -> statistics.Intervals | None:
-        """Intervals of the differences of all judged strategies, every pair at once."""
-        if self._block is None:
-            return None
-        return statistics.pairwise_intervals(self.values[:, self.judged], self._block)
+        """Intervals of the differences of all strategies, every pair at once."""
+        year = YEAR / self.grid.length
+        return statistics.pairwise_intervals(self.values, self.needs, cycle=year)
 
     def against(self, name: str) -> Contrast:
         """Simultaneous intervals of all differences to one strategy.
 
         They belong to one family, that of all pairs: whoever the others are held against, and
-        whichever of them was cheapest, two strategies have one interval. A strategy that retrains
-        too rarely for ten blocks gets no interval, and does not lengthen the block of the others.
-        When that strategy is `name` itself, nobody gets one.
+        whichever of them was cheapest, two strategies have one interval. Each pair is judged in
+        blocks that its own two strategies need. A strategy that retrains too rarely for seven of
+        its blocks gets no interval; when it is `name` itself, nobody gets one.
         """
         position = self.names.index(name)
-        low = pd.Series(np.nan, index=list(self.names))
-        high = low.copy()
-        if not self.judged[position] or self._pairs is None:
-            return Contrast(low, high, None)
-        row = int(np.count_nonzero(self.judged[:position]))
-        low[self.judged], high[self.judged] = self._pairs.low[row], self._pairs.high[row]
-        return Contrast(low, high, self._block)
+        eras = statistics.era_costs(self.values)
+        less = pd.Series((eras < eras[:, [position]]).sum(axis=0), index=list(self.names))
+        none = np.full(len(self.names), np.nan)
+        pairs = self._pairs
+        low, high = (none, none) if pairs is None else (pairs.low[position], pairs.high[position])
+        block = int(self.needs[self.judged].max()) if self.judged[position] else None
+        return Contrast(
+            pd.Series(low, index=less.index),
+            pd.Series(high, index=less.index),
+            block,
+            less,
+            len(eras),
+        )
 
 
 def own_block(run: Run, period: pd.Timedelta, season: pd.Timedelta) -> int:
@@ -139,6 +153,7 @@ def own_block(run: Run, period: pd.Timedelta, season: pd.Timedelta) -> int:
         label_delay=delay / period.total_seconds(),
         season=season / period,
         gap=max(usual_gap(run) / period, step),
+        periods=(pd.Timestamp(run.info["end"]) - pd.Timestamp(run.info["start"])) / period,
     )
 
 

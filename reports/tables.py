@@ -235,7 +235,7 @@ def _footnotes(
         notes.append("expected: mean over phases and starts of its schedule; the least is advised")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
-        notes.append("no interval: fewer than ten blocks of its usual gap between retrains")
+        notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in shown:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")

@@ -179,7 +179,7 @@ def _interval(tuning: Tuning) -> str:
     if judgement.block is None:
         return (
             f"{lead}, the least on this history, which is too short to say how sure that is: "
-            "fewer than ten blocks."
+            "fewer than seven blocks."
         )
     longer = _unjudged(tuning)
     if longer:
@@ -200,7 +200,7 @@ def _unjudged(tuning: Tuning) -> str:
     names = [tuning.labels[i] for i in np.flatnonzero(cheaper & ~judgement.judged)]
     if not names:
         return ""
-    return f" Cheaper here, but too long for ten blocks and so not judged: {listing(names)}."
+    return f" Cheaper here, but too long for seven blocks and so not judged: {listing(names)}."
 
 
 def _sample(tuning: Tuning) -> str:

@@ -1,41 +1,32 @@
-"""How sure a difference of costs is: arrays in, numbers out."""
+"""What is read from costs by period: arrays in, numbers out."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from backtrain.simulator.intervals import FEWEST_BLOCKS as FEWEST_BLOCKS
+from backtrain.simulator.intervals import Intervals as Intervals
+from backtrain.simulator.intervals import enough_blocks as enough_blocks
+from backtrain.simulator.intervals import pairwise_intervals as pairwise_intervals
+from backtrain.simulator.intervals import simultaneous_intervals as simultaneous_intervals
+
 Floats = NDArray[np.float64]
 
-#: With fewer blocks than this the bootstrap has too little to draw from, and no interval is given.
-FEWEST_BLOCKS = 10
 
-
-@dataclass(frozen=True, eq=False)
-class Intervals:
-    """Totals of S columns, and intervals that hold for all at once; each array is ``(S,)``."""
-
-    estimate: Floats
-    low: Floats
-    high: Floats
-    se: Floats
-
-
-def block_length(label_delay: float = 0.0, season: float = 0.0, gap: float = 0.0) -> int:
-    """Periods a bootstrap block must hold so that what belongs together stays together.
+def block_length(
+    label_delay: float = 0.0, season: float = 0.0, gap: float = 0.0, periods: float = math.inf
+) -> int:
+    """Periods a block must hold so that what belongs together stays together.
 
     The longest of the label delay, the season and the usual gap between retrains (a retrain is a
-    lump of cost followed by its benefit), all in periods; at least one.
+    lump of cost followed by its benefit), all in periods; at least one. A delay makes neighbours
+    alike and brings no lumps: of `periods` it leaves enough blocks, and the data tell the rest.
     """
-    return max(1, math.ceil(max(label_delay, season, gap) - 1e-9))
-
-
-def enough_blocks(periods: int, block: int) -> bool:
-    """Whether `periods` hold ten blocks of `block` periods."""
-    return periods >= FEWEST_BLOCKS * block
+    delay = min(label_delay, periods // FEWEST_BLOCKS)
+    return max(1, math.ceil(max(delay, season, gap) - 1e-9))
 
 
 def bootstrap_totals(
@@ -77,131 +68,6 @@ def bootstrap_totals(
     for row in starts[:-1]:
         totals += whole[row]
     return totals, (blocks - 1) * whole.mean(axis=0) + cut.mean(axis=0)
-
-
-def simultaneous_intervals(
-    differences: ArrayLike, block: int, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> Intervals | None:
-    """Intervals for the totals of all columns at once, from paired cost differences.
-
-    With probability `level` every interval holds its true total, so the cheapest of many strategies
-    may be picked first and judged afterwards. A column that never varies has an interval of width
-    zero and does not widen the others.
-
-    Parameters
-    ----------
-    differences : array (T, S)
-        Cost of each strategy minus cost of the baseline, by period.
-    block : int
-        Periods a block, see `block_length`.
-
-    Returns
-    -------
-    Intervals or None
-        None with fewer than ten blocks.
-
-    Notes
-    -----
-    The critical value is the `level` quantile of the largest studentised deviation over columns
-    (max-t). The standard error rests on no more than T/block independent blocks: it is scaled by
-    sqrt(n / (n - 1)), and each draw is divided by the root of a chi-square over its degrees of
-    freedom, which turns normal tails into Student's; without it ten blocks cover 92 %, not 95.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> saved = np.tile([[0.0, -1.0], [0.0, -3.0]], (50, 1))
-    >>> intervals = simultaneous_intervals(saved, block=2)
-    >>> intervals.estimate.tolist(), intervals.low.tolist(), intervals.high.tolist()
-    ([0.0, -200.0], [0.0, -200.0], [0.0, -200.0])
-    """
-    array = np.asarray(differences, dtype=np.float64)
-    if not enough_blocks(len(array), block):
-        return None
-    totals, expected = bootstrap_totals(array, block, draws, seed)
-    # Cumulative sums leave dust of about 1e-16 of what was added up; a real spread is far above.
-    se, largest = _studentised(
-        totals - expected, 1e-9 * np.abs(array).sum(axis=0), len(array), block
-    )
-    estimate = array.sum(axis=0)
-    margin = _critical(largest, len(array), block, level, seed) * se
-    return Intervals(estimate, estimate - margin, estimate + margin, se)
-
-
-def pairwise_intervals(
-    costs: ArrayLike, block: int, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> Intervals | None:
-    """Intervals for the differences of totals of all pairs of S columns at once.
-
-    With probability `level` every interval holds its true difference, whichever column the others
-    are held against, and also where that column was picked for being the cheapest.
-
-    Parameters
-    ----------
-    costs : array (T, S)
-        Cost of each strategy by period.
-    block : int
-        Periods a block, see `block_length`.
-
-    Returns
-    -------
-    Intervals or None
-        Arrays ``(S, S)``: at ``[i, j]`` the total of column j minus that of column i. None with
-        fewer than ten blocks.
-
-    Notes
-    -----
-    `simultaneous_intervals` of all S (S - 1) / 2 differences, in memory for S of them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> intervals = pairwise_intervals(np.tile([[3.0, 1.0], [3.0, 3.0]], (50, 1)), block=2)
-    >>> intervals.low.tolist(), intervals.high.tolist()
-    ([[0.0, -100.0], [100.0, 0.0]], [[0.0, -100.0], [100.0, 0.0]])
-    """
-    array = np.asarray(costs, dtype=np.float64)
-    if not enough_blocks(len(array), block):
-        return None
-    totals, expected = bootstrap_totals(array, block, draws, seed)
-    deviations, size = totals - expected, np.abs(array).sum(axis=0)
-    se = np.zeros((array.shape[1], array.shape[1]))
-    largest = np.zeros(draws)
-    for i in range(len(size) - 1):
-        others = slice(i + 1, None)
-        between = deviations[:, others] - deviations[:, [i]]
-        se[i, others], most = _studentised(
-            between, 1e-9 * (size[others] + size[i]), len(array), block
-        )
-        largest = np.maximum(largest, most)
-    se += se.T
-    sums = array.sum(axis=0)
-    estimate = sums - sums[:, None]
-    # Equal costs, added up in another order, differ by dust; it must not look like a difference.
-    dust = (se == 0) & (np.abs(estimate) <= 1e-9 * (size + size[:, None]))
-    estimate[dust] = 0.0
-    margin = _critical(largest, len(array), block, level, seed) * se
-    return Intervals(estimate, estimate - margin, estimate + margin, se)
-
-
-def _studentised(
-    deviations: Floats, dust: Floats, periods: int, block: int
-) -> tuple[Floats, Floats]:
-    """Standard errors ``(S,)``, zero where they are dust; the largest deviation of each draw."""
-    freedom = periods / block - 1
-    se = np.sqrt((deviations**2).mean(axis=0) * (freedom + 1) / freedom)
-    varies = se > dust
-    se = np.where(varies, se, 0.0)
-    if not varies.any():
-        return se, np.zeros(len(deviations))
-    return se, np.asarray(np.abs(deviations[:, varies] / se[varies]).max(axis=1))
-
-
-def _critical(largest: Floats, periods: int, block: int, level: float, seed: int) -> float:
-    """The quantile of the largest studentised deviation, with Student's tails."""
-    freedom = periods / block - 1
-    tails = np.random.default_rng([seed, 1]).chisquare(freedom, len(largest)) / freedom
-    return float(np.quantile(largest / np.sqrt(tails), level))
 
 
 def era_costs(costs: ArrayLike, eras: int = 10) -> Floats:

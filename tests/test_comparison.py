@@ -135,14 +135,30 @@ def test_a_saving_below_the_floor_is_no_reason_to_change():
         comparison.verdict(careful=5)
 
 
-def test_a_history_of_fewer_than_ten_blocks_has_a_verdict_and_no_interval():
-    delay = {"median": 0.0, "p95": 5 * 86400.0, "max": 0.0}
-    comparison = two(daily(9.0), daily(1.0), label_delay_seconds=delay)
+def test_a_history_of_fewer_than_seven_blocks_has_a_verdict_and_no_interval():
+    comparison = dataclasses.replace(two(daily(9.0), daily(1.0)), season="6D")
     verdict = comparison.verdict()
     assert (verdict.decision, verdict.strategy) == ("retrain", "often")
     assert math.isnan(verdict.low)
     assert verdict.unjudged == ("static",)
     assert comparison.table()[["low", "high"]].isna().all(axis=None)
+
+
+def test_late_labels_silence_nobody():
+    delay = {"median": 0.0, "p95": 20 * 86400.0, "max": 0.0}
+    comparison = two(wobbling(9.0), wobbling(1.0), label_delay_seconds=delay)
+    assert comparison.contrast().block == 5
+    assert comparison.verdict().low > 0
+
+
+def test_without_an_interval_eras_are_left():
+    jumps = [(day, "error", 1.0 if day < 30 else 9.0) for day in range(40)]
+    comparison = dataclasses.replace(two(daily(2.0), jumps), season="6D")
+    contrast = comparison.contrast("static")
+    assert contrast.low.isna().all()
+    assert contrast.block is None
+    # Ten eras of four days: a retrain every second day costs 1, the last ten days 9 each.
+    assert (contrast.cheaper.to_dict(), contrast.eras) == ({"static": 0, "often": 7}, 10)
 
 
 def test_what_was_tuned_on_the_replayed_span_cannot_win():

@@ -71,12 +71,12 @@ def test_columns_of_zeros_alone():
     assert intervals.low.tolist() == intervals.high.tolist() == [0.0, 0.0]
 
 
-def test_fewer_than_ten_blocks_give_no_interval():
-    differences = np.ones((100, 1))
+def test_fewer_than_seven_blocks_give_no_interval():
+    differences = np.ones((70, 1))
     assert simultaneous_intervals(differences, block=10) is not None
     assert simultaneous_intervals(differences, block=11) is None
-    assert enough_blocks(100, 10)
-    assert not enough_blocks(99, 10)
+    assert enough_blocks(70, 10)
+    assert not enough_blocks(69, 10)
 
 
 def test_the_same_seed_gives_the_same_interval():
@@ -119,6 +119,12 @@ def test_a_block_holds_the_longest_of_delay_season_and_gap():
     assert block_length(label_delay=3.2, season=7, gap=5) == 7
     assert block_length(label_delay=7.1) == 8
     assert block_length() == 1
+
+
+def test_a_long_delay_leaves_enough_blocks_and_a_long_gap_does_not():
+    assert block_length(label_delay=50, season=7, periods=100) == 14
+    assert block_length(label_delay=50, season=7, gap=30, periods=100) == 30
+    assert enough_blocks(100, 14)
 
 
 def test_eras():
@@ -201,5 +207,5 @@ def test_intervals_of_all_pairs_are_those_of_all_differences_at_once():
     assert (every.low[0, 3], every.high[0, 3]) == (0, 0)
 
 
-def test_fewer_than_ten_blocks_give_no_intervals_of_pairs():
-    assert pairwise_intervals(np.ones((49, 2)), 5) is None
+def test_fewer_than_seven_blocks_give_no_intervals_of_pairs():
+    assert pairwise_intervals(np.ones((34, 2)), 5) is None

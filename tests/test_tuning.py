@@ -111,7 +111,7 @@ def test_every_total_is_that_of_replays(tuning: Tuning) -> None:
 # --- the recommendation ---------------------------------------------------------------------------
 
 
-def test_the_best_is_held_against_all_that_leave_ten_blocks() -> None:
+def test_the_best_is_held_against_all_that_leave_seven_blocks() -> None:
     noise = np.random.default_rng(0).normal(size=(200, 4))
     costs = np.array([5.0, 4.0, 4.0, 1.0]) + 0.1 * noise
     found = judge(costs, [2, 7, 10, 30])
@@ -122,8 +122,8 @@ def test_the_best_is_held_against_all_that_leave_ten_blocks() -> None:
     assert np.isnan(found.low[3])
 
 
-def test_without_ten_blocks_the_cheapest_is_named_and_nobody_judged() -> None:
-    found = judge(np.tile([2.0, 1.0], (9, 1)), [1, 1])
+def test_without_seven_blocks_the_cheapest_is_named_and_nobody_judged() -> None:
+    found = judge(np.tile([2.0, 1.0], (6, 1)), [1, 1])
     assert (found.best, found.block, found.alike.tolist()) == (1, None, [])
 
 
@@ -144,7 +144,7 @@ def test_the_smallest_size_that_cannot_be_told_from_the_best_is_enough() -> None
     loss = np.array([9.0, 5.02, 5.0, 5.01])[:, None] + season + 0.05 * rng.normal(size=(4, 12))
     sizes = Fresh(("newest",) * 3 + ("all",), ("50", "100", "200", "all"), loss, np.ones((4, 12)))  # type: ignore[arg-type]
     assert sizes.enough == 1
-    short = dataclasses.replace(sizes, loss=loss[:, :9])
+    short = dataclasses.replace(sizes, loss=loss[:, :6])
     assert short.enough is None
     loss[0, :7] = np.nan  # too few models: not compared, and no point is lost for the others
     assert dataclasses.replace(sizes, loss=loss).points == 12
@@ -295,7 +295,7 @@ def test_every_string_is_escaped(tuning: Tuning, tmp_path: Path) -> None:
 
 def test_free_retrains_and_short_histories_have_a_page_too(tmp_path: Path) -> None:
     found = setting(tick="3D", prices=Prices(retrain=0)).tune()
-    assert found.judgement.block is None or len(found.costs) >= 10
+    assert found.judgement.block is None or len(found.costs) >= 7
     assert Outline(found.to_html(tmp_path / "t.html").read_text()).open == []
     assert isinstance(found.prices, PriceMap)
     assert "nan" not in str(found)
