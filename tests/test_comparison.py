@@ -90,7 +90,7 @@ def test_verdict_retrain():
     assert (verdict.rivals, verdict.confidence) == ((), "sure")
     assert verdict.expected == {"static": pytest.approx(119.6), "often": pytest.approx(58.6)}
     assert verdict.sentence.startswith(
-        "Run often (every 2D, on the newest 90D): expect it to save 48.80 against static (sure: such advice was right about "
+        "Run often (every 2D, on the newest 90D): expect it to save 48.80 against static (sure: "
     )
     assert str(verdict) == verdict.sentence
 
