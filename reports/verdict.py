@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import pandas as pd
-
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
 from backtrain.reports import remarks
+from backtrain.reports.advice import Words
 from backtrain.reports.evidence import evidence
-from backtrain.reports.numbers import Money, count, listing, price
+from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
-
-#: How often advice of each word was right on public streams (``benchmarks/advice.py``).
-RIGHT = {"sure": "about 19 in 20", "likely": "about 4 in 5", "unsure": "about 7 in 10"}
 
 
 @dataclass(frozen=True)
@@ -192,52 +188,16 @@ def _left_out(failing: tuple[str, ...]) -> str:
 
 
 def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[str]:
-    """What to run, what that saves, who comes next, and at which prices that changes."""
-    info, never = runs[choice.name].info, trigger_type(runs[choice.name]) == "Never"
-    span = pd.Timestamp(info["end"]) - pd.Timestamp(info["start"])
-    years = span / pd.Timedelta(days=365.25)
-    scale, per = (1 / years, " a year") if years >= 1 else (1.0, "")
-    money = Money.fit(run.totals["total"] * scale for run in runs.values())
-    what = f"{choice.name}{_in_words(runs[choice.name])}"
-    if choice.name == baseline:
-        among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
-        better = f"{among} is expected to cost less"
-        if choice.behind < 0:
-            better = "what others are expected to save is too little to change for"
-        lead = f"{'Do not retrain: keep' if never else 'Keep'} {what}: {better}."
-    else:
-        lead = (
-            f"{'Stop retraining: run' if never else 'Run'} {what}: expect it to save "
-            f"{money(choice.saves * scale)}{per} against {baseline} ({choice.confidence}: such "
-            f"advice was right {RIGHT[choice.confidence]} times)."
-        )
-    return [lead, _runner_up(choice, baseline, money, scale, per), _price_range(choice, info)]
-
-
-def _runner_up(choice: Decision, baseline: str, money: Money, scale: float, per: str) -> str:
-    if not choice.runner_up or choice.runner_up == baseline:
-        return ""
-    differs = money(abs(choice.behind) * scale)
-    more = "less" if choice.behind < 0 else "more"
-    told = (
-        f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
-        if 1 < choice.more < 100
-        else "; this history cannot tell"
-        if choice.more >= 100
-        else ""
+    """What to run, and what to expect of it."""
+    run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
+    what = f"{choice.name}{_in_words(run)}"
+    among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
+    totals = [float(one.totals["total"]) for one in runs.values()]
+    return Words(choice, baseline, run.info, totals).sentences(
+        f"{'Stop retraining: run' if never else 'Run'} {what}",
+        f"{'Do not retrain: keep' if never else 'Keep'} {what}",
+        among,
     )
-    return f"Next is {choice.runner_up}, expected to cost {differs}{per} {more}{told}."
-
-
-def _price_range(choice: Decision, info: Mapping[str, Any]) -> str:
-    low, high = (factor * float(info["prices"].get("retrain", 0.0)) for factor in choice.factors)
-    if low <= 0 and math.isinf(high):
-        return ""
-    if low <= 0:
-        return f"That changes if a retrain costs more than {price(high)}."
-    if math.isinf(high):
-        return f"That changes if a retrain costs less than {price(low)}."
-    return f"That holds while a retrain costs {price(low)} to {price(high)}."
 
 
 def _in_words(run: Run) -> str:

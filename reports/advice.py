@@ -1,0 +1,87 @@
+"""A decision in words: what to do, what to expect of it, how sure that is, what would change it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from backtrain.lossmatrix.decide import Decision
+from backtrain.reports.numbers import Money, count, price
+
+#: How often advice of each word was right on public streams (``benchmarks/advice.py``).
+RIGHT = {"sure": "about 19 in 20", "likely": "about 4 in 5", "unsure": "about 7 in 10"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Says a decision about a comparison or a tuning.
+
+    Parameters
+    ----------
+    choice : Decision
+        What was decided.
+    baseline : str
+        What it is held against.
+    info : mapping
+        Start, end and prices of what was replayed.
+    totals : iterable of float
+        Amounts that appear: they decide on the number of decimals.
+    """
+
+    choice: Decision
+    baseline: str
+    info: Mapping[str, Any]
+    totals: Iterable[float]
+
+    def sentences(self, change: str, keep: str, nothing: str = "nothing") -> list[str]:
+        """The advice, who comes next, and at which prices that changes.
+
+        ``change`` and ``keep`` are what to do, such as "Run weekly"; ``nothing`` is who else may be
+        chosen.
+        """
+        choice = self.choice
+        if choice.name == self.baseline:
+            better = f"{nothing} is expected to cost less"
+            if choice.behind < 0:
+                better = "what others are expected to save is too little to change for"
+            lead = f"{keep}: {better}."
+        else:
+            lead = (
+                f"{change}: expect it to save {self._money(choice.saves)} against {self.baseline} "
+                f"({choice.confidence}: such advice was right {RIGHT[choice.confidence]} times)."
+            )
+        return [text for text in (lead, self._runner_up(), self._prices()) if text]
+
+    def _money(self, amount: float) -> str:
+        """An amount, by year where a year was served."""
+        span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
+        years = span / pd.Timedelta(days=365.25)
+        money = Money.fit(self.totals)
+        return f"{money(amount / years)} a year" if years >= 1 else money(amount)
+
+    def _runner_up(self) -> str:
+        choice = self.choice
+        if choice.runner_up in ("", self.baseline):
+            return ""
+        differs = f"{self._money(abs(choice.behind))} {'less' if choice.behind < 0 else 'more'}"
+        more = ""
+        if 1 < choice.more < 100:
+            more = f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
+        elif choice.more >= 100:
+            more = "; this history cannot tell"
+        return f"Next is {choice.runner_up}, expected to cost {differs}{more}."
+
+    def _prices(self) -> str:
+        now = float(self.info["prices"].get("retrain", 0.0))
+        low, high = (factor * now for factor in self.choice.factors)
+        if low <= 0 and math.isinf(high):
+            return ""
+        if low <= 0:
+            return f"That changes if a retrain costs more than {price(high)}."
+        if math.isinf(high):
+            return f"That changes if a retrain costs less than {price(low)}."
+        return f"That holds while a retrain costs {price(low)} to {price(high)}."
