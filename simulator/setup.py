@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -343,19 +343,10 @@ def _built(name: str, given: Any, kind: type[Any]) -> Any:
 
 def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
     """The rows of ``outcomes`` at ``where``."""
-
-    def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if values is None else values[where]
-
-    return Outcomes(
-        outcomes.label[where],
-        outcomes.prediction[where],
-        part(outcomes.score),
-        part(outcomes.probability),
-        outcomes.classes,
-        part(outcomes.weight),
-        outcomes.positive,
-    )
+    names = ("label", "prediction", "score", "probability", "weight")
+    arrays = {name: getattr(outcomes, name) for name in names}
+    chosen = {name: array[where] for name, array in arrays.items() if array is not None}
+    return replace(outcomes, **chosen)
 
 
 def outcomes_of(
