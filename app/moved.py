@@ -17,6 +17,7 @@ MOVED = {
     "checks": "config.check",
     "composing": "config.compose",
     "configs": "config.build",
+    "datasets.times": "datasets.columns",
     "hindsight": "lossmatrix.regret",
     "reports.audit": "reports.sections",
     "reports.cells": "reports.tables",

@@ -17,13 +17,13 @@ from backtrain.datasets.columns import (
     content,
     is_missing,
     nearest,
+    read_both_times,
     read_features,
     read_groups,
     read_labels,
     read_weights,
 )
 from backtrain.datasets.offsets import Times, to_timestamp
-from backtrain.datasets.times import read_both_times
 
 
 class FaultPeriod(NamedTuple):

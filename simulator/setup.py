@@ -16,6 +16,7 @@ from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.clock import Nanoseconds, tick_instants
+from backtrain.simulator.constraints import Length, Seed, check
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
 from backtrain.simulator.sealing import read_only
@@ -66,14 +67,14 @@ class Setup:
 
     stream: Stream
     model: Any
-    tick: str | int = "1D"
+    tick: Length = "1D"
     start: str | pd.Timestamp | float = 0.2
     end: str | pd.Timestamp | None = None
     prices: Prices = field(default_factory=Prices)
     delays: Delays = field(default_factory=Delays)
     loss: str | Loss | Callable[..., Any] | None = None
     metrics: Sequence[str] | None = None
-    seed: int = 0
+    seed: Seed = 0
     features: Literal["auto", "array", "frame"] = "auto"
 
     def __post_init__(self) -> None:
@@ -84,15 +85,7 @@ class Setup:
             )
         for name, kind in (("prices", Prices), ("delays", Delays)):
             object.__setattr__(self, name, _built(name, getattr(self, name), kind))
-        tick: Any = self.tick
-        if isinstance(tick, np.integer):
-            object.__setattr__(self, "tick", int(tick))
-        if isinstance(self.tick, bool) or (isinstance(self.tick, int) and self.tick < 1):
-            raise SetupError(f"tick={self.tick!r}: a number of rows is at least 1")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise SetupError(f"seed={self.seed!r}: a whole number, 0 or more")
-        if self.features not in ("auto", "array", "frame"):
-            raise SetupError(f"features={self.features!r}: not one of 'auto', 'array', 'frame'")
+        check(self, SetupError)
         if isinstance(self.model, type) or not hasattr(self.model, "fit"):
             raise SetupError(
                 f"model={self.model!r}: not an estimator; give an object such as Ridge()"
@@ -203,8 +196,8 @@ class Setup:
 
     def _arriving(self, labels: NDArray[Any]) -> NDArray[np.float64]:
         y = labels.astype(np.float64, copy=False)
-        told = np.isnat(self.stream.label_time) & ~np.isnan(y)
-        return read_only(np.where(told, np.nan, y) if told.any() else y)
+        hidden = np.isnat(self.stream.label_time) & ~np.isnan(y)
+        return read_only(np.where(hidden, np.nan, y) if hidden.any() else y)
 
     @cached_property
     def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
@@ -219,8 +212,8 @@ class Setup:
     @cached_property
     def positive(self) -> int | None:
         """Position of the positive class: the larger of the two that are known at ``start``."""
-        known = (self.event_at < self.start_at.value) & (self.label_at <= self.start_at.value)
-        seen = np.unique(self.truth[known])
+        labelled = (self.event_at < self.start_at.value) & (self.label_at <= self.start_at.value)
+        seen = np.unique(self.truth[labelled])
         return int(seen[-1]) if self.task == "classification" and len(seen) == 2 else None
 
     @cached_property
@@ -262,11 +255,11 @@ class Setup:
 
     def losses(self, outcomes: Outcomes) -> NDArray[np.float64]:
         """Loss of rows whose label may be missing: NaN there, shape (n,)."""
-        known = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
-        if known.all():
+        labelled = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
+        if labelled.all():
             return _loss_of_rows(self.row_loss, outcomes)
         loss = np.full(len(outcomes), np.nan)
-        loss[known] = _loss_of_rows(self.row_loss, pick(outcomes, known))
+        loss[labelled] = _loss_of_rows(self.row_loss, pick(outcomes, labelled))
         return loss
 
     # --- checks -------------------------------------------------------------------------------
@@ -289,10 +282,10 @@ class Setup:
         from sklearn.utils.multiclass import type_of_target
 
         try:
-            known = is_classifier(self.model) or is_regressor(self.model)
+            has_task = is_classifier(self.model) or is_regressor(self.model)
         except Exception:  # scikit-learn's own, for what does not derive from BaseEstimator
-            known = False
-        if not known:
+            has_task = False
+        if not has_task:
             raise SetupError(
                 f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn; "
                 "derive it from the mixin first: class Model(RegressorMixin, BaseEstimator), or "
@@ -330,14 +323,14 @@ def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
 
 def _built(name: str, given: Any, kind: type[Any]) -> Any:
     """Prices or delays, also from a mapping of their parameters; raises `SetupError`."""
-    known = [spec.name for spec in fields(kind)]
+    names = [spec.name for spec in fields(kind)]
     if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        raise SetupError(f"{name}={given!r}: give {kind.__name__}({known[0]}=...), or a mapping")
+        raise SetupError(f"{name}={given!r}: give {kind.__name__}({names[0]}=...), or a mapping")
     for key in given:
-        if key not in known:
-            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, known)}?")
+        if key not in names:
+            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, names)}?")
     return kind(**given)
 
 

@@ -38,19 +38,20 @@ class LRU:
                 self._room += freed
 
 
-class _Scale(io.RawIOBase):
+class Scale(io.RawIOBase):
     """A file that weighs what is written and forgets it."""
 
     size = 0
 
     def write(self, data: Any) -> int:
+        """Add the length of the data to ``size``, in bytes; returns it."""
         self.size += len(data)
         return len(data)
 
 
 def weigh(model: Any) -> int:
     """About the bytes of a model: those of its pickle, whose arrays are not copied for it."""
-    scale, arrays = _Scale(), [0]
+    scale, arrays = Scale(), [0]
     try:
         pickle.Pickler(
             scale, 5, buffer_callback=lambda buffer: arrays.append(buffer.raw().nbytes)
