@@ -34,8 +34,8 @@ def nearest(name: object, names: Iterable[object]) -> str:
     >>> nearest("tmie", ["time", "target"])
     "'time'"
     """
-    known = [str(other) for other in names]
-    return repr((difflib.get_close_matches(str(name), known, n=1, cutoff=0.0) or ["?"])[0])
+    texts = [str(other) for other in names]
+    return repr((difflib.get_close_matches(str(name), texts, n=1, cutoff=0.0) or ["?"])[0])
 
 
 def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tuple[str, ...]]:

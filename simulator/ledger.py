@@ -176,9 +176,9 @@ class Charged(NamedTuple):
 
 def words(values: Sequence[str] | NDArray[np.object_]) -> Any:
     """A column of text; words that come again and again are turned into text once."""
-    known: dict[str, int] = {}
-    codes = [known.setdefault(value, len(known)) for value in values]
-    distinct = pd.array(list(known), dtype="str")
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    distinct = pd.array(list(numbers), dtype="str")
     return distinct.take(np.array(codes)) if codes else distinct
 
 

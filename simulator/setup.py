@@ -92,8 +92,8 @@ class Setup:
             )
         self._check_span()
         self._check_target()
-        self._check_probabilities()
-        _ = self.ticks
+        self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)
+        _ = self.row_metrics, self.ticks
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -240,11 +240,7 @@ class Setup:
     def metric(self, name: str) -> Metric:
         """Look a metric up and refuse it where this model and target cannot give it."""
         metric = find_metric(name, self.task)
-        if metric.needs_probability and not self.gives_probabilities:
-            raise SetupError(
-                f"metric {metric.name!r} needs probabilities, but "
-                f"{type(self.model).__name__} has no predict_proba"
-            )
+        self._check_probabilities(f"metric {metric.name!r}", metric)
         if metric.binary and self.positive is None:
             assert self.classes is not None
             raise SetupError(
@@ -305,13 +301,11 @@ class Setup:
                     f"continuous (such as {arrived[0]!r}); use a regressor"
                 )
 
-    def _check_probabilities(self) -> None:
-        if self.row_loss.needs_probability and not self.gives_probabilities:
+    def _check_probabilities(self, what: str, judge: Loss | Metric) -> None:
+        if judge.needs_probability and not self.gives_probabilities:
             raise SetupError(
-                f"loss={self.row_loss.name!r} needs probabilities, but "
-                f"{type(self.model).__name__} has no predict_proba"
+                f"{what} needs probabilities, but {type(self.model).__name__} has no predict_proba"
             )
-        _ = self.row_metrics
 
 
 def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
