@@ -21,11 +21,11 @@ class LRU:
     def get(self, key: Hashable) -> Any:
         """The value of the key, or None."""
         with self._guard:
-            found = self._entries.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
             self._entries.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
         """Keep a value of that many bytes; the least recently used entries are dropped for it."""
