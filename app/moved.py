@@ -1,7 +1,5 @@
 """Old paths and names: each works for one more minor release, and warns with the new one."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 import warnings

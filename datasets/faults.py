@@ -13,13 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.columns import Array, nearest
-from backtrain.datasets.offsets import (
-    OffsetLike,
-    Times,
-    parse_offset,
-    shift,
-    to_timestamp,
-)
+from backtrain.datasets.offsets import OffsetLike, Times, parse_offset, shift, to_timestamp
 from backtrain.datasets.stream import FaultPeriod, Stream
 from backtrain.datasets.values import generator, is_count, is_number, is_share
 

@@ -1,7 +1,5 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn

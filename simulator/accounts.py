@@ -1,7 +1,5 @@
 """Who pays for what: trainings, fits, labels, checks and predictions of one replay."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

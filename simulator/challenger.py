@@ -1,7 +1,5 @@
 """A challenger: a training from its decision until it is deployed or turned down."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from backtrain.simulator.accounts import Job

@@ -5,8 +5,6 @@ A field of a frozen dataclass says by its hint what it takes, as in ``rows: Coun
 calls it for every part. Type checkers see the plain type.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Collection, Iterable, Sequence

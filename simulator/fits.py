@@ -1,7 +1,5 @@
 """A fitted model with what it learnt from, and the trainings that yield none."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 

@@ -1,7 +1,5 @@
 """A history that stays as it is: whatever was learnt while somebody wrote into it is dropped."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

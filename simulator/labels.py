@@ -25,12 +25,6 @@ def features(fence: Fence, rows: Rows) -> Any:
     return sealed(taken) if isinstance(taken, np.ndarray) else taken.copy()
 
 
-def _predicted(fence: Fence, rows: Rows) -> NDArray[Any]:
-    """Predictions as served: floats, or class labels."""
-    values, classes = fence.predictions.prediction[rows], fence.setup.classes
-    return sealed(values if classes is None else classes[values])
-
-
 @dataclass(frozen=True, eq=False)
 class Served:
     """Answered rows; arrays of shape (n,), a prediction being what was served at the time."""
@@ -59,7 +53,9 @@ class Served:
     def prediction(self) -> NDArray[Any]:
         """Prediction as served: floats, or class labels."""
         self._ready()
-        return _predicted(self._fence, self.rows)
+        fence = self._fence
+        values, classes = fence.predictions.prediction[self.rows], fence.setup.classes
+        return sealed(values if classes is None else classes[values])
 
     @property
     def score(self) -> NDArray[np.float64]:

@@ -1,7 +1,5 @@
 """Money: what is charged, how long things take, and every charge as a row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -61,12 +59,7 @@ class Prices:
         check(self, PriceError)
 
     def training(
-        self,
-        rows: Any,
-        runs: Any = 1,
-        releases: Any = 1,
-        cpu_seconds: Any = 0.0,
-        plus: Any = 0.0,
+        self, rows: Any, runs: Any = 1, releases: Any = 1, cpu_seconds: Any = 0.0, plus: Any = 0.0
     ) -> Any:
         """Money of trainings and the releases of their models; of each, where arrays are given.
 

@@ -1,7 +1,5 @@
 """What happens in a replay, as rows: events, versions, and how near triggers were to firing."""
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import dataclass, field
 from math import isnan

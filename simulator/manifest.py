@@ -4,8 +4,6 @@ A save writes under new names, announced in that file, and then replaces it: who
 finds the old content or the new one. Only what it lists is ever removed.
 """
 
-from __future__ import annotations
-
 import errno
 import glob
 import json

@@ -4,8 +4,6 @@ A *loss* gives one number a row, so it can be charged, summed over any stretch a
 version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows when it is asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Rows of the past, and what of them is known at ``now``."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Answers rows with what was really answered: no model is fitted, and none can be asked."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """The loop: a history, a strategy, and what happens at every instant."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The question that is asked of every strategy: which history, which model, which prices."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """How sure a difference of costs is: arrays in, numbers out."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

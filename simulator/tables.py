@@ -1,7 +1,5 @@
 """Tables and totals of a replay, and the steps between its ticks that they rest on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields

@@ -1,7 +1,5 @@
 """Trains versions of a strategy, and serves its parts: selects, fits, records."""
 
-from __future__ import annotations
-
 from itertools import starmap
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fits the setup's model on rows of its stream, and asks it for answers."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import time
@@ -101,9 +99,7 @@ class Learner:
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
-            name,
-            lambda: self._make(name, update, selection, parent, seed, labels),
-            lasting,
+            name, lambda: self._make(name, update, selection, parent, seed, labels), lasting
         )
         return Fit(fit.name, fit.model, selection, fit.cpu_seconds, fit.seed, lasting), was_there
 

@@ -1,7 +1,5 @@
 """Where the code of an object comes from: only what is installed is sure to stay the same."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import pickle

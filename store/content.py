@@ -1,7 +1,5 @@
 """Names an object by what it holds, so that two share something only where they are the same."""
 
-from __future__ import annotations
-
 import copyreg
 import pickle
 import sys

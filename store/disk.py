@@ -1,7 +1,5 @@
 """Bytes under names, in a directory of the user's own: checked, bounded, shared by processes."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import tempfile

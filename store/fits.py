@@ -1,7 +1,5 @@
 """One fit is computed once: fits are named by their content, and kept with what they answered."""
 
-from __future__ import annotations
-
 import math
 import pickle
 import threading
@@ -78,10 +76,7 @@ class FitStore:
     """
 
     def __init__(
-        self,
-        directory: str | Path | None = None,
-        max_bytes: int = 4 * GIB,
-        max_memory: int = GIB,
+        self, directory: str | Path | None = None, max_bytes: int = 4 * GIB, max_memory: int = GIB
     ) -> None:
         self.directory = None if directory is None else Path(directory).expanduser().absolute()
         self.max_bytes = max_bytes

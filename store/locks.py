@@ -1,7 +1,5 @@
 """Locks by name: one thread and one process at a time computes a fit or an answer."""
 
-from __future__ import annotations
-
 import os
 import threading
 import weakref

@@ -1,7 +1,5 @@
 """A cache in memory that drops the least recently used entries."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import threading

@@ -1,7 +1,5 @@
 """A strategy: when to retrain, on what, how, and whether to deploy the result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property

@@ -23,11 +23,11 @@ MAY_IMPORT = {
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
     "audit": {"datasets", "store", "simulator", "strategies", "audit"},
     "app": {
-        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app"),
+        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app")
     },
     "conf": {"config"},
     "config": {
-        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config"),
+        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config")
     },
     "cli": {"app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
 }

@@ -1,7 +1,5 @@
 """How far two samples lie apart: numbers without a p-value, each 0 or small without drift."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """How far two samples of all columns lie apart: what shows only in columns together is seen too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Drift tests: two samples of a column in, a p-value out, and no notion of time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

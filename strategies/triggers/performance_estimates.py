@@ -4,8 +4,6 @@ Classification: confidence-based performance estimation (CBPE). Regression: dire
 (DLE). Both after NannyML, https://nannyml.readthedocs.io, "how it works: performance estimation".
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

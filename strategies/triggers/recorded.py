@@ -1,7 +1,5 @@
 """What production really did, as the baseline to beat."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """How to train: from scratch, or on from the model in force."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 from dataclasses import dataclass
