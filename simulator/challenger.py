@@ -3,10 +3,9 @@
 from typing import Any, Literal
 
 from backtrain.simulator.accounts import Job
-from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
+from backtrain.simulator.answers import FitError, PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import Judge
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.fits import FitError
 from backtrain.simulator.ledger import Delays
 from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, deploy

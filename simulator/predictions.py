@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Rows
-from backtrain.simulator.fits import Fit
+from backtrain.simulator.answers import Fit, PartError, Rows
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.setup import outcomes_of
 from backtrain.simulator.training import Learner

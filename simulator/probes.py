@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import Selection
-from backtrain.simulator.fits import AnyUpdate, Fit
+from backtrain.simulator.answers import AnyUpdate, Fit, Selection
 from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.training import Learner

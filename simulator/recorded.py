@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Rows, Selection
+from backtrain.simulator.answers import AnyUpdate, Fit, PartError, Rows, Selection
 from backtrain.simulator.asking import answers_of
 from backtrain.simulator.clock import Nanoseconds
-from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.parts import RecordedAnswers
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.training import Learner, block_borders

@@ -6,12 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from backtrain.simulator.accounts import Job
-from backtrain.simulator.answers import Reason, Selection
+from backtrain.simulator.answers import FitError, Reason, Selection
 from backtrain.simulator.asking import check_setup, instants_of, monitor_of, trial_of, tuned
 from backtrain.simulator.challenger import Challenger, put_in_force
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.fits import FitError
-from backtrain.simulator.history import unchanged
 from backtrain.simulator.ledger import Delays
 from backtrain.simulator.log import VersionEntry
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
@@ -20,7 +18,7 @@ from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.process import one_thread
 from backtrain.simulator.record import Run
 from backtrain.simulator.recorded import RecordedLearner, recorded_instants
-from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.setup import Setup, SetupError, unchanged
 from backtrain.simulator.tables import close
 from backtrain.simulator.texts import code
 from backtrain.simulator.trainer import Trainer

@@ -1,6 +1,7 @@
-"""The question that is asked of every strategy: which history, which model, which prices."""
+"""The question that is asked of every strategy: which history, model and prices; checked once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from backtrain.simulator.constraints import Length, Seed, check
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
 from backtrain.simulator.sealing import read_only
+from backtrain.store.fits import FitStore
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -353,3 +355,24 @@ def outcomes_of(
         weight=None if weight is None else weight[rows],
         positive=-1 if setup.positive is None else setup.positive,
     )
+
+
+@contextmanager
+def unchanged(stream: Stream, store: FitStore) -> Iterator[None]:
+    """Raise `SetupError` where the content of a stream changes meanwhile.
+
+    What the store was given meanwhile is then dropped: it would lie under the names of fits on the
+    true content.
+    """
+    kept = store.mark()
+    try:
+        yield
+    finally:
+        if not stream.is_intact:
+            store.forget(kept)
+            raise SetupError(
+                f"stream {stream.name!r}: its content was changed while it was in use, so nothing "
+                "that was computed on it counts. A model or part has written into the history, or "
+                "the arrays that the stream was made of were changed: copy before you write, and "
+                "build the stream anew"
+            )

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import FitError, NothingToLearnError
 from backtrain.simulator.facts import facts_of
-from backtrain.simulator.fits import FitError, NothingToLearnError
 from backtrain.simulator.ledger import KINDS, Charged, Ledger, words
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.predictions import Predictions

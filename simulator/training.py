@@ -12,8 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Rows, Selection
-from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError, needs_parent
+from backtrain.simulator.answers import (
+    AnyUpdate,
+    Fit,
+    FitError,
+    NothingToLearnError,
+    PartError,
+    Rows,
+    Selection,
+    needs_parent,
+)
 from backtrain.simulator.process import LOCK, has_params, seeded, threads_to_hold
 from backtrain.simulator.sealing import private
 from backtrain.simulator.setup import Setup, SetupError

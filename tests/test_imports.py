@@ -34,7 +34,7 @@ MAY_IMPORT = {
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
     ("strategies", "simulator"): {
-        *("parts", "answers", "asking", "texts", "fits"),
+        *("parts", "answers", "asking", "texts"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
