@@ -153,18 +153,17 @@ class Charged(NamedTuple):
 
     def frame(self) -> pd.DataFrame:
         """The same as a table; columns as in ``docs/records.md``."""
-        return pd.DataFrame(
-            {
-                "when": self.when.view("datetime64[ns]"),
-                "kind": words(self.kind),
-                "version": pd.arrays.IntegerArray(
-                    self.version, np.zeros(len(self.version), dtype=bool)
-                ),
-                "quantity": self.quantity,
-                "unit_price": self.unit_price,
-                "amount": self.amount,
-            }
-        )
+        columns = {
+            "when": self.when.view("datetime64[ns]"),
+            "kind": words(self.kind),
+            "version": pd.arrays.IntegerArray(
+                self.version, np.zeros(len(self.version), dtype=bool)
+            ),
+            "quantity": self.quantity,
+            "unit_price": self.unit_price,
+            "amount": self.amount,
+        }
+        return pd.DataFrame(columns)
 
 
 def words(values: Sequence[str] | NDArray[np.object_]) -> Any:

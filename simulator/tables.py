@@ -34,16 +34,15 @@ class Steps:
 
     def frame(self) -> pd.DataFrame:
         """The same as a table."""
-        return pd.DataFrame(
-            {
-                "start": self.start.view("datetime64[ns]"),
-                "end": self.end.view("datetime64[ns]"),
-                "rows": self.rows,
-                "scored": self.scored,
-                "loss": self.loss,
-                "version": self.version,
-            }
-        )
+        columns = {
+            "start": self.start.view("datetime64[ns]"),
+            "end": self.end.view("datetime64[ns]"),
+            "rows": self.rows,
+            "scored": self.scored,
+            "loss": self.loss,
+            "version": self.version,
+        }
+        return pd.DataFrame(columns)
 
 
 def steps_of(setup: Setup, predictions: Predictions) -> Steps:
@@ -195,23 +194,22 @@ def _versions(trainer: Trainer) -> pd.DataFrame:
     at = np.append(trainer.setup.event_at, _NAT)  # a training without rows has no span
     spans = [(-1, -1) if span is None else span for span in column["span"]]
     oldest, newest = (at[list(side)].view("datetime64[ns]") for side in zip(*spans, strict=True))
-    return pd.DataFrame(
-        {
-            "version": np.array(column["version"], dtype=np.int64),
-            "parent": _numbers(column["parent"]),
-            "update": words([code(trainer.strategy.update)]).take([0] * len(entries)),
-            "reason": pd.array(_reasons(column["reason"]), dtype="str"),
-            "decided_at": _times(column["decided_at"]),
-            "ready_at": _times(column["ready_at"]),
-            "outcome": words(column["outcome"]),
-            "window_start": oldest,
-            "window_end": newest,
-            "rows": np.array(column["rows"], dtype=np.int64),
-            "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
-            "fit": pd.array(column["fit"], dtype="str"),
-            "shared": np.array(column["shared"], dtype=bool),
-        }
-    )
+    columns = {
+        "version": np.array(column["version"], dtype=np.int64),
+        "parent": _numbers(column["parent"]),
+        "update": words([code(trainer.strategy.update)]).take([0] * len(entries)),
+        "reason": pd.array(_reasons(column["reason"]), dtype="str"),
+        "decided_at": _times(column["decided_at"]),
+        "ready_at": _times(column["ready_at"]),
+        "outcome": words(column["outcome"]),
+        "window_start": oldest,
+        "window_end": newest,
+        "rows": np.array(column["rows"], dtype=np.int64),
+        "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
+        "fit": pd.array(column["fit"], dtype="str"),
+        "shared": np.array(column["shared"], dtype=bool),
+    }
+    return pd.DataFrame(columns)
 
 
 def _deployments(trainer: Trainer) -> pd.DataFrame:
@@ -219,9 +217,8 @@ def _deployments(trainer: Trainer) -> pd.DataFrame:
     rows: list[list[Any]] = []
     open_rows: dict[int, list[Any]] = {}
     for now in trainer.predictions.stretches:
-        shares = {now.champion: 1.0 - now.share}
-        if now.challenger is not None:
-            shares[now.challenger] = now.share
+        other = {} if now.challenger is None else {now.challenger: now.share}
+        shares = {now.champion: 1.0 - now.share, **other}
         for number, entry in list(open_rows.items()):
             if shares.get(number) != entry[3]:
                 entry[2] = now.at
@@ -230,35 +227,32 @@ def _deployments(trainer: Trainer) -> pd.DataFrame:
             if number not in open_rows:
                 open_rows[number] = [number, now.at, None, share]
                 rows.append(open_rows[number])
-    return pd.DataFrame(
-        {
-            "version": np.array([row[0] for row in rows], dtype=np.int64),
-            "from": _times(row[1] for row in rows),
-            "to": _times(row[2] for row in rows),
-            "share": np.array([row[3] for row in rows], dtype=np.float64),
-        }
-    )
+    columns = {
+        "version": np.array([row[0] for row in rows], dtype=np.int64),
+        "from": _times(row[1] for row in rows),
+        "to": _times(row[2] for row in rows),
+        "share": np.array([row[3] for row in rows], dtype=np.float64),
+    }
+    return pd.DataFrame(columns)
 
 
 def _events(trainer: Trainer) -> pd.DataFrame:
     at, kind, number, reason, statistic, threshold = (
         zip(*trainer.log.events, strict=True) if trainer.log.events else ((),) * 6
     )
-    events = pd.DataFrame(
-        {
-            "at": np.array(at, dtype="datetime64[ns]"),
-            "kind": words(kind),
-            "version": _numbers(number),
-            "reason": pd.Series(_reasons(reason), dtype="str"),
-            "statistic": np.array(statistic, dtype=np.float64),
-            "threshold": np.array(threshold, dtype=np.float64),
-        }
-    )
+    columns = {
+        "at": np.array(at, dtype="datetime64[ns]"),
+        "kind": words(kind),
+        "version": _numbers(number),
+        "reason": pd.Series(_reasons(reason), dtype="str"),
+        "statistic": np.array(statistic, dtype=np.float64),
+        "threshold": np.array(threshold, dtype=np.float64),
+    }
+    events = pd.DataFrame(columns)
     if not trainer.predictions.fallback[trainer.setup.served].any():
         return events
-    return pd.concat((events, _fallbacks(trainer))).sort_values(
-        "at", kind="stable", ignore_index=True
-    )
+    events = pd.concat((events, _fallbacks(trainer)))
+    return events.sort_values("at", kind="stable", ignore_index=True)
 
 
 def _fallbacks(trainer: Trainer) -> pd.DataFrame:
@@ -277,16 +271,15 @@ def _fallbacks(trainer: Trainer) -> pd.DataFrame:
         f"{n} rows could not be scored and got the training {what}: {why}"
         for n, why in zip(counts, whys, strict=True)
     ]
-    return pd.DataFrame(
-        {
-            "at": setup.stream.event_time[rows[first]],
-            "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
-            "version": pd.array(numbers, dtype="Int64"),
-            "reason": pd.Series(_reasons(sentences), dtype="str"),
-            "statistic": counts.astype(np.float64),
-            "threshold": np.full(len(numbers), np.nan),
-        }
-    )
+    columns = {
+        "at": setup.stream.event_time[rows[first]],
+        "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
+        "version": pd.array(numbers, dtype="Int64"),
+        "reason": pd.Series(_reasons(sentences), dtype="str"),
+        "statistic": counts.astype(np.float64),
+        "threshold": np.full(len(numbers), np.nan),
+    }
+    return pd.DataFrame(columns)
 
 
 def _reasons(texts: Iterable[str]) -> list[str]:
@@ -302,9 +295,8 @@ def _numbers(values: Sequence[int | None]) -> Any:
 
 
 def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
-    return np.array([_NAT if value is None else value for value in values], dtype=np.int64).view(
-        "datetime64[ns]"
-    )
+    at = np.array([_NAT if value is None else value for value in values], dtype=np.int64)
+    return at.view("datetime64[ns]")
 
 
 # --- totals -------------------------------------------------------------------------------------

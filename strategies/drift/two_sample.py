@@ -76,10 +76,6 @@ class ReferenceSample:
             return
         self._sorted: Floats = np.sort(values[~np.isnan(values)])
 
-    def p_value(self, values: Any) -> float:
-        """Chance of such a difference without drift; 1 where nothing can be compared."""
-        return float(p_values([self], [values])[0])
-
     def compare(self, values: Any) -> tuple[float, float]:
         """Statistic and effective sample size (NaN: the statistic is a p-value already)."""
         if self._cells is not None:
