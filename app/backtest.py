@@ -22,9 +22,8 @@ from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
-from backtrain.simulator.answers import PartError
+from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.facts import asked
-from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.record import Run, identity

@@ -1,7 +1,5 @@
 """What model presets are made of: one model for each task, and pipelines that take any column."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Literal
 

@@ -1,8 +1,7 @@
 """Old paths and names: each works for one more minor release, and warns with the new one."""
 
-from __future__ import annotations
-
 import importlib
+import pkgutil
 import sys
 import warnings
 from functools import partial
@@ -11,105 +10,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+_TABLE = (pkgutil.get_data("backtrain", "moved.txt") or b"").decode().split("\n\n")
 #: Where a module stood in 0.1, and where it stands now, both without ``backtrain``.
-MOVED = {
-    "advice": "config.tuning_study",
-    "checks": "config.check",
-    "composing": "config.compose",
-    "configs": "config.build",
-    "hindsight": "lossmatrix.regret",
-    "reports.audit": "reports.sections",
-    "reports.cells": "reports.tables",
-    "reports.facts": "reports.page",
-    "reports.groups": "reports.sections",
-    "reports.happened": "reports.sections",
-    "reports.hindsight": "reports.verdict",
-    "reports.labels": "reports.figures",
-    "reports.tuning": "lossmatrix.tuning",
-    "reports.tuning_words": "reports.tuning_page",
-    "simulator.candidates": "lossmatrix.trial_models",
-    "simulator.closing": "simulator.tables",
-    "simulator.contents": "store.content",
-    "simulator.curves": "lossmatrix.curves",
-    "simulator.directory": "store.cache_dir",
-    "simulator.disk": "store.disk",
-    "simulator.index": "store.sqlite",
-    "simulator.learner": "simulator.training",
-    "simulator.lossmatrix": "lossmatrix.matrix",
-    "simulator.luck": "lossmatrix.luck",
-    "simulator.origin": "store.code_version",
-    "simulator.protocols": "simulator.parts",
-    "simulator.recent": "store.lru",
-    "simulator.serving": "simulator.predictions",
-    "simulator.turns": "store.locks",
-    "simulator.vouching": "simulator.training",
-    "spacing": "lossmatrix.intervals",
-    "strategies.abtest": "strategies.gates.ab_test",
-    "strategies.approval": "strategies.gates.approval",
-    "strategies.chain": "strategies.gates.chain",
-    "strategies.combinations": "strategies.triggers.combinations",
-    "strategies.comparisons": "strategies.drift.rules",
-    "strategies.costs": "strategies.triggers.staleness",
-    "strategies.datacheck": "strategies.gates.data_check",
-    "strategies.detectors": "strategies.triggers.performance",
-    "strategies.distances": "strategies.drift.distances",
-    "strategies.estimated": "strategies.triggers.estimated_drop",
-    "strategies.estimates": "strategies.triggers.performance_estimates",
-    "strategies.floors": "strategies.triggers.performance",
-    "strategies.forecasts": "strategies.triggers.forecasts",
-    "strategies.martingale": "strategies.triggers.martingale",
-    "strategies.multivariate": "strategies.drift.multivariate",
-    "strategies.recorded": "strategies.triggers.recorded",
-    "strategies.refusals": "simulator.constraints",
-    "strategies.rehearsal": "strategies.triggers.tuning_history",
-    "strategies.restraints": "strategies.triggers.limits",
-    "strategies.retuning": "strategies.updates.retune",
-    "strategies.samples": "strategies.windows.samples",
-    "strategies.shifts": "strategies.triggers.data_drift",
-    "strategies.trials": "strategies.gates.online",
-    "strategies.watches": "strategies.triggers.data_drift",
-    "study": "config.study",
-    "sweeps": "cli.run",
-    "terminal": "cli.terminal",
-    "tuning": "lossmatrix.tune",
-    "tuning_study": "config.tuning_study",
-}
-
-
+MOVED = dict(line.split() for line in _TABLE[1].splitlines())
 #: Names that a module had in 0.1, and what they are now; ``*`` is every other name.
-RENAMED = {
-    "reports.html.notebook": "reports.page.notebook",
-    "reports.html.render": "reports.page.render",
-    "reports.figures.LONGEST": "reports.numbers.LONGEST",
-    "reports.periods.usual_season": "datasets.offsets.usual_season",
-    "reports.schedules.Schedules": "reports.schedules.FixedIntervals",
-    "reports.sections.counts_table": "reports.sections.happened",
-    "reports.sections.of_run": "reports.sections.groups_of",
-    "reports.tables.Table": "reports.tables.Sheet",
-    "reports.verdict.Verdict": "reports.verdict.Recommendation",
-    "reports.verdict.facts_of": "reports.verdict.hindsight_of",
-    "simulator.fits.Answers": "store.fits.Answers",
-    "simulator.fits.FitStore": "store.fits.FitStore",
-    "simulator.parts.Checked": "simulator.parts.Trigger",
-    "simulator.parts.Incremental": "simulator.parts.Update",
-    "simulator.parts.Recording": "simulator.parts.Trigger",
-    "simulator.parts.Rows": "simulator.answers.Rows",
-    "simulator.parts.Tuned": "simulator.parts.Trigger",
-    "simulator.parts.needs_parent": "simulator.fits.needs_parent",
-    "simulator.parts.rows_fitted": "simulator.asking.rows_fitted",
-    "simulator.predictions.Serving": "simulator.predictions.Predictions",
-    "store.disk.Shelf": "store.disk.DiskStore",
-    "store.locks.Turns": "store.locks.NamedLocks",
-    "store.lru.Recent": "store.lru.LRU",
-    "store.sqlite.Index": "store.sqlite.SharedDatabase",
-    "strategies.drift.Reference": "strategies.drift.two_sample.ReferenceSample",
-    "strategies.drift.rules.Comparison": "strategies.drift.rules.DriftTest",
-    "strategies.drift.*": "strategies.drift.two_sample.*",
-    "strategies.gates.Comparison": "strategies.gates.holdout.HeldOutScores",
-    "strategies.gates.*": "strategies.gates.holdout.*",
-    "strategies.updates.*": "strategies.updates.refit.*",
-    "strategies.windows.*": "strategies.windows.sliding.*",
-}
+RENAMED = dict(line.split() for line in _TABLE[2].splitlines())
 _RENAMING = {old.rpartition(".")[0] for old in RENAMED}
 
 

@@ -1,7 +1,5 @@
 """The contract of a part as a test: what holds for every part that is shipped, for yours."""
 
-from __future__ import annotations
-
 import builtins
 import copy
 import dataclasses

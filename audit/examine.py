@@ -1,7 +1,5 @@
 """Audits a strategy: replays it on histories whose future is spoilt, and again on its own."""
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What an audit found, and what it looked for."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ an attribute or a variable of its module: nothing moves when it looks there. So 
 part leads to is looked through instead.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Columns that are labels of other rows, or a smooth function of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """The rows of a history laid out so that "so many rows earlier" means something: series."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property

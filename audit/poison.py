@@ -1,7 +1,5 @@
 """A history with everything spoilt that is not known at an instant, in values that models take."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """What the records of two replays say about the time before an instant, and where they differ."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

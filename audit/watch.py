@@ -23,11 +23,7 @@ from backtrain.strategies.strategy import Strategy
 
 _LONGEST = 60
 #: What is asked of a part, by what it is.
-_ASKED = {
-    "trigger": ("fires",),
-    "window": ("select",),
-    "gate": ("check", "reserve", "review"),
-}
+_ASKED = {"trigger": ("fires",), "window": ("select",), "gate": ("check", "reserve", "review")}
 #: What a part opens for one replay or one challenger, which is then asked instead of it.
 _OPENED = ("monitor", "open", "prepare")
 

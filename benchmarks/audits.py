@@ -22,11 +22,7 @@ from backtrain.datasets.bundled import bike
 from backtrain.simulator.replay import replay
 from backtrain.strategies import BeatsChampion, Every, Expanding, PerformanceDrop, Sliding
 
-DATASETS = {
-    "bike": [],
-    "flights": [],
-    "abrupt": ["dataset.n=4000", "dataset.task=classification"],
-}
+DATASETS = {"bike": [], "flights": [], "abrupt": ["dataset.n=4000", "dataset.task=classification"]}
 MODELS = {
     "bike": ["model=linear"],
     "flights": ["model=gradient_boosting", "model.classification.max_iter=8"],

@@ -14,10 +14,7 @@ def ratio(benchmark, request):
     """``ratio(ours, theirs)``: the median of time(ours) / time(theirs) over paired rounds."""
 
     def measure(
-        ours: Callable[[], object],
-        theirs: Callable[[], object],
-        target: str = "",
-        rounds: int = 7,
+        ours: Callable[[], object], theirs: Callable[[], object], target: str = "", rounds: int = 7
     ) -> float:
         ours(), theirs()  # warm up both
         pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]

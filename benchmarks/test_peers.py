@@ -190,10 +190,7 @@ def best_by_retrainopt(stream: Stream) -> float:
             return float(np.abs(error).sum())
 
     planner = RetrainingPlanner(
-        Days(),
-        Linear(),
-        PlannerConfig(n_choices=(1.0,)),
-        training_cost_fn=lambda **_: PRICE,
+        Days(), Linear(), PlannerConfig(n_choices=(1.0,)), training_cost_fn=lambda **_: PRICE
     )
     return planner.plan("exact").total_cost
 

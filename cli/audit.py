@@ -1,7 +1,5 @@
 """``backtrain audit``: what strategies, model and data of a run know too early."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """``backtrain cache``: the fits that are kept for later runs."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

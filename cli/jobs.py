@@ -1,7 +1,5 @@
 """Jobs of commands that take keys: composed, checked and built, then started where Hydra says."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

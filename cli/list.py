@@ -1,7 +1,5 @@
 """``backtrain list``: what can be named, with one line each."""
 
-from __future__ import annotations
-
 import argparse
 from importlib.resources import files
 

@@ -1,7 +1,5 @@
 """``backtrain <command>``: each command is a file here, imported when it is called."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence
@@ -61,7 +59,9 @@ def _command(arguments: list[str]) -> int:
 def _done(arguments: list[str]) -> int:
     first, *others = arguments or ["--help"]
     if first in ("-h", "--help", "help"):
-        print(_HELP.format(commands="\n".join(_lines())))
+        calls = {f"backtrain {name} {how}": what for name, (how, what) in COMMANDS.items()}
+        lines = [f"  {call:36} {what}" for call, what in calls.items()]
+        print(_HELP.format(commands="\n".join(lines)))
         return 0
     if first == "--version":
         print(f"backtrain {version('backtrain')}")
@@ -70,8 +70,3 @@ def _done(arguments: list[str]) -> int:
         say(f"{first}: no such command; there are {', '.join(COMMANDS)}", sys.stderr)
         return 2
     return int(import_module(f"backtrain.cli.{first}").main(others))
-
-
-def _lines() -> list[str]:
-    calls = {f"backtrain {name} {how}": what for name, (how, what) in COMMANDS.items()}
-    return [f"  {call:36} {what}" for call, what in calls.items()]

@@ -1,7 +1,5 @@
 """``backtrain report``: write a report again, or several runs into one."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """``backtrain run``: compare strategies on one dataset."""
 
-from __future__ import annotations
-
 import csv
 import shlex
 import sys

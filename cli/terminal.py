@@ -1,7 +1,5 @@
 """What a command shows in the terminal, and how it is told to stop."""
 
-from __future__ import annotations
-
 import shlex
 import signal
 import sys

@@ -1,7 +1,5 @@
 """``backtrain tune``: how often to retrain, on how many and how old rows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Configs: what a ``_target_`` names is found, and built."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 import sys

@@ -94,7 +94,8 @@ def _node(path: str, node: Mapping[str, Any]) -> Iterator[_Problem]:
     keys = {key: value for key, value in node.items() if key not in _SPECIAL}
     if node.get("_partial_"):  # what is not given now is given by the caller
         keys = dict.fromkeys(_Signature.of(target).required, ...) | keys
-    yield from _arguments(path, keys, target, _name(target), node.get("_args_", []))
+    name = getattr(target, "__name__", type(target).__name__)
+    yield from _arguments(path, keys, target, name, node.get("_args_", []))
 
 
 def _arguments(
@@ -157,10 +158,6 @@ def _holds(hint: Any, wanted: Any) -> bool:
     return hint is wanted or get_origin(hint) is wanted or any(
         _holds(inner, wanted) for inner in get_args(hint)
     )  # fmt: skip
-
-
-def _name(target: Callable[..., Any]) -> str:
-    return getattr(target, "__name__", type(target).__name__)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 It is set up as `hydra.main` sets it up, but composes a job only once.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import sys

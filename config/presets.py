@@ -4,8 +4,6 @@ A file of ``conf/`` stands beside them where it says something that the class do
 with the keys of its class, by ``defaults: [_every]`` for `Every`.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Mapping

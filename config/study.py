@@ -1,7 +1,5 @@
 """A study: one dataset, one model, the strategies to compare; read from a run's config."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field

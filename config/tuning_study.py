@@ -1,7 +1,5 @@
 """What `backtrain tune` answers: one dataset, one model, one window; read from its config."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -21,12 +21,8 @@ from backtrain.datasets.offsets import OffsetLike
 from backtrain.datasets.stream import Stream
 
 # Airports that the table of airports lacks.
-_MORE_ZONES = {
-    "BQN": "America/Puerto_Rico",
-    "PSE": "America/Puerto_Rico",
-    "SJU": "America/Puerto_Rico",
-    "STT": "America/St_Thomas",
-}
+_MORE_ZONES = dict.fromkeys(("BQN", "PSE", "SJU"), "America/Puerto_Rico")
+_MORE_ZONES["STT"] = "America/St_Thomas"
 _WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure"]
 
 

@@ -13,13 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.columns import Array, nearest
-from backtrain.datasets.offsets import (
-    OffsetLike,
-    Times,
-    parse_offset,
-    shift,
-    to_timestamp,
-)
+from backtrain.datasets.offsets import OffsetLike, Times, parse_offset, shift, to_timestamp
 from backtrain.datasets.stream import FaultPeriod, Stream
 from backtrain.datasets.values import generator, is_count, is_number, is_share
 
@@ -67,7 +61,10 @@ def inject(stream: Stream, faults: Iterable[Fault]) -> Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class _Lasting:
-    """From when to when: instants, or shares of the stream's span; `stop` itself is left out."""
+    """From when to when: instants, or shares of the stream's span; `stop` itself is left out.
+
+    Where a subclass has a `share` of the rows or a `seed`, they are checked here as well.
+    """
 
     start: Instant
     stop: Instant
@@ -81,6 +78,11 @@ class _Lasting:
                     f"{type(self).__name__}.{name}={when!r}: a share of the span lies between 0 "
                     "and 1; write an instant like '2011-04-01'"
                 )
+        share, seed = getattr(self, "share", 1), getattr(self, "seed", 0)
+        if not is_share(share) or share == 0:
+            raise ValueError(f"{self!r}: share must be above 0 and at most 1, such as 0.5")
+        if not is_count(seed, 0):
+            raise ValueError(f"{self!r}: seed must be a whole number, 0 or more")
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class UnitChange(_Lasting):
             y = stream.y.astype(np.float64)
             y[rows] = self._converted(y[rows])
             return replace(stream, y=y, truth=stream.y if stream.truth is None else stream.truth)
-        if not _is_numeric(stream, _place(self, stream, column, or_target=True)):
+        if not _is_numeric(stream, _position(self, stream, column, or_target=True)):
             raise ValueError(_not_a_number(self, column, pd.DataFrame(stream.X)[column]))
         return _changed(stream, column, rows, self._converted)
 
@@ -135,11 +137,6 @@ class MissingSpike(_Lasting):
     share: float = 0.5
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, self.share)
-        _check_seed(self, self.seed)
-
     def name(self, stream: Stream) -> str:
         """Column and share."""
         return f"{self.column or 'every column'} {self.share:.0%} missing"
@@ -148,9 +145,9 @@ class MissingSpike(_Lasting):
         """Take values away."""
         columns = stream.columns if self.column is None else (self.column,)
         for column in columns:
-            place = _place(self, stream, column)
+            position = _position(self, stream, column)
             # For the rows of the period alone: rows before it that were doubled change nothing.
-            lost = generator(self.seed, place, 0xFA).random(rows.stop - rows.start) < self.share
+            lost = generator(self.seed, position, 0xFA).random(rows.stop - rows.start) < self.share
             stream = _changed(stream, column, rows, _without(lost))
         return stream
 
@@ -167,7 +164,7 @@ class DroppedColumn(_Lasting):
 
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Take all values away."""
-        _place(self, stream, self.column)
+        _position(self, stream, self.column)
         return _changed(stream, self.column, rows, _without(_all(rows)))
 
 
@@ -183,12 +180,12 @@ class StuckSensor(_Lasting):
 
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Repeat the last value."""
-        place = _place(self, stream, self.column)
+        position = _position(self, stream, self.column)
         if rows.start == 0:
             raise ValueError(f"{self!r}: no row before {stream.span[0]} to repeat; start later")
         before = rows.start - 1
         X = stream.X
-        last = X.iloc[before, place] if isinstance(X, pd.DataFrame) else X[before, place]
+        last = X.iloc[before, position] if isinstance(X, pd.DataFrame) else X[before, position]
         return _changed(stream, self.column, rows, _without(_all(rows), last))
 
 
@@ -202,11 +199,6 @@ class DuplicatedRows(_Lasting):
     share: float = 0.2
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_share(self, self.share)
-        _check_seed(self, self.seed)
-
     def name(self, stream: Stream) -> str:
         """The share."""
         return f"{self.share:.0%} of rows twice"
@@ -216,20 +208,10 @@ class DuplicatedRows(_Lasting):
         times = np.ones(len(stream), dtype=np.int64)
         times[rows] += generator(self.seed, 0, 0xFA).random(rows.stop - rows.start) < self.share
         order = np.repeat(np.arange(len(stream)), times)
-
-        def taken(values: Array | None) -> Array | None:
-            return None if values is None else values[order]
-
-        return replace(
-            stream,
-            X=stream.take(order),
-            y=stream.y[order],
-            event_time=stream.event_time[order],
-            label_time=stream.label_time[order],
-            weight=taken(stream.weight),
-            group=taken(stream.group),
-            truth=taken(stream.truth),
-        )
+        columns = ("y", "event_time", "label_time", "weight", "group", "truth")
+        arrays = {name: getattr(stream, name) for name in columns}
+        copied = {name: array[order] for name, array in arrays.items() if array is not None}
+        return replace(stream, X=stream.take(order), **copied)
 
 
 @dataclass(frozen=True)
@@ -262,10 +244,6 @@ class ReorderedLabels(_Lasting):
 
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_seed(self, self.seed)
-
     def name(self, stream: Stream) -> str:
         """Say that they are out of order."""
         return "labels out of order"
@@ -285,14 +263,14 @@ def _dealt(event: Times, arrival: Times, rng: np.random.Generator) -> Times:
     pool: list[int] = []
     taken = 0
     # The newest row has the fewest arrivals to choose from, so it chooses first.
-    for place in range(len(event) - 1, -1, -1):
-        at = event[place].astype(np.int64)
+    for position in range(len(event) - 1, -1, -1):
+        at = event[position].astype(np.int64)
         while taken < len(left) and left[taken] >= at:
             pool.append(left[taken])
             taken += 1
         chosen = int(rng.integers(len(pool)))
         pool[chosen], pool[-1] = pool[-1], pool[chosen]
-        dealt[place] = np.datetime64(pool.pop(), "ns")
+        dealt[position] = np.datetime64(pool.pop(), "ns")
     return dealt
 
 
@@ -315,7 +293,7 @@ def _period(stream: Stream, fault: Fault) -> tuple[FaultPeriod, slice]:
     return FaultPeriod(fault.name(stream), start, stop), rows
 
 
-def _place(fault: Fault, stream: Stream, column: str, or_target: bool = False) -> int:
+def _position(fault: Fault, stream: Stream, column: str, or_target: bool = False) -> int:
     """The column's position among the features."""
     if column in stream.columns:
         return stream.columns.index(column)
@@ -324,27 +302,27 @@ def _place(fault: Fault, stream: Stream, column: str, or_target: bool = False) -
             f"{fault!r}: {column!r} is the target; UnitChange takes it, and for labels that never "
             "arrive there is latency=never_arrives"
         )
-    known = (*stream.columns, stream.target) if or_target else stream.columns
-    raise ValueError(f"{fault!r}: no column {column!r}; did you mean {nearest(column, known)}?")
+    names = (*stream.columns, stream.target) if or_target else stream.columns
+    raise ValueError(f"{fault!r}: no column {column!r}; did you mean {nearest(column, names)}?")
 
 
-def _is_numeric(stream: Stream, place: int) -> bool:
+def _is_numeric(stream: Stream, position: int) -> bool:
     X = stream.X
-    return not isinstance(X, pd.DataFrame) or X.dtypes.iloc[place].kind == "f"
+    return not isinstance(X, pd.DataFrame) or X.dtypes.iloc[position].kind == "f"
 
 
 def _changed(
     stream: Stream, column: str, rows: slice, change: Callable[[pd.Series], pd.Series]
 ) -> Stream:
     """The stream with some rows of a column replaced."""
-    X, place = stream.X.copy(), stream.columns.index(column)
+    X, position = stream.X.copy(), stream.columns.index(column)
     if isinstance(X, pd.DataFrame):
         old = X[column]
         X[column] = pd.concat(
             [old.iloc[: rows.start], change(old.iloc[rows]), old.iloc[rows.stop :]]
         )
     else:
-        X[rows, place] = change(pd.Series(X[rows, place]))
+        X[rows, position] = change(pd.Series(X[rows, position]))
     return replace(stream, X=X)
 
 
@@ -360,13 +338,3 @@ def _without(lost: npt.NDArray[np.bool_], instead: Any = None) -> Callable[[pd.S
 def _not_a_number(fault: Fault, column: str, values: Array | pd.Series) -> str:
     some = pd.Series(values).dropna().iloc[:1].tolist()
     return f"{fault!r}: {column!r} holds no numbers (such as {some[0]!r}); name a numeric column"
-
-
-def _check_share(fault: Fault, share: float) -> None:
-    if not is_share(share) or share == 0:
-        raise ValueError(f"{fault!r}: share must be above 0 and at most 1, such as 0.5")
-
-
-def _check_seed(fault: Fault, seed: object) -> None:
-    if not is_count(seed, 0):
-        raise ValueError(f"{fault!r}: seed must be a whole number, 0 or more")

@@ -17,6 +17,7 @@ from backtrain.datasets.offsets import (
     OffsetLike,
     Times,
     nanoseconds,
+    parse_fixed,
     parse_offset,
     shift,
     to_timestamp,
@@ -89,22 +90,18 @@ class LogNormal:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        offset = parse_offset(self.median, "latency.median")
-        if not isinstance(offset, pd.Timedelta):
-            raise ValueError(
-                f"latency.median={self.median!r}: has no fixed length; did you mean '30D'?"
-            )
+        parse_fixed(self.median, "latency.median")
         if not (math.isfinite(self.sigma) and self.sigma >= 0):
             raise ValueError(f"latency.sigma={self.sigma!r}: must be a number >= 0, such as 0.5")
 
     def label_times(self, stream: Stream) -> Times:
         """Return event time + one draw a row, in row order."""
-        median = parse_offset(self.median)
-        assert isinstance(median, pd.Timedelta)  # checked on construction
         normal = generator(self.seed, 2).standard_normal(len(stream))
         # A century is for ever here, and far from where nanoseconds overflow.
         longest = float(nanoseconds(pd.Timedelta(days=36_525)))
-        delays = np.minimum(nanoseconds(median) * np.exp(self.sigma * normal), longest)
+        delays = np.minimum(
+            nanoseconds(parse_fixed(self.median)) * np.exp(self.sigma * normal), longest
+        )
         return _known(stream, stream.event_time + delays.astype("timedelta64[ns]"))
 
 
@@ -177,12 +174,12 @@ class Batched:
 
     def label_times(self, stream: Stream) -> Times:
         """Return the first delivery at or after the time that `base` gives."""
-        known = self.base.label_times(stream)
+        arrival = self.base.label_times(stream)
         offset = parse_offset(self.offset)
         if isinstance(offset, pd.Timedelta):
-            return _next_multiple(known, to_timestamp(self.anchor), nanoseconds(offset))
-        midnight = known.astype("datetime64[D]").astype("datetime64[ns]")
-        due = np.where(midnight < known, midnight + np.timedelta64(1, "D"), midnight)
+            return _next_multiple(arrival, to_timestamp(self.anchor), nanoseconds(offset))
+        midnight = arrival.astype("datetime64[D]").astype("datetime64[ns]")
+        due = np.where(midnight < arrival, midnight + np.timedelta64(1, "D"), midnight)
         # One instant is rolled at a time (pandas has no vectorised rollforward): so each day once.
         days, position = np.unique(due[~np.isnat(due)], return_inverse=True)
         rolled = [offset.rollforward(pd.Timestamp(day)).as_unit("ns") for day in days]

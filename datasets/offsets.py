@@ -88,9 +88,9 @@ def to_timestamp(value: Any, name: str = "time") -> pd.Timestamp:
     >>> to_timestamp("2011-04-01 05:00+02:00")
     Timestamp('2011-04-01 03:00:00')
     """
-    known = isinstance(value, str | date | datetime | np.datetime64)
+    readable = isinstance(value, str | date | datetime | np.datetime64)
     try:
-        when = pd.Timestamp(value) if known else None
+        when = pd.Timestamp(value) if readable else None
         if isinstance(when, pd.Timestamp):  # and not NaT
             return (when if when.tzinfo is None else when.tz_convert(None)).as_unit("ns")
     except (ValueError, OverflowError):
@@ -164,12 +164,12 @@ def instants(start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
             raise ValueError("offset='0D': no instants lie zero apart; use a positive offset")
         count = max((stop.value - start.value) // step, 0)
         return (start.value + step * np.arange(1, count + 1)).astype("datetime64[ns]")
-    found, k = [start.value], 1
+    due_times, k = [start.value], 1
     while (due := due_at(start, offset, k)) <= stop.value and due != _LAST:
-        if due > found[-1]:  # with a day named in it, two can fall on one
-            found.append(due)
+        if due > due_times[-1]:  # with a day named in it, two can fall on one
+            due_times.append(due)
         k += 1
-    return np.array(found[1:], dtype=np.int64).astype("datetime64[ns]")
+    return np.array(due_times[1:], dtype=np.int64).astype("datetime64[ns]")
 
 
 def parse_fixed(value: OffsetLike, name: str = "offset") -> pd.Timedelta:
@@ -301,7 +301,5 @@ def usual_season(span: pd.Timedelta) -> pd.Timedelta:
     Most histories that people leave behind have a weekly and a daily rhythm; twenty, because a
     block of a season should not use up the seven blocks that an interval needs.
     """
-    for days in (7, 1):
-        if span >= pd.Timedelta(days=20 * days):
-            return pd.Timedelta(days=days)
-    return pd.Timedelta(0)
+    seasons = (pd.Timedelta(days=7), pd.Timedelta(days=1))
+    return next((season for season in seasons if span >= 20 * season), pd.Timedelta(0))

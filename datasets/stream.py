@@ -17,13 +17,13 @@ from backtrain.datasets.columns import (
     content,
     is_missing,
     nearest,
+    read_both_times,
     read_features,
     read_groups,
     read_labels,
     read_weights,
 )
 from backtrain.datasets.offsets import Times, to_timestamp
-from backtrain.datasets.times import read_both_times
 
 
 class FaultPeriod(NamedTuple):
@@ -126,22 +126,17 @@ class Stream:
         array([[1.],
                [2.]])
         """
-        roles = {
-            "target": target,
-            "time": time,
-            "label_time": label_time,
-            "weight": weight,
-            "group": group,
-        }
+        roles = {"target": target, "time": time, "label_time": label_time}
+        roles |= {"weight": weight, "group": group}
         used = _check_names(df, roles, features)
         chosen = [c for c in df.columns if c not in used] if features is None else list(features)
         if not chosen:
             raise ValueError(
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
-        known = None if label_time is None else df[label_time]
+        label = None if label_time is None else df[label_time]
         event_times, label_times = read_both_times(
-            df[time], known, f"time {time!r}", f"label_time {label_time!r}", ordered=False
+            df[time], label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
         )
         if (event_times[1:] < event_times[:-1]).any():
             order = np.argsort(event_times, kind="stable")

@@ -8,15 +8,13 @@ Domingos 2001, doi 10.1145/502512.502529; the kinds of drift, Gama et al. 2014, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from backtrain.datasets.columns import Floats
-from backtrain.datasets.offsets import Times, nanoseconds, parse_offset, to_timestamp
+from backtrain.datasets.offsets import Times, nanoseconds, parse_fixed, to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.datasets.values import exact_share, generator
 
@@ -44,8 +42,7 @@ def stationary(
     >>> stationary(100, n_features=2, seed=1).columns
     ('x0', 'x1')
     """
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("stationary", np.zeros(n), ())
+    return _linear("stationary", np.zeros(n), (), n, n_features, task, noise, freq, start, seed)
 
 
 def abrupt(
@@ -65,8 +62,7 @@ def abrupt(
     """
     changes = _positions(n, at)
     concept = np.searchsorted(changes, np.arange(n), side="right").astype(float)
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("abrupt", concept, changes)
+    return _linear("abrupt", concept, changes, n, n_features, task, noise, freq, start, seed)
 
 
 def gradual(
@@ -86,8 +82,9 @@ def gradual(
     """
     begin, share = _ramp(n, at, width)
     drawn = generator(seed, 1).random(n) < share
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("gradual", drawn.astype(float), begin)
+    return _linear(
+        "gradual", drawn.astype(float), begin, n, n_features, task, noise, freq, start, seed
+    )
 
 
 def incremental(
@@ -103,8 +100,7 @@ def incremental(
 ) -> Stream:
     """Make a history whose concept moves steadily to another, from `at` on for `width`."""
     begin, share = _ramp(n, at, width)
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("incremental", share, begin)
+    return _linear("incremental", share, begin, n, n_features, task, noise, freq, start, seed)
 
 
 def recurring(
@@ -126,8 +122,18 @@ def recurring(
         raise ValueError(f"periods={periods!r}: must be between 2 and n={n}")
     period = np.arange(n) * periods // n
     changes = np.flatnonzero(np.diff(period)) + 1
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("recurring", (period % 2).astype(float), changes)
+    return _linear(
+        "recurring",
+        (period % 2).astype(float),
+        changes,
+        n,
+        n_features,
+        task,
+        noise,
+        freq,
+        start,
+        seed,
+    )
 
 
 def covariate(
@@ -148,8 +154,20 @@ def covariate(
     """
     changes = _positions(n, [at])
     moved = np.where(np.arange(n) >= changes[0], size, 0.0)
-    rows = _Rows(n, n_features, task, noise, freq, start, seed)
-    return rows.linear("covariate", np.zeros(n), changes, moved, curvature)
+    return _linear(
+        "covariate",
+        np.zeros(n),
+        changes,
+        n,
+        n_features,
+        task,
+        noise,
+        freq,
+        start,
+        seed,
+        moved,
+        curvature,
+    )
 
 
 def sea(
@@ -212,40 +230,36 @@ def hyperplane(
     return _make("hyperplane", X, y ^ (rng.random(n) < noise), _times(n, freq, start), [0])
 
 
-@dataclass(frozen=True)
-class _Rows:
-    n: int
-    n_features: int
-    task: Task
-    noise: float
-    freq: str
-    start: str
-    seed: int
-
-    def linear(
-        self,
-        name: str,
-        concept: Floats,
-        changes: Sequence[int] | Indices,
-        moved: Floats | float = 0.0,
-        curvature: float = 0.0,
-    ) -> Stream:
-        """Make rows of linear concepts; concept 1.5 lies half-way between numbers 1 and 2."""
-        _check(self.n, self.noise, self.task)
-        if self.n_features < 1:
-            raise ValueError(f"n_features={self.n_features!r}: must be at least 1")
-        rng = generator(self.seed)
-        X = rng.standard_normal((self.n, self.n_features)) + np.reshape(moved, (-1, 1))
-        low = np.floor(concept).astype(np.int64)
-        weights = _weights(rng, int(low.max()) + 2, self.n_features)
-        mixed = (concept - low)[:, None]
-        score = np.einsum("ij,ij->i", X, (1 - mixed) * weights[low] + mixed * weights[low + 1])
-        score += curvature * X[:, 0] ** 2
-        if self.task == "regression":
-            y: npt.NDArray[Any] = score + self.noise * rng.standard_normal(self.n)
-        else:
-            y = (score > 0) ^ (rng.random(self.n) < self.noise)
-        return _make(name, X, y, _times(self.n, self.freq, self.start), changes)
+def _linear(
+    name: str,
+    concept: Floats,
+    changes: Sequence[int] | Indices,
+    n: int,
+    n_features: int,
+    task: Task,
+    noise: float,
+    freq: str,
+    start: str,
+    seed: int,
+    moved: Floats | float = 0.0,
+    curvature: float = 0.0,
+) -> Stream:
+    """Make rows of linear concepts; concept 1.5 lies half-way between numbers 1 and 2."""
+    _check(n, noise, task)
+    if n_features < 1:
+        raise ValueError(f"n_features={n_features!r}: must be at least 1")
+    rng = generator(seed)
+    X = rng.standard_normal((n, n_features)) + np.reshape(moved, (-1, 1))
+    low = np.floor(concept).astype(np.int64)
+    weights = _weights(rng, int(low.max()) + 2, n_features)
+    mixed = (concept - low)[:, None]
+    score = np.einsum("ij,ij->i", X, (1 - mixed) * weights[low] + mixed * weights[low + 1])
+    score += curvature * X[:, 0] ** 2
+    if task == "regression":
+        y: npt.NDArray[Any] = score + noise * rng.standard_normal(n)
+    else:
+        y = (score > 0) ^ (rng.random(n) < noise)
+    return _make(name, X, y, _times(n, freq, start), changes)
 
 
 def _weights(rng: np.random.Generator, concepts: int, n_features: int) -> Floats:
@@ -268,10 +282,8 @@ def _make(
 
 
 def _times(n: int, freq: str, start: str) -> Times:
-    step, first = parse_offset(freq, "freq"), to_timestamp(start, "start").to_datetime64()
-    if not isinstance(step, pd.Timedelta):
-        raise ValueError(f"freq={freq!r}: has no fixed length; did you mean '30D'?")
-    return first + np.arange(n) * np.timedelta64(nanoseconds(step), "ns")
+    step, first = nanoseconds(parse_fixed(freq, "freq")), to_timestamp(start, "start")
+    return first.to_datetime64() + np.arange(n) * np.timedelta64(step, "ns")
 
 
 def _positions(n: int, at: Sequence[float]) -> Indices:
@@ -282,7 +294,7 @@ def _positions(n: int, at: Sequence[float]) -> Indices:
 
 
 def _ramp(n: int, at: float, width: float) -> tuple[Indices, Floats]:
-    if not 0 < width <= 1 - at:
+    if not 0 < width <= 1 - at + 1e-9:  # 1 - 0.8 is a little less than 0.2
         raise ValueError(f"width={width!r}: must be above 0 and at most 1 - at = {1 - at:g}")
     begin = _positions(n, [at])
     return begin, np.clip((np.arange(n) - begin[0]) / (n * width), 0.0, 1.0)

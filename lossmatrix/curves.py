@@ -1,7 +1,5 @@
 """What is looked up in a loss matrix: schedules, intervals, ages, luck."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which intervals, ages and lengths to try: round ones, evenly spaced by ratio, and their names."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset

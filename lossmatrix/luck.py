@@ -3,8 +3,6 @@
 Ticks are numbered from 1; ``following[k]`` is the first tick that is free after a training at k.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

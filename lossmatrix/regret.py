@@ -1,7 +1,5 @@
 """What could have been had: each strategy against the oracle, the best interval, and luck."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

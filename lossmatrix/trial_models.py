@@ -1,7 +1,5 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -11,18 +9,16 @@ import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.simulator.answers import PartError, Selection
+from backtrain.simulator.answers import AnyUpdate, Fit, FitError, PartError, Selection
 from backtrain.simulator.asking import needs_parent, rows_fitted, select
 from backtrain.simulator.fence import Fence, Services
-from backtrain.simulator.fits import AnyUpdate, Fit, FitError
-from backtrain.simulator.history import unchanged
 from backtrain.simulator.memory import Memory, without_global_random
 from backtrain.simulator.model import State
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.process import one_thread
-from backtrain.simulator.setup import Setup, outcomes_of
+from backtrain.simulator.setup import Setup, outcomes_of, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View

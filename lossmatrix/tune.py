@@ -16,10 +16,9 @@ from backtrain.lossmatrix.intervals import label, ladder, rounded, usual_thinnin
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.trial_models import FreshLosses, fresh_losses, loss_matrix
 from backtrain.lossmatrix.tuning import Ages, Fresh, PriceMap, Tuning
-from backtrain.simulator.answers import PartError
+from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.facts import describe
-from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError

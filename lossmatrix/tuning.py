@@ -1,7 +1,5 @@
 """How often, on how much and on how old rows to train: what was measured, and what it says."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

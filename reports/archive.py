@@ -1,7 +1,5 @@
 """A comparison on disk: a folder for each strategy, and ``comparison.json``, which names them."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

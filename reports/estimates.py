@@ -1,7 +1,5 @@
 """What triggers estimated without labels, beside what came true once these were there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

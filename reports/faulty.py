@@ -1,7 +1,5 @@
 """What each strategy did while a fault lasted, and what it cost: in it, and after it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The drawings of the report: cost against loss, cost against retrain price, and the time line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Pages from templates, and the drawings that stand in them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The report of a comparison as one self-contained file, and the short form for a notebook."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What must be said beside a verdict: trainings that failed, rows that no model answered."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -129,7 +127,7 @@ def _happened(run: Run, kind: str) -> dict[str, _Happened]:
     if kind == "refused":  # what was refused was never decided on
         of += int(run.totals.get("refused", 0))
     for cause, count in _events(run, kind):
-        key = _without_numbers(cause)
+        key = _LIST.sub("#", _NUMBER.sub("#", cause))
         first = causes.get(key, _Happened(cause, 0, of))
         causes[key] = first._replace(times=first.times + count)
     if kind == FALLBACK and not causes and run.totals["fallback"]:
@@ -163,10 +161,6 @@ def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
 def _line(text: str) -> str:
     """A text on one line, without characters that steer a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-def _without_numbers(text: str) -> str:
-    return _LIST.sub("#", _NUMBER.sub("#", text))
 
 
 def _share(run: Run, kind: str) -> str:

@@ -1,7 +1,5 @@
 """Sections of the report, a row a strategy: groups, luck, what the triggers did, what happened."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Matplotlib figures as inline SVG in the page's colours, and as PNG; both byte-stable."""
 
-from __future__ import annotations
-
 import html
 import io
 import re

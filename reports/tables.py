@@ -1,7 +1,5 @@
 """The tables of the report, as cells ready to print; and the one of the terminal."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The time line: rolling loss above, and below it when each strategy trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

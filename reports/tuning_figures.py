@@ -1,7 +1,5 @@
 """The drawings of a tuning: rows, age of rows, age of models, intervals, the oracle, prices."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

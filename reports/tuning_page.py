@@ -1,7 +1,5 @@
 """A tuning as a page, below a notebook's cell, and in the terminal; what it found, in sentences."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 

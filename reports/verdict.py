@@ -1,7 +1,5 @@
 """Which strategy to run, how much that saves, and how sure it is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

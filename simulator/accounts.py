@@ -1,15 +1,12 @@
 """Who pays for what: trainings, fits, labels, checks and predictions of one replay."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from backtrain.simulator.answers import Rows, Selection, positions
+from backtrain.simulator.answers import Fit, Rows, Selection, positions
 from backtrain.simulator.fence import Fence
-from backtrain.simulator.fits import Fit
 from backtrain.simulator.ledger import Ledger
 from backtrain.simulator.model import State
 from backtrain.simulator.setup import Setup

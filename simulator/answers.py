@@ -1,11 +1,11 @@
-"""What parts answer: rows to learn from, a reason, a verdict; and the error that refuses them."""
+"""What parts answer: rows to learn from, a fit, a reason, a verdict; and the errors that refuse."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -298,3 +298,61 @@ def _instant(until: object) -> pd.Timestamp:
         return to_timestamp(until, "Verdict.wait(until)")
     except ValueError as error:
         raise PartError(f"{error}, or view.now + pd.Timedelta('1D')") from None
+
+
+class AnyUpdate(Protocol):
+    """Has ``fit``: what makes a fitted model of rows."""
+
+    def fit(
+        self,
+        model: Any,
+        X: Any,
+        y: NDArray[Any],
+        weights: NDArray[Any] | None,
+        parent: Any,
+        seed: int,
+        /,
+    ) -> Any:
+        """Return a fitted model."""
+
+
+def needs_parent(update: object) -> bool:
+    """Whether a fit depends on more than its rows; true unless the update denies it."""
+    return bool(getattr(update, "needs_parent", True))
+
+
+class FitError(RuntimeError):
+    """A training did not yield a model: the estimator raised, or its update.
+
+    Attributes
+    ----------
+    event : str
+        The kind of the event that a failed training leaves in the record.
+    """
+
+    event: ClassVar[str] = "failed"
+
+
+class NothingToLearnError(FitError):
+    """There was nothing to learn from: no labelled row, or rows of one class only.
+
+    Production would meet that too, so it says nothing against the model or the update.
+    """
+
+    event: ClassVar[str] = "nothing to learn"
+
+
+@dataclass(slots=True, eq=False)
+class Fit:
+    """A fitted model and what it was made of.
+
+    ``lasting`` says that its name holds in other processes and at other times, because all the
+    code behind it has a version.
+    """
+
+    name: str
+    model: Any
+    selection: Selection
+    cpu_seconds: float
+    seed: int
+    lasting: bool = False

@@ -18,14 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
+from backtrain.simulator.answers import needs_parent as needs_parent
 from backtrain.simulator.constraints import FUNCTIONS, KINDS
-from backtrain.simulator.fits import needs_parent as needs_parent
-from backtrain.simulator.parts import (
-    Gate,
-    RecordedAnswers,
-    Trigger,
-    Update,
-)
+from backtrain.simulator.parts import Gate, RecordedAnswers, Trigger, Update
 from backtrain.simulator.texts import code
 from backtrain.simulator.view import View, being_asked
 

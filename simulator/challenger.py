@@ -1,14 +1,11 @@
 """A challenger: a training from its decision until it is deployed or turned down."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from backtrain.simulator.accounts import Job
-from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
+from backtrain.simulator.answers import FitError, PartError, Reason, Selection, Verdict
 from backtrain.simulator.asking import Judge
 from backtrain.simulator.clock import Clock
-from backtrain.simulator.fits import FitError
 from backtrain.simulator.ledger import Delays
 from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, deploy
@@ -161,19 +158,10 @@ class Challenger:
         return now != before
 
     def _share_rows(self, champion: Candidate, verdict: Verdict) -> None:
-        row = _first_row(self._trainer)
-        self._trainer.predictions.assign(
-            Assignment(
-                self._trainer.fence.at,
-                row,
-                champion,
-                self._candidate,
-                verdict.share,
-                verdict.sticky,
-                verdict.watch,
-                row if self._trial_row is None else self._trial_row,
-            )
-        )
+        row, at = _first_row(self._trainer), self._trainer.fence.at
+        since = row if self._trial_row is None else self._trial_row
+        terms = verdict.share, verdict.sticky, verdict.watch, since
+        self._trainer.predictions.assign(Assignment(at, row, champion, self._candidate, *terms))
 
     def _refit(self, verdict: Verdict) -> None:
         """Fit again; the rows of this fit take their time too."""

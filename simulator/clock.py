@@ -1,7 +1,5 @@
 """The only file that advances time."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterator
 

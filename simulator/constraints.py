@@ -5,8 +5,6 @@ A field of a frozen dataclass says by its hint what it takes, as in ``rows: Coun
 calls it for every part. Type checkers see the plain type.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -333,11 +331,11 @@ def _hints(cls: type) -> dict[str, Any]:
     """The hints of a class's fields; what cannot be read, such as a local name, checks nothing."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        known = vars(sys.modules.get(base.__module__, SimpleNamespace()))
+        names = vars(sys.modules.get(base.__module__, SimpleNamespace()))
         for name, hint in vars(base).get("__annotations__", {}).items():
             one = SimpleNamespace(__annotations__={name: hint})
             try:
-                hints |= get_type_hints(one, known, dict(vars(base)), include_extras=True)
+                hints |= get_type_hints(one, names, dict(vars(base)), include_extras=True)
             except (NameError, TypeError, AttributeError, SyntaxError):
                 hints.pop(name, None)
     return hints
@@ -348,8 +346,8 @@ def _problem(hint: Any, value: Any, owner: Any) -> str | None:
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         constraints = [one for one in hint.__metadata__ if isinstance(one, Constraint)]
-        found = (constraint.problem(value, owner) for constraint in constraints)
-        return _first(found) or _problem(inner[0], value, owner)
+        problems = (constraint.problem(value, owner) for constraint in constraints)
+        return _first(problems) or _problem(inner[0], value, owner)
     if origin is Literal:
         return _not_one_of(value, inner)
     if origin in (Union, UnionType):

@@ -1,7 +1,5 @@
 """What a replay is asked: data, strategy, setup and code, as plain data."""
 
-from __future__ import annotations
-
 import platform
 from dataclasses import fields, is_dataclass
 from functools import lru_cache

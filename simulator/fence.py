@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Reason, Rows, Selection, newest, positions
-from backtrain.simulator.fits import AnyUpdate, Fit, needs_parent
+from backtrain.simulator.answers import (
+    AnyUpdate,
+    Fit,
+    PartError,
+    Reason,
+    Rows,
+    Selection,
+    needs_parent,
+    newest,
+    positions,
+)
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.setup import Setup
 

@@ -1,7 +1,5 @@
 """Money: what is charged, how long things take, and every charge as a row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -61,12 +59,7 @@ class Prices:
         check(self, PriceError)
 
     def training(
-        self,
-        rows: Any,
-        runs: Any = 1,
-        releases: Any = 1,
-        cpu_seconds: Any = 0.0,
-        plus: Any = 0.0,
+        self, rows: Any, runs: Any = 1, releases: Any = 1, cpu_seconds: Any = 0.0, plus: Any = 0.0
     ) -> Any:
         """Money of trainings and the releases of their models; of each, where arrays are given.
 
@@ -160,25 +153,24 @@ class Charged(NamedTuple):
 
     def frame(self) -> pd.DataFrame:
         """The same as a table; columns as in ``docs/records.md``."""
-        return pd.DataFrame(
-            {
-                "when": self.when.view("datetime64[ns]"),
-                "kind": words(self.kind),
-                "version": pd.arrays.IntegerArray(
-                    self.version, np.zeros(len(self.version), dtype=bool)
-                ),
-                "quantity": self.quantity,
-                "unit_price": self.unit_price,
-                "amount": self.amount,
-            }
-        )
+        columns = {
+            "when": self.when.view("datetime64[ns]"),
+            "kind": words(self.kind),
+            "version": pd.arrays.IntegerArray(
+                self.version, np.zeros(len(self.version), dtype=bool)
+            ),
+            "quantity": self.quantity,
+            "unit_price": self.unit_price,
+            "amount": self.amount,
+        }
+        return pd.DataFrame(columns)
 
 
 def words(values: Sequence[str] | NDArray[np.object_]) -> Any:
     """A column of text; words that come again and again are turned into text once."""
-    known: dict[str, int] = {}
-    codes = [known.setdefault(value, len(known)) for value in values]
-    distinct = pd.array(list(known), dtype="str")
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(value, len(numbers)) for value in values]
+    distinct = pd.array(list(numbers), dtype="str")
     return distinct.take(np.array(codes)) if codes else distinct
 
 

@@ -1,7 +1,5 @@
 """What happens in a replay, as rows: events, versions, and how near triggers were to firing."""
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import dataclass, field
 from math import isnan
@@ -79,11 +77,10 @@ class Readings:
     def frame(self) -> pd.DataFrame:
         """The same as a table; columns as in ``docs/records.md``."""
         names = [code(trigger) for _, trigger in self._triggers.values()]
-        return pd.DataFrame(
-            {
-                "at": np.array(self._at, dtype=np.int64).view("datetime64[ns]"),
-                "trigger": pd.array(names, dtype="str").take(np.array(self._number, dtype=int)),
-                "statistic": np.array(self._statistic, dtype=np.float64),
-                "threshold": np.array(self._threshold, dtype=np.float64),
-            }
-        )
+        columns = {
+            "at": np.array(self._at, dtype=np.int64).view("datetime64[ns]"),
+            "trigger": pd.array(names, dtype="str").take(np.array(self._number, dtype=int)),
+            "statistic": np.array(self._statistic, dtype=np.float64),
+            "threshold": np.array(self._threshold, dtype=np.float64),
+        }
+        return pd.DataFrame(columns)

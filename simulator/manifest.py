@@ -4,8 +4,6 @@ A save writes under new names, announced in that file, and then replaces it: who
 finds the old content or the new one. Only what it lists is ever removed.
 """
 
-from __future__ import annotations
-
 import errno
 import glob
 import json
@@ -183,8 +181,8 @@ class Manifest:
         self.path = path
         self.folder = path.parent
         self._remove_folder = remove_folder
-        known = read_json(path)
-        self.facts: dict[str, Any] = dict(adopted or {}) if known is None else known
+        facts = read_json(path)
+        self.facts: dict[str, Any] = dict(adopted or {}) if facts is None else facts
         self.written = list(checked(self.folder, self.facts))
 
     def write(self, **changes: Any) -> None:
@@ -272,9 +270,9 @@ class Manifest:
 def remove_drafts(path: Path) -> None:
     """Remove drafts of a manifest, left by a process that was killed."""
     start = f".{path.name}."
-    for found in path.parent.glob(f"{glob.escape(start)}*"):
-        if re.fullmatch("[0-9a-f]{8}", found.name[len(start) :]):
-            found.unlink(missing_ok=True)
+    for draft in path.parent.glob(f"{glob.escape(start)}*"):
+        if re.fullmatch("[0-9a-f]{8}", draft.name[len(start) :]):
+            draft.unlink(missing_ok=True)
 
 
 def is_real_folder(path: Path) -> bool:

@@ -1,7 +1,5 @@
 """Finds parts whose results would depend on what was replayed before: by their state or by luck."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

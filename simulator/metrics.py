@@ -4,8 +4,6 @@ A *loss* gives one number a row, so it can be charged, summed over any stretch a
 version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows when it is asked for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -109,16 +107,16 @@ def _log(outcomes: Outcomes) -> Floats:
 
 
 def _probability_of_label(outcomes: Outcomes) -> Floats:
-    places = np.arange(len(outcomes))
+    rows = np.arange(len(outcomes))
     if outcomes.positive < 0:
         assert outcomes.probability is not None
-        return np.asarray(outcomes.probability[places, outcomes.label])
+        return np.asarray(outcomes.probability[rows, outcomes.label])
     assert outcomes.score is not None
     rest = np.zeros(len(outcomes))
     if outcomes.probability is not None:
         # A third class turned up later. Where a model does not know it, this changes no bit.
         others = outcomes.probability.copy()
-        others[places, outcomes.label] = others[:, outcomes.positive] = 0.0
+        others[rows, outcomes.label] = others[:, outcomes.positive] = 0.0
         rest = others.sum(axis=1)
     positive = outcomes.label == outcomes.positive
     return np.where(positive, outcomes.score, 1.0 - outcomes.score - rest)
@@ -172,8 +170,8 @@ class CostMatrix:
         """Loss of each row, shape (n,)."""
         assert outcomes.classes is not None
         classes = outcomes.classes.tolist()
-        known = set(self.costs) | {p for row in self.costs.values() for p in row}
-        if strange := known - set(classes):
+        priced = set(self.costs).union(*self.costs.values())
+        if strange := priced - set(classes):
             raise MetricError(
                 f"CostMatrix: {strange} are not classes of the target; it has {classes}"
             )
@@ -209,20 +207,15 @@ def find_loss(loss: str | Loss | Callable[..., Any], task: str) -> Loss:
     if isinstance(loss, str):
         if loss not in LOSSES:
             raise MetricError(f"loss={loss!r}: {_nearest(loss, LOSSES)}")
-        found: Loss = LOSSES[loss]
+        row_loss: Loss = LOSSES[loss]
     elif hasattr(loss, "rows"):
-        found = cast(Loss, loss)
+        row_loss = cast(Loss, loss)
     elif callable(loss):
-        found = _custom(loss)
+        row_loss = _custom(loss)
     else:
         raise MetricError(f"loss={loss!r}: give a name ({', '.join(LOSSES)}) or a function")
-    if found.task not in (None, task):
-        fitting = [name for name, other in LOSSES.items() if other.task == task]
-        raise MetricError(
-            f"loss={found.name!r} is for {found.task}, but the model does {task}; "
-            f"use one of {', '.join(fitting)}"
-        )
-    return found
+    _refuse_other_task(f"loss={row_loss.name!r}", row_loss.task, task, LOSSES)
+    return row_loss
 
 
 # --- metrics ----------------------------------------------------------------------------------
@@ -377,17 +370,21 @@ def find_metric(name: str, task: str | None = None) -> Metric:
     >>> find_metric("roc_auc").name
     'ROC AUC'
     """
-    plain = {_plain(known): metric for known, metric in METRICS.items()}
+    plain = {_plain(key): metric for key, metric in METRICS.items()}
     metric = plain.get(_plain(name)) if isinstance(name, str) else None
     if metric is None:
         raise MetricError(f"metric {name!r}: {_nearest(name, METRICS)}")
-    if task is not None and metric.task != task:
-        fitting = [known for known, other in METRICS.items() if other.task == task]
-        raise MetricError(
-            f"metric {metric.name!r} is for {metric.task}, but the model does {task}; "
-            f"use one of {', '.join(fitting)}"
-        )
+    _refuse_other_task(f"metric {metric.name!r}", metric.task, task, METRICS)
     return metric
+
+
+def _refuse_other_task(
+    what: str, own: str | None, task: str | None, table: Mapping[str, RowLoss | Metric]
+) -> None:
+    """Raise `MetricError` for a loss or metric of another task than the model's."""
+    if None not in (own, task) and own != task:
+        fitting = ", ".join(name for name, other in table.items() if other.task == task)
+        raise MetricError(f"{what} is for {own}, but the model does {task}; use one of {fitting}")
 
 
 @lru_cache
@@ -395,8 +392,8 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _nearest(name: object, known: Mapping[str, object]) -> str:
-    near = get_close_matches(str(name).lower(), [k.lower() for k in known], n=1, cutoff=0.5)
-    original = {k.lower(): k for k in known}
-    hint = f"did you mean {original[near[0]]!r}? " if near else ""
-    return f"not known; {hint}there are {', '.join(known)}"
+def _nearest(name: object, table: Mapping[str, object]) -> str:
+    keys = {key.lower(): key for key in table}
+    near = get_close_matches(str(name).lower(), list(keys), n=1, cutoff=0.5)
+    hint = f"did you mean {keys[near[0]]!r}? " if near else ""
+    return f"not known; {hint}there are {', '.join(table)}"

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import Reason, Rows, Selection, count
+from backtrain.simulator.answers import Fit, FitError, Reason, Rows, Selection, count
 from backtrain.simulator.fence import Fence
-from backtrain.simulator.fits import Fit, FitError
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.sealing import sealed, sealed_outcomes
 from backtrain.simulator.setup import outcomes_of

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Reason, Selection, Verdict
+from backtrain.simulator.answers import AnyUpdate, PartError, Reason, Selection, Verdict
 from backtrain.simulator.constraints import KINDS, check
-from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.texts import code
 
 if TYPE_CHECKING:

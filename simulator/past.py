@@ -1,19 +1,217 @@
-"""Rows of the past, and what of them is known at ``now``."""
+"""Rows of the past: what is known of them, what was served, and labels as they arrive."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import Rows, count
+from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.simulator.answers import Rows, count, last, positions
 from backtrain.simulator.fence import Fence
-from backtrain.simulator.labels import Labelled, features
 from backtrain.simulator.ledger import Prices
-from backtrain.simulator.metrics import Metric
-from backtrain.simulator.sealing import sealed
+from backtrain.simulator.metrics import Metric, Outcomes
+from backtrain.simulator.model import State
+from backtrain.simulator.predictions import Predictions
+from backtrain.simulator.sealing import sealed, sealed_outcomes
+
+
+def features(fence: Fence, rows: Rows) -> Any:
+    """Features of past rows, a copy."""
+    fence.check(rows, "features")
+    taken = fence.setup.stream.take(rows)
+    return sealed(taken) if isinstance(taken, np.ndarray) else taken.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """Answered rows; arrays of shape (n,), a prediction being what was served at the time."""
+
+    _fence: Fence
+    rows: slice
+
+    def __len__(self) -> int:
+        return count(self.rows)
+
+    def within(self, rows: slice) -> Served:
+        """A stretch of them, given by positions in the stream."""
+        return Served(self._fence, slice(max(rows.start, self.rows.start), rows.stop))
+
+    def by(self, version: int) -> Rows:
+        """The rows that one version answered."""
+        return np.asarray(self.rows.start + np.flatnonzero(self.version == version))
+
+    @property
+    def version(self) -> NDArray[np.int32]:
+        """Version that answered."""
+        self._ready()
+        return sealed(self._fence.predictions.version[self.rows])
+
+    @property
+    def prediction(self) -> NDArray[Any]:
+        """Prediction as served: floats, or class labels."""
+        self._ready()
+        fence = self._fence
+        values, classes = fence.predictions.prediction[self.rows], fence.setup.classes
+        return sealed(values if classes is None else classes[values])
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """Probability as served; the prediction itself where there is none."""
+        self._ready()
+        score = self._fence.predictions.score
+        if score is None:
+            return sealed(np.asarray(self.prediction, dtype=np.float64))
+        return sealed(score[self.rows])
+
+    @property
+    def X(self) -> Any:  # noqa: N802 - likewise
+        """Features, shape (n, p)."""
+        return features(self._fence, self.rows)
+
+    def _ready(self) -> None:
+        self._fence.check(self.rows, "prediction")
+        self._fence.predictions.ensure(self.rows.stop)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Past rows whose label has arrived, as a slice where they are neighbours."""
+
+    _fence: Fence
+
+    def all(self) -> Rows:
+        """Every one of them."""
+        return self._from(0)
+
+    def since(self, when: pd.Timestamp | np.datetime64) -> Rows:
+        """Those with ``event_time >= when``."""
+        return self._from(
+            int(self._fence.setup.stream.event_time.searchsorted(np.datetime64(when)))
+        )
+
+    def within(self, length: Offset | str) -> Rows:
+        """Those with ``event_time`` in ``[now - length, now)``."""
+        if isinstance(length, pd.Timedelta):
+            lower = self._fence.at - length.as_unit("ns").value
+            return self._from(int(self._fence.setup.event_at.searchsorted(lower)))
+        return self.since(subtract(self._fence.now, parse_offset(length)))
+
+    def newest(self, n: int) -> Rows:
+        """The newest n in event order; all where there are fewer."""
+        if self._fence.setup.labels_in_order:
+            upper = self._in_order()
+            return slice(max(0, upper - n), upper)
+        reach = n
+        while True:
+            lower = max(0, self._fence.rows - reach)
+            rows = self._from(lower)
+            if count(rows) >= n or lower == 0:
+                return last(rows, n)
+            reach *= 2
+
+    def among(self, rows: slice) -> Rows:
+        """Those among past rows that are neighbours."""
+        self._fence.check(rows, "label times")
+        known = self._fence.setup.label_at[rows] <= self._fence.at
+        return rows if known.all() else rows.start + np.flatnonzero(known)
+
+    def arrived_after(self, when: pd.Timestamp, rows: Rows) -> NDArray[np.int64]:
+        """Places in ``rows`` of those that were not known at ``when``, in the order of arrival."""
+        at, setup = when.value, self._fence.setup
+        label_at = setup.label_at[rows]
+        fresh = np.flatnonzero((label_at > at) | (setup.event_at[rows] >= at))
+        return fresh[np.argsort(label_at[fresh], kind="stable")]
+
+    def _from(self, lower: int) -> Rows:
+        if self._fence.setup.labels_in_order:
+            upper = self._in_order()
+            return slice(min(lower, upper), upper)
+        upper = self._fence.rows
+        lower = min(lower, upper)
+        known = self._fence.setup.label_at[lower:upper] <= self._fence.at
+        return slice(lower, upper) if known.all() else lower + np.flatnonzero(known)
+
+    def _in_order(self) -> int:
+        return self._fence.labelled_prefix()
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """Labels in the order of their arrival, beside what was served; arrays of shape (n,).
+
+    ``cursor`` is where the next call should go on. Taking labels or losses buys the labels.
+    """
+
+    _fence: Fence
+    rows: Rows
+    cursor: int
+    _state: State
+
+    def __len__(self) -> int:
+        return count(self.rows)
+
+    def by(self, version: int) -> Arrived:
+        """Only those answered by one version; by the one in force, since it is: not on trial."""
+        mine, rows, champion = self.version == version, positions(self.rows), self._state.model
+        assert champion is not None
+        if version == champion.version:
+            mine &= rows >= champion.first_row
+        return (
+            self
+            if mine.all()
+            else Arrived(self._fence, sealed(rows[mine]), self.cursor, self._state)
+        )
+
+    @property
+    def version(self) -> NDArray[np.int32]:
+        """Version that answered."""
+        return sealed(self._serving().version[self.rows])
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Labels, predictions, scores and weights, as metrics take them."""
+        self._fence.services.buy(self.rows)
+        return sealed_outcomes(self._serving().outcomes(self.rows))
+
+    @property
+    def label(self) -> NDArray[Any]:
+        """Labels."""
+        self._fence.services.buy(self.rows)
+        return sealed(self._fence.setup.stream.y[self.rows])
+
+    @property
+    def prediction(self) -> NDArray[Any]:
+        """Predictions as served."""
+        values = self._serving().prediction[self.rows]
+        classes = self._fence.setup.classes
+        return sealed(values if classes is None else classes[values])
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Loss of the served predictions."""
+        self._fence.services.buy(self.rows)
+        serving = self._fence.predictions
+        serving.judge(self._fence.rows)
+        return sealed(serving.loss[self.rows])
+
+    @property
+    def label_time(self) -> NDArray[np.datetime64]:
+        """When each label arrived."""
+        return sealed(self._fence.setup.stream.label_time[self.rows])
+
+    @property
+    def group(self) -> NDArray[Any]:
+        """Groups of the rows."""
+        self._fence.check(self.rows, "groups")
+        return sealed(self._fence.setup.groups[self.rows])
+
+    def _serving(self) -> Predictions:
+        self._fence.predictions.ensure(self._fence.rows)
+        return self._fence.predictions
 
 
 class Past:

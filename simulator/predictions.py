@@ -1,7 +1,5 @@
 """Who answers which row, and what was answered."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -10,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Rows
-from backtrain.simulator.fits import Fit
+from backtrain.simulator.answers import Fit, PartError, Rows
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.setup import outcomes_of
 from backtrain.simulator.training import Learner
@@ -139,13 +136,7 @@ class Predictions:
         start, upper, answers = self.learner.block(candidate.fit, candidate.origin, lower)
         return start, min(upper, stop), answers
 
-    def _write(
-        self,
-        rows: Rows,
-        answers: Answers,
-        where: Rows,
-        candidate: Candidate,
-    ) -> None:
+    def _write(self, rows: Rows, answers: Answers, where: Rows, candidate: Candidate) -> None:
         self.version[rows] = candidate.version
         self.prediction[rows] = answers.prediction[where]
         if self.score is not None and answers.score is not None:

@@ -4,16 +4,13 @@ No copy can separate what lies outside the object: a class attribute, a variable
 file. Rows are predicted in blocks, so a model that looks at the rows beside one sees its future.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import Selection
-from backtrain.simulator.fits import AnyUpdate, Fit
+from backtrain.simulator.answers import AnyUpdate, Fit, Selection
 from backtrain.simulator.predictions import Candidate
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.training import Learner
@@ -149,7 +146,8 @@ class Probe:
         self, fit: Fit, rows: NDArray[np.int64], answers: Answers, kept: slice, replaced: slice
     ) -> int | None:
         """The first kept row whose answer moves when others give way to rows learnt from."""
-        learnt = _learnt(fit.selection)
+        # Of the rows learnt from the oldest, so that they resemble a block the least.
+        learnt = fit.selection.take(slice(0, min(len(fit.selection), 128))).indices()
         if not len(rows[kept]) or not len(learnt):
             return None
         asked = rows.copy()
@@ -171,11 +169,6 @@ def _pairs(one: Answers, two: Answers) -> Iterator[tuple[NDArray[np.float64], ND
         b = np.zeros_like(a) if b is None else b
         for x, y in zip(a.reshape(len(a), -1).T, b.reshape(len(b), -1).T, strict=True):
             yield x.astype(np.float64), y.astype(np.float64)
-
-
-def _learnt(selection: Selection) -> NDArray[np.int64]:
-    """Some rows that a fit learnt from: the oldest, so that they resemble a block the least."""
-    return selection.take(slice(0, min(len(selection), 128))).indices()
 
 
 def _name(model: Any) -> str:

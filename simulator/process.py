@@ -1,8 +1,6 @@
 """What a process shares: threads and random numbers, held so that no result depends on them."""
 
 # ruff: noqa: NPY002 - models of other libraries draw from NumPy's shared generator
-from __future__ import annotations
-
 import inspect
 import random
 import sys

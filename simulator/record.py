@@ -221,8 +221,8 @@ def identity(facts: Any) -> str:
 def identity_of(run: Run) -> str:
     """What a run's files carry: a digest of what was asked, and of the code that answered."""
     later = (*VOLATILE_KEYS, *FOUND_LATER, "in_sample")
-    known = {key: value for key, value in run.info.items() if key not in later}
-    return str(run.info.get("id") or identity(known))
+    asked = {key: value for key, value in run.info.items() if key not in later}
+    return str(run.info.get("id") or identity(asked))
 
 
 def facts_in(directory: Path) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Arrays that parts are handed: read-only, in memory from which nothing else can be reached."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

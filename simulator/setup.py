@@ -1,9 +1,8 @@
-"""The question that is asked of every strategy: which history, which model, which prices."""
+"""The question that is asked of every strategy: which history, model and prices; checked once."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,9 +15,11 @@ from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.clock import Nanoseconds, tick_instants
+from backtrain.simulator.constraints import Length, Seed, check
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
 from backtrain.simulator.sealing import read_only
+from backtrain.store.fits import FitStore
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -66,14 +67,14 @@ class Setup:
 
     stream: Stream
     model: Any
-    tick: str | int = "1D"
+    tick: Length = "1D"
     start: str | pd.Timestamp | float = 0.2
     end: str | pd.Timestamp | None = None
     prices: Prices = field(default_factory=Prices)
     delays: Delays = field(default_factory=Delays)
     loss: str | Loss | Callable[..., Any] | None = None
     metrics: Sequence[str] | None = None
-    seed: int = 0
+    seed: Seed = 0
     features: Literal["auto", "array", "frame"] = "auto"
 
     def __post_init__(self) -> None:
@@ -84,23 +85,15 @@ class Setup:
             )
         for name, kind in (("prices", Prices), ("delays", Delays)):
             object.__setattr__(self, name, _built(name, getattr(self, name), kind))
-        tick: Any = self.tick
-        if isinstance(tick, np.integer):
-            object.__setattr__(self, "tick", int(tick))
-        if isinstance(self.tick, bool) or (isinstance(self.tick, int) and self.tick < 1):
-            raise SetupError(f"tick={self.tick!r}: a number of rows is at least 1")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise SetupError(f"seed={self.seed!r}: a whole number, 0 or more")
-        if self.features not in ("auto", "array", "frame"):
-            raise SetupError(f"features={self.features!r}: not one of 'auto', 'array', 'frame'")
+        check(self, SetupError)
         if isinstance(self.model, type) or not hasattr(self.model, "fit"):
             raise SetupError(
                 f"model={self.model!r}: not an estimator; give an object such as Ridge()"
             )
         self._check_span()
         self._check_target()
-        self._check_probabilities()
-        _ = self.ticks
+        self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)
+        _ = self.row_metrics, self.ticks
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -203,8 +196,8 @@ class Setup:
 
     def _arriving(self, labels: NDArray[Any]) -> NDArray[np.float64]:
         y = labels.astype(np.float64, copy=False)
-        told = np.isnat(self.stream.label_time) & ~np.isnan(y)
-        return read_only(np.where(told, np.nan, y) if told.any() else y)
+        hidden = np.isnat(self.stream.label_time) & ~np.isnan(y)
+        return read_only(np.where(hidden, np.nan, y) if hidden.any() else y)
 
     @cached_property
     def _classified(self) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
@@ -219,8 +212,8 @@ class Setup:
     @cached_property
     def positive(self) -> int | None:
         """Position of the positive class: the larger of the two that are known at ``start``."""
-        known = (self.event_at < self.start_at.value) & (self.label_at <= self.start_at.value)
-        seen = np.unique(self.truth[known])
+        labelled = (self.event_at < self.start_at.value) & (self.label_at <= self.start_at.value)
+        seen = np.unique(self.truth[labelled])
         return int(seen[-1]) if self.task == "classification" and len(seen) == 2 else None
 
     @cached_property
@@ -247,11 +240,7 @@ class Setup:
     def metric(self, name: str) -> Metric:
         """Look a metric up and refuse it where this model and target cannot give it."""
         metric = find_metric(name, self.task)
-        if metric.needs_probability and not self.gives_probabilities:
-            raise SetupError(
-                f"metric {metric.name!r} needs probabilities, but "
-                f"{type(self.model).__name__} has no predict_proba"
-            )
+        self._check_probabilities(f"metric {metric.name!r}", metric)
         if metric.binary and self.positive is None:
             assert self.classes is not None
             raise SetupError(
@@ -262,11 +251,11 @@ class Setup:
 
     def losses(self, outcomes: Outcomes) -> NDArray[np.float64]:
         """Loss of rows whose label may be missing: NaN there, shape (n,)."""
-        known = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
-        if known.all():
+        labelled = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
+        if labelled.all():
             return _loss_of_rows(self.row_loss, outcomes)
         loss = np.full(len(outcomes), np.nan)
-        loss[known] = _loss_of_rows(self.row_loss, pick(outcomes, known))
+        loss[labelled] = _loss_of_rows(self.row_loss, pick(outcomes, labelled))
         return loss
 
     # --- checks -------------------------------------------------------------------------------
@@ -289,10 +278,10 @@ class Setup:
         from sklearn.utils.multiclass import type_of_target
 
         try:
-            known = is_classifier(self.model) or is_regressor(self.model)
+            has_task = is_classifier(self.model) or is_regressor(self.model)
         except Exception:  # scikit-learn's own, for what does not derive from BaseEstimator
-            known = False
-        if not known:
+            has_task = False
+        if not has_task:
             raise SetupError(
                 f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn; "
                 "derive it from the mixin first: class Model(RegressorMixin, BaseEstimator), or "
@@ -312,13 +301,11 @@ class Setup:
                     f"continuous (such as {arrived[0]!r}); use a regressor"
                 )
 
-    def _check_probabilities(self) -> None:
-        if self.row_loss.needs_probability and not self.gives_probabilities:
+    def _check_probabilities(self, what: str, judge: Loss | Metric) -> None:
+        if judge.needs_probability and not self.gives_probabilities:
             raise SetupError(
-                f"loss={self.row_loss.name!r} needs probabilities, but "
-                f"{type(self.model).__name__} has no predict_proba"
+                f"{what} needs probabilities, but {type(self.model).__name__} has no predict_proba"
             )
-        _ = self.row_metrics
 
 
 def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
@@ -330,32 +317,23 @@ def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
 
 def _built(name: str, given: Any, kind: type[Any]) -> Any:
     """Prices or delays, also from a mapping of their parameters; raises `SetupError`."""
-    known = [spec.name for spec in fields(kind)]
+    names = [spec.name for spec in fields(kind)]
     if isinstance(given, kind):
         return given
     if not isinstance(given, Mapping):
-        raise SetupError(f"{name}={given!r}: give {kind.__name__}({known[0]}=...), or a mapping")
+        raise SetupError(f"{name}={given!r}: give {kind.__name__}({names[0]}=...), or a mapping")
     for key in given:
-        if key not in known:
-            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, known)}?")
+        if key not in names:
+            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, names)}?")
     return kind(**given)
 
 
 def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
     """The rows of ``outcomes`` at ``where``."""
-
-    def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if values is None else values[where]
-
-    return Outcomes(
-        outcomes.label[where],
-        outcomes.prediction[where],
-        part(outcomes.score),
-        part(outcomes.probability),
-        outcomes.classes,
-        part(outcomes.weight),
-        outcomes.positive,
-    )
+    names = ("label", "prediction", "score", "probability", "weight")
+    arrays = {name: getattr(outcomes, name) for name in names}
+    chosen = {name: array[where] for name, array in arrays.items() if array is not None}
+    return replace(outcomes, **chosen)
 
 
 def outcomes_of(
@@ -377,3 +355,24 @@ def outcomes_of(
         weight=None if weight is None else weight[rows],
         positive=-1 if setup.positive is None else setup.positive,
     )
+
+
+@contextmanager
+def unchanged(stream: Stream, store: FitStore) -> Iterator[None]:
+    """Raise `SetupError` where the content of a stream changes meanwhile.
+
+    What the store was given meanwhile is then dropped: it would lie under the names of fits on the
+    true content.
+    """
+    kept = store.mark()
+    try:
+        yield
+    finally:
+        if not stream.is_intact:
+            store.forget(kept)
+            raise SetupError(
+                f"stream {stream.name!r}: its content was changed while it was in use, so nothing "
+                "that was computed on it counts. A model or part has written into the history, or "
+                "the arrays that the stream was made of were changed: copy before you write, and "
+                "build the stream anew"
+            )

@@ -1,7 +1,5 @@
 """What is read from costs by period: arrays in, numbers out."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

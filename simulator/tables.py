@@ -1,10 +1,8 @@
-"""Tables and totals of a replay."""
-
-from __future__ import annotations
+"""Tables and totals of a replay, and the steps between its ticks that they rest on."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
@@ -12,15 +10,108 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.simulator.answers import FitError, NothingToLearnError
 from backtrain.simulator.facts import facts_of
-from backtrain.simulator.fits import FitError, NothingToLearnError
-from backtrain.simulator.ledger import KINDS, Charged, words
+from backtrain.simulator.ledger import KINDS, Charged, Ledger, words
 from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
-from backtrain.simulator.steps import Steps, charge_served, steps_of
 from backtrain.simulator.texts import code, without_addresses
 from backtrain.simulator.trainer import Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Stretches between neighbouring ticks and deployments; arrays of shape (steps,)."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    version: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    scored: NDArray[np.int64]
+    loss: NDArray[np.float64]
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a table."""
+        columns = {
+            "start": self.start.view("datetime64[ns]"),
+            "end": self.end.view("datetime64[ns]"),
+            "rows": self.rows,
+            "scored": self.scored,
+            "loss": self.loss,
+            "version": self.version,
+        }
+        return pd.DataFrame(columns)
+
+
+def steps_of(setup: Setup, predictions: Predictions) -> Steps:
+    """Sum up what was served between neighbouring ticks and deployments."""
+    start, end = setup.start_at.value, setup.end_at.value
+    marks = [stretch.at for stretch in predictions.stretches]
+    inner = np.unique(np.concatenate((setup.ticks, np.array(marks, dtype=np.int64), [start])))
+    inner = inner[(inner >= start) & (inner <= end)]
+    ends = np.append(inner[1:], end)
+    borders = np.append(setup.event_at.searchsorted(inner), setup.served.stop)
+    place = np.searchsorted(np.array(marks), inner, side="right") - 1
+    champion = np.array([stretch.champion for stretch in predictions.stretches])[place]
+    return _sum_up(setup, predictions, inner, ends, borders, champion, place)
+
+
+def _sum_up(
+    setup: Setup,
+    predictions: Predictions,
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    borders: NDArray[np.int64],
+    champion: NDArray[np.int64],
+    place: NDArray[np.int64],
+) -> Steps:
+    """Add up the rows of each step; a step that two versions share becomes one entry for each."""
+    stretches = predictions.stretches
+    shares = np.array([stretch.share for stretch in stretches])
+    shared = np.flatnonzero(shares[place] > 0)
+    n = len(start)
+    step = np.repeat(np.arange(n), np.diff(borders))
+    version = predictions.version[setup.served]
+    for extra, where in enumerate(shared):
+        rows = slice(borders[where] - borders[0], borders[where + 1] - borders[0])
+        step[rows][version[rows] != champion[where]] = n + extra
+    challengers = [stretches[place[where]].challenger for where in shared]
+    loss = predictions.scored_loss(setup.served)
+    known = ~np.isnan(loss)
+    weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
+    entries = n + len(shared)
+    steps = Steps(
+        np.append(start, start[shared]),
+        np.append(end, end[shared]),
+        np.append(champion, np.array(challengers, dtype=np.int64)),
+        np.bincount(step, minlength=entries),
+        np.bincount(step, weights=known, minlength=entries).astype(np.int64),
+        np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries).astype(
+            np.float64
+        ),
+    )
+    order = np.lexsort((steps.version, steps.start))
+    return Steps(*(getattr(steps, column.name)[order] for column in fields(steps)))
+
+
+def charge_served(steps: Steps, setup: Setup, predictions: Predictions, ledger: Ledger) -> None:
+    """Charge errors and predictions: of the rows served, and of those scored beside."""
+    prices = setup.prices
+    ledger.charge_all(steps.start, "error", steps.version, steps.loss, prices.error)
+    answered = steps.rows / 1000
+    ledger.charge_all(steps.start, "predict", steps.version, answered, prices.per_1k_predictions)
+    stretches = predictions.stretches
+    stops = [*(stretch.row for stretch in stretches[1:]), setup.served.stop]
+    for now, stop in zip(stretches, stops, strict=True):
+        if now.challenger is None or not now.watch:
+            continue
+        answered_by = predictions.version[now.row : stop]
+        for number in (now.champion, now.challenger):
+            watched = np.count_nonzero(answered_by != number) / 1000
+            ledger.charge(now.at, "predict", number, watched, prices.per_1k_predictions)
+
 
 #: Groups that a record tells apart: a stream may have one for each of a million users.
 _MOST_GROUPS = 100
@@ -103,23 +194,22 @@ def _versions(trainer: Trainer) -> pd.DataFrame:
     at = np.append(trainer.setup.event_at, _NAT)  # a training without rows has no span
     spans = [(-1, -1) if span is None else span for span in column["span"]]
     oldest, newest = (at[list(side)].view("datetime64[ns]") for side in zip(*spans, strict=True))
-    return pd.DataFrame(
-        {
-            "version": np.array(column["version"], dtype=np.int64),
-            "parent": _numbers(column["parent"]),
-            "update": words([code(trainer.strategy.update)]).take([0] * len(entries)),
-            "reason": pd.array(_reasons(column["reason"]), dtype="str"),
-            "decided_at": _times(column["decided_at"]),
-            "ready_at": _times(column["ready_at"]),
-            "outcome": words(column["outcome"]),
-            "window_start": oldest,
-            "window_end": newest,
-            "rows": np.array(column["rows"], dtype=np.int64),
-            "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
-            "fit": pd.array(column["fit"], dtype="str"),
-            "shared": np.array(column["shared"], dtype=bool),
-        }
-    )
+    columns = {
+        "version": np.array(column["version"], dtype=np.int64),
+        "parent": _numbers(column["parent"]),
+        "update": words([code(trainer.strategy.update)]).take([0] * len(entries)),
+        "reason": pd.array(_reasons(column["reason"]), dtype="str"),
+        "decided_at": _times(column["decided_at"]),
+        "ready_at": _times(column["ready_at"]),
+        "outcome": words(column["outcome"]),
+        "window_start": oldest,
+        "window_end": newest,
+        "rows": np.array(column["rows"], dtype=np.int64),
+        "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
+        "fit": pd.array(column["fit"], dtype="str"),
+        "shared": np.array(column["shared"], dtype=bool),
+    }
+    return pd.DataFrame(columns)
 
 
 def _deployments(trainer: Trainer) -> pd.DataFrame:
@@ -127,9 +217,8 @@ def _deployments(trainer: Trainer) -> pd.DataFrame:
     rows: list[list[Any]] = []
     open_rows: dict[int, list[Any]] = {}
     for now in trainer.predictions.stretches:
-        shares = {now.champion: 1.0 - now.share}
-        if now.challenger is not None:
-            shares[now.challenger] = now.share
+        other = {} if now.challenger is None else {now.challenger: now.share}
+        shares = {now.champion: 1.0 - now.share, **other}
         for number, entry in list(open_rows.items()):
             if shares.get(number) != entry[3]:
                 entry[2] = now.at
@@ -138,35 +227,32 @@ def _deployments(trainer: Trainer) -> pd.DataFrame:
             if number not in open_rows:
                 open_rows[number] = [number, now.at, None, share]
                 rows.append(open_rows[number])
-    return pd.DataFrame(
-        {
-            "version": np.array([row[0] for row in rows], dtype=np.int64),
-            "from": _times(row[1] for row in rows),
-            "to": _times(row[2] for row in rows),
-            "share": np.array([row[3] for row in rows], dtype=np.float64),
-        }
-    )
+    columns = {
+        "version": np.array([row[0] for row in rows], dtype=np.int64),
+        "from": _times(row[1] for row in rows),
+        "to": _times(row[2] for row in rows),
+        "share": np.array([row[3] for row in rows], dtype=np.float64),
+    }
+    return pd.DataFrame(columns)
 
 
 def _events(trainer: Trainer) -> pd.DataFrame:
     at, kind, number, reason, statistic, threshold = (
         zip(*trainer.log.events, strict=True) if trainer.log.events else ((),) * 6
     )
-    events = pd.DataFrame(
-        {
-            "at": np.array(at, dtype="datetime64[ns]"),
-            "kind": words(kind),
-            "version": _numbers(number),
-            "reason": pd.Series(_reasons(reason), dtype="str"),
-            "statistic": np.array(statistic, dtype=np.float64),
-            "threshold": np.array(threshold, dtype=np.float64),
-        }
-    )
+    columns = {
+        "at": np.array(at, dtype="datetime64[ns]"),
+        "kind": words(kind),
+        "version": _numbers(number),
+        "reason": pd.Series(_reasons(reason), dtype="str"),
+        "statistic": np.array(statistic, dtype=np.float64),
+        "threshold": np.array(threshold, dtype=np.float64),
+    }
+    events = pd.DataFrame(columns)
     if not trainer.predictions.fallback[trainer.setup.served].any():
         return events
-    return pd.concat((events, _fallbacks(trainer))).sort_values(
-        "at", kind="stable", ignore_index=True
-    )
+    events = pd.concat((events, _fallbacks(trainer)))
+    return events.sort_values("at", kind="stable", ignore_index=True)
 
 
 def _fallbacks(trainer: Trainer) -> pd.DataFrame:
@@ -185,16 +271,15 @@ def _fallbacks(trainer: Trainer) -> pd.DataFrame:
         f"{n} rows could not be scored and got the training {what}: {why}"
         for n, why in zip(counts, whys, strict=True)
     ]
-    return pd.DataFrame(
-        {
-            "at": setup.stream.event_time[rows[first]],
-            "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
-            "version": pd.array(numbers, dtype="Int64"),
-            "reason": pd.Series(_reasons(sentences), dtype="str"),
-            "statistic": counts.astype(np.float64),
-            "threshold": np.full(len(numbers), np.nan),
-        }
-    )
+    columns = {
+        "at": setup.stream.event_time[rows[first]],
+        "kind": pd.Series(["fallback"] * len(numbers), dtype="str"),
+        "version": pd.array(numbers, dtype="Int64"),
+        "reason": pd.Series(_reasons(sentences), dtype="str"),
+        "statistic": counts.astype(np.float64),
+        "threshold": np.full(len(numbers), np.nan),
+    }
+    return pd.DataFrame(columns)
 
 
 def _reasons(texts: Iterable[str]) -> list[str]:
@@ -210,9 +295,8 @@ def _numbers(values: Sequence[int | None]) -> Any:
 
 
 def _times(values: Iterable[int | None]) -> NDArray[np.datetime64]:
-    return np.array([_NAT if value is None else value for value in values], dtype=np.int64).view(
-        "datetime64[ns]"
-    )
+    at = np.array([_NAT if value is None else value for value in values], dtype=np.int64)
+    return at.view("datetime64[ns]")
 
 
 # --- totals -------------------------------------------------------------------------------------

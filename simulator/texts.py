@@ -1,7 +1,5 @@
 """What a record, a page or a terminal shows of a value: the same text in every process."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import inspect

@@ -1,18 +1,11 @@
 """Trains versions of a strategy, and serves its parts: selects, fits, records."""
 
-from __future__ import annotations
-
-from itertools import starmap
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from backtrain.simulator.accounts import Accounts
-from backtrain.simulator.answers import Reason, Rows, Selection
+from backtrain.simulator.answers import AnyUpdate, Fit, Reason, Rows, Selection
 from backtrain.simulator.asking import rows_fitted, select, to_learn
 from backtrain.simulator.fence import Fence, Services
-from backtrain.simulator.fits import AnyUpdate, Fit
 from backtrain.simulator.log import Log, Readings, VersionEntry
 from backtrain.simulator.memory import without_global_random
 from backtrain.simulator.model import Model, State, fit_of
@@ -94,7 +87,8 @@ class Trainer(Services):
             return
         rows = slice(max(0, past - NEWEST), past)
         old, new = (self.learner.answers(one, rows) for one in (fit_of(parent), fit))
-        if all(starmap(_equal, zip(old.arrays(), new.arrays(), strict=True))):
+        pairs = zip(old.arrays(), new.arrays(), strict=True)
+        if all(a is b or np.array_equal(a, b) for a, b in pairs):  # type: ignore[arg-type]
             self.log.event(
                 self.fence.at,
                 "learnt nothing",
@@ -147,8 +141,3 @@ class Trainer(Services):
     def reading(self, trigger: object, statistic: float, threshold: float) -> None:
         """Record how near a trigger is to firing."""
         self.readings.add(self.fence.at, trigger, statistic, threshold)
-
-
-def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
-    """Whether two arrays of answers are the same, or neither is there."""
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))

@@ -1,7 +1,5 @@
 """Fits the setup's model on rows of its stream, and asks it for answers."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import time
@@ -14,8 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Rows, Selection
-from backtrain.simulator.fits import AnyUpdate, Fit, FitError, NothingToLearnError, needs_parent
+from backtrain.simulator.answers import (
+    AnyUpdate,
+    Fit,
+    FitError,
+    NothingToLearnError,
+    PartError,
+    Rows,
+    Selection,
+    needs_parent,
+)
 from backtrain.simulator.process import LOCK, has_params, seeded, threads_to_hold
 from backtrain.simulator.sealing import private
 from backtrain.simulator.setup import Setup, SetupError
@@ -101,9 +107,7 @@ class Learner:
         name = sha.hexdigest()
         lasting = self._lasting and facts.lasting and (parent is None or parent.lasting)
         fit, was_there = self.store.fit(
-            name,
-            lambda: self._make(name, update, selection, parent, seed, labels),
-            lasting,
+            name, lambda: self._make(name, update, selection, parent, seed, labels), lasting
         )
         return Fit(fit.name, fit.model, selection, fit.cpu_seconds, fit.seed, lasting), was_there
 

@@ -8,19 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.answers import PartError, Reason, Rows, Selection
+from backtrain.simulator.answers import AnyUpdate, PartError, Reason, Rows, Selection
+from backtrain.simulator.answers import FitError as FitError  # what `fit` raises
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.fence import FutureLeak as FutureLeak
-from backtrain.simulator.fits import AnyUpdate
-from backtrain.simulator.fits import FitError as FitError  # what `fit` raises
-from backtrain.simulator.labels import Arrived as Arrived
-from backtrain.simulator.labels import Labelled as Labelled
-from backtrain.simulator.labels import Served as Served
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.model import Model as Model
 from backtrain.simulator.model import Reference as Reference
 from backtrain.simulator.model import State, fit_of
+from backtrain.simulator.past import Arrived as Arrived
+from backtrain.simulator.past import Labelled as Labelled
 from backtrain.simulator.past import Past
+from backtrain.simulator.past import Served as Served
 from backtrain.simulator.sealing import sealed, sealed_outcomes
 from backtrain.simulator.texts import code
 

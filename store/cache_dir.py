@@ -1,7 +1,5 @@
 """The directory of the user's own where fits are kept."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import stat

@@ -1,10 +1,7 @@
 """Where the code of an object comes from: only what is installed is sure to stay the same."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
-import io
 import pickle
 import platform
 import sys
@@ -19,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from backtrain.store.lru import Scale
 
 #: Folders that installers write to. An editable install lies elsewhere: its code changes while its
 #: version does not.
@@ -66,8 +65,7 @@ def origin_of(value: Any) -> Origin:
     except Exception:
         return Origin(False, ())  # what cannot be pickled cannot be kept on disk either
     versions = [_version_of(kind) for kind in collector.kinds]
-    known = {version for version in versions if version is not None}
-    return Origin(None not in versions, tuple(sorted(known - {""})))
+    return Origin(None not in versions, tuple(sorted({version for version in versions if version})))
 
 
 def is_trusted(value: Any) -> bool:
@@ -137,7 +135,7 @@ class _KindCollector(pickle.Pickler):
     """Collects the classes and functions that an object is pickled with; writes nothing."""
 
     def __init__(self, through: bool = False) -> None:
-        super().__init__(_Nowhere(), protocol=5)
+        super().__init__(Scale(), protocol=5)
         self.kinds: set[type | FunctionType] = set()
         self._through = through
 
@@ -146,11 +144,6 @@ class _KindCollector(pickle.Pickler):
         named = isinstance(value, (type, FunctionType))
         self.kinds.add(value if named else type(value))
         return (str, ()) if named and self._through else NotImplemented
-
-
-class _Nowhere(io.RawIOBase):
-    def write(self, data: Any) -> int:
-        return len(data)
 
 
 def _version_of(kind: type | FunctionType) -> str | None:

@@ -1,7 +1,5 @@
 """Names an object by what it holds, so that two share something only where they are the same."""
 
-from __future__ import annotations
-
 import copyreg
 import pickle
 import sys
@@ -113,7 +111,7 @@ def _of_class(kind: type, name: str) -> Any:
 def _can_be_imported(named: Any) -> bool:
     module = sys.modules.get(str(getattr(named, "__module__", None) or "builtins"))
     steps = str(named.__qualname__).split(".")
-    return reduce(lambda found, step: getattr(found, step, None), steps, module) is named
+    return reduce(lambda owner, step: getattr(owner, step, None), steps, module) is named
 
 
 def _name(named: Any) -> str:

@@ -1,7 +1,5 @@
 """Bytes under names, in a directory of the user's own: checked, bounded, shared by processes."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import tempfile
@@ -190,8 +188,8 @@ class DiskStore:
         query, hour_ago = "SELECT 1 FROM entries WHERE key = ?", time.time() - 3600
         for path in self._files.iterdir():
             with suppress(FileNotFoundError):
-                known = index.execute(query, (path.name,)).fetchone()
-                if not known and path.stat().st_mtime < hour_ago:
+                entry = index.execute(query, (path.name,)).fetchone()
+                if not entry and path.stat().st_mtime < hour_ago:
                     path.unlink()
 
 

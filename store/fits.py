@@ -1,7 +1,5 @@
 """One fit is computed once: fits are named by their content, and kept with what they answered."""
 
-from __future__ import annotations
-
 import math
 import pickle
 import threading
@@ -78,10 +76,7 @@ class FitStore:
     """
 
     def __init__(
-        self,
-        directory: str | Path | None = None,
-        max_bytes: int = 4 * GIB,
-        max_memory: int = GIB,
+        self, directory: str | Path | None = None, max_bytes: int = 4 * GIB, max_memory: int = GIB
     ) -> None:
         self.directory = None if directory is None else Path(directory).expanduser().absolute()
         self.max_bytes = max_bytes
@@ -113,14 +108,14 @@ class FitStore:
         """
         with self._guard:
             self.asked += 1
-        found = self._memory.get(name)
-        if found is not None:
-            return found, True
+        kept = self._memory.get(name)
+        if kept is not None:
+            return kept, True
         disk = self._disk if lasting else None
         with self._lock(name, disk):
-            found = self._memory.get(name) or self._read_fit(name, disk)
-            if found is not None:
-                return found, True
+            kept = self._memory.get(name) or self._read_fit(name, disk)
+            if kept is not None:
+                return kept, True
             self._count(computed=1)
             made = make()
             price = self._prices.setdefault(name, made.cpu_seconds)
@@ -145,22 +140,22 @@ class FitStore:
 
         ``lasting`` is that of the fit.
         """
-        found: Answers | None = self._memory.get(key)
-        if found is not None:
-            return found
+        answers: Answers | None = self._memory.get(key)
+        if answers is not None:
+            return answers
         disk = self._disk if lasting else None
         name = key[0] if disk is None else "-".join(map(str, key))
         with self._lock(name, disk):
-            found = self._memory.get(key)
-            if found is None:
-                found = self._read_answers(name, disk, key[2] - key[1])
-                if found is None:
+            answers = self._memory.get(key)
+            if answers is None:
+                answers = self._read_answers(name, disk, key[2] - key[1])
+                if answers is None:
                     self._count(predicted=1)
-                    found = make()
-                    self._keep(name, disk, found.arrays())
-                size = sum(array.nbytes for array in found.arrays() if array is not None)
-                self._memory.put(key, found, size)
-        return found
+                    answers = make()
+                    self._keep(name, disk, answers.arrays())
+                size = sum(array.nbytes for array in answers.arrays() if array is not None)
+                self._memory.put(key, answers, size)
+        return answers
 
     def _read_fit(self, name: str, disk: DiskStore | None) -> StoredFit | None:
         content, size = self._read(name, disk, _is_fit)
@@ -169,9 +164,9 @@ class FitStore:
         model, cpu_seconds, seed = content
         self._count(read=1)
         cpu_seconds = self._prices.setdefault(name, cpu_seconds)
-        found = StoredFit(name, model, cpu_seconds, seed)
-        self._memory.put(name, found, size)
-        return found
+        fit = StoredFit(name, model, cpu_seconds, seed)
+        self._memory.put(name, fit, size)
+        return fit
 
     def _read_answers(self, name: str, disk: DiskStore | None, rows: int) -> Answers | None:
         content, _ = self._read(name, disk, lambda content: _are_answers(content, rows))

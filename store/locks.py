@@ -1,7 +1,5 @@
 """Locks by name: one thread and one process at a time computes a fit or an answer."""
 
-from __future__ import annotations
-
 import os
 import threading
 import weakref
@@ -44,10 +42,10 @@ class NamedLocks:
 
     @contextmanager
     def _among_processes(self, name: str, folder: Path) -> Iterator[None]:
-        place = blake2b(name.encode(), digest_size=1).digest()[0] % STRIPES
-        stripe = self._stripes[place]
+        number = blake2b(name.encode(), digest_size=1).digest()[0] % STRIPES
+        stripe = self._stripes[number]
         with stripe.threads:
-            stripe.lock(folder / f"{place:02d}")
+            stripe.lock(folder / f"{number:02d}")
             try:
                 yield
             finally:

@@ -1,7 +1,5 @@
 """A cache in memory that drops the least recently used entries."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import threading
@@ -21,11 +19,11 @@ class LRU:
     def get(self, key: Hashable) -> Any:
         """The value of the key, or None."""
         with self._guard:
-            found = self._entries.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
             self._entries.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def put(self, key: Hashable, value: Any, size: int) -> None:
         """Keep a value of that many bytes; the least recently used entries are dropped for it."""
@@ -38,19 +36,20 @@ class LRU:
                 self._room += freed
 
 
-class _Scale(io.RawIOBase):
+class Scale(io.RawIOBase):
     """A file that weighs what is written and forgets it."""
 
     size = 0
 
     def write(self, data: Any) -> int:
+        """Add the length of the data to ``size``, in bytes; returns it."""
         self.size += len(data)
         return len(data)
 
 
 def weigh(model: Any) -> int:
     """About the bytes of a model: those of its pickle, whose arrays are not copied for it."""
-    scale, arrays = _Scale(), [0]
+    scale, arrays = Scale(), [0]
     try:
         pickle.Pickler(
             scale, 5, buffer_callback=lambda buffer: arrays.append(buffer.raw().nbytes)

@@ -1,7 +1,5 @@
 """An SQLite file that threads and processes share, and that may break without breaking them."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import threading

@@ -1,7 +1,5 @@
 """A strategy: when to retrain, on what, how, and whether to deploy the result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,10 +8,9 @@ from typing import Annotated
 import pandas as pd
 
 from backtrain.datasets.offsets import to_timestamp
-from backtrain.simulator.answers import PartError
+from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.asking import instants_of
 from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
-from backtrain.simulator.fits import AnyUpdate
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import Immediate

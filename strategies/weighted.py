@@ -4,8 +4,6 @@ Money and metrics count a row by its weight, and so does whatever compares model
 is served, but nothing is judged by it, and it is not counted where a number of rows is asked for.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -397,11 +397,9 @@ def test_what_a_preset_chooses_replaces_the_run_s_and_the_rest_is_the_run_s(pres
     overrides = [f"{part}={choice}" for part, choice in FOR_THE_RUN.items()]
     config = composed("comparison=one", f"strategy={preset}", *overrides)
     part, name = OWN.get(preset, ("gate", "Canary"))  # no foreign keys, or `checked` raises
-    assert made_of(config) == {
-        "window": "Decay",
-        "update": "Transfer",
-        "gate": "Canary",
-    } | {part: name}
+    assert made_of(config) == {"window": "Decay", "update": "Transfer", "gate": "Canary"} | {
+        part: name
+    }
 
 
 def test_a_preset_s_own_part_can_be_set_and_the_run_s_is_set_where_it_stands() -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import pytest
 from local_hints import Distant
+from sklearn.linear_model import LogisticRegression
 
 from backtrain import Delays, Prices
+from backtrain.datasets.synthetic import stationary
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import (
     Amount,
@@ -25,6 +27,7 @@ from backtrain.simulator.constraints import (
     Whole,
 )
 from backtrain.simulator.parts import Part
+from backtrain.simulator.setup import Setup, SetupError
 from backtrain.strategies import (
     AnyOf,
     Approval,
@@ -231,3 +234,23 @@ def test_an_own_check_may_raise_any_value_error() -> None:
         Picky(ValueError)
     with pytest.raises(TooSmallError, match=r"^size=1: too small$"):
         Picky(TooSmallError)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"tick": 0}, r"Setup\(tick=0\): give a number of rows, 1 or more"),
+        ({"tick": True}, r"Setup\(tick=True\): give a number of rows, 1 or more"),
+        ({"tick": "7X"}, r"Setup\(tick='7X'\): not a time offset; did you mean '7D'"),
+        ({"seed": -1}, r"Setup\(seed=-1\): give a whole number, 0 or more"),
+        ({"features": "arrays"}, r"not one of 'auto', 'array', 'frame'; did you mean 'array'"),
+    ],
+)
+def test_a_setup_is_checked_by_its_hints(given, problem):
+    with pytest.raises(SetupError, match=problem):
+        Setup(stationary(200), LogisticRegression(), **given)
+
+
+def test_a_setup_takes_numbers_of_numpy():
+    setup = Setup(stationary(200), LogisticRegression(), tick=np.int64(5), seed=np.int32(3))
+    assert (type(setup.tick), type(setup.seed)) == (int, int)

@@ -16,11 +16,21 @@ from backtrain.simulator.metrics import METRICS, Outcomes, find_metric
 from backtrain.strategies.triggers.performance_estimates import (
     Calibrated,
     ErrorModel,
-    accuracy_error,
     expected,
+    one_against_rest,
 )
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "estimates.py"
+
+
+def accuracy_error(outcomes, chances):
+    """Standard error of the accuracy of n rows around what is expected: sqrt(sum c (1-c)) / n.
+
+    c is the chance that the answer is right. What the calibration does not know is not in it.
+    """
+    right = chances[np.arange(len(outcomes)), one_against_rest(outcomes).prediction]
+    weight = np.ones(len(outcomes)) if outcomes.weight is None else outcomes.weight
+    return float(np.sqrt((weight**2 * right * (1 - right)).sum()) / weight.sum())
 
 
 def binary(score, label=None, prediction=None, **more):

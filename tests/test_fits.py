@@ -19,8 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Stream
 from backtrain.simulator import training as learner
-from backtrain.simulator.answers import Selection
-from backtrain.simulator.fits import Fit, FitError
+from backtrain.simulator.answers import Fit, FitError, Selection
 from backtrain.simulator.training import Learner
 from backtrain.store import code_version as origin
 from backtrain.store.code_version import origin_of

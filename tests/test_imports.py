@@ -23,18 +23,18 @@ MAY_IMPORT = {
     "reports": {"datasets", "simulator", "lossmatrix", "reports"},
     "audit": {"datasets", "store", "simulator", "strategies", "audit"},
     "app": {
-        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app"),
+        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app")
     },
     "conf": {"config"},
     "config": {
-        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config"),
+        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config")
     },
     "cli": {"app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
     ("strategies", "simulator"): {
-        *("parts", "answers", "asking", "texts", "fits"),
+        *("parts", "answers", "asking", "texts"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},

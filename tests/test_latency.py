@@ -114,7 +114,9 @@ def test_the_lost_are_the_share_asked_for_whatever_the_delays():
 
 REFUSED = {
     "latency.offset='7X': not a time offset; did you mean '7D'?": lambda: Fixed("7X"),
-    "latency.median='MS': has no fixed length; did you mean '30D'?": lambda: LogNormal("MS"),
+    "latency.median='MS': not of fixed length; give days or hours, such as '30D'": lambda: (
+        LogNormal("MS")
+    ),
     "latency.sigma=-1: must be a number >= 0, such as 0.5": lambda: LogNormal(sigma=-1),
     "latency.share=1: must be at least 0 and below 1": lambda: NeverArrives(1),
     "latency.offsets['bad']='soon'": lambda: ByClass({"bad": "soon"}),

@@ -284,10 +284,7 @@ class Foreboding:
 
 @pytest.mark.parametrize(
     "strategy",
-    [
-        Strategy(Every("5h"), Clairvoyant()),
-        Strategy(Foreboding(), Sliding(20)),
-    ],
+    [Strategy(Every("5h"), Clairvoyant()), Strategy(Foreboding(), Sliding(20))],
     ids=["window", "trigger"],
 )
 def test_a_part_that_reaches_round_the_fence_is_found_out(strategy):

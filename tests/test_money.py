@@ -15,17 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge, SGDRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from backtrain import (
-    Backtest,
-    Delays,
-    Prices,
-    Reason,
-    Run,
-    Selection,
-    Strategy,
-    Stream,
-    Verdict,
-)
+from backtrain import Backtest, Delays, Prices, Reason, Run, Selection, Strategy, Stream, Verdict
 from backtrain.simulator.record import TABLES, VOLATILE_COLUMNS, VOLATILE_KEYS
 from backtrain.strategies import (
     AnyOf,

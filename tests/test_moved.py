@@ -46,7 +46,7 @@ FORMER = {
     "backtrain.simulator.protocols": "Checked, Tuned, Recording, Incremental, Monitor, Trial, "
     "Part, Policy, RecordedAnswers, Trigger, Window, Update, Gate, needs_parent, rows_fitted, "
     "PartError, Reason, Verdict, Selection, Rows",
-    "backtrain.simulator.fits": "Fit, FitStore",
+    "backtrain.simulator.answers": "Fit, FitStore",
     "backtrain.simulator.turns": "Turns",
 }
 
@@ -66,13 +66,13 @@ def test_modules_of_a_zip_file_share_a_loader(tmp_path) -> None:
     root = Path(__file__).parent.parent
     with ZipFile(tmp_path / "all.zip", "w") as archive:
         for folder in ("app", "datasets", "simulator", "store"):
-            for path in (root / folder).rglob("*.py"):
+            for path in (*(root / folder).rglob("*.py"), *(root / folder).glob("*.txt")):
                 inside = path.relative_to(root).as_posix().removeprefix("app/")
                 archive.write(path, f"backtrain/{inside}")
     script = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'all.zip')!r}); sys.meta_path[:] = "
         "[f for f in sys.meta_path if 'ditable' not in str(f)]; import warnings; "
-        "warnings.simplefilter('ignore'); import backtrain.simulator.fits as a, "
+        "warnings.simplefilter('ignore'); import backtrain.simulator.answers as a, "
         "backtrain.simulator.parts as b; print(a.__file__, a.FitStore, "
         "hasattr(a, 'Tuned'), hasattr(b, 'Tuned'))"
     )
@@ -90,7 +90,7 @@ def test_modules_of_a_zip_file_share_a_loader(tmp_path) -> None:
         "from backtrain.strategies.triggers import Every, PerformanceDrop",
         "from backtrain.strategies.gates import BeatsChampion, Shadow",
         "from backtrain.strategies.updates import Refit, Retune",
-        "from backtrain.simulator.fits import Fit, FitError",
+        "from backtrain.simulator.answers import Fit, FitError",
         "from backtrain.cli import main",
     ],
 )

@@ -51,12 +51,12 @@ REGRESSION = {
     ),
 }
 CLASSIFICATION = {
-    "data check": Strategy(Every("7h"), Sliding(12), gate=DataCheck(outside=0.3, widen=0.1)),
+    "data check": Strategy(Every("7h"), Sliding(12), gate=DataCheck(outside=0.3, widen=0.1))
 }
 INCREMENTAL = {
     "data check": Strategy(
         Every("6h"), Expanding(), PartialFit(), DataCheck(outside=0.3, widen=0.1, min_rows=2)
-    ),
+    )
 }
 
 
@@ -140,9 +140,7 @@ def test_a_nearly_constant_column_is_held_against_its_extremes_and_a_constant_on
         return events.loc[events["kind"] == "refused", "reason"].tolist()
 
     assert run(old, [1, 2, -1, 0, 0]) == []
-    assert run(old, [3, 0, 0, 0, 0]) == [
-        "'x0': 20% of 5 new values outside -1 to 2, such as 3",
-    ]
+    assert run(old, [3, 0, 0, 0, 0]) == ["'x0': 20% of 5 new values outside -1 to 2, such as 3"]
     assert run([0] * 200, [3, 3, 3, 3, 3]) == []
 
 

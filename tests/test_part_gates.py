@@ -103,7 +103,7 @@ REGRESSION = {
 CLASSIFICATION = {
     "no group worse": Strategy(
         Every("9h"), Sliding(25), gate=NoGroupWorse(min_rows=2, holdout=0.4, metric="accuracy")
-    ),
+    )
 }
 
 FREE = {"retrain": 0, "error": 0}

@@ -289,12 +289,7 @@ def test_a_worse_canary_is_rolled_back_to_the_version_before():
             run.deployments["share"],
             strict=True,
         )
-    ) == [
-        (0, 4, 1),
-        (0, 6, 0.5),
-        (1, 6, 0.5),
-        (0, 10, 1),
-    ]
+    ) == [(0, 4, 1), (0, 6, 0.5), (1, 6, 0.5), (0, 10, 1)]
     # Rows 4 and 5; both score 6 to 9; the champion alone 10 to 23.
     assert charged(run, "predict") == {0: 2 + 4 + 14, 1: 4}
 

@@ -38,10 +38,7 @@ def comparison(loss: float, names: tuple[str, ...] = ("static", "often")) -> Com
     often = [(day, "error", loss / 2) for day in range(40)]
     often += [(day, "train", 1.0) for day in range(2, 40, 2)]
     return Comparison(
-        {
-            names[0]: static,
-            names[1]: plain_run(names[1], parts_of("Every", every="2D"), often),
-        }
+        {names[0]: static, names[1]: plain_run(names[1], parts_of("Every", every="2D"), often)}
     )
 
 

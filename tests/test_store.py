@@ -25,7 +25,7 @@ from sklearn.linear_model import Ridge, SGDRegressor
 
 from backtrain import Backtest, Prices, Run, Strategy
 from backtrain.datasets.synthetic import abrupt
-from backtrain.simulator.fits import FitError
+from backtrain.simulator.answers import FitError
 from backtrain.simulator.replay import replay
 from backtrain.store import disk
 from backtrain.store.cache_dir import StoreError, default_directory

@@ -126,7 +126,7 @@ REFUSED = {
     "task='rank': must be 'classification' or 'regression'": lambda: stationary(9, task="rank"),
     "noise=0.6: must be >= 0, and at most 0.5": lambda: stationary(9, noise=0.6),
     "noise=-1: must be >= 0": lambda: stationary(9, noise=-1, task="regression"),
-    "freq='MS': has no fixed length": lambda: stationary(9, freq="MS"),
+    "freq='MS': not of fixed length": lambda: stationary(9, freq="MS"),
     "start='soon': not a date": lambda: stationary(9, start="soon"),
     "at=[0.5, 0.4]: must be ascending shares": lambda: abrupt(9, at=[0.5, 0.4]),
     "at=[1.5]: must be ascending shares": lambda: abrupt(9, at=[1.5]),
@@ -143,3 +143,10 @@ def test_wrong_arguments_are_refused(message):
     with pytest.raises(ValueError) as error:  # noqa: PT011 -- the message is compared
         REFUSED[message]()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("make", [gradual, incremental])
+def test_a_transition_may_end_with_the_history(make):
+    """1 - 0.8 is 0.19999... in floats, and 0.2 all the same."""
+    assert len(make(100, at=0.8, width=0.2).drift) == 1
+    assert len(make(100, at=0.7, width=0.3).drift) == 1

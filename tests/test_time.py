@@ -536,12 +536,7 @@ class AlarmMonitor(Detector):
 
 def test_an_alarm_that_was_raised_while_busy_is_forgotten_when_the_version_changes():
     run = backtest(delays=Delays(train="2h")).replay(Strategy(Alarm((5, 6)), Expanding()))
-    assert events_of(run) == [
-        (4, "initial"),
-        (5, "trained"),
-        (6, "busy"),
-        (7, "deployed"),
-    ]
+    assert events_of(run) == [(4, "initial"), (5, "trained"), (6, "busy"), (7, "deployed")]
 
 
 def test_an_alarm_that_was_raised_while_busy_is_still_on_when_the_challenger_is_rejected():
@@ -789,12 +784,7 @@ def test_a_gate_may_refuse_before_anything_is_trained():
             return Strict([deploy])
 
     run = backtest().replay(Strategy(At((6, 8)), Expanding(), gate=StrictGate()))
-    assert events_of(run) == [
-        (4, "initial"),
-        (6, "refused"),
-        (8, "trained"),
-        (8, "deployed"),
-    ]
+    assert events_of(run) == [(4, "initial"), (6, "refused"), (8, "trained"), (8, "deployed")]
     assert run.totals["retrains"] == 1
     assert run.versions["version"].tolist() == [0, 1]
 

@@ -331,10 +331,7 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_bad_input_says_what_is_wrong_and_writes_nothing(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    line: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())
@@ -347,8 +344,7 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "dataset",
-    sorted(p.name[:-5] for p in (files("backtrain.conf") / "dataset").iterdir()),
+    "dataset", sorted(p.name[:-5] for p in (files("backtrain.conf") / "dataset").iterdir())
 )
 def test_every_dataset_can_be_tuned(dataset: str) -> None:
     given = ["dataset.path=a.csv", "dataset.name=a", "dataset.time=t", "dataset.target=y"]

@@ -1,7 +1,5 @@
 """A reference beside newer rows: which columns have drifted, by which test, at which limit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol

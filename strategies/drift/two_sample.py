@@ -1,7 +1,5 @@
 """Drift tests: two samples of a column in, a p-value out, and no notion of time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -77,10 +75,6 @@ class ReferenceSample:
             self._counts = self._cells.count(values)
             return
         self._sorted: Floats = np.sort(values[~np.isnan(values)])
-
-    def p_value(self, values: Any) -> float:
-        """Chance of such a difference without drift; 1 where nothing can be compared."""
-        return float(p_values([self], [values])[0])
 
     def compare(self, values: Any) -> tuple[float, float]:
         """Statistic and effective sample size (NaN: the statistic is a p-value already)."""

@@ -1,7 +1,5 @@
 """When to retrain: triggers made of triggers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any
 

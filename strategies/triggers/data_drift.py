@@ -1,7 +1,5 @@
 """When to retrain: alarms about how rows are distributed, for which no label is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """When to retrain: alarms about performance that is estimated, before labels are there."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar

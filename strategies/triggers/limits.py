@@ -1,7 +1,5 @@
 """When not to retrain yet: what silences a trigger for a while, or for good."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal

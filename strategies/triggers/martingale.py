@@ -1,7 +1,5 @@
 """When to retrain: a test that rows are exchangeable, and that may be looked at all the time."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

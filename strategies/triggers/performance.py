@@ -1,7 +1,5 @@
 """When to retrain: alarms about performance and errors."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Mapping

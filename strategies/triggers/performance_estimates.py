@@ -4,8 +4,6 @@ Classification: confidence-based performance estimation (CBPE). Regression: dire
 (DLE). Both after NannyML, https://nannyml.readthedocs.io, "how it works: performance estimation".
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -120,16 +118,6 @@ def expected(outcomes: Outcomes, chances: Floats) -> Outcomes:
     weight = chances if outcomes.weight is None else chances * outcomes.weight[:, None]
     each = pick(outcomes, np.repeat(np.arange(n), k))
     return replace(each, label=np.tile(np.arange(k), n), weight=weight.ravel())
-
-
-def accuracy_error(outcomes: Outcomes, chances: Floats) -> float:
-    """Standard error of the accuracy of n rows around what is expected: sqrt(sum c (1-c)) / n.
-
-    c is the chance that the answer is right. What the calibration does not know is not in it.
-    """
-    right = chances[np.arange(len(outcomes)), one_against_rest(outcomes).prediction]
-    weight = np.ones(len(outcomes)) if outcomes.weight is None else outcomes.weight
-    return float(np.sqrt((weight**2 * right * (1 - right)).sum()) / weight.sum())
 
 
 def _probabilities(outcomes: Outcomes) -> list[Floats]:

@@ -1,7 +1,5 @@
 """What production really did, as the baseline to beat."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.columns import read_both_times
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
-from backtrain.datasets.times import read_both_times
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Dates
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers

@@ -1,7 +1,5 @@
 """When to retrain: on a schedule, on demand, or by luck."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """How to train: from scratch, or on from the model in force."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 from dataclasses import dataclass
@@ -179,11 +177,10 @@ class PartialFit(Part):
 
     def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` on the new rows; the first model is fitted in full."""
-        if parent is None:
-            return fit_weighted(model, X, y, weights)
-        if _has_new_class(y, parent):
-            if len(np.unique(y)) == 1:
-                raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
+        fresh = parent is None or _has_new_class(y, parent)
+        if fresh and parent is not None and len(np.unique(y)) == 1:
+            raise ValueError(f"the window holds one class only: {y.tolist()[0]!r}")
+        if fresh:
             return fit_weighted(model, X, y, weights)
         grown = copy.deepcopy(parent)
         last, X = behind_transformers(grown, X)

@@ -1,7 +1,5 @@
 """How to train: a search for parameters at every training."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

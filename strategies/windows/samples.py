@@ -1,14 +1,11 @@
 """On what to train: windows that try, weigh or draw rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from backtrain.simulator.answers import Selection
 from backtrain.simulator.asking import check_setup, select
@@ -191,7 +188,8 @@ class Reservoir(Part):
         labelled = Selection(view.labelled.all())
         if len(labelled) <= self.size:
             return labelled
-        number = _numbers(self.seed, view.past)[labelled.rows]
+        # The numbers of the first rows: more rows do not change them.
+        number = np.random.default_rng(self.seed).random(view.past)[labelled.rows]
         return labelled.take(np.sort(np.argpartition(number, self.size)[: self.size]))
 
 
@@ -226,8 +224,3 @@ class Thinned(Part):
         if len(inner) <= self.rows:
             return inner
         return inner.take(np.linspace(0, len(inner) - 1, self.rows).round().astype(np.int64))
-
-
-def _numbers(seed: int, rows: int) -> NDArray[np.float64]:
-    """Those of the first rows; more rows do not change them."""
-    return np.random.default_rng(seed).random(rows)

@@ -1,7 +1,5 @@
 """On what to train, by time: all that is known, the newest rows, complete periods, less weight."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 
