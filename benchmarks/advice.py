@@ -235,10 +235,14 @@ def ours(floor: float) -> Rule:
     """What the product advises, with a floor."""
 
     def rule(options: list[Option], paths: np.ndarray, price: float) -> Choice:
-        found = decide(Evidence(options, str(STATIC), price, floor))
-        return next(choice for choice in CHOICES if str(choice) == found.name)
+        return named(decide(Evidence(options, str(STATIC), price, floor)).name)
 
     return rule
+
+
+def named(name: str) -> Choice:
+    """The choice of an option."""
+    return next(choice for choice in CHOICES if str(choice) == name)
 
 
 def cheapest(options: list[Option], paths: np.ndarray, price: float) -> Choice:
@@ -340,11 +344,17 @@ def with_reviews(case: Case, start: int, cut: int, price: float) -> float:
     for begin, end in pairwise(borders):
         seen = cut if begin == borders[0] else begin
         (options,) = case.evidence(start, seen, [price])
-        choice = ours(0.01)(options, np.empty(0), price)
+        first, left = begin == borders[0], (case.ticks - begin) / (seen - case.delay - start)
+        # A switch must win back the training that it begins with, in what is left.
+        dearer = [
+            replace(o, cost=o.cost + (0.0 if first or o.name == str(running) else price / left))
+            for o in options
+        ]
+        choice = named(decide(Evidence(dearer, str(running), price)).name)
         if choice != running:
-            stops = choice[1] == NEVER and choice == STATIC
-            total += 0.0 if stops or begin == borders[0] else price
-            running, since = choice, cut if stops or begin == borders[0] else begin
+            fresh = not first and choice != STATIC
+            total += price if fresh else 0.0
+            running, since = choice, begin if fresh else cut
         costs = case.served(since, running)[begin - since : end - since].sum(axis=0)
         total += float(costs[0] + price * costs[1])
     return total

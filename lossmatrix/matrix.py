@@ -5,6 +5,8 @@ window and update then costs look-ups in prefix sums, and no fit. The gate is `I
 delays are those of the setup.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
