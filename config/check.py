@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -211,19 +212,24 @@ def _mismatch(value: Any, hint: Any) -> str | None:
     """What is wrong with a value, or None; what holds parts yet to be built is left to them."""
     if value is ... or any(targets(value)) or MISSING in _leaves(value):
         return None
-    try:
-        check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-        # To Python truth values are numbers, to a reader `rows=true` is a slip.
-        if not isinstance(value, bool) or hint is Any or bool in _plain_types(hint):
-            return None
-    except TypeCheckError:
-        pass
+    # To Python truth values are numbers, to a reader `rows=true` is a slip.
+    slip = isinstance(value, bool) and hint is not Any and bool not in _plain_types(hint)
+    for written in (value, _tuples(value)):
+        with suppress(TypeCheckError):
+            check_type(written, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+            if not slip:
+                return None
     if get_origin(hint) is Literal:
         return f"must be {_describe(hint)}"
     wrong = f"must be {_describe(hint)}, not {_kind(value)}"
     if isinstance(value, (int, float)) and str in _plain_types(hint) and value is not True:
         wrong += f"; if it is a length of time, add the unit: '{value}D'"
     return wrong
+
+
+def _tuples(value: Any) -> Any:
+    """Tuples for the lists of a value: YAML has only lists."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -49,11 +49,11 @@ often = settings(max_examples=100, deadline=None)
 seldom = settings(max_examples=10, deadline=None)
 
 
-@pytest.fixture(autouse=True)
 def p_value_of(reference, values):
     return float(p_values([reference], [values])[0])
 
 
+@pytest.fixture(autouse=True)
 def _one_thread():
     with threadpool_limits(1):
         yield
@@ -436,7 +436,8 @@ def test_p_values_of_many_columns_are_those_of_each() -> None:
     assert p_values(references, new).tolist() == [
         p_value_of(r, c) for r, c in zip(references, new, strict=True)
     ]
-    assert ReferenceSample(rng.normal(size=50), counted=True).p_value(np.full(20, 9.0)) < 1e-6
+    counted = ReferenceSample(rng.normal(size=50), counted=True)
+    assert p_value_of(counted, np.full(20, 9.0)) < 1e-6
 
 
 def alarms(rounds: int, decide) -> float:
