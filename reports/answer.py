@@ -1,7 +1,5 @@
 """The verdict for machines: ``verdict.json``, and what it advises as a preset."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from typing import Any

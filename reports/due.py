@@ -1,7 +1,5 @@
 """When a strategy trains next, after the end of the history."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A strategy of a record as a preset that ``backtrain run`` takes back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
