@@ -220,7 +220,7 @@ def _leftovers(directory: Path) -> list[str]:
     ours = [p for p in directory.rglob("*") if p.is_file()]
     names = {str(p.relative_to(directory)) for p in ours} - set(MINE)
     hidden = [name for name in names if any(part[0] == "." for part in name.split("/"))]
-    expected = runs + 1 + 1 + 1 + 3  # manifest, summary, report, figures
+    expected = runs + 1 + 1 + 2 + 1 + 3  # manifest, summary, verdict and advice, report, figures
     return hidden + ["more files than there should be"] * max(0, len(names) - expected)
 
 

@@ -32,7 +32,10 @@ Examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input, 130 stopped."""
+    """Run a command; returns the exit code: 0, 1 for what failed, 2 for bad input, 130 stopped.
+
+    And 3, where what ``fail_if=`` says of a run is true.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with in_one_line(), stoppable():
         return _command(arguments)

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from backtrain.cli.jobs import from_here
@@ -10,7 +11,8 @@ from backtrain.cli.run import show
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.study import explained
-from backtrain.reports import archive
+from backtrain.lossmatrix.decide import FLOOR
+from backtrain.reports import answer, archive
 from backtrain.reports.comparison import Comparison
 
 
@@ -20,24 +22,33 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("directories", nargs="+", metavar="DIR", help="what `run` wrote")
     parser.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
     parser.add_argument("--baseline", help="the strategy that the others are held against")
+    parser.add_argument(
+        "--careful", type=float, default=FLOOR, help="the least share of its cost to give it up for"
+    )
     parsed = parser.parse_args(arguments)
-    _report(parsed.directories, parsed.output, parsed.baseline)
+    _report(parsed.directories, parsed.output, parsed.baseline, parsed.careful)
     return 0
 
 
-def _report(directories: list[str], output: Path | None, baseline: str | None) -> None:
+def _report(
+    directories: list[str], output: Path | None, baseline: str | None, careful: float
+) -> None:
     first = Path(directories[0])
     alone = len(directories) == 1 and output is None
     with explained():
         runs, missing = archive.unfinished(first) if alone else ({}, [])
         whole = bool(runs) and not missing  # of a save that was broken off while it was drawing
         comparison = Comparison(runs) if whole else Comparison.load(*directories)
+        comparison = replace(comparison, careful=careful)
         show(comparison, baseline)
         if whole:
             path = archive.path_of(comparison.save(first, baseline), archive.REPORT)
         elif alone and (first / archive.MANIFEST).exists():
-            page = comparison.page(baseline).encode()
-            path = archive.add_file(first, archive.REPORT, page)
+            told = comparison.verdict(baseline)
+            contents = answer.files(told, comparison.runs[told.strategy], careful)
+            contents[archive.REPORT] = comparison.page(baseline).encode()
+            archive.add_files(first, contents)
+            path = archive.path_of(first, archive.REPORT)
         else:
             where = first if len(directories) == 1 else Path()
             path = output or where / archive.REPORT

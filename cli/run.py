@@ -1,6 +1,7 @@
 """``backtrain run``: compare strategies on one dataset."""
 
 import csv
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -28,25 +29,46 @@ from backtrain.simulator.view import FutureLeak
 #: Of ``sweep.csv``, which has a line a job.
 COLUMNS = ("job", "overrides", "cheapest", "total", "saves", "verdict", "directory", "error")
 
+#: The exit code where `fail_if` holds.
+FAILED_IF = 3
+
 _IN_SAMPLE = """\
 To choose among these jobs is to choose on the span that they are judged on: run the one you choose
 on later rows (start=), or mark it: strategy.tuned_until=DATE, the end of that span."""
 
 
 def main(arguments: list[str]) -> int:
-    """Compare, or sweep; returns the exit code."""
-    sweep = Sweep()
+    """Compare, or sweep; returns the exit code: `FAILED_IF` where all went well and it holds."""
+    sweep, held = Sweep(), []
+
+    def compare(study: Study) -> Comparison:
+        comparison = _compare(study)
+        held.append(_holds(study, comparison))
+        return comparison
 
     def job(config: DictConfig) -> None:
         with sweep.job() as row:
             study = load(config, chosen())
-            row.update(outcome(_compare(study), study.baseline))
+            row.update(outcome(compare(study), study.baseline))
 
-    code = Command("run", RunKeys, load, _compare).start(arguments, job)
+    code = Command("run", RunKeys, load, compare).start(list(map(_quoted, arguments)), job)
     # Empty where a launcher ran the jobs in other processes; the file is there all the same.
     if sweep.rows:
         say(f"\n{sweep}")
-    return code
+    return code or (FAILED_IF if any(held) else 0)
+
+
+def _quoted(argument: str) -> str:
+    """``fail_if=costs_more>2%`` in quotation marks, which a shell takes off and Hydra wants."""
+    return re.sub("^fail_if=([^'\"]*[<>=][^'\"]*)$", r"fail_if='\1'", argument)
+
+
+def _holds(study: Study, comparison: Comparison) -> bool:
+    """Whether what makes the run fail is true; it is printed why."""
+    why = study.condition.holds(comparison.verdict(study.baseline)) if study.condition else ""
+    if why:
+        say(f"fail_if={study.condition}: {why}", sys.stderr)
+    return bool(why)
 
 
 def show(comparison: Comparison, baseline: str | None) -> None:

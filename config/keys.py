@@ -44,6 +44,9 @@ class RunKeys(Keys):
     gate: Built
     hindsight: bool
     baseline: str | None
+    careful: float
+    running: str | None
+    fail_if: str | None
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None

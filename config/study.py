@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.backtest import Backtest
-from backtrain.config.build import ConfigError, build
+from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.check import check
+from backtrain.config.condition import Condition
 from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
@@ -48,16 +49,19 @@ class Study:
     progress: bool
     baseline: str | None
     hindsight: bool
+    careful: float
+    condition: Condition | None
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
-        return self.backtest.compare(
+        comparison = self.backtest.compare(
             self.strategies,
             self.n_jobs,
             progress=self.progress,
             hindsight=self.hindsight,
             directory=directory,
         )
+        return replace(comparison, careful=self.careful)
 
     @property
     def held_against(self) -> str:
@@ -100,7 +104,7 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
     with explained():
         # The strategies first: a slip in one of them should not wait for the data.
         strategies = _Strategies(chosen)
-        strategies.built(plain)
+        _condition(plain, strategies.built(plain))
         plain, backtest = prepared(config, plain)
         return _study(plain, backtest, strategies.built(plain))
 
@@ -214,6 +218,16 @@ def _refuse_idle_trigger(trigger: Any, configs: Mapping[str, Any]) -> None:
         )
 
 
+def _condition(plain: Mapping[str, Any], names: Mapping[str, Strategy]) -> Condition | None:
+    """What makes the run fail, if anything; refuses what no verdict could be held against."""
+    careful, running, fail_if = (plain[key] for key in ("careful", "running", "fail_if"))
+    if not 0 <= careful < 1:
+        raise ConfigError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
+    if running is not None and running not in names:
+        raise ConfigError(f"running={running!r}: not compared; {guess(running, names)}")
+    return None if fail_if is None else Condition.of(fail_if, running)
+
+
 def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:
     baseline = plain["baseline"]
     try:
@@ -224,5 +238,9 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         hint = nearest(baseline, strategies)
         raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
     return Study(
-        backtest, strategies, plain["n_jobs"], plain["progress"], baseline, plain["hindsight"]
+        backtest=backtest,
+        strategies=strategies,
+        baseline=baseline,
+        condition=_condition(plain, strategies),
+        **{key: plain[key] for key in ("n_jobs", "progress", "hindsight", "careful")},
     )

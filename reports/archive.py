@@ -35,9 +35,15 @@ from backtrain.simulator.record import (
 MANIFEST = "comparison.json"
 SUMMARY = "summary.csv"
 REPORT = "report.html"
+VERDICT = "verdict.json"
+#: What is advised, where `backtrain run --config-dir DIR strategy=advised` finds it.
+ADVISED = "strategy/advised.yaml"
 TUNE = "tune.csv"
 #: Names that a directory needs for other things than strategies.
-RESERVED = ("figures", REPORT, SUMMARY, MANIFEST, RUN, "tune.html", TUNE, "tune.json")
+RESERVED = (
+    *("figures", "strategy", REPORT, SUMMARY, VERDICT, MANIFEST, RUN),
+    *("tune.html", TUNE, "tune.json"),
+)
 #: What Windows keeps for devices, with any ending.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)")
 #: Figures that the previous layout, which had no manifest, left in ``figures``.
@@ -192,14 +198,14 @@ def opened(directory: Path) -> Manifest:
     return Manifest(directory / MANIFEST, remove_run, _adopted(directory))
 
 
-def add_file(directory: Path, name: str, content: bytes) -> Path:
-    """Write a file beside a comparison's runs; returns where it is."""
+def add_files(directory: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files beside a comparison's runs; advice that is not among them is withdrawn."""
     manifest = opened(directory)
     manifest.settle(_needed(manifest.facts))
-    files, moves = manifest.stage({name: content})
-    manifest.write(files={**manifest.facts.get("files", {}), **files}, moves=moves)
+    files, moves = manifest.stage(contents)
+    kept = {name: at for name, at in manifest.facts.get("files", {}).items() if name != ADVISED}
+    manifest.write(files={**kept, **files}, moves=moves)
     manifest.settle(_needed(manifest.facts))
-    return directory / files[name]
 
 
 def save_files(directory: Path, contents: Mapping[str, bytes]) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
 from backtrain.lossmatrix.decide import FLOOR
-from backtrain.reports import archive, remarks, verdict
+from backtrain.reports import answer, archive, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -41,6 +41,9 @@ class Comparison:
     season : str or None
         A rhythm that bootstrap blocks must not cut, such as "1D"; by default a week where the
         history holds twenty of them, else a day where it holds twenty.
+    careful : float
+        The share of the baseline's cost that a change must save at least, where `verdict` is not
+        told another one: what tables, pages and files rest on.
 
     Raises
     ------
@@ -50,8 +53,10 @@ class Comparison:
 
     runs: Mapping[str, Run]
     season: str | None = None
+    careful: float = FLOOR
 
     def __post_init__(self) -> None:
+        _share(self.careful)
         if not self.runs:
             raise ComparisonError("no runs: a comparison needs at least one strategy")
         first, *others = self.runs
@@ -125,15 +130,14 @@ class Comparison:
         table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
         return table.sort_values("total", kind="stable")
 
-    def verdict(self, baseline: str | None = None, careful: float = FLOOR) -> Recommendation:
+    def verdict(self, baseline: str | None = None, careful: float | None = None) -> Recommendation:
         """Which strategy to run, what to expect of it, how sure that is, and what would change it.
 
         It is the one of the least expected cost, and the baseline unless that saves the share
         ``careful`` of the baseline's cost at least: 0.05 retrains only for 5 %.
         """
-        if not isinstance(careful, (int, float)) or not 0 <= careful < 1:
-            raise ComparisonError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
-        key = self.baseline(baseline), float(careful)
+        share = _share(self.careful if careful is None else careful)
+        key = self.baseline(baseline), share
         if key not in self._verdicts:
             judged = verdict.judge(self.runs, self.costs, *key)
             self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
@@ -166,6 +170,9 @@ class Comparison:
     def save(self, directory: str | Path, baseline: str | None = None) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
 
+        And ``verdict.json``, the verdict as data, with ``strategy/advised.yaml``, the advised
+        strategy for ``backtrain run --config-dir``: see ``docs/machines.md``.
+
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
         stands in the way, another name is taken, with a warning.
@@ -182,7 +189,9 @@ class Comparison:
         summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
         summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
         contents = {archive.SUMMARY: archive.csv_text(summary)}
+        told = self.verdict(baseline)
         try:
+            contents |= answer.files(told, runs[told.strategy], self.careful)
             pictures = html.draw(figures.makers(self, baseline), files=True)
             contents[archive.REPORT] = page.render(self, baseline, pictures).encode()
             contents |= html.as_files(pictures, "figures/")
@@ -199,6 +208,12 @@ class Comparison:
         from backtrain.reports import page
 
         return page.notebook(self, self.baseline())
+
+
+def _share(careful: float) -> float:
+    if not isinstance(careful, (int, float)) or not 0 <= careful < 1:
+        raise ComparisonError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
+    return float(careful)
 
 
 def _must_agree(run: Run) -> dict[str, Any]:

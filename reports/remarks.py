@@ -241,5 +241,5 @@ def _code(parts: Mapping[str, object]) -> str:
     if not isinstance(window, Mapping):
         return "this one"
     plain = (f"{key}={value!r}" for key, value in window.items()
-             if key != "type" and isinstance(value, (str, int, float)))  # fmt: skip
+             if key not in ("type", "from") and isinstance(value, (str, int, float)))  # fmt: skip
     return f"{window['type']}({', '.join(plain)})"

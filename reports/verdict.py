@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
@@ -77,8 +77,23 @@ class Recommendation:
         """The remarks that the sentence does not hold already."""
         return [line for line in self.remarks if line not in self.sentence]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data: names, numbers and lists; None for what is NaN or infinite."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
     def __str__(self) -> str:
         return self.sentence
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
 def trigger_type(run: Run) -> str:

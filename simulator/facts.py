@@ -84,10 +84,15 @@ def _label_delay(setup: Setup) -> dict[str, float]:
 
 
 def describe(value: Any, named: bool = True) -> Any:
-    """A part as plain data: its class under ``type``, then its fields."""
+    """A part as plain data: its class under ``type``, then its fields.
+
+    The module of a class that is not of this package stands under ``from``.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         inside = {spec.name: describe(getattr(value, spec.name)) for spec in fields(value)}
-        return {"type": type(value).__name__, **inside} if named else inside
+        kind = type(value)
+        own = {} if kind.__module__.startswith("backtrain.") else {"from": kind.__module__}
+        return {"type": kind.__name__, **own, **inside} if named else inside
     if isinstance(value, (list, tuple)):
         return [describe(item) for item in value]
     if isinstance(value, (set, frozenset)):

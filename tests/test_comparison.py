@@ -300,6 +300,7 @@ def test_a_comparison_comes_back_from_disk(drifting, tmp_path):
         "comparison.json",
         "report.html",
         "summary.csv",
+        "verdict.json",
     ]
     assert len(list((saved / "figures").glob("*.png"))) == 3
     again = Comparison.load(saved)
@@ -339,7 +340,7 @@ def test_folder_names_are_safe_and_distinct():
     folders = archive.folder_names(names)
     assert list(folders) == names
     assert list(folders.values()) == [
-        *("up", "a-b", "A-B-2", "a-b-3", "figures-2", "script", "strategy")
+        *("up", "a-b", "A-B-2", "a-b-3", "figures-2", "script", "strategy-2")
     ]
 
 

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "simulator": {"datasets", "store", "simulator"},
     "strategies": {"datasets", "simulator", "strategies"},
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
-    "reports": {"datasets", "simulator", "lossmatrix", "reports"},
+    "reports": {"datasets", "simulator", "strategies", "lossmatrix", "reports"},
     "audit": {"datasets", "store", "simulator", "strategies", "audit"},
     "app": {
         *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app")
@@ -39,6 +39,7 @@ DOORS = {
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"decide", "tuning"},
+    ("reports", "strategies"): {""},  # the names of parts, for presets
     ("config", "simulator"): {"constraints", "ledger"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.

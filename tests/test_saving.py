@@ -162,7 +162,7 @@ def test_a_save_that_is_broken_off_leaves_the_old_result_or_the_new_one(
             NEW.save(directory)
             assert same(Comparison.load(directory), NEW)
             listed = {"comparison.json", "summary.csv", "report.html", "figures/one.png"}
-            listed |= {"figures/two.png", *mine}
+            listed |= {"figures/two.png", "verdict.json", "strategy/advised.yaml", *mine}
             others = {name for name in content(directory) if name not in listed}
             folders = {name.split("/")[0] for name in others}
             assert len(others) == 2 * (1 + len(TABLES)), others

@@ -1,0 +1,236 @@
+"""When a strategy trains next, after the end of the history."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtrain.datasets.offsets import due_at, instants, parse_fixed, parse_offset, to_timestamp
+from backtrain.simulator.record import Run
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Due:
+    """When the next training is wanted, as far as the clock and the counts of a record tell.
+
+    Attributes
+    ----------
+    at : str or None
+        The instant of a schedule, in ISO format; a training begins at the first tick from then on.
+    rows, labels : int or None
+        After how many more served rows, or labels of served rows.
+    why : str
+        What that follows from; for alarms that nobody can know it.
+    readings : list of dict
+        For alarms the newest reading of each trigger: ``trigger``, ``at``, ``statistic`` and
+        ``threshold``.
+    """
+
+    at: str | None = None
+    rows: int | None = None
+    labels: int | None = None
+    why: str = ""
+    readings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def next_due(run: Run) -> Due:
+    """When the strategy of a record trains next after its end."""
+    parts = run.info["parts"]
+    budget, trained = parts.get("budget"), int(run.totals["retrains"])
+    if budget is not None and trained >= budget:
+        return Due(why=f"never trains: its budget of {budget} trainings is used up")
+    return _of_trigger(run, parts.get("trigger"))
+
+
+def _of_trigger(run: Run, trigger: Any) -> Due:
+    kind = trigger.get("type") if isinstance(trigger, Mapping) and "from" not in trigger else None
+    known = _KINDS.get(str(kind))
+    return known(run, trigger) if known else _alarm(run)
+
+
+# --- by the clock ---------------------------------------------------------------------------------
+
+
+def _never(run: Run, trigger: Mapping[str, Any]) -> Due:
+    return Due(why="never trains")
+
+
+def _every(run: Run, trigger: Mapping[str, Any]) -> Due:
+    every, phase = parse_offset(trigger["every"]), parse_fixed(trigger.get("phase", "0D"))
+    if trigger.get("since") == "training":
+        at = due_at(_trained(run), every)
+        return _first(run, iter([at]), f"{trigger['every']} since the last training", again=True)
+    start = pd.Timestamp(run.info["start"])
+
+    def scheduled() -> Iterator[int]:
+        # Calendar offsets are of unknown length: they are counted from the start.
+        passed = _last_tick(run) - start - phase
+        k = max(0, passed // every) if isinstance(every, pd.Timedelta) else 0
+        while (at := due_at(start, every, k)) < _NEVER:
+            yield due_at(pd.Timestamp(at), phase)
+            k += 1
+
+    shown = f" and {trigger['phase']}" if trigger.get("phase", "0D") != "0D" else ""
+    return _first(run, scheduled(), f"every {trigger['every']} from {start}{shown}")
+
+
+def _dates(run: Run, trigger: Mapping[str, Any]) -> Due:
+    dates = sorted({to_timestamp(date, "dates").value for date in trigger["dates"]})
+    return _first(run, iter(dates), "the next of its dates")
+
+
+def _age(run: Run, trigger: Mapping[str, Any]) -> Due:
+    # Beside the version in force a newer one may be on trial.
+    in_force = run.deployments["version"][run.deployments["to"].isna()].min()
+    of = run.versions.set_index("version")["decided_at"][in_force]
+    why = f"the model in force is of {of}, and is replaced at an age of {trigger['offset']}"
+    return _first(run, iter([due_at(of, parse_offset(trigger["offset"]))]), why, again=True)
+
+
+def _first(run: Run, schedule: Iterator[int], why: str, again: bool = False) -> Due:
+    """The first instant of a schedule that no tick has seen, and at which training is allowed.
+
+    One that is blocked at its tick is lost, but for alarms that stay on (``again``): they wait.
+    """
+    seen = _last_tick(run).value
+    for at in schedule:
+        if again:
+            return _at(_allowed(run, at), why)
+        if at > seen and _allowed(run, at) == at:
+            return _at(at, why)
+    return Due(why="never trains: no date of its list lies after the end of the history")
+
+
+def _at(at: int, why: str) -> Due:
+    return Due(at=pd.Timestamp(at).isoformat(), why=why) if at < _NEVER else Due(why="never trains")
+
+
+def _last_tick(run: Run) -> pd.Timestamp:
+    """The last instant at which the trigger was asked; for ticks by rows, the end."""
+    start, end = (pd.Timestamp(run.info[key]) for key in ("start", "end"))
+    end = min(end, pd.Timestamp(run.info["stream"]["last"]))
+    if not isinstance(run.info["tick"], str):
+        return end
+    ticks = instants(start, parse_offset(run.info["tick"]), end)
+    return pd.Timestamp(ticks[-1]) if len(ticks) else start
+
+
+def _trained(run: Run) -> pd.Timestamp:
+    """The last decision to train, or the start."""
+    decided = run.versions["decided_at"][run.versions["version"] > 0]
+    return pd.Timestamp(decided.max() if len(decided) else run.info["start"])
+
+
+def _allowed(run: Run, at: int) -> int:
+    """The instant itself, or the end of what forbids a training at its tick."""
+    tick = _tick_from(run, at)
+    ends = [stop for start, stop in _closed(run) if start <= tick < stop]
+    return _allowed(run, ends[0]) if ends else at
+
+
+def _tick_from(run: Run, at: int) -> int:
+    """The first tick at or after an instant; for ticks by rows, the instant."""
+    start, tick = pd.Timestamp(run.info["start"]), run.info["tick"]
+    if not isinstance(tick, str) or at >= _NEVER:
+        return at
+    offset = parse_offset(tick)
+    passed = pd.Timestamp(at) - start
+    k = max(1, passed // offset) if isinstance(offset, pd.Timedelta) else 1
+    while (found := due_at(start, offset, k)) < at:
+        k += 1
+    return found
+
+
+def _closed(run: Run) -> Iterator[tuple[int, int]]:
+    """Stretches without a training, from the first instant up to but without the second."""
+    parts = run.info["parts"]
+    if parts.get("cooldown") is not None and run.totals["retrains"]:
+        last = _trained(run)
+        yield last.value, due_at(last, parse_offset(parts["cooldown"]))
+    for entry in parts.get("blackout") or ():
+        if isinstance(entry, str):
+            day = to_timestamp(entry).normalize()
+            yield day.value, due_at(day, pd.Timedelta(days=1))
+        else:
+            start, stop = map(to_timestamp, entry)
+            yield start.value, stop.value
+
+
+# --- by counts ------------------------------------------------------------------------------------
+
+
+def _rows(run: Run, trigger: Mapping[str, Any]) -> Due:
+    served, tick = len(run.predictions), run.info["tick"]
+    if isinstance(tick, int):
+        at_tick = served // tick * tick
+    else:
+        at_tick = int((run.predictions["event_time"] < _last_tick(run)).sum())
+    more = _missing(trigger["rows"], at_tick, served)
+    return Due(rows=more, why=f"every {trigger['rows']} rows; {served} were served")
+
+
+def _labels(run: Run, trigger: Mapping[str, Any]) -> Due:
+    times, tick = run.predictions["label_time"], _last_tick(run)
+    now = int((times <= pd.Timestamp(run.info["end"])).sum())
+    served = run.predictions["event_time"] < tick
+    more = _missing(trigger["labels"], int((served & (times <= tick)).sum()), now)
+    return Due(labels=more, why=f"every {trigger['labels']} labels; {now} have arrived")
+
+
+def _missing(step: int, at_tick: int, now: int) -> int:
+    """How many are missing to the next multiple after the count that a tick has seen."""
+    return max(0, (at_tick // step + 1) * step - now)
+
+
+# --- by alarm, and by several ---------------------------------------------------------------------
+
+
+def _random(run: Run, trigger: Mapping[str, Any]) -> Due:
+    return Due(why=f"by chance, {trigger['rate']:g} at every tick")
+
+
+def _any_of(run: Run, trigger: Mapping[str, Any]) -> Due:
+    """The earliest that the clock knows; another trigger may be earlier."""
+    inner = [_of_trigger(run, one) for one in trigger["triggers"]]
+    timed = sorted((pd.Timestamp(due.at), due.why) for due in inner if due.at is not None)
+    if not timed:
+        return _alarm(run)
+    at, why = timed[0]
+    readings = _newest(run)
+    return Due(at.isoformat(), why=f"{why}; earlier if another trigger fires", readings=readings)
+
+
+def _alarm(run: Run) -> Due:
+    return Due(why="when its alarm is raised", readings=_newest(run))
+
+
+def _newest(run: Run) -> list[dict[str, Any]]:
+    """The last reading of each trigger."""
+    last = run.readings.groupby("trigger", sort=True).tail(1)
+    columns = (last[column].tolist() for column in ("trigger", "at", "statistic", "threshold"))
+    return [
+        {
+            "trigger": str(trigger),
+            "at": at.isoformat(),
+            "statistic": statistic if math.isfinite(statistic) else None,
+            "threshold": threshold if math.isfinite(threshold) else None,
+        }
+        for trigger, at, statistic, threshold in zip(*columns, strict=True)
+    ]
+
+
+_KINDS: Mapping[str, Callable[[Run, Mapping[str, Any]], Due]] = {
+    "Never": _never,
+    "Every": _every,
+    "OnDates": _dates,
+    "MaxAge": _age,
+    "EveryRows": _rows,
+    "EveryLabels": _labels,
+    "Random": _random,
+    "AnyOf": _any_of,
+}
