@@ -76,7 +76,7 @@ def _compare(study: Study) -> Comparison:
     print()
     show(comparison, study.baseline)
     try:
-        comparison.save(directory, study.baseline)
+        comparison.save(directory, study.baseline, study.baselines)
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "

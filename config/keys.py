@@ -44,6 +44,7 @@ class RunKeys(Keys):
     gate: Built
     hindsight: bool
     baseline: str | None
+    baselines: bool
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None

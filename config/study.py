@@ -50,6 +50,7 @@ class Study:
     progress: bool
     baseline: str | None
     hindsight: bool
+    baselines: bool = False
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -225,6 +226,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
     if baseline is not None and baseline not in strategies:
         hint = nearest(baseline, strategies)
         raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
-    return Study(
-        backtest, strategies, plain["n_jobs"], plain["progress"], baseline, plain["hindsight"]
-    )
+    rest = (plain[key] for key in ("hindsight", "baselines"))
+    return Study(backtest, strategies, plain["n_jobs"], plain["progress"], baseline, *rest)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
 from backtrain.lossmatrix.decide import FLOOR
-from backtrain.reports import archive, remarks, verdict
+from backtrain.reports import archive, baselines, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -90,6 +90,16 @@ class Comparison:
         """The fixed intervals among the strategies; None where there are fewer than two."""
         return FixedIntervals.among(self.runs)
 
+    @cached_property
+    def without_model(self) -> pd.DataFrame:
+        """What answers that need no model cost, by name; the columns are those of `table`.
+
+        The last known label, that of the season before, and the running mean or the majority class.
+        They are no strategies: nobody can choose them, and no interval counts them. Empty where no
+        record holds them.
+        """
+        return baselines.frame(self.runs)
+
     def baseline(self, name: str | None = None) -> str:
         """The strategy that others are held against; without a name `Never`, else the first."""
         if name is None:
@@ -163,8 +173,12 @@ class Comparison:
         makers = figures.makers(self, self.baseline(baseline))
         return html.write_figures(makers, Path(directory))
 
-    def save(self, directory: str | Path, baseline: str | None = None) -> Path:
+    def save(
+        self, directory: str | Path, baseline: str | None = None, baselines: bool = False
+    ) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
+
+        ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
@@ -181,6 +195,9 @@ class Comparison:
         summary = self.table(baseline).loc[list(runs)]
         summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
         summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
+        if baselines:
+            more = self.without_model.assign(folder="", remarks="needs no model")
+            summary = pd.concat([summary, more]).reindex(columns=summary.columns)
         contents = {archive.SUMMARY: archive.csv_text(summary)}
         try:
             pictures = html.draw(figures.makers(self, baseline), files=True)

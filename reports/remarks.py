@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from backtrain.reports import baselines
 from backtrain.reports.numbers import listing, number
 from backtrain.simulator.record import Run
 
@@ -44,9 +45,9 @@ class Remark:
     ----------
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
-        ``"neighbours"``, ``"learnt nothing"`` or ``"in-sample"``.
+        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"`` or ``"baselines"``.
     strategies : tuple of str
-        Whom it befell.
+        Whom it befell; nobody, where it is on all of them.
     sentence : str
         What happened to whom how often, why, and the remedy where one is known.
     """
@@ -71,6 +72,8 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
     chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
     if chosen:
         remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
+    if unbeaten := baselines.unbeaten(runs):
+        remarks.append(Remark("baselines", (), unbeaten))
     return remarks
 
 

@@ -133,7 +133,33 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(mean, title="mean loss a row") for mean in means),
         *(Column(metric) for metric in metrics),
     )
-    return sheet(comparison, baseline, columns, cells, roles=True)
+    strategies = sheet(comparison, baseline, columns, cells, roles=True)
+    return Sheet(
+        strategies.columns, strategies.rows + _without_model(comparison, baseline, columns)
+    )
+
+
+def _without_model(
+    comparison: Comparison, baseline: str, columns: Sequence[Column]
+) -> tuple[Row, ...]:
+    """Rows of what needs no model, below the strategies."""
+    table = comparison.table(baseline)
+    money, own = Money.fit(table["total"]), float(comparison.runs[baseline].totals["total"])
+
+    def cell(label: str, row: pd.Series) -> Cell:
+        if label == f"against {baseline}":
+            return Cell(money.signed(row["total"] - own), row["total"] - own)
+        value = row.get(label, math.nan)
+        if label in ("loss", *comparison.runs[baseline].metrics):
+            text = significant(value)
+        else:
+            text = money(value) if label in ("total", "error") else number(value)
+        return Cell(text, "" if math.isnan(value) else value)
+
+    return tuple(
+        Row(str(name), "needs no model", tuple(cell(column.label, row) for column in columns))
+        for name, row in comparison.without_model.iterrows()
+    )
 
 
 def by_era(comparison: Comparison, baseline: str) -> Sheet:
@@ -210,11 +236,18 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 *luck,
             )
         )
+    for _, row in comparison.without_model.iterrows():
+        total = money(row["total"])
+        difference = row["total"] - comparison.runs[reference].totals["total"]
+        shown = {"total": total, "error": total, "difference": money.signed(difference)}
+        lines.append(tuple(shown.get(column, "") for column in lines[0]))
     while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
     marks = ["> " if name == advised else "  " for name in table.index]
-    names = [shorten(" ".join(str(name).split()), room - 2) for name in table.index]
+    marks += ["~ "] * len(comparison.without_model)
+    rows_of = [*table.index, *comparison.without_model.index]
+    names = [shorten(" ".join(str(name).split()), room - 2) for name in rows_of]
     names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
     return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])
@@ -231,6 +264,8 @@ def _footnotes(
     """What must be said beside the table, and what the columns mean that are shown."""
     remarks = comparison.verdict(reference).remarks
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    if len(comparison.without_model):
+        notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:
         notes.append("expected: mean over phases and starts of its schedule; the least is advised")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
