@@ -66,10 +66,11 @@ def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, s
 
 
 def flat(settings: Mapping[str, Any]) -> str:
-    """Settings in one line."""
+    """Settings in one line; None, which says nothing, is left out."""
     return ", ".join(
         f"{key} {value if isinstance(value, str) else json.dumps(value)}"
         for key, value in settings.items()
+        if value is not None
     )
 
 

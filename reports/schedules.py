@@ -14,6 +14,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.reports.numbers import number
+from backtrain.reports.remarks import training_price
 from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
@@ -62,7 +63,7 @@ class FixedIntervals:
         window = _key(runs[group[0]], ("window",))
         never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
         members = [runs[name] for name in (*group, *never[:1])]
-        price = float(members[0].info["prices"]["retrain"])
+        price = training_price(members[0])
         retrains = np.array([run.totals["retrains"] for run in members], dtype=np.float64)
         totals = np.array([run.totals["total"] for run in members], dtype=np.float64)
         rest = totals - retrains * price
