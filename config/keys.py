@@ -30,6 +30,8 @@ class Keys:
     loss: Any
     metrics: Sequence[str] | None
     features: Literal["auto", "array", "frame"]
+    currency: str
+    unit: str
     seed: int
     n_jobs: int
     progress: bool

@@ -36,6 +36,8 @@ _USUAL_TRIGGER = {
     "phase": "0D",
     "since": "start",
 }
+#: Keys that are parameters of a backtest as they stand.
+_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -123,7 +125,7 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
         delays=build(plain["delays"]),
         loss=build(plain["loss"]),
         cache=where(plain["cache"]),
-        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
+        **{key: plain[key] for key in _SETUP},
     )
     _ = backtest.store  # a directory that cannot be used is found out before anything is trained
     return plain, backtest

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from backtrain.reports.numbers import Money, significant
+from backtrain.reports.units import currency, loss_unit
 from backtrain.simulator.record import Run
 
 
@@ -36,8 +37,9 @@ def unbeaten(runs: Mapping[str, Run]) -> str:
     totals = runs[least].totals
     if totals["loss"] < best["loss"]:
         return ""
-    money = Money.fit([float(totals["error"]), float(best["error"])])
-    means = [significant(_mean(one["loss"], best["weight"])) for one in (best, totals)]
+    money = Money.fit([float(totals["error"]), float(best["error"])], currency(runs[least].info))
+    unit = f" {loss_unit(runs[least].info)}".rstrip()
+    means = [f"{significant(_mean(o['loss'], best['weight']))}{unit}" for o in (best, totals)]
     return (
         f"No model here beats the {best['name']}, which needs none: its errors cost "
         f"{money(best['error'])} ({means[0]} a row), those of {least}, the least of all "

@@ -227,6 +227,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
         "end": pd.Timestamp(info["end"]).isoformat(),
         "loss": info["loss"],
         "the price of an error": info["prices"].get("error"),
+        "the currency": info.get("currency", ""),
     }
 
 

@@ -12,6 +12,7 @@ from backtrain.reports import faulty, figures, html, sections, tables
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, duration, listing, number
+from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
 
 
@@ -84,12 +85,13 @@ def headline(
 ) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the verdict."""
     table = comparison.table(baseline)
-    money = Money.fit(table["total"])
+    money = Money.fit(table["total"], currency(comparison.info))
     winner, eras = comparison.runs[verdict.strategy].totals, Eras.of(comparison, baseline)
     total = float(winner["total"])
     column = eras.names.index(verdict.strategy)
     bounded = not math.isnan(verdict.low)
-    interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if bounded else "no interval"
+    low = number(verdict.low, money.decimals)
+    interval = f"{low} to {money(verdict.high)}, 95 %" if bounded else "no interval"
     saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
     if verdict.strategy == baseline:
         saves = (

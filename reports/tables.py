@@ -12,6 +12,7 @@ import pandas as pd
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
+from backtrain.reports.units import currency, in_loss, in_money, loss_unit, of_metric
 from backtrain.reports.verdict import hindsight_of, is_tested
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
@@ -102,7 +103,7 @@ def sheet(
 def ranked(comparison: Comparison, baseline: str) -> Sheet:
     """Every strategy, the cheapest first, with its difference to the baseline."""
     table = comparison.table(baseline)
-    money = Money.fit(table["total"])
+    money, info = Money.fit(table["total"]), comparison.info
     kinds = [kind for kind in KINDS if table[kind].abs().max() > 0]
     mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
@@ -124,41 +125,38 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         ]
 
     columns = (
-        Column("total", title="all cost but that of the first model"),
+        Column(in_money("total", info), title="all cost but that of the first model"),
         Column(f"against {baseline}", title="difference of totals"),
         Column("95 % interval", title="holds for all strategies at once"),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
-        *(Column(mean, title="mean loss a row") for mean in means),
-        *(Column(metric) for metric in metrics),
+        *(Column(in_loss(mean, info), title="mean loss a row") for mean in means),
+        *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
-    return Sheet(
-        strategies.columns, strategies.rows + _without_model(comparison, baseline, columns)
-    )
+    shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
+    return Sheet(strategies.columns, strategies.rows + _without_model(comparison, baseline, shown))
 
 
-def _without_model(
-    comparison: Comparison, baseline: str, columns: Sequence[Column]
-) -> tuple[Row, ...]:
+def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) -> tuple[Row, ...]:
     """Rows of what needs no model, below the strategies."""
-    table = comparison.table(baseline)
-    money, own = Money.fit(table["total"]), float(comparison.runs[baseline].totals["total"])
+    money = Money.fit(comparison.table(baseline)["total"])
+    table = comparison.without_model
+    if table.empty:
+        return ()
+    table = table.assign(difference=table["total"] - comparison.runs[baseline].totals["total"])
+    writers: dict[str, Callable[[float], str]] = {
+        "total": money, "error": money, "difference": money.signed, "fallback": number
+    }  # fmt: skip
 
-    def cell(label: str, row: pd.Series) -> Cell:
-        if label == f"against {baseline}":
-            return Cell(money.signed(row["total"] - own), row["total"] - own)
-        value = row.get(label, math.nan)
-        if label in ("loss", *comparison.runs[baseline].metrics):
-            text = significant(value)
-        else:
-            text = money(value) if label in ("total", "error") else number(value)
-        return Cell(text, "" if math.isnan(value) else value)
+    def cell(row: pd.Series, key: str) -> Cell:
+        value = row.get(key, math.nan)
+        return Cell(writers.get(key, significant)(value), "" if math.isnan(value) else value)
 
     return tuple(
-        Row(str(name), "needs no model", tuple(cell(column.label, row) for column in columns))
-        for name, row in comparison.without_model.iterrows()
+        Row(str(name), "needs no model", tuple(cell(row, key) for key in shown))
+        for name, row in table.iterrows()
     )
 
 
@@ -264,6 +262,10 @@ def _footnotes(
     """What must be said beside the table, and what the columns mean that are shown."""
     remarks = comparison.verdict(reference).remarks
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    info = comparison.info
+    units = [f"money in {called}"] if (called := currency(info)) else []
+    units += [f"losses in {unit}"] if (unit := loss_unit(info)) else []
+    notes += [", ".join(units)] if units else []
     if len(comparison.without_model):
         notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:

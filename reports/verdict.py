@@ -14,6 +14,7 @@ from backtrain.reports import remarks
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import Money, count, listing, price
 from backtrain.reports.periods import Costs
+from backtrain.reports.units import currency
 from backtrain.simulator.record import Run
 
 #: How often advice of each word was right on public streams (``benchmarks/advice.py``).
@@ -197,7 +198,7 @@ def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[st
     span = pd.Timestamp(info["end"]) - pd.Timestamp(info["start"])
     years = span / pd.Timedelta(days=365.25)
     scale, per = (1 / years, " a year") if years >= 1 else (1.0, "")
-    money = Money.fit(run.totals["total"] * scale for run in runs.values())
+    money = Money.fit((run.totals["total"] * scale for run in runs.values()), currency(info))
     what = f"{choice.name}{_in_words(runs[choice.name])}"
     if choice.name == baseline:
         among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
@@ -231,13 +232,14 @@ def _runner_up(choice: Decision, baseline: str, money: Money, scale: float, per:
 
 def _price_range(choice: Decision, info: Mapping[str, Any]) -> str:
     low, high = (factor * float(info["prices"].get("retrain", 0.0)) for factor in choice.factors)
+    called = currency(info)
     if low <= 0 and math.isinf(high):
         return ""
     if low <= 0:
-        return f"That changes if a retrain costs more than {price(high)}."
+        return f"That changes if a retrain costs more than {price(high, called)}."
     if math.isinf(high):
-        return f"That changes if a retrain costs less than {price(low)}."
-    return f"That holds while a retrain costs {price(low)} to {price(high)}."
+        return f"That changes if a retrain costs less than {price(low, called)}."
+    return f"That holds while a retrain costs {price(low)} to {price(high, called)}."
 
 
 def _in_words(run: Run) -> str:

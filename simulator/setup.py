@@ -56,6 +56,10 @@ class Setup:
         Seed of whatever is random in the models.
     features : {"auto", "array", "frame"}
         What models are given; ``"auto"`` gives arrays unless the model needs column names.
+    currency : str
+        What money is called in texts, axes and tables, such as ``"EUR"``.
+    unit : str
+        What the target is counted in, such as ``"bikes"``: so are absolute losses of a row.
 
     Raises
     ------
@@ -75,6 +79,8 @@ class Setup:
     metrics: Sequence[str] | None = None
     seed: int = 0
     features: Literal["auto", "array", "frame"] = "auto"
+    currency: str = ""
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.stream, Stream):
@@ -93,6 +99,11 @@ class Setup:
             raise SetupError(f"seed={self.seed!r}: a whole number, 0 or more")
         if self.features not in ("auto", "array", "frame"):
             raise SetupError(f"features={self.features!r}: not one of 'auto', 'array', 'frame'")
+        for name, example in (("currency", "EUR"), ("unit", "bikes")):
+            if not isinstance(getattr(self, name), str):
+                raise SetupError(
+                    f"{name}={getattr(self, name)!r}: give a text, such as {example!r}"
+                )
         if isinstance(self.model, type) or not hasattr(self.model, "fit"):
             raise SetupError(
                 f"model={self.model!r}: not an estimator; give an object such as Ridge()"
