@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from backtrain.reports import baselines
 from backtrain.reports.numbers import listing, number
+from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
 
 #: Kinds of events that remarks are made of.
@@ -45,8 +46,8 @@ class Remark:
     ----------
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
-        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"`` or
-        ``"baselines"``.
+        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``,
+        ``"baselines"`` or ``"unseen"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -77,6 +78,8 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("prices", tuple(runs), priced))
     if unbeaten := baselines.unbeaten(runs):
         remarks.append(Remark("baselines", (), unbeaten))
+    if blind := unseen(runs):
+        remarks.append(Remark("unseen", (), blind))
     return remarks
 
 
