@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports.numbers import count, duration, listing, number
+from backtrain.reports.numbers import count, duration, listing, number, price
 from backtrain.reports.svg import Drawing, plain_text
 from backtrain.simulator.manifest import put, warn
 from backtrain.simulator.texts import printable
@@ -30,7 +30,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.globals |= {
-    **{writer.__name__: writer for writer in (count, duration, listing, number)},
+    **{writer.__name__: writer for writer in (count, duration, listing, number, price)},
     "seconds": lambda seconds: duration(pd.Timedelta(seconds=float(seconds))),
 }
 

@@ -66,6 +66,7 @@ def _context(
         "failures": sections.failures(comparison.runs),
         "totals": next(iter(comparison.runs.values())).totals,
         "delay": comparison.info.get("label_delay_seconds") or {},
+        "usual_prices": _usual(comparison.info["prices"]),
         "recorded": [n for n, run in comparison.runs.items() if trigger_type(run) == "Recorded"],
         "span": comparison.span,
         "setup": setup(comparison),
@@ -135,6 +136,12 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
 def code(comparison: Comparison) -> list[tuple[str, str]]:
     """Every strategy as the expression that builds it."""
     return [(name, str(run.info.get("strategy"))) for name, run in comparison.runs.items()]
+
+
+def _usual(prices: Mapping[str, Any]) -> bool:
+    """Whether these are the prices of `Prices` or of the command line where nobody sets any."""
+    set_ones = {key: value for key, value in prices.items() if value}
+    return set_ones in ({"retrain": 1.0, "error": 1.0}, {"retrain": 10.0, "error": 1.0})
 
 
 def _differing(comparison: Comparison, key: str) -> str:

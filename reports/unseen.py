@@ -45,8 +45,9 @@ def unseen(runs: Mapping[str, Run]) -> str:
     ends = (f"{significant(values[one], 3)} ({one})" for one in (low, high))
     return (
         f"{name} moves from {' to '.join(ends)}, while the loss that is charged, "
-        f"{first.info['loss']}, hardly does ({significant(min(loss))} to {significant(max(loss))} a row): it takes the answers, not "
-        "their probabilities. Where these are what you use, set loss=log, or a loss of your own."
+        f"{first.info['loss']}, hardly does ({significant(min(loss))} to "
+        f"{significant(max(loss))} a row): it takes the answers, not their probabilities. Where "
+        "these are what you use, set loss=log, or a loss of your own."
     )
 
 

@@ -139,6 +139,23 @@ def test_prices_that_nobody_set_are_announced_with_their_keys():
     assert unset_prices(prices, "mine", ["prices=mine"]) == ""
 
 
+@pytest.mark.parametrize(
+    ("prices", "told"),
+    [
+        (Prices(), "A retrain at 1 and a unit of loss at 1 are what stands"),
+        (Prices(retrain=10), "A retrain at 10 and a unit of loss at 1 are what stands"),
+        (Prices(retrain=5), ""),
+        (Prices(release=1), ""),
+    ],
+)
+def test_the_page_says_that_prices_are_those_that_nobody_sets(prices, told):
+    daily = [(day, "error", 1.0) for day in range(40)]
+    run = plain_run("a", parts_of("Never"), daily, prices=dataclasses.asdict(prices))
+    page = Comparison({"a": run}).page()
+    assert ("what stands where nobody sets prices" in page) == bool(told)
+    assert told in page
+
+
 def test_prices_that_differ_are_remarked_on():
     daily = [(day, "error", 1.0) for day in range(40)]
     prices = fabricated["PRICES"]
