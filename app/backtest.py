@@ -6,7 +6,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator.answers import AnyUpdate, PartError
+from backtrain.simulator.baselines import baselines
 from backtrain.simulator.facts import asked
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.parts import AnyWindow
@@ -129,9 +130,11 @@ class Backtest(Setup):
             if alone
             else self._at_once(strategies, n_jobs, progress)
         )
+        without_model = [baseline._asdict() for baseline in baselines(self)]
         runs: dict[str, Run] = {}
         try:
-            for run in finished:
+            for found in finished:
+                run = replace(found, info={**found.info, "baselines": without_model})
                 runs[run.name] = run
                 _keep(keeper, run)
             runs = {name: runs[name] for name in strategies}

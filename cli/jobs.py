@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from backtrain.cli.terminal import say
 from backtrain.config import compose
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import Keys
 from backtrain.config.study import checked
 from backtrain.reports import archive
+from backtrain.reports.numbers import price
+from backtrain.simulator.ledger import Prices
 
 
 class WriteError(ConfigError):
@@ -95,6 +98,33 @@ def chosen() -> str | None:
     """The strategy preset that the job which is being done has chosen."""
     preset: str | None = HydraConfig.get().runtime.choices.get("strategy")
     return preset
+
+
+def without_prices(prices: Prices) -> None:
+    """Say which prices nobody has given to the job that is being done."""
+    settings = HydraConfig.get()
+    preset = settings.runtime.choices.get("prices")
+    if said := unset_prices(prices, preset, settings.overrides.task):
+        say(said)
+
+
+def unset_prices(prices: Prices, preset: str | None, overrides: Sequence[str]) -> str:
+    """Says which prices nobody has given, and by which keys they are; empty where all are given.
+
+    >>> unset_prices(Prices(retrain=10), "mistakes", ["prices.error=2"])
+    'prices  retrain 10: of prices=mistakes, not yours; set prices.retrain='
+    """
+    given = [override.lstrip("+~") for override in overrides]
+    keys = [
+        key
+        for key in ("retrain", "error")
+        if not any(one.startswith(("prices=", f"prices.{key}=")) for one in given)
+    ]
+    if not keys:
+        return ""
+    values = ", ".join(f"{key} {price(getattr(prices, key))}" for key in keys)
+    wanted = " ".join(f"prices.{key}=" for key in keys)
+    return f"prices  {values}: of prices={preset}, not yours; set {wanted}"
 
 
 def from_here(path: Path) -> Path:

@@ -13,7 +13,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from backtrain.audit.data import warning
-from backtrain.cli.jobs import Command, WriteError, chosen, from_here, output_directory
+from backtrain.cli.jobs import (
+    Command,
+    WriteError,
+    chosen,
+    from_here,
+    output_directory,
+    without_prices,
+)
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import RunKeys
@@ -82,6 +89,7 @@ def _compare(study: Study) -> Comparison:
     """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
     directory = output_directory()
     say(f"{study}\n{study.held_against}")
+    without_prices(study.backtest.prices)
     if (warned := warning(study.backtest.stream)) is not None:
         say(f"warning: {warned}", sys.stderr)
     try:
@@ -96,7 +104,7 @@ def _compare(study: Study) -> Comparison:
     print()
     show(comparison, study.baseline)
     try:
-        comparison.save(directory, study.baseline)
+        comparison.save(directory, study.baseline, study.baselines)
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "

@@ -30,6 +30,8 @@ class Keys:
     loss: Any
     metrics: Sequence[str] | None
     features: Literal["auto", "array", "frame"]
+    currency: str
+    unit: str
     seed: int
     n_jobs: int
     progress: bool
@@ -47,6 +49,7 @@ class RunKeys(Keys):
     careful: float
     running: str | None
     fail_if: str | None
+    baselines: bool
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None

@@ -35,6 +35,8 @@ _USUAL_TRIGGER = {
     "phase": "0D",
     "since": "start",
 }
+#: Keys that are parameters of a backtest as they stand.
+_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -51,6 +53,7 @@ class Study:
     hindsight: bool
     careful: float
     condition: Condition | None
+    baselines: bool = False
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -124,7 +127,7 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
         delays=build(plain["delays"]),
         loss=build(plain["loss"]),
         cache=where(plain["cache"]),
-        **{key: plain[key] for key in ("tick", "start", "end", "metrics", "seed", "features")},
+        **{key: plain[key] for key in _SETUP},
     )
     _ = backtest.store  # a directory that cannot be used is found out before anything is trained
     return plain, backtest
@@ -242,5 +245,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
-        **{key: plain[key] for key in ("n_jobs", "progress", "hindsight", "careful")},
+        **{key: plain[key] for key in ("n_jobs", "progress", "hindsight", "careful", "baselines")},
     )

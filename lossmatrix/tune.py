@@ -206,6 +206,8 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "prices": describe(setup.prices, named=False),
         "delays": describe(setup.delays, named=False),
         "loss": setup.row_loss.name,
+        "currency": setup.currency,
+        "unit": setup.unit,
         "seed": setup.seed,
         "label_delay_seconds": {"p95": float(np.quantile(waits, 0.95)) / 1e9},
         "python": platform.python_version(),

@@ -11,9 +11,14 @@ import pandas as pd
 
 from backtrain.lossmatrix.decide import Decision
 from backtrain.reports.numbers import Money, count, price
+from backtrain.reports.units import currency
 
 #: How often advice of each word was right on public streams (``benchmarks/advice.py``).
-RIGHT = {"sure": "about 19 in 20", "likely": "about 4 in 5", "unsure": "about 7 in 10"}
+RIGHT = {
+    "sure": "about 19 of 20 such cases on 11 public streams",
+    "likely": "about 4 of 5 such cases on 14 public streams",
+    "unsure": "about 3 of 5 such cases on 14 public streams",
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Words:
         else:
             lead = (
                 f"{change}: expect it to save {self._money(choice.saves)} against {self.baseline} "
-                f"({choice.confidence}: such advice was right {RIGHT[choice.confidence]} times)."
+                f"({choice.confidence}: right in {RIGHT[choice.confidence]})."
             )
         return [text for text in (lead, self._runner_up(), self._prices()) if text]
 
@@ -60,7 +65,7 @@ class Words:
         """An amount, by year where a year was served."""
         span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
         years = span / pd.Timedelta(days=365.25)
-        money = Money.fit(self.totals)
+        money = Money.fit(self.totals, currency(self.info))
         return f"{money(amount / years)} a year" if years >= 1 else money(amount)
 
     def _runner_up(self) -> str:
@@ -78,10 +83,11 @@ class Words:
     def _prices(self) -> str:
         now = float(self.info["prices"].get("retrain", 0.0))
         low, high = (factor * now for factor in self.choice.factors)
+        called = currency(self.info)
         if low <= 0 and math.isinf(high):
             return ""
         if low <= 0:
-            return f"That changes if a retrain costs more than {price(high)}."
+            return f"That changes if a retrain costs more than {price(high, called)}."
         if math.isinf(high):
-            return f"That changes if a retrain costs less than {price(low)}."
-        return f"That holds while a retrain costs {price(low)} to {price(high)}."
+            return f"That changes if a retrain costs less than {price(low, called)}."
+        return f"That holds while a retrain costs {price(low)} to {price(high, called)}."

@@ -13,7 +13,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
 from backtrain.lossmatrix.decide import FLOOR
-from backtrain.reports import answer, archive, remarks, verdict
+from backtrain.reports import answer, archive, baselines, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -95,6 +95,16 @@ class Comparison:
         """The fixed intervals among the strategies; None where there are fewer than two."""
         return FixedIntervals.among(self.runs)
 
+    @cached_property
+    def without_model(self) -> pd.DataFrame:
+        """What answers that need no model cost, by name; the columns are those of `table`.
+
+        The last known label, that of the season before, and the running mean or the majority class.
+        They are no strategies: nobody can choose them, and no interval counts them. Empty where no
+        record holds them.
+        """
+        return baselines.frame(self.runs)
+
     def baseline(self, name: str | None = None) -> str:
         """The strategy that others are held against; without a name `Never`, else the first."""
         if name is None:
@@ -167,11 +177,14 @@ class Comparison:
         makers = figures.makers(self, self.baseline(baseline))
         return html.write_figures(makers, Path(directory))
 
-    def save(self, directory: str | Path, baseline: str | None = None) -> Path:
+    def save(
+        self, directory: str | Path, baseline: str | None = None, baselines: bool = False
+    ) -> Path:
         """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
 
         And ``verdict.json``, the verdict as data, with ``strategy/advised.yaml``, the advised
         strategy for ``backtrain run --config-dir``: see ``docs/machines.md``.
+        ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
@@ -188,6 +201,9 @@ class Comparison:
         summary = self.table(baseline).loc[list(runs)]
         summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
         summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
+        if baselines:
+            more = self.without_model.assign(folder="", remarks="needs no model")
+            summary = pd.concat([summary, more]).reindex(columns=summary.columns)
         contents = {archive.SUMMARY: archive.csv_text(summary)}
         told = self.verdict(baseline)
         try:
@@ -225,6 +241,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
         "end": pd.Timestamp(info["end"]).isoformat(),
         "loss": info["loss"],
         "the price of an error": info["prices"].get("error"),
+        "the currency": info.get("currency", ""),
     }
 
 

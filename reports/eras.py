@@ -9,6 +9,7 @@ import pandas as pd
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, count
+from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win
 from backtrain.simulator import statistics
 
@@ -31,6 +32,8 @@ class Eras:
         Smallest and largest total saving when any one era is left out.
     leader : float
         Cost of running in each era what had been cheapest so far, the baseline first.
+    currency : str
+        What money is called.
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class Eras:
     least: np.ndarray
     most: np.ndarray
     leader: float
+    currency: str = ""
 
     @classmethod
     def of(cls, comparison: Comparison, baseline: str) -> Eras:
@@ -66,6 +70,7 @@ class Eras:
             least=least,
             most=most,
             leader=statistics.follow_the_leader(costs[:, fair], first) if fair else float("nan"),
+            currency=currency(comparison.info),
         )
 
     @property
@@ -79,7 +84,7 @@ class Eras:
 
     def sentence(self, strategy: str, baseline: str) -> str:
         """How steadily a strategy won, in words."""
-        column, money = self.names.index(strategy), Money.fit(self.totals)
+        column, money = self.names.index(strategy), Money.fit(self.totals, self.currency)
         eras = count(len(self.costs), "era")
         won = f"{strategy} was the cheapest in {self.wins[column]} of {eras}"
         hindsight = (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from backtrain.lossmatrix.decide import Evidence, Option
 from backtrain.reports.periods import Costs
-from backtrain.reports.remarks import part_type
+from backtrain.reports.remarks import GOES_ON, part_type
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -46,10 +46,16 @@ def _path(name: str, run: Run, costs: Costs) -> Option:
     return Option(
         name=name,
         cost=float(run.totals["total"]),
-        retrains=float(run.totals["retrains"]),
+        retrains=_at_that_price(run),
         eras=statistics.era_costs(own[:, None])[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
     )
+
+
+def _at_that_price(run: Run) -> float:
+    """Trainings that cost the price of a retrain; those with a price of their own do not."""
+    own = run.info["prices"].get("update") is not None and part_type(run, "update") in GOES_ON
+    return 0.0 if own else float(run.totals["retrains"])
 
 
 def _by_matrix(name: str, run: Run) -> Option | None:

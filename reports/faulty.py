@@ -10,6 +10,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import Cell, Column, Sheet, sheet
+from backtrain.reports.units import currency
 from backtrain.simulator.record import Run
 
 #: What a trigger that fires leads to, by the kind of the event.
@@ -65,7 +66,7 @@ def sections(comparison: Comparison, baseline: str) -> list[Section]:
         did = {name: counts(comparison.runs[name], fault) for name in names}
         paid = {name: costs(comparison.runs[name], fault) for name in names}
         table = _table(comparison, baseline, fault, did, paid)
-        made.append(Section(fault.title, _sentence(did, paid), table))
+        made.append(Section(fault.title, _sentence(did, paid, currency(comparison.info)), table))
     return made
 
 
@@ -113,8 +114,10 @@ def losses(run: Run, fault: Fault) -> tuple[float, float]:
     return mean(rows[inside]), mean(rows[~inside])
 
 
-def _sentence(did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]]) -> str:
-    money = Money.fit(amount for pair in paid.values() for amount in pair)
+def _sentence(
+    did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]], called: str
+) -> str:
+    money = Money.fit((amount for pair in paid.values() for amount in pair), called)
     learnt = sum(of["learnt from it"] > 0 for of in did.values())
     refused = sum(of["refused"] for of in did.values())
     least = min(paid, key=lambda name: sum(paid[name]))

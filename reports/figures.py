@@ -18,6 +18,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, number, shorten, significant
 from backtrain.reports.schedules import NEVER, FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note, panel
+from backtrain.reports.units import currency, in_loss, in_money
 from backtrain.simulator import statistics
 
 THOUSANDS = FuncFormatter(
@@ -53,9 +54,10 @@ def tradeoff(comparison: Comparison, baseline: str) -> Drawing:
     table = comparison.table(baseline)
     spent, loss = (table["total"] - table["error"]).to_numpy(), table["loss"].to_numpy()
     front = statistics.pareto_front(spent, loss)
-    coloured, money = roles(comparison, baseline), Money.fit(table["total"])
-    spending = "spent on adapting and serving (total without error)"
-    figure, axes = panel(9.2, 4.6, spending, "mean loss a row")
+    info, coloured = comparison.info, roles(comparison, baseline)
+    money = Money.fit(table["total"], currency(info))
+    spending = in_money("spent on adapting and serving, total without error", info)
+    figure, axes = panel(9.2, 4.6, spending, in_loss("mean loss a row", info))
     axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
     axes.xaxis.set_major_formatter(THOUSANDS)
     order = np.argsort(spent[front], kind="stable")
@@ -109,7 +111,7 @@ def intervals(schedules: FixedIntervals) -> Drawing:
 def _by_interval(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
     total = schedules.cost(np.array([schedules.price]))[0]
     n, best = schedules.intervals, schedules.cheapest
-    calm(axes, "interval between retrains", "total cost")
+    calm(axes, "interval between retrains", schedules.in_money("total cost"))
     axes.yaxis.set_major_formatter(THOUSANDS)
     positions = np.arange(len(total))
     axes.plot(positions[:n], total[:n], color=FAINT, linewidth=1.4, zorder=1)
@@ -124,7 +126,7 @@ def _by_interval(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
 
 
 def _by_price(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
-    calm(axes, "price of one retrain", "")
+    calm(axes, schedules.in_money("price of one retrain"), "")
     prices = _price_axis(schedules)
     cost = schedules.cost(prices)
     titles = {}

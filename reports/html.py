@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports.numbers import count, duration, listing, number
+from backtrain.reports.numbers import count, duration, listing, number, price
 from backtrain.reports.svg import Drawing, plain_text
 from backtrain.simulator.manifest import put, warn
 from backtrain.simulator.texts import printable
@@ -28,7 +28,7 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.globals |= {
-    **{writer.__name__: writer for writer in (count, duration, listing, number)},
+    **{writer.__name__: writer for writer in (count, duration, listing, number, price)},
     "seconds": lambda seconds: duration(pd.Timedelta(seconds=float(seconds))),
 }
 
@@ -64,10 +64,11 @@ def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, s
 
 
 def flat(settings: Mapping[str, Any]) -> str:
-    """Settings in one line."""
+    """Settings in one line; None, which says nothing, is left out."""
     return ", ".join(
         f"{key} {value if isinstance(value, str) else json.dumps(value)}"
         for key, value in settings.items()
+        if value is not None
     )
 
 

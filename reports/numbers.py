@@ -17,19 +17,24 @@ LONGEST = 26  # characters of a name beside a point
 
 @dataclass(frozen=True)
 class Money:
-    """Amounts of one report, all with the same number of decimals and a thousands separator."""
+    """Amounts of one report, all with the same number of decimals and a thousands separator.
+
+    In sentences they have a ``currency``; in tables the column says it.
+    """
 
     decimals: int
+    currency: str = ""
 
     @classmethod
-    def fit(cls, amounts: Iterable[float]) -> Money:
+    def fit(cls, amounts: Iterable[float], currency: str = "") -> Money:
         """Cents where the amounts are small, none where they only add noise."""
         largest = max((abs(float(amount)) for amount in amounts), default=0.0)
-        return cls(0 if largest >= 10_000 else 2)
+        return cls(0 if largest >= 10_000 else 2, currency)
 
     def __call__(self, amount: float) -> str:
         """The amount in words of digits; a dash where there is none."""
-        return number(amount, self.decimals)
+        text = number(amount, self.decimals)
+        return f"{text} {self.currency}" if self.currency and text != MISSING else text
 
     def signed(self, amount: float) -> str:
         """Likewise, with a plus where it is positive."""
@@ -64,10 +69,11 @@ def percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.0f} %"
 
 
-def price(value: float) -> str:
-    """A price to three significant digits, without trailing zeros: "20", "0.05", "1,260"."""
+def price(value: float, currency: str = "") -> str:
+    """A price to three significant digits, without trailing zeros: "20", "0.05", "1,260 EUR"."""
     text = number(value) if math.isinf(value) else significant(value, 3)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text} {currency}" if currency else text
 
 
 def duration(length: pd.Timedelta) -> str:

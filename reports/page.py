@@ -10,6 +10,7 @@ from backtrain.reports import faulty, figures, html, sections, tables
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, duration, listing, number
+from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
 
 
@@ -63,6 +64,7 @@ def _context(
         "failures": sections.failures(comparison.runs),
         "totals": next(iter(comparison.runs.values())).totals,
         "delay": comparison.info.get("label_delay_seconds") or {},
+        "usual_prices": _usual(comparison.info["prices"]),
         "recorded": [n for n, run in comparison.runs.items() if trigger_type(run) == "Recorded"],
         "span": comparison.span,
         "setup": setup(comparison),
@@ -82,12 +84,13 @@ def headline(
 ) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the verdict."""
     table = comparison.table(baseline)
-    money = Money.fit(table["total"])
+    money = Money.fit(table["total"], currency(comparison.info))
     winner, eras = comparison.runs[verdict.strategy].totals, Eras.of(comparison, baseline)
     total = float(winner["total"])
     column = eras.names.index(verdict.strategy)
     bounded = not math.isnan(verdict.low)
-    interval = f"{money(verdict.low)} to {money(verdict.high)}, 95 %" if bounded else "no interval"
+    low = number(verdict.low, money.decimals)
+    interval = f"{low} to {money(verdict.high)}, 95 %" if bounded else "no interval"
     saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
     if verdict.strategy == baseline:
         saves = (
@@ -131,6 +134,12 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
 def code(comparison: Comparison) -> list[tuple[str, str]]:
     """Every strategy as the expression that builds it."""
     return [(name, str(run.info.get("strategy"))) for name, run in comparison.runs.items()]
+
+
+def _usual(prices: Mapping[str, Any]) -> bool:
+    """Whether these are the prices of `Prices` or of the command line where nobody sets any."""
+    set_ones = {key: value for key, value in prices.items() if value}
+    return set_ones in ({"retrain": 1.0, "error": 1.0}, {"retrain": 10.0, "error": 1.0})
 
 
 def _differing(comparison: Comparison, key: str) -> str:

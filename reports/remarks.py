@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from backtrain.reports import baselines
 from backtrain.reports.numbers import listing, number
+from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
 
 #: Kinds of events that remarks are made of.
@@ -42,9 +44,10 @@ class Remark:
     ----------
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
-        ``"neighbours"``, ``"learnt nothing"`` or ``"in-sample"``.
+        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``,
+        ``"baselines"`` or ``"unseen"``.
     strategies : tuple of str
-        Whom it befell.
+        Whom it befell; nobody, where it is on all of them.
     sentence : str
         What happened to whom how often, why, and the remedy where one is known.
     """
@@ -69,6 +72,12 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
     chosen = tuple(name for name, run in runs.items() if run.info.get("in_sample"))
     if chosen:
         remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
+    if priced := _prices_that_differ(runs):
+        remarks.append(Remark("prices", tuple(runs), priced))
+    if unbeaten := baselines.unbeaten(runs):
+        remarks.append(Remark("baselines", (), unbeaten))
+    if blind := unseen(runs):
+        remarks.append(Remark("unseen", (), blind))
     return remarks
 
 
@@ -199,6 +208,22 @@ def _in_sample(names: Iterable[str], run: Run) -> str:
     )
 
 
+def _prices_that_differ(runs: Mapping[str, Run]) -> str:
+    """Each price that is not the same for all, with who is charged it; empty where all are."""
+    names = dict.fromkeys(key for run in runs.values() for key in run.info["prices"])
+    told = []
+    for price in names:
+        charged: dict[str, list[str]] = {}
+        for name, run in runs.items():
+            value = run.info["prices"].get(price)
+            charged.setdefault("as a retrain" if value is None else f"{value:g}", []).append(name)
+        if len(charged) > 1:
+            told.append(f"{price} {', '.join(f'{v} ({listing(n)})' for v, n in charged.items())}")
+    if not told:
+        return ""
+    return f"Prices differ, and each strategy is charged by its own: {'; '.join(told)}."
+
+
 #: What estimators and encoders say, and what helps.
 _REMEDIES = (
     ("cardinality", "Leave that column out (drop=), or encode it, as model=linear does."),
@@ -207,7 +232,8 @@ _REMEDIES = (
     ("contains infinity", "Clip or drop infinite values before the stream is built."),
     ("needs the parent's classes", "Refit() needs no parent; so does a window with every class."),
 )
-_ON_FROM_A_PARENT = ("WarmStart", "PartialFit", "Transfer")
+#: Updates that go on from the model in force.
+GOES_ON = ("WarmStart", "PartialFit", "Transfer")
 
 
 def remedy(kind: str, cause: str, run: Run) -> str:
@@ -224,7 +250,7 @@ def remedy(kind: str, cause: str, run: Run) -> str:
     if kind not in (FAILED, FALLBACK):
         return ""
     text = next((text for pattern, text in _REMEDIES if pattern in cause), "")
-    if not text and kind == FAILED and update in _ON_FROM_A_PARENT:
+    if not text and kind == FAILED and update in GOES_ON:
         return f"{update}() goes on from the model in force; Refit() starts afresh."
     return text
 
@@ -233,6 +259,13 @@ def part_type(run: Run, kind: str) -> str:
     """The class name of a part of a run; the code of one that is a function or no dataclass."""
     part = (run.info.get("parts") or {}).get(kind) or ""
     return str(part.get("type", "") if isinstance(part, Mapping) else part)
+
+
+def training_price(run: Run) -> float:
+    """The fixed price of each of its trainings: of updates, where these have one of their own."""
+    prices = run.info["prices"]
+    own = prices.get("update") if part_type(run, "update") in GOES_ON else None
+    return float(prices.get("retrain", 0.0) if own is None else own)
 
 
 def _code(parts: Mapping[str, object]) -> str:

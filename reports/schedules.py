@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.reports.numbers import number
+from backtrain.reports.numbers import Money
+from backtrain.reports.remarks import training_price
+from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
@@ -37,6 +39,8 @@ class FixedIntervals:
         What a retrain cost in the replay.
     ranges : array (S, 2)
         Retrain prices between which each is the cheapest; NaN where it never is.
+    currency : str
+        What money is called.
     """
 
     names: tuple[str, ...]
@@ -46,6 +50,7 @@ class FixedIntervals:
     rest: np.ndarray
     price: float
     ranges: np.ndarray
+    currency: str = ""
 
     @classmethod
     def among(cls, runs: Mapping[str, Run]) -> FixedIntervals | None:
@@ -62,7 +67,7 @@ class FixedIntervals:
         window = _key(runs[group[0]], ("window",))
         never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
         members = [runs[name] for name in (*group, *never[:1])]
-        price = float(members[0].info["prices"]["retrain"])
+        price = training_price(members[0])
         retrains = np.array([run.totals["retrains"] for run in members], dtype=np.float64)
         totals = np.array([run.totals["total"] for run in members], dtype=np.float64)
         rest = totals - retrains * price
@@ -74,6 +79,7 @@ class FixedIntervals:
             rest=rest,
             price=price,
             ranges=statistics.price_range(rest, retrains),
+            currency=currency(members[0].info),
         )
 
     def cost(self, prices: np.ndarray) -> np.ndarray:
@@ -105,7 +111,7 @@ class FixedIntervals:
         first, last = self.labels[0], self.labels[self.intervals - 1]
         grid, best = f"the grid {first} to {last}", self.labels[self.cheapest]
         if best == NEVER:
-            lead = f"At {number(self.price, 2)} a retrain none of {grid} pays: never is cheapest"
+            lead = f"At {self._priced(self.price)} a retrain none of {grid} pays: never is cheapest"
         elif self.inside:
             lead = f"{self._cheapest(best)}, inside {grid}"
         else:
@@ -113,16 +119,23 @@ class FixedIntervals:
             lead = f"{self._cheapest(best)}, at the edge of {grid}: try {side} ones"
         return f"{lead}; {self._leaving()}."
 
+    def in_money(self, label: str) -> str:
+        """A label of an axis that shows money."""
+        return f"{label} ({self.currency})" if self.currency else label
+
+    def _priced(self, amount: float) -> str:
+        return Money(2, self.currency)(amount)
+
     def _cheapest(self, label: str) -> str:
-        return f"At {number(self.price, 2)} a retrain the cheapest interval is {label}"
+        return f"At {self._priced(self.price)} a retrain the cheapest interval is {label}"
 
     def _leaving(self) -> str:
         low, high = self.edges()
         ways = []
         if 0 < low < math.inf:
-            ways.append(f"below {number(low, 2)} ({self.labels[0]} cheapest)")
+            ways.append(f"below {self._priced(low)} ({self.labels[0]} cheapest)")
         if not math.isnan(high):
-            ways.append(f"above {number(high, 2)} ({self.labels[-1]} cheapest)")
+            ways.append(f"above {self._priced(high)} ({self.labels[-1]} cheapest)")
         return f"it leaves the grid {' and '.join(ways) or 'at no price'}"
 
 

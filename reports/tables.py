@@ -10,6 +10,7 @@ import pandas as pd
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
+from backtrain.reports.units import currency, in_loss, in_money, loss_unit, of_metric
 from backtrain.reports.verdict import hindsight_of, is_tested
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
@@ -100,7 +101,7 @@ def sheet(
 def ranked(comparison: Comparison, baseline: str) -> Sheet:
     """Every strategy, the cheapest first, with its difference to the baseline."""
     table = comparison.table(baseline)
-    money = Money.fit(table["total"])
+    money, info = Money.fit(table["total"]), comparison.info
     kinds = [kind for kind in KINDS if table[kind].abs().max() > 0]
     mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
@@ -122,16 +123,39 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         ]
 
     columns = (
-        Column("total", title="all cost but that of the first model"),
+        Column(in_money("total", info), title="all cost but that of the first model"),
         Column(f"against {baseline}", title="difference of totals"),
         Column("95 % interval", title="holds for all strategies at once"),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
-        *(Column(mean, title="mean loss a row") for mean in means),
-        *(Column(metric) for metric in metrics),
+        *(Column(in_loss(mean, info), title="mean loss a row") for mean in means),
+        *(Column(of_metric(metric, info)) for metric in metrics),
     )
-    return sheet(comparison, baseline, columns, cells, roles=True)
+    strategies = sheet(comparison, baseline, columns, cells, roles=True)
+    shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
+    return Sheet(strategies.columns, strategies.rows + _without_model(comparison, baseline, shown))
+
+
+def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of what needs no model, below the strategies."""
+    money = Money.fit(comparison.table(baseline)["total"])
+    table = comparison.without_model
+    if table.empty:
+        return ()
+    table = table.assign(difference=table["total"] - comparison.runs[baseline].totals["total"])
+    writers: dict[str, Callable[[float], str]] = {
+        "total": money, "error": money, "difference": money.signed, "fallback": number
+    }  # fmt: skip
+
+    def cell(row: pd.Series, key: str) -> Cell:
+        value = row.get(key, math.nan)
+        return Cell(writers.get(key, significant)(value), "" if math.isnan(value) else value)
+
+    return tuple(
+        Row(str(name), "needs no model", tuple(cell(row, key) for key in shown))
+        for name, row in table.iterrows()
+    )
 
 
 def by_era(comparison: Comparison, baseline: str) -> Sheet:
@@ -208,11 +232,18 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 *luck,
             )
         )
+    for _, row in comparison.without_model.iterrows():
+        total = money(row["total"])
+        difference = row["total"] - comparison.runs[reference].totals["total"]
+        shown = {"total": total, "error": total, "difference": money.signed(difference)}
+        lines.append(tuple(shown.get(column, "") for column in lines[0]))
     while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
     marks = ["> " if name == advised else "  " for name in table.index]
-    names = [shorten(" ".join(str(name).split()), room - 2) for name in table.index]
+    marks += ["~ "] * len(comparison.without_model)
+    rows_of = [*table.index, *comparison.without_model.index]
+    names = [shorten(" ".join(str(name).split()), room - 2) for name in rows_of]
     names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
     return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])
@@ -229,6 +260,12 @@ def _footnotes(
     """What must be said beside the table, and what the columns mean that are shown."""
     remarks = comparison.verdict(reference).remarks
     notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    info = comparison.info
+    units = [f"money in {called}"] if (called := currency(info)) else []
+    units += [f"losses in {unit}"] if (unit := loss_unit(info)) else []
+    notes += [", ".join(units)] if units else []
+    if len(comparison.without_model):
+        notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:
         notes.append("expected: mean over phases and starts of its schedule; the least is advised")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")

@@ -13,6 +13,7 @@ from backtrain.reports.faulty import Fault, faults_of
 from backtrain.reports.numbers import duration, shorten
 from backtrain.reports.periods import Grid, trainings
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note
+from backtrain.reports.units import in_loss
 from backtrain.simulator.record import Run
 
 #: Points a line: more cannot be told apart at the width of a page.
@@ -75,7 +76,7 @@ def _losses(
     axes: Axes, comparison: Comparison, names: list[str], roles: dict[str, str], window: int
 ) -> dict[str, str]:
     grid, titles, ends = comparison.costs.grid, {}, []
-    calm(axes, "", "rolling mean loss")
+    calm(axes, "", in_loss("rolling mean loss", comparison.info))
     axes.spines["bottom"].set_visible(False)
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
     times = days((grid.starts() + grid.length)[keep])

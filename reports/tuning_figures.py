@@ -12,6 +12,7 @@ from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, number, price, significant
 from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
 from backtrain.reports.timeline import calendar, days, instants
+from backtrain.reports.units import in_loss, in_money
 
 
 def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
@@ -19,8 +20,8 @@ def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
     return {
         "tune-intervals": lambda: intervals(tuning),
         "tune-prices": lambda: prices(tuning),
-        "tune-rows": lambda: rows(tuning.sizes),
-        "tune-old-rows": lambda: old_rows(tuning.old),
+        "tune-rows": lambda: rows(tuning),
+        "tune-old-rows": lambda: old_rows(tuning),
         "tune-staleness": lambda: staleness(tuning.ages),
         "tune-oracle": lambda: oracle(tuning),
     }
@@ -28,7 +29,7 @@ def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
 
 def intervals(tuning: Tuning) -> Drawing:
     """Cost of every interval with its phases, and what the oracle costs."""
-    figure, axes = panel(9.2, 4.2, "interval between retrains", "total cost")
+    figure, axes = panel(9.2, 4.2, "interval between retrains", in_money("total cost", tuning.info))
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
     money, positions = Money.fit(mean), np.arange(len(mean))
@@ -60,7 +61,12 @@ def intervals(tuning: Tuning) -> Drawing:
 def prices(tuning: Tuning) -> Drawing:
     """The cheapest interval where the prices of a retrain and of an error are others."""
     grid, labels = tuning.prices, tuning.labels
-    figure, axes = panel(9.2, 4.4, "price of one retrain", "price of one unit of loss")
+    figure, axes = panel(
+        9.2,
+        4.4,
+        in_money("price of one retrain", tuning.info),
+        in_money("price of one unit of loss", tuning.info),
+    )
     axes.grid(visible=False)
     rank = (grid.cheapest + 1) / len(labels)
     for (e, r), cheapest in np.ndenumerate(grid.cheapest):
@@ -86,9 +92,10 @@ def prices(tuning: Tuning) -> Drawing:
     return Drawing("tune-prices", caption, figure)
 
 
-def rows(sizes: Fresh) -> Drawing:
+def rows(tuning: Tuning) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
-    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", "mean loss a row")
+    sizes, loss = tuning.sizes, in_loss("mean loss a row", tuning.info)
+    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", loss)
     titles = _curve(axes, sizes, "newest", "winner")
     if sizes.enough is not None:
         axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
@@ -102,11 +109,10 @@ def rows(sizes: Fresh) -> Drawing:
     return Drawing("tune-rows", caption, figure, titles)
 
 
-def old_rows(old: Fresh) -> Drawing:
+def old_rows(tuning: Tuning) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
-    figure, axes = panel(
-        9.2, 3.6, "length of the window, or half-life of the weights", "mean loss a row"
-    )
+    old, loss = tuning.old, in_loss("mean loss a row", tuning.info)
+    figure, axes = panel(9.2, 3.6, "length of the window, or half-life of the weights", loss)
     titles = _curve(axes, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:

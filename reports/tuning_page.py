@@ -20,6 +20,7 @@ from backtrain.reports.numbers import (
     significant,
 )
 from backtrain.reports.tables import Cell, Column, Row, Sheet
+from backtrain.reports.units import currency, in_money
 
 IN_SAMPLE = (
     "In-sample: interval, rows and window were chosen on the very stretch that they are judged "
@@ -89,7 +90,7 @@ def ranked(tuning: Tuning) -> Sheet:
         )
         rows.append(Row(str(name), _role(tuning, position), cells))
     columns = (
-        Column("mean", title="total cost, its mean over the phases"),
+        Column(in_money("mean", tuning.info), title="total cost, its mean over the phases"),
         Column(f"against {tuning.labels[tuning.judgement.best]}", title="difference of means"),
         Column("95 % interval", title="holds for all intervals at once"),
         Column("phases", title="the cheapest and the dearest"),
@@ -122,6 +123,11 @@ def terminal_table(tuning: Tuning) -> str:
     return "\n".join(tables.aligned(lines))
 
 
+def _money(tuning: Tuning) -> Money:
+    """Amounts as sentences have them."""
+    return Money.fit(tuning.mean, currency(tuning.info))
+
+
 def _role(tuning: Tuning, position: int) -> str:
     judgement = tuning.judgement
     if position == judgement.best:
@@ -133,14 +139,15 @@ def _role(tuning: Tuning, position: int) -> str:
 
 def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the decision."""
-    judgement, money, sizes = tuning.judgement, Money.fit(tuning.mean), tuning.sizes
+    judgement, money, sizes = tuning.judgement, _money(tuning), tuning.sizes
     alike = [tuning.labels[i] for i in judgement.alike]
     reach = f"{alike[0]} to {alike[-1]} cannot be told apart" if len(alike) > 1 else "no rival"
     reach = "not judged" if judgement.block is None else reach
     low, high = tuning.ranges[tuning.cheapest]
     gap = tuning.mean[judgement.best] - tuning.oracle
     enough = MISSING if sizes.enough is None else sizes.labels[sizes.enough]
-    now, between = price(tuning.info["prices"]["retrain"]), f"{price(low)} to {price(high)}"
+    called = currency(tuning.info)
+    now, between = price(tuning.info["prices"]["retrain"]), f"{price(low)} to {price(high, called)}"
     return [
         ("interval", tuning.labels[judgement.best], reach),
         ("rows that are enough", enough, "the newest that are labelled"),
@@ -169,7 +176,7 @@ def _setup(tuning: Tuning) -> list[tuple[str, str]]:
 
 
 def _interval(tuning: Tuning) -> str:
-    judgement, money = tuning.judgement, Money.fit(tuning.mean)
+    judgement, money = tuning.judgement, _money(tuning)
     best, never = judgement.best, len(tuning.labels) - 1
     cost = money(tuning.mean[best]) + ("" if best == never else " on average over its phases")
     what = "never retraining" if best == never else f"every {_name(tuning)}"
@@ -206,7 +213,7 @@ def _sample(tuning: Tuning) -> str:
     judged = np.flatnonzero(tuning.judgement.judged)
     if len(tuning.costs) < 10 or not len(judged):
         return "One history is one sample."
-    money, half = Money.fit(tuning.mean), len(tuning.costs) // 2
+    money, half = _money(tuning), len(tuning.costs) // 2
     first, second = tuning.costs[:half].sum(axis=0), tuning.costs[half:].sum(axis=0)
     chosen = judged[np.argmin(first[judged])]
     best = judged[np.argmin(second[judged])]
@@ -227,20 +234,20 @@ def _prices(tuning: Tuning) -> str:
     """Up to which retrain prices the cheapest interval stays the cheapest."""
     cheapest, ranges, now = tuning.cheapest, tuning.ranges, tuning.info["prices"]
     low, high = ranges[cheapest]
-    ways = []
+    ways, called = [], currency(tuning.info)
     for edge, side, word in ((low, 1, "below"), (high, 0, "above")):
         if 0 < edge < np.inf:
             gaps = np.abs(
                 np.where(np.arange(len(ranges)) == cheapest, np.nan, ranges[:, side]) - edge
             )
-            ways.append(f"{word} {price(edge)} it is {tuning.labels[np.nanargmin(gaps)]}")
+            ways.append(f"{word} {price(edge, called)} it is {tuning.labels[np.nanargmin(gaps)]}")
     name = tuning.labels[cheapest] + ("" if tuning.judgement.judged[cheapest] else " (not judged)")
-    what = f"At {price(now['retrain'])} a retrain the cheapest is {name}"
+    what = f"At {price(now['retrain'], called)} a retrain the cheapest is {name}"
     return f"{what}; {' and '.join(ways) or 'no other price of a retrain changes that'}."
 
 
 def _oracle(tuning: Tuning) -> str:
-    money, best = Money.fit(tuning.mean), tuning.mean[tuning.judgement.best]
+    money, best = _money(tuning), tuning.mean[tuning.judgement.best]
     gap = best - tuning.oracle
     share = f", {number(100 * gap / best, 1)} % of its cost" if best else ""
     what = f"retraining every {_name(tuning)}" if _name(tuning) != "never" else "never retraining"

@@ -20,6 +20,7 @@ class Job:
     kind: Literal["initial", "train"]
     rows: int = 0
     cpu_seconds: float = 0.0
+    goes_on: bool = False  # from the model in force
     begun: bool = True  # false while its window and gate may still refuse it
     labels: tuple[int, int] = (0, 0)  # bought before that: of rows before start, and after
 
@@ -58,7 +59,7 @@ class Accounts:
     def charge_training(self, job: Job, selection: Selection | None) -> None:
         """Charge a training: its fixed price, what was fitted, and the labels of its window."""
         prices = self.prices
-        self.spend(job.kind, job.version, 1, prices.retrain)
+        self.spend(job.kind, job.version, 1, prices.start_of(job.goes_on))
         self.charge_fitting(job.kind, job.version, job.rows, job.cpu_seconds)
         if selection is not None:
             self.buy(selection.rows)

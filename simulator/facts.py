@@ -26,6 +26,8 @@ def facts_of(setup: Setup, strategy: Any, wall_seconds: float) -> dict[str, Any]
         "id": identity(facts),
         "in_sample": until is not None and to_timestamp(until) > setup.start_at,
         **facts,
+        "currency": setup.currency,
+        "unit": setup.unit,
         "wall_seconds": wall_seconds,
     }
 

@@ -1,5 +1,7 @@
 """Money: what is charged, how long things take, and every charge as a row."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -9,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
-from backtrain.simulator.constraints import Amount, FixedOffset, check
+from backtrain.simulator.constraints import Amount, FixedOffset, Number, check
 
 KINDS = ("initial", "train", "label", "check", "deploy", "predict", "error")
 
@@ -43,6 +46,9 @@ class Prices:
         1,000 rows scored; a shadowed row is scored twice.
     error : float
         One unit of loss times weight.
+    update : float, optional
+        Each training that goes on from the model in force (`WarmStart`, `PartialFit`, `Transfer`),
+        in place of `retrain`; by default as much.
     """
 
     retrain: Amount = 1.0
@@ -54,12 +60,65 @@ class Prices:
     release: Amount = 0.0
     per_1k_predictions: Amount = 0.0
     error: Amount = 1.0
+    update: Amount | None = None
 
     def __post_init__(self) -> None:
         check(self, PriceError)
 
+    @classmethod
+    def compute(
+        cls, hour: float, hours: float = 0.0, per_1k_rows: float = 0.0, **others: Any
+    ) -> Prices:
+        """Prices by the time that production trains, whatever this backtest trains in its place.
+
+        Parameters
+        ----------
+        hour : float
+            An hour of all the machines that train.
+        hours : float
+            How many hours a training takes, whatever its rows.
+        per_1k_rows : float
+            How many hours more for every 1,000 rows passed to a fit.
+        others : float
+            Prices by their own names, other than these two; ``retrain`` is added to what the hours
+            cost: a person's time, for instance.
+
+        Examples
+        --------
+        Six hours on eight GPUs at 2.50 an hour:
+
+        >>> Prices.compute(hour=8 * 2.5, hours=6, error=0.02).retrain
+        120.0
+        """
+        for name, value in {"hour": hour, "hours": hours, "per_1k_rows": per_1k_rows}.items():
+            if (problem := Number("a number, not negative", 0).problem(value, cls)) is not None:
+                raise PriceError(f"Prices.compute: {name}={value!r}: {problem}")
+        names = [spec.name for spec in fields(cls)]
+        for name in others:
+            if name not in names or name in ("per_1k_rows", "cpu_hour"):
+                raise PriceError(
+                    f"Prices.compute: {name}={others[name]!r}: "
+                    + (
+                        "these hours are its price already"
+                        if name in names
+                        else f"no such price; did you mean {nearest(name, names)}?"
+                    )
+                )
+        retrain = others.pop("retrain", 0.0)
+        return cls(retrain=hour * hours + retrain, per_1k_rows=hour * per_1k_rows, **others)
+
+    def start_of(self, goes_on: bool) -> float:
+        """Of a training that is started: afresh, or on from the model in force."""
+        return self.update if goes_on and self.update is not None else self.retrain
+
     def training(
-        self, rows: Any, runs: Any = 1, releases: Any = 1, cpu_seconds: Any = 0.0, plus: Any = 0.0
+        self,
+        rows: Any,
+        runs: Any = 1,
+        releases: Any = 1,
+        cpu_seconds: Any = 0.0,
+        plus: Any = 0.0,
+        goes_on: bool = False,
     ) -> Any:
         """Money of trainings and the releases of their models; of each, where arrays are given.
 
@@ -75,13 +134,15 @@ class Prices:
             CPU time of the fits.
         plus : float or ndarray of shape (n,)
             Other money, such as that of errors, with which the sum begins.
+        goes_on : bool
+            Whether trainings go on from the model in force.
 
         >>> Prices(retrain=10, per_1k_rows=0.5, release=2).training(4_000)
         14.0
         """
         return (
             plus
-            + self.retrain * runs
+            + self.start_of(goes_on) * runs
             + self.per_1k_rows * rows / 1000
             + self.cpu_hour * cpu_seconds / 3600
             + self.release * releases
@@ -100,23 +161,31 @@ class Delays:
         Added for every 1,000 rows of all fits of the decision.
     deploy : str
         From the verdict until the model is in force.
+    update : str, optional
+        In place of ``train`` for a training that goes on from the model in force; by default as
+        long.
     """
 
     train: FixedOffset = "0D"
     train_per_1k_rows: FixedOffset = "0D"
     deploy: FixedOffset = "0D"
+    update: FixedOffset | None = None
 
     def __post_init__(self) -> None:
         check(self, PriceError)
 
     @cached_property
     def _nanoseconds(self) -> dict[str, int]:
-        names = (delay.name for delay in fields(self))
-        return {name: nanoseconds(parse_fixed(getattr(self, name))) for name in names}
+        given = {delay.name: getattr(self, delay.name) for delay in fields(self)}
+        given["update"] = given["train"] if self.update is None else self.update
+        return {name: nanoseconds(parse_fixed(delay)) for name, delay in given.items()}
 
-    def training(self, rows: int) -> int:
-        """Nanoseconds from a decision to a ready model, for fits of ``rows`` rows in all."""
-        return self._nanoseconds["train"] + self.more_training(rows)
+    def training(self, rows: int, goes_on: bool = False) -> int:
+        """Nanoseconds from a decision to a ready model, for fits of ``rows`` rows in all.
+
+        ``goes_on`` says that it goes on from the model in force.
+        """
+        return self._nanoseconds["update" if goes_on else "train"] + self.more_training(rows)
 
     def more_training(self, rows: int) -> int:
         """Nanoseconds that further fits of ``rows`` rows add."""

@@ -261,6 +261,7 @@ class Replay:
         selection = None
         try:
             selection, parent = trainer.select()
+            job.goes_on = trainer.needs_parent and parent is not None
             refusal = trial.check(selection, view)
             if refusal is not None:
                 self._log.event(view.at, "refused", None, refusal)
@@ -279,7 +280,7 @@ class Replay:
             return
         finally:
             accounts.job = trainer.state.reason = None
-        ready = entry.ready_at = view.at + self._delays.training(job.rows)
+        ready = entry.ready_at = view.at + self._delays.training(job.rows, job.goes_on)
         self._challenger = Challenger(trainer, self._delays, job, trial, parent, model, ready)
         self._proceed()
 

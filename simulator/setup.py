@@ -57,6 +57,10 @@ class Setup:
         Seed of whatever is random in the models.
     features : {"auto", "array", "frame"}
         What models are given; ``"auto"`` gives arrays unless the model needs column names.
+    currency : str
+        What money is called in texts, axes and tables, such as ``"EUR"``.
+    unit : str
+        What the target is counted in, such as ``"bikes"``: so are absolute losses of a row.
 
     Raises
     ------
@@ -76,6 +80,8 @@ class Setup:
     metrics: Sequence[str] | None = None
     seed: Seed = 0
     features: Literal["auto", "array", "frame"] = "auto"
+    currency: str = ""
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.stream, Stream):
@@ -86,6 +92,11 @@ class Setup:
         for name, kind in (("prices", Prices), ("delays", Delays)):
             object.__setattr__(self, name, _built(name, getattr(self, name), kind))
         check(self, SetupError)
+        for name, example in (("currency", "EUR"), ("unit", "bikes")):
+            if not isinstance(getattr(self, name), str):
+                raise SetupError(
+                    f"{name}={getattr(self, name)!r}: give a text, such as {example!r}"
+                )
         if isinstance(self.model, type) or not hasattr(self.model, "fit"):
             raise SetupError(
                 f"model={self.model!r}: not an estimator; give an object such as Ridge()"

@@ -591,8 +591,10 @@ class SlowReplay:
             failed = "nothing to learn"
         except CannotFitError:
             failed = "failed"
+        goes_on = parent is not None and needs_parent(self.strategy.update)
         if self.passed or not failed:
-            self.charge("train", number, 1, "retrain")
+            own = goes_on and self.prices.update is not None
+            self.charge("train", number, 1, "update" if own else "retrain")
             self.charge("train", number, self.passed / 1000, "per_1k_rows")
             self.buy(rows, number)
         if failed:
@@ -602,7 +604,8 @@ class SlowReplay:
         challenger = SlowVersion(self, number, model, train, self.now, parent)
         self.note_nothing_learnt(challenger)
         self.training = Training(challenger, trial, None, len(train))
-        self.ready_in("train", self.passed)
+        own = goes_on and self.delays.update is not None
+        self.ready_in("update" if own else "train", self.passed)
 
     def note_nothing_learnt(self, child: SlowVersion) -> None:
         """A model that goes on from its parent and says the same of the newest hundred rows."""
@@ -617,7 +620,7 @@ class SlowReplay:
         delays = self.delays
         took = round(pd.Timedelta(delays.train_per_1k_rows).value * rows / 1000)
         if fixed is not None:
-            took += pd.Timedelta(delays.train).value
+            took += pd.Timedelta(getattr(delays, fixed)).value
         self.training.due = self.now + took
         self.truth.versions[self.training.challenger.version]["ready_at"] = self.training.due
         self.remember(self.training.due)
@@ -1087,7 +1090,8 @@ class _BudgetTwin:
         reason, spec = self._inner.fires(view), self._spec
         spent = spec.retrains is not None and len(view.trainings) >= spec.retrains
         prices = view.prices
-        fixed = prices.retrain + prices.review + prices.release
+        goes_on = needs_parent(view.update) and prices.update is not None
+        fixed = (prices.update if goes_on else prices.retrain) + prices.review + prices.release
         dear = spec.money is not None and view.spent + fixed > spec.money
         return None if spent or dear else reason
 

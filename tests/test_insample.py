@@ -69,7 +69,7 @@ def test_it_cannot_win_and_every_place_says_so(tmp_path: Path) -> None:
         "In-sample, chosen on the span that it is judged on, so it cannot win: often. Judge it on "
         "start=2024-01-01T09:00:00 or later."
     )
-    assert verdict.remarks == (said,)
+    assert verdict.remarks[0] == said
     assert f"! {said}" in terminal_table(comparison)
     assert role_names(comparison, "static")["often"] == "in-sample"
     assert said in comparison.to_html(tmp_path / "r.html").read_text(encoding="utf-8")

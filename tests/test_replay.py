@@ -37,6 +37,7 @@ PRICES = Prices(
     release=3,
     per_1k_predictions=10,
     error=1.5,
+    update=4,
 )
 
 # --- histories ----------------------------------------------------------------------------------
@@ -46,6 +47,7 @@ DELAYS = (
     Delays(train="2h30min"),
     Delays(deploy="5h"),
     Delays(train="90min", deploy="1h"),
+    Delays(train="2h30min", deploy="1h", update="45min"),
     Delays(train_per_1k_rows="100h"),
     Delays(train="3h", train_per_1k_rows="33h20min", deploy="6h"),
 )

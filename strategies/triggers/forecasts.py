@@ -23,7 +23,7 @@ from backtrain.simulator.constraints import (
 from backtrain.simulator.parts import Monitor
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.staleness import Account, Tuned
-from backtrain.strategies.triggers.tuning_history import DAY, Rehearsal
+from backtrain.strategies.triggers.tuning_history import DAY, Rehearsal, price_of_training
 from backtrain.strategies.weighted import Floats
 
 __all__ = ["Forecast", "Learned"]
@@ -90,7 +90,7 @@ class Forecast(Tuned):
         lost = account.level(self.min_labels)
         if np.isnan(lost):
             return None
-        rows, price = traffic(view), view.prices.training(len(view.model.selection))
+        rows, price = traffic(view), price_of_training(view, len(view.model.selection))
         kept = rows * (fresh + by_level * lost + by_day * age_of(view))
         renewed = price + rows * fresh
         view.reading(kept, renewed)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from backtrain.datasets.offsets import due_at, parse_offset
 from backtrain.simulator.answers import PartError, Reason, Selection
-from backtrain.simulator.asking import monitor_of
+from backtrain.simulator.asking import monitor_of, needs_parent
 from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
 from backtrain.simulator.parts import AnyTrigger, Monitor
 from backtrain.simulator.view import View
@@ -156,7 +156,7 @@ class Budget(Wrapped):
     def _is_spent(self, view: View) -> bool:
         if is_used_up(view, self.retrains):
             return True
-        fixed = view.prices.training(0, plus=view.prices.review)
+        fixed = view.prices.training(0, plus=view.prices.review, goes_on=needs_parent(view.update))
         return self.money is not None and view.spent + fixed > self.money
 
 

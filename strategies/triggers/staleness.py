@@ -13,7 +13,13 @@ from backtrain.simulator.constraints import Amount, Count, LabelsWindow, Positiv
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.view import View
 from backtrain.strategies.triggers.performance import Detector
-from backtrain.strategies.triggers.tuning_history import Rehearsal, level, rehearse, usual_loss
+from backtrain.strategies.triggers.tuning_history import (
+    Rehearsal,
+    level,
+    price_of_training,
+    rehearse,
+    usual_loss,
+)
 from backtrain.strategies.weighted import weighing
 
 __all__ = ["BreakEven", "CumulativeStaleness", "StalenessCost"]
@@ -212,7 +218,7 @@ class BreakEven(Part):
         return Account(self._judge)
 
     def _judge(self, account: Account, view: View) -> Reason | None:
-        price = self.factor * view.prices.training(len(view.model.selection))
+        price = self.factor * price_of_training(view, len(view.model.selection))
         view.reading(account.total, price)
         if not account.total >= price:
             return None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import parse_offset, shift
 from backtrain.simulator.answers import PartError
+from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.parts import AnyTrigger
 from backtrain.simulator.view import Model, View
 from backtrain.strategies.weighted import Floats, weighing
@@ -186,8 +187,13 @@ def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
     answered = [_answers(view, model, rows[event >= when]) for when, model in made]
     stretches = list(pairwise(at.tolist()))
     loss = [[rows.between(*stretch).loss.sum() for stretch in stretches] for rows in answered]
-    price = [view.prices.training(len(model.selection)) for _, model in made]
+    price = [price_of_training(view, len(model.selection)) for _, model in made]
     return Rehearsal(at, answered, np.array(loss), np.array(price))
+
+
+def price_of_training(view: View, rows: int) -> float:
+    """Money of a training on so many rows, by the strategy's own update."""
+    return float(view.prices.training(rows, goes_on=needs_parent(view.update)))
 
 
 def _answers(view: View, model: Model, rows: Integers) -> Answered:

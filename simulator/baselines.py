@@ -1,0 +1,243 @@
+"""What answers without a model would cost: the last label, the season before, mean or majority.
+
+They know what a strategy knows at the same instant: of rows with an earlier event time, the labels
+that have arrived. Where the stream has groups, each group has answers of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backtrain.datasets.offsets import nanoseconds, parse_fixed, usual_season
+from backtrain.simulator.setup import Setup, outcomes_of, pick
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Baseline(NamedTuple):
+    """What one of them costs on the served rows.
+
+    Attributes
+    ----------
+    name : str
+        ``"last known label"``, ``"label 7D before"``, and ``"running mean"`` or
+        ``"majority class"``.
+    error : float
+        Money: loss times weight, at the price of an error.
+    loss, weight : float
+        Loss times weight of the scored rows, and their weight.
+    fallback : int
+        Rows for which no such label was known: they get the running mean or the shares of the
+        classes over all groups, and 0 or the first class before any label is known.
+    metrics : dict of str to float
+        Those of the setup, over the scored rows.
+    """
+
+    name: str
+    error: float
+    loss: float
+    weight: float
+    fallback: int
+    metrics: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Loss a row; NaN where none was scored."""
+        return self.loss / self.weight if self.weight else float("nan")
+
+
+class _Answers(NamedTuple):
+    """Of r rows: predictions (r,), the probability of each class (r, k) where it is wanted."""
+
+    prediction: NDArray[Any]
+    probability: Floats | None
+    fallback: NDArray[np.bool_]
+
+
+def baselines(setup: Setup, season: str | pd.Timedelta | None = None) -> list[Baseline]:
+    """All of them, by the loss, weights, metrics and label times of a setup.
+
+    Parameters
+    ----------
+    setup : Setup
+        The question that strategies are asked.
+    season : str or Timedelta, optional
+        How long a season is, such as ``"1D"``; by default a week where twenty of them are served,
+        else a day where twenty are, else there is none.
+
+    Returns
+    -------
+    list of Baseline
+        The least loss first; empty where no label ever counts.
+    """
+    length = usual_season(setup.end_at - setup.start_at) if season is None else parse_fixed(season)
+    labels = _Labels(setup)
+    if not len(labels.rows):
+        return []
+    usual = "majority class" if setup.classes is not None else "running mean"
+    made = {"last known label": labels.last(), usual: labels.usual()}
+    if nanoseconds(length):
+        made[f"label {_short(length)} before"] = labels.before(nanoseconds(length))
+    return sorted((_judged(setup, name, made[name]) for name in made), key=lambda b: b.loss)
+
+
+class _Labels:
+    """The labels that count, in the order in which they become known, for the served rows.
+
+    Ties are in event order. Rows of weight 0 do not count. ``since`` is the first nanosecond at
+    which a label is known of a row that is past: one that is known at once comes after its row.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        stream, event, label = setup.stream, setup.event_at, setup.label_at
+        self.setup = setup
+        self.weight = np.ones(len(stream)) if stream.weight is None else stream.weight
+        counts = (label < np.iinfo(np.int64).max) & (self.weight > 0)
+        self.counting = np.flatnonzero(counts)
+        self.rows = self.counting[np.argsort(label[self.counting], kind="stable")]
+        self.since = np.where(counts, label + ((event == label) & counts), label)
+        self.at = event[setup.served]
+        self.alone = np.zeros(len(stream), dtype=np.int64)
+        self.group = self.alone if stream.group is None else pd.factorize(stream.group)[0]
+        self._known = self._newest_known(self.group)
+
+    def last(self) -> _Answers:
+        """The label that arrived last."""
+        return self._of_rows(np.where(self._known < 0, -1, self.rows[self._known]))
+
+    def before(self, season: int) -> _Answers:
+        """The label of the newest row that is n seasons old at least, for the fewest n that do.
+
+        A number of seasons does where the label of that row is known.
+        """
+        event, group, counting = self.setup.event_at, self.group, self.counting
+        known = np.flatnonzero(self._known >= 0)
+        newest = pd.Series(self.rows).groupby(group[self.rows]).cummax().to_numpy()
+        by_group = pd.Series(event[counting]).groupby(group[counting])
+        after = np.zeros(len(event), dtype=np.int64)
+        after[counting] = by_group.shift(-1, fill_value=event[-1] + 1).to_numpy()
+        # The row after the newest one that is known must be too young: later ones are not known.
+        too_young = self.at[known] - after[newest[self._known[known]]]
+        seasons = np.maximum(1, too_young // season + 1)
+        found = np.full(len(self.at), -1)
+        while len(known):
+            at = self.at[known] - seasons * season
+            wanted = group[self.setup.served][known]
+            place = _newest(event[counting], group[counting], at, wanted)
+            row = counting[place]
+            there = (place >= 0) & (self.since[row] <= self.at[known])
+            found[known[there]] = row[there]
+            later = (place >= 0) & ~there
+            age = self.at[known[later]] - event[row[later]]
+            known, seasons = known[later], age // season + 1
+        return self._of_rows(found)
+
+    def usual(self) -> _Answers:
+        """The mean of all labels known, by weight; for classes the most frequent one."""
+        found = self._averages(self.group, self._known)
+        if self.group is self.alone:
+            return found
+        return self._where_none(found.prediction, found.probability, self._known < 0)
+
+    def _averages(self, group: Integers, known: Integers) -> _Answers:
+        """Running means or shares by group; ``known`` is the place of the last label, or -1."""
+        setup, none, rows = self.setup, known < 0, self.rows
+        by, weight = group[rows], self.weight[rows]
+
+        def sums(values: NDArray[Any]) -> Floats:
+            running = pd.Series(values).groupby(by).cumsum().to_numpy(np.float64)
+            return np.where(none, 0.0, running[known])
+
+        total = np.where(none, 1.0, sums(weight))
+        truth = setup.truth[rows]
+        if setup.classes is None:
+            return _Answers(sums(truth * weight) / total, None, none)
+        wanted = setup.gives_probabilities
+        shares = np.zeros((len(known), len(setup.classes))) if wanted else None
+        most, prediction = np.zeros(len(known)), np.zeros(len(known), dtype=np.int64)
+        for code in range(len(setup.classes)):
+            share = sums(weight * (truth == code)) / total
+            prediction = np.where(share > most, code, prediction)
+            most = np.maximum(share, most)
+            if shares is not None:
+                shares[:, code] = share
+        if shares is not None:
+            shares[none] = 1 / shares.shape[1]
+        return _Answers(prediction, shares, none)
+
+    def _of_rows(self, rows: Integers) -> _Answers:
+        """The labels of rows, as certain as can be; -1 is none."""
+        setup, none = self.setup, rows < 0
+        prediction = setup.truth[rows]
+        probability = None
+        if setup.classes is not None and setup.gives_probabilities:
+            probability = (prediction[:, None] == np.arange(len(setup.classes))).astype(np.float64)
+        return self._where_none(prediction, probability, none)
+
+    def _where_none(
+        self, prediction: NDArray[Any], probability: Floats | None, none: NDArray[np.bool_]
+    ) -> _Answers:
+        """The same, with the mean or shares of all groups where there is no answer."""
+        if not none.any():
+            return _Answers(prediction, probability, none)
+        rest = self._averages(self.alone, self._newest_known(self.alone))
+        if probability is not None and rest.probability is not None:
+            probability = np.where(none[:, None], rest.probability, probability)
+        return _Answers(np.where(none, rest.prediction, prediction), probability, none)
+
+    def _newest_known(self, group: Integers) -> Integers:
+        """Place in ``rows`` of the label that arrived last in each served row's group, or -1."""
+        rows = self.rows
+        return _newest(self.since[rows], group[rows], self.at, group[self.setup.served])
+
+
+def _newest(at: Integers, group: Integers, when: Integers, wanted: Integers) -> Integers:
+    """Place of the last of ``at`` (m,), ascending, that is not after ``when`` (r,); -1 for none.
+
+    Only those of the same group count: ``group`` (m,), ``wanted`` (r,).
+    """
+    order = np.argsort(when, kind="stable")
+    asked = pd.DataFrame({"at": when[order], "group": wanted[order]})
+    there = pd.DataFrame({"at": at, "group": group, "place": np.arange(len(at))})
+    found = np.empty(len(when), dtype=np.int64)
+    place = pd.merge_asof(asked, there, on="at", by="group")["place"]
+    found[order] = place.fillna(-1).to_numpy(np.int64)
+    return found
+
+
+def _judged(setup: Setup, name: str, answers: _Answers) -> Baseline:
+    """Score answers to the served rows against what really came out."""
+    rows, classes, full = setup.served, setup.classes, answers.probability
+    score = None
+    if full is not None and classes is not None:
+        positive = setup.positive
+        code = answers.prediction if positive is None else np.full(len(full), positive)
+        score = full[np.arange(len(full)), code]
+        full = full if len(classes) > 2 or positive is None else None
+    outcomes = outcomes_of(setup, rows, setup.outcome, answers.prediction, score, full)
+    loss = setup.losses(outcomes)
+    scored = ~np.isnan(loss)
+    weight = np.ones(len(loss)) if outcomes.weight is None else outcomes.weight
+    lost = float((loss[scored] * weight[scored]).sum())
+    judged = pick(outcomes, scored)
+    return Baseline(
+        name,
+        error=setup.prices.error * lost,
+        loss=lost,
+        weight=float(weight[scored].sum()),
+        fallback=int(answers.fallback.sum()),
+        metrics={metric.name: metric(judged) for metric in setup.row_metrics},
+    )
+
+
+def _short(length: pd.Timedelta) -> str:
+    """A length as an offset: "7D", "36h"."""
+    day, hour = pd.Timedelta("1D"), pd.Timedelta("1h")
+    if length % day == pd.Timedelta(0):
+        return f"{length // day}D"
+    return f"{length // hour}h" if length % hour == pd.Timedelta(0) else str(length)
