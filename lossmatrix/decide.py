@@ -170,7 +170,8 @@ def _factors(dearer: np.ndarray, steeper: np.ndarray) -> tuple[float, float]:
     much more they rise when the price doubles.
     """
     crosses = steeper != 0
-    at = 1 - dearer[crosses] / steeper[crosses]
+    with np.errstate(over="ignore"):  # lines that are all but parallel cross at infinity
+        at = 1 - dearer[crosses] / steeper[crosses]
     below, above = at[steeper[crosses] > 0], at[steeper[crosses] < 0]
     return max(0.0, float(below.max(initial=0.0))), float(above.min(initial=math.inf))
 

@@ -85,12 +85,20 @@ def expected(
         In periods, ascending. Never training is added.
     prices : Prices
         What is charged.
+
+    Raises
+    ------
+    ValueError
+        Where nothing can be expected: no trial model of every window serves rows that were scored.
     """
     tried = np.append(np.asarray(intervals, dtype=np.int64), len(matrices[0]))
     begin = np.unique(np.linspace(0, _LATEST * (len(matrices[0]) - 1), _STARTS).astype(np.int64))
-    usable = begin[~np.any([matrix.failed[begin] for matrix in matrices], axis=0)]
+    usable = begin[np.all([matrix.serves[begin] for matrix in matrices], axis=0)]
     starts = np.stack([_by_start(matrix, usable, tried) for matrix in matrices])
     training = np.stack([_training(matrix, tried, prices) for matrix in matrices])
+    starts = starts[:, np.isfinite(starts).all(axis=(0, 2))]  # where all windows were scored
+    if not starts.shape[1]:
+        raise ValueError("no trial model of every window serves rows whose labels are known")
     return Expected(tried, _not_falling(_pooled(starts.mean(axis=1))), training, starts)
 
 
@@ -100,9 +108,9 @@ def _by_start(matrix: LossMatrix, begin: Integers, intervals: Integers) -> Float
     for first in begin.tolist():
         later = matrix.between(first)
         curve = later.interval_curve(np.minimum(intervals, len(later)))
-        scored = later.segment_rows.sum()
-        rows.append(curve.mean(curve.schedules.loss) / scored if scored else curve.intervals * 0.0)
-    return np.array(rows)
+        with np.errstate(invalid="ignore"):
+            rows.append(curve.mean(curve.schedules.loss) / later.segment_rows.sum())
+    return np.array(rows).reshape(len(rows), len(intervals))
 
 
 def _training(matrix: LossMatrix, intervals: Integers, prices: Prices) -> Floats:
@@ -122,4 +130,4 @@ def _not_falling(loss: Floats) -> Floats:
     """Isotonic regression along the intervals, row by row."""
     from sklearn.isotonic import isotonic_regression
 
-    return np.array([isotonic_regression(row) if np.isfinite(row).all() else row for row in loss])
+    return np.array([isotonic_regression(row) for row in loss])

@@ -102,7 +102,8 @@ class LossMatrix:
         return np.searchsorted(self.borders[:-1], self.in_force_at)
 
     @cached_property
-    def _serves(self) -> NDArray[np.bool_]:
+    def serves(self) -> NDArray[np.bool_]:
+        """Which trial models come into force before the end, shape (K,)."""
         return np.asarray((self.in_force_at < self.borders[-1]) & ~self.failed)
 
     @cached_property
@@ -115,7 +116,7 @@ class LossMatrix:
         """The first tick at which the slot is free again, shape (K,); beyond the last: never."""
         at_once = np.arange(len(self)) + 1
         ready = np.maximum(np.searchsorted(self.decided_at, self.in_force_at), at_once)
-        return np.where(self.failed, at_once, np.where(self._serves, ready, len(self)))
+        return np.where(self.failed, at_once, np.where(self.serves, ready, len(self)))
 
     @cached_property
     def _busy(self) -> Integers:
@@ -141,7 +142,7 @@ class LossMatrix:
             free[fires] -= self._busy[k]
             rows[fires] += self.rows[k]
             cpu[fires] += self.cpu_seconds[k]
-            if self._serves[k]:
+            if self.serves[k]:
                 old, start, stop = serving[fires], since[fires], self._first_segment[k]
                 loss[fires] += before[old, stop] - before[old, start]
                 serving[fires], since[fires] = k, stop
@@ -173,7 +174,7 @@ class LossMatrix:
         decided = np.searchsorted(self.borders[:-1], self.decided_at)
         for k, fires in self._trainings(wanted):
             spent[fires, decided[k]] += training[k]
-            if self._serves[k]:
+            if self.serves[k]:
                 spent[fires, self._first_segment[k]] += prices.release
                 serving[fires, self._first_segment[k]] = k
         serving = np.maximum.accumulate(serving, axis=1)
@@ -207,10 +208,12 @@ class LossMatrix:
     def between(self, first: int, stop: int | None = None) -> LossMatrix:
         """The same on a part of the history: from when one trial model serves to another's tick.
 
+        Ticks at which that model was still on its way are left out: its slot was not free.
+
         Parameters
         ----------
         first : int
-            The trial model that a schedule begins with.
+            The trial model that a schedule begins with; one that serves.
         stop : int, optional
             The tick before which the part ends; by default the end of the history.
         """
@@ -218,20 +221,19 @@ class LossMatrix:
         begin = 0 if first == 0 else int(self._first_segment[first])
         end = len(self.borders) - 1
         if stop < len(self):
-            end = int(np.searchsorted(self.borders, self.decided_at[stop]))
-        kept, segments = slice(first, stop), slice(begin, max(begin, end))
-        in_force = self.in_force_at[kept].copy()
-        in_force[0] = self.borders[begin]
-        parts = {
-            name: getattr(self, name)[kept]
-            for name in ("decided_at", "rows", "cpu_seconds", "failed")
-        }
+            end = max(begin, int(np.searchsorted(self.borders, self.decided_at[stop])))
+        free = first + 1 if first == 0 else int(self._next_decision[first])
+        kept = np.append(first, np.arange(free, stop))
+        parts = {name: getattr(self, name)[kept] for name in ("rows", "cpu_seconds", "failed")}
+        decided_at, in_force_at = self.decided_at[kept], self.in_force_at[kept]
+        decided_at[0] = in_force_at[0] = self.borders[begin]
         return replace(
             self,
-            in_force_at=in_force,
-            borders=self.borders[begin : segments.stop + 1],
-            loss=self.loss[kept, segments],
-            segment_rows=self.segment_rows[segments],
+            decided_at=decided_at,
+            in_force_at=in_force_at,
+            borders=self.borders[begin : end + 1],
+            loss=self.loss[kept, begin:end],
+            segment_rows=self.segment_rows[begin:end],
             **parts,
         )
 
@@ -250,11 +252,11 @@ class LossMatrix:
         choice = np.zeros(n, dtype=np.int64)
         for k in range(n - 1, -1, -1):
             start = 0 if k == 0 else int(self._first_segment[k])
-            if k and not self._serves[k]:
+            if k and not self.serves[k]:
                 continue
             value[k] = prices.error * (before[k, -1] - before[k, start])
             later = np.arange(1 if k == 0 else self._next_decision[k], n)
-            later = later[self._serves[later]]
+            later = later[self.serves[later]]
             if len(later) == 0:
                 continue
             kept = prices.error * (before[k, self._first_segment[later]] - before[k, start])
@@ -334,7 +336,7 @@ class LossMatrix:
         """
         starts = self.borders[:-1]
         order = np.arange(len(self))
-        alive = self._serves[:, None] & (self._first_segment[:, None] <= np.arange(len(starts)))
+        alive = self.serves[:, None] & (self._first_segment[:, None] <= np.arange(len(starts)))
         freshest = np.where(alive, order[:, None], -1).max(axis=0)
         alive &= (freshest >= 0) & (self.segment_rows > 0)
         excess = self.loss - self.loss[np.maximum(freshest, 0), np.arange(len(starts))]

@@ -38,14 +38,18 @@ class Outlook:
 
     @classmethod
     def of(cls, setup: Setup, matrices: Mapping[Key, LossMatrix], every: int) -> Outlook:
-        """Look the usual intervals up in all matrices."""
+        """Look the usual intervals up in all matrices; without costs where that gives nothing."""
         if not matrices:
             return cls(setup, matrices, None)
         periods = len(next(iter(matrices.values())))
         tried = ladder(setup.tick, every, max(1, periods // 2))
-        return cls(setup, matrices, expected(list(matrices.values()), tried, setup.prices))
+        try:
+            costs = expected(list(matrices.values()), tried, setup.prices)
+        except ValueError:  # no later start is scored: the decision rests on paths
+            costs = None
+        return cls(setup, matrices, costs)
 
-    def of_run(self, key: Key, strategy: Strategy, run: Run, saved: float) -> dict[str, Any]:
+    def of_run(self, key: Key, strategy: Strategy, run: Run, saved: float) -> dict[str, Any] | None:
         """Expected money of one strategy over the replayed span, without checks and labels.
 
         Parameters
@@ -60,9 +64,10 @@ class Outlook:
         -------
         dict
             ``cost``; ``eras``, by stretch of equal length; ``starts``, a period, in histories that
-            begin later; ``interval``, in periods, None where it never trains.
+            begin later; ``interval``, in periods, None where it never trains. None without costs.
         """
-        assert self.costs is not None
+        if self.costs is None:
+            return None
         matrix, window = self.matrices[key], list(self.matrices).index(key)
         interval = _interval(matrix, run)
         option = schedule(run.name, self.costs, window, matrix, interval, self.setup.prices)

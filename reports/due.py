@@ -50,7 +50,10 @@ def next_due(run: Run) -> Due:
 def _of_trigger(run: Run, trigger: Any) -> Due:
     kind = trigger.get("type") if isinstance(trigger, Mapping) and "from" not in trigger else None
     known = _KINDS.get(str(kind))
-    return known(run, trigger) if known else _alarm(run)
+    try:
+        return known(run, trigger) if known else _alarm(run)
+    except ValueError:  # a pandas object has no text that it can be read from
+        return Due(why=f"its schedule cannot be read from a record: {trigger}")
 
 
 # --- by the clock ---------------------------------------------------------------------------------

@@ -170,11 +170,12 @@ def test_an_interval_that_is_cheapest_stays_so_in_the_price_map() -> None:
 @given(matrices(), st.data())
 def test_a_part_of_a_matrix_is_the_rest_of_a_schedule(matrix: LossMatrix, data: st.DataObject):
     """From when a trial model serves, all goes on as if it had been the first one."""
-    serving = np.flatnonzero(matrix._serves)
-    first = int(data.draw(st.sampled_from(serving.tolist())))
-    later = [k for k in range(first + 1, len(matrix)) if data.draw(st.booleans())]
-    part = matrix.between(first).schedule([k - first for k in later])
-    whole = matrix.schedule([*([first] if first else []), *later])
+    first = int(data.draw(st.sampled_from(np.flatnonzero(matrix.serves).tolist())))
+    part = matrix.between(first)
+    later = [k for k in range(1, len(part)) if data.draw(st.booleans())]
+    same = np.searchsorted(matrix.decided_at, part.decided_at[later])
+    whole = matrix.schedule([*([first] if first else []), *same])
     before = matrix.loss[0, : matrix._first_segment[first]].sum() if first else 0.0
-    assert part.loss[0] == pytest.approx(whole.loss[0] - before)
-    assert part.retrains[0] == whole.retrains[0] - bool(first)
+    rest = part.schedule(later)
+    assert rest.loss[0] == pytest.approx(whole.loss[0] - before)
+    assert rest.retrains[0] == whole.retrains[0] - bool(first)
