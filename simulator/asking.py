@@ -217,6 +217,11 @@ class Judge:
 
     def __init__(self, gate: object) -> None:
         trial = method(Gate, "open", gate)()
+        if trial is gate and not _has(trial, "review"):
+            raise PartError(
+                f"{_shown(gate)}: a gate has no method 'review'; write review(self, view), which "
+                "returns a Verdict, or True to deploy and False to reject"
+            )
         if not _has(trial, "review"):
             raise PartError(
                 f"{_shown(gate)}: open() gave {_shown(trial)}, which has no method 'review'; "

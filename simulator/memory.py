@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
+import pandas as pd
 
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.asking import is_function
@@ -195,6 +196,12 @@ class _Pickler(pickle.Pickler):
             return f"{id(value.__code__)}"
         if isinstance(value, BuiltinFunctionType):
             return value.__qualname__
+        if isinstance(value, (pd.Series, pd.DataFrame)):  # to look into one may change its bytes
+            labels = [*value.index.names, getattr(value, "name", None)]
+            types = value.dtypes.to_dict() if isinstance(value, pd.DataFrame) else value.dtype
+            with suppress(TypeError):  # a cell that has no hash
+                hashed = pd.util.hash_pandas_object(value).to_numpy().tobytes().hex()
+                return f"{type(value).__name__} {labels} {types} {hashed}"
         return f"{id(value)}" if isinstance(value, (type, ModuleType, View, Model)) else None
 
 

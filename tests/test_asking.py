@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 
 from backtrain import (
     FutureLeak,
+    Gate,
     PartError,
     Prices,
     Reason,
@@ -392,3 +393,13 @@ def test_times_out_of_range_are_said_also_below_several_levels(year: int) -> Non
 def test_a_column_is_named(name: Any) -> None:
     with pytest.raises(ValueError, match="give the name of one column"):
         Stream.from_frame(TABLE, target="y", time=name)
+
+
+def test_a_gate_that_inherits_and_forgets_its_review_is_told_to_write_one() -> None:
+    class Forgets(Gate):
+        pass
+
+    with pytest.raises(
+        PartError, match=r"a gate has no method 'review'; write review\(self, view\)"
+    ):
+        replayed(gate=Forgets())

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
@@ -253,3 +254,19 @@ class DrawsInFit(DummyRegressor):
 def test_a_model_may_draw_from_global_generators() -> None:
     backtest = Backtest(abrupt(n=400, task="regression"), DrawsInFit(), tick="12h")
     assert backtest.replay(Strategy(DAILY, Expanding())).totals["retrains"] > 3
+
+
+def test_to_look_into_a_table_of_ones_own_is_no_memory() -> None:
+    """pandas fills caches when it is asked, and then pickles to other bytes."""
+    holidays = pd.Series(pd.to_datetime(["2024-01-03", "2024-01-09"]))
+    backtest = setting()
+    backtest.replay(Strategy(lambda view: bool((holidays == view.now).any()), Sliding(9)))
+    table = pd.DataFrame({"day": holidays, "seen": [0, 0]})
+    backtest.replay(Strategy(lambda view: bool(table.day.eq(view.now).any()), Sliding(9)))
+
+    def remembers(view: Any) -> bool:
+        table.loc[0, "seen"] += 1
+        return False
+
+    with pytest.raises(PartError, match="table changed during the replay"):
+        backtest.replay(Strategy(remembers, Sliding(9)))
