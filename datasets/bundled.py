@@ -77,23 +77,22 @@ def prepare_flights(
     )
     minutes = flights["arr_delay"] + _scheduled_minutes(flights, departure, airports)
     arrived = departure + pd.to_timedelta(minutes, unit="min")  # NaT where cancelled or diverted
-    table = pd.DataFrame(
-        {
-            "time": departure.dt.tz_convert(None),
-            "carrier": flights["carrier"],
-            "origin": flights["origin"],
-            "dest": flights["dest"],
-            "month": flights["month"],
-            "weekday": departure.dt.tz_convert("America/New_York").dt.day_of_week,
-            "hour": flights["hour"],
-            "minute": flights["minute"],
-            "scheduled_arrival": _minute_of_day(flights["sched_arr_time"]),
-            "distance": flights["distance"],
-            "late": (flights["arr_delay"] > 15).where(flights["arr_delay"].notna()).astype("Int8"),
-            "arrived_at": arrived.dt.tz_convert(None),
-            "time_hour": flights["time_hour"],
-        }
-    )
+    columns = {
+        "time": departure.dt.tz_convert(None),
+        "carrier": flights["carrier"],
+        "origin": flights["origin"],
+        "dest": flights["dest"],
+        "month": flights["month"],
+        "weekday": departure.dt.tz_convert("America/New_York").dt.day_of_week,
+        "hour": flights["hour"],
+        "minute": flights["minute"],
+        "scheduled_arrival": _minute_of_day(flights["sched_arr_time"]),
+        "distance": flights["distance"],
+        "late": (flights["arr_delay"] > 15).where(flights["arr_delay"].notna()).astype("Int8"),
+        "arrived_at": arrived.dt.tz_convert(None),
+        "time_hour": flights["time_hour"],
+    }
+    table = pd.DataFrame(columns)
     keys = ["origin", "time_hour"]
     table = table.merge(weather[[*keys, *_WEATHER, "visib"]], on=keys, how="left")
     return table.drop(columns="time_hour").sort_values("time", kind="stable", ignore_index=True)

@@ -223,10 +223,10 @@ class Judge:
                 "returns a Verdict, or True to deploy and False to reject"
             )
         if not _has(trial, "review"):
-            raise PartError(
-                f"{_shown(gate)}: open() gave {_shown(trial)}, which has no method 'review'; "
-                "return self, or an object with review(view)"
-            )
+            says = f"open() gave {_shown(trial)}, which has no method 'review'; return self, or an"
+            if trial is gate:
+                says = "a gate has no method 'review'; write review(self, view), or open() for an"
+            raise PartError(f"{_shown(gate)}: {says} object with review(view)")
         self._gate, self._trial = gate, trial
 
     def check(self, selection: Selection, view: View) -> Reason | None:

@@ -342,16 +342,15 @@ def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[d
     table = []
     for place in np.argsort(-counts, kind="stable")[:_MOST_GROUPS].tolist():
         scored = places[place][~np.isnan(loss[places[place]])]
-        table.append(
-            {
-                "group": str(names[place]),
-                "rows": int(counts[place]),
-                "scored": len(scored),
-                "weight": float(weight[scored].sum()),
-                "loss": float((loss[scored] * weight[scored]).sum()),
-                "metrics": _metrics(setup, pick(served, scored)),
-            }
-        )
+        row = {
+            "group": str(names[place]),
+            "rows": int(counts[place]),
+            "scored": len(scored),
+            "weight": float(weight[scored].sum()),
+            "loss": float((loss[scored] * weight[scored]).sum()),
+            "metrics": _metrics(setup, pick(served, scored)),
+        }
+        table.append(row)
     return table
 
 

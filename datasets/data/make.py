@@ -66,23 +66,22 @@ def prepare_bike() -> pd.DataFrame:
     raw = pd.read_csv(io.BytesIO(member("bike", "bike-rental-dataset.csv")))
     hour = pd.to_datetime(raw["hr"], format="%I%p").dt.hour  # "6am"
     day = pd.to_datetime(raw["dteday"], format="%Y-%m-%d")
-    table = pd.DataFrame(
-        {
-            "time": (day + pd.to_timedelta(hour, unit="h")).astype("datetime64[ms]"),
-            "season": raw["season"].map(SEASONS),
-            "month": day.dt.month,
-            "hour": hour,
-            "weekday": day.dt.day_of_week,
-            "holiday": raw["holiday"].map(YES),
-            "workingday": raw["workingday"].map(YES),
-            "weathersit": raw["weathersit"].map(WEATHER),
-            "temp": raw["temp"].round(4),
-            "atemp": raw["atemp"].round(4),
-            "hum": raw["hum"].round(4),
-            "windspeed": raw["windspeed"].round(4),
-            "count": raw["cnt"],
-        }
-    )
+    columns = {
+        "time": (day + pd.to_timedelta(hour, unit="h")).astype("datetime64[ms]"),
+        "season": raw["season"].map(SEASONS),
+        "month": day.dt.month,
+        "hour": hour,
+        "weekday": day.dt.day_of_week,
+        "holiday": raw["holiday"].map(YES),
+        "workingday": raw["workingday"].map(YES),
+        "weathersit": raw["weathersit"].map(WEATHER),
+        "temp": raw["temp"].round(4),
+        "atemp": raw["atemp"].round(4),
+        "hum": raw["hum"].round(4),
+        "windspeed": raw["windspeed"].round(4),
+        "count": raw["cnt"],
+    }
+    table = pd.DataFrame(columns)
     table = table.astype(dict.fromkeys(table.columns[1:8], "Int8") | {"count": "int16"})
     return table.sort_values("time", ignore_index=True)
 
