@@ -11,7 +11,6 @@ from backtrain.cli.run import show
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.study import explained
-from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import answer, archive
 from backtrain.reports.comparison import Comparison
 
@@ -23,7 +22,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
     parser.add_argument("--baseline", help="the strategy that the others are held against")
     parser.add_argument(
-        "--careful", type=float, default=FLOOR, help="the least share of its cost to give it up for"
+        "--careful",
+        type=float,
+        help="the least share of its cost to change for; default: as saved",
     )
     parsed = parser.parse_args(arguments)
     _report(parsed.directories, parsed.output, parsed.baseline, parsed.careful)
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _report(
-    directories: list[str], output: Path | None, baseline: str | None, careful: float
+    directories: list[str], output: Path | None, baseline: str | None, careful: float | None
 ) -> None:
     first = Path(directories[0])
     alone = len(directories) == 1 and output is None
@@ -39,13 +40,14 @@ def _report(
         runs, missing = archive.unfinished(first) if alone else ({}, [])
         whole = bool(runs) and not missing  # of a save that was broken off while it was drawing
         comparison = Comparison(runs) if whole else Comparison.load(*directories)
-        comparison = replace(comparison, careful=careful)
+        if careful is not None:
+            comparison = replace(comparison, careful=careful)
         show(comparison, baseline)
         if whole:
             path = archive.path_of(comparison.save(first, baseline), archive.REPORT)
         elif alone and (first / archive.MANIFEST).exists():
             told = comparison.verdict(baseline)
-            contents = answer.files(told, comparison.runs[told.strategy], careful)
+            contents = answer.files(told, comparison.runs[told.strategy], comparison.careful)
             contents[archive.REPORT] = comparison.page(baseline).encode()
             archive.add_files(first, contents)
             path = archive.path_of(first, archive.REPORT)

@@ -117,9 +117,11 @@ def decide(evidence: Evidence) -> Decision:
     options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
     baseline = next(option for option in options if option.name == evidence.baseline)
     # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
-    weight = np.array([1.0 if option.plain else 1 + SIMPLE for option in options])
-    weight[options.index(baseline)] = 1 - evidence.floor
-    at_price = weight * [option.cost for option in options]
+    costs = np.array([option.cost for option in options])
+    more = np.array([0.0 if option.plain else SIMPLE for option in options])
+    more[options.index(baseline)] = -evidence.floor
+    weight = 1 + more * np.sign(costs)  # a loss may be a gain
+    at_price = weight * costs
     slope = weight * [evidence.price * option.retrains for option in options]
     place = int(np.argmin(at_price))
     chosen, rest = options[place], [option for option in options if option is not options[place]]
@@ -139,8 +141,11 @@ def _confidence(chosen: Option, baseline: Option) -> Confidence:
     """A word for how steadily the choice was cheaper than the baseline."""
     if chosen is baseline:
         return ""
-    saved = np.subtract(baseline.eras, chosen.eras)
-    from_starts = np.subtract(baseline.starts, chosen.starts) if chosen.starts else saved
+    if len(baseline.eras) != len(chosen.eras):
+        return "unsure"
+    saved = from_starts = np.subtract(baseline.eras, chosen.eras)
+    if len(baseline.starts) == len(chosen.starts) > 0:
+        from_starts = np.subtract(baseline.starts, chosen.starts)
     error = _standard_error(saved)
     if not error or not baseline.cost:
         return "unsure"
@@ -178,7 +183,7 @@ def _factors(dearer: np.ndarray, steeper: np.ndarray) -> tuple[float, float]:
 
 def _more(chosen: Option, rival: Option) -> float:
     """How many times this history makes the difference three standard errors of its eras."""
-    if not chosen.eras or not rival.eras:
+    if len(chosen.eras) != len(rival.eras):
         return math.nan
     error = _standard_error(np.subtract(rival.eras, chosen.eras))
     difference = abs(rival.cost - chosen.cost)

@@ -69,12 +69,13 @@ class Outlook:
         if self.costs is None:
             return None
         matrix, window = self.matrices[key], list(self.matrices).index(key)
-        interval = _interval(matrix, run)
-        option = schedule(run.name, self.costs, window, matrix, interval, self.setup.prices)
+        interval, prices = _interval(matrix, run), self.setup.prices
+        paid = float(run.totals["train"] + run.totals["deploy"])
+        option = schedule(run.name, self.costs, window, matrix, interval, prices, paid)
         if not is_fixed(strategy):
             own = matrix.training_at(matrix.thinned(decided(run)))
             believed = (_BELIEVED if saved > 0 else 1.0) * (0.0 if np.isnan(saved) else saved)
-            eras = _eras(matrix.period_costs(own, self.setup.prices))
+            eras = _eras(matrix.period_costs(own, prices))
             option = replace(option, cost=option.cost - believed, eras=eras, starts=())
         facts = {name: getattr(option, name) for name in ("cost", "eras", "starts")}
         return {**facts, "interval": interval if interval < len(matrix) else None}
@@ -87,17 +88,24 @@ def schedule(
     matrix: LossMatrix,
     interval: float,
     prices: Prices,
+    paid: float | None = None,
 ) -> Option:
-    """A fixed schedule, as a decision sees it: one interval in periods on one window."""
+    """A fixed schedule, as a decision sees it: one interval in periods on one window.
+
+    ``paid`` is the money of its trainings and releases, where that is known: a matrix that is
+    thinned out has fewer instants than a frequent schedule has trainings.
+    """
     rows, periods = float(matrix.segment_rows.sum()), max(1, len(matrix) - 1)
     here = costs.at(window, interval)
+    training = periods * here.training if paid is None else paid
+    thinned = (training - periods * here.training) / ERAS  # what the eras of the matrix leave out
     wanted = matrix.evenly(round(interval), matrix.phases(round(interval)))
     return Option(
         name=name,
-        cost=prices.error * rows * here.loss + periods * here.training,
+        cost=prices.error * rows * here.loss + training,
         retrains=periods / interval if interval < len(matrix) else 0.0,
-        eras=_eras(matrix.period_costs(wanted, prices)),
-        starts=(prices.error * rows / periods * here.starts + here.training).tolist(),
+        eras=[era + thinned for era in _eras(matrix.period_costs(wanted, prices))],
+        starts=(prices.error * rows * here.starts / periods + training / periods).tolist(),
     )
 
 
@@ -120,6 +128,6 @@ def decided(run: Run) -> Integers:
 
 
 def _interval(matrix: LossMatrix, run: Run) -> float:
-    """Periods between its trainings, at the median; as many as there are for one that never did."""
-    ticks = matrix.thinned(decided(run))
-    return float(np.median(np.diff(ticks, prepend=0))) if len(ticks) else len(matrix)
+    """Periods a training: at least 1, and as many as there are for one that never did."""
+    trainings = len(decided(run))
+    return max(1.0, (len(matrix) - 1) / trainings) if trainings else len(matrix)

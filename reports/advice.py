@@ -72,19 +72,21 @@ class Words:
         choice = self.choice
         if choice.runner_up in ("", self.baseline):
             return ""
-        differs = f"{self._money(abs(choice.behind))} {'less' if choice.behind < 0 else 'more'}"
+        differs = self._money(abs(choice.behind))
         more = ""
-        if 1 < choice.more < 100:
+        if 1.5 < choice.more < 100:
             more = f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
         elif choice.more >= 100:
             more = "; this history cannot tell"
-        return f"Next is {choice.runner_up}, expected to cost {differs}{more}."
+        if choice.behind < 0:
+            return f"Expected to be cheaper is {choice.runner_up}, by {differs}{more}."
+        return f"Next is {choice.runner_up}, expected to cost {differs} more{more}."
 
     def _prices(self) -> str:
         now = float(self.info["prices"].get("retrain", 0.0))
         low, high = (factor * now for factor in self.choice.factors)
         called = currency(self.info)
-        if low <= 0 and math.isinf(high):
+        if not now or (low <= 0 and math.isinf(high)):
             return ""
         if low <= 0:
             return f"That changes if a retrain costs more than {price(high, called)}."

@@ -225,6 +225,15 @@ def tune_path(directory: Path, name: str = "tune.html") -> Path:
     return directory / str(facts.get("files", {}).get(name, name))
 
 
+def careful_in(directory: str | Path) -> float | None:
+    """The least share to change for, with which a directory's verdict was made; None without."""
+    try:
+        told = json.loads(path_of(Path(directory), VERDICT).read_text(encoding="utf-8"))
+        return float(told["careful"])
+    except (OSError, ValueError, KeyError, TypeError, RecordError):
+        return None
+
+
 def path_of(directory: Path, name: str) -> Path:
     """Where a file lies that goes with a comparison's runs."""
     return directory / str(opened(directory).facts.get("files", {}).get(name, name))

@@ -71,8 +71,12 @@ class Comparison:
 
     @classmethod
     def load(cls, *directories: str | Path) -> Comparison:
-        """Read comparison directories or run directories back, as one comparison."""
-        return cls(archive.load(*directories))
+        """Read comparison directories or run directories back, as one comparison.
+
+        That of one directory is as careful as the one that was saved.
+        """
+        careful = archive.careful_in(directories[0]) if len(directories) == 1 else None
+        return cls(archive.load(*directories), careful=FLOOR if careful is None else careful)
 
     @property
     def info(self) -> dict[str, Any]:

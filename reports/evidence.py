@@ -26,6 +26,9 @@ def evidence(
     """
     paths = {name: _path(name, runs[name], costs) for name in names}
     found = {name: option for name in names if (option := _by_matrix(name, runs[name]))}
+    if found:  # a matrix of few models has few eras
+        eras = min(len(option.eras) for option in found.values())
+        paths = {name: _path(name, runs[name], costs, eras) for name in names}
     options = []
     for name, path in paths.items():
         if name in found:
@@ -40,14 +43,14 @@ def evidence(
     return Evidence(options, baseline, price, floor)
 
 
-def _path(name: str, run: Run, costs: Costs) -> Option:
+def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
     """What one replay cost."""
     own = costs.values[:, costs.names.index(name)]
     return Option(
         name=name,
         cost=float(run.totals["total"]),
         retrains=_at_that_price(run),
-        eras=statistics.era_costs(own[:, None])[:, 0].tolist(),
+        eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
     )
 

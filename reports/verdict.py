@@ -163,7 +163,9 @@ def judge(
         runner_up=choice.runner_up,
         behind=choice.behind,
         more=choice.more,
-        prices=(price_of * choice.factors[0], price_of * choice.factors[1]),
+        prices=(price_of * choice.factors[0], price_of * choice.factors[1])
+        if price_of
+        else (0.0, math.inf),
         low=float(contrast.low.get(against, math.nan)),
         high=float(contrast.high.get(against, math.nan)),
         rivals=tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name]),

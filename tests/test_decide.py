@@ -111,6 +111,19 @@ def test_it_never_advises_what_is_dearer_and_order_does_not_matter(costs, price,
     assert costs_of[decide(Evidence(shuffled, "s0", price)).name] == costs_of[found.name]
 
 
+def test_a_loss_that_is_a_gain_does_not_turn_the_floor_round():
+    found = decide(Evidence([Option("a", -9360.0), Option("b", -9335.0, 5)], "a"))
+    assert (found.name, found.saves) == ("a", 0)
+    assert decide(Evidence([Option("a", -100.0), Option("b", -102.0, 5)], "a")).name == "b"
+
+
+def test_stretches_that_are_not_the_same_are_not_held_against_each_other():
+    options = [Option("a", 100.0, eras=[10.0] * 10), Option("b", 80.0, 1, eras=[20.0] * 4)]
+    found = decide(Evidence(options, "a"))
+    assert (found.name, found.confidence) == ("b", "unsure")
+    assert math.isnan(found.more)
+
+
 # --- expected costs -------------------------------------------------------------------------------
 
 
