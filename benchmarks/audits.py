@@ -37,6 +37,7 @@ FITTING = {
         "model.classification.estimator.n_estimators=8",
     ],
     "retune_monthly": ["model=gradient_boosting"],
+    "transfer": ["model=linear"],
 }
 #: What needs a file of the user's, or a choice of parts.
 NEEDS_MORE = {"recorded", "parts"}
@@ -64,7 +65,7 @@ def audit_all(datasets: list[str], strategies: bool = True) -> int:
     codes = []
     for dataset in datasets:
         usual = [f"dataset={dataset}", "progress=false", "cache=false", *DATASETS[dataset]]
-        one = ["audit", "comparison=one", *usual, *MODELS[dataset]]
+        one = ["audit", "comparison=one", *usual, "strategy=parts"]
         if strategies:
             codes.append(main(["audit", "comparison=catalogue", *usual, *MODELS[dataset]]))
             for preset in presets():
@@ -73,7 +74,10 @@ def audit_all(datasets: list[str], strategies: bool = True) -> int:
                     main(["audit", "comparison=one", *usual, *model, f"strategy={preset}"])
                 )
         for kind, names in PARTS.items():
-            codes += [main([*one, "strategy=parts", f"{kind}={n}"]) for n in names.split()]
+            codes += [
+                main([*one, f"{kind}={name}", *FITTING.get(name, MODELS[dataset])])
+                for name in names.split()
+            ]
     print(f"{len(codes)} audits, {sum(map(bool, codes))} with findings or errors")
     return max(codes)
 
