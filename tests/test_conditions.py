@@ -85,7 +85,8 @@ def test_a_job_fails_with_a_code_of_its_own_and_writes_everything(here, capsys):
     before = (here / "out/verdict.json").read_bytes()
     assert main([*line, *other, "fail_if=costs_more>300%"]) == 0
     assert (here / "out/verdict.json").read_bytes() == before
-    assert main(["report", "out"]) == 0
+    for careful in ([], ["--careful=0.01"], []):  # as careful as what was saved
+        assert main(["report", "out", *careful]) == 0
     assert json.loads((here / "out/verdict.json").read_text())["careful"] == 0.01
     assert main(["report", "out", "--careful=0.99"]) == 0
     assert (here / "out/verdict.json").read_bytes() == before
