@@ -85,25 +85,21 @@ def headline(
     """Label, value and remark of the numbers that stand below the verdict."""
     table = comparison.table(baseline)
     money = Money.fit(table["total"], currency(comparison.info))
-    winner, eras = comparison.runs[verdict.strategy].totals, Eras.of(comparison, baseline)
+    winner = comparison.runs[verdict.strategy].totals
     total = float(winner["total"])
-    column = eras.names.index(verdict.strategy)
-    bounded = not math.isnan(verdict.low)
-    low = number(verdict.low, money.decimals)
-    interval = f"{low} to {money(verdict.high)}, 95 %" if bounded else "no interval"
+    low, high = number(verdict.low, money.decimals), money(verdict.high)
+    interval = "no interval" if math.isnan(verdict.low) else f"95 % interval {low} to {high}"
     saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
+    against = baseline
     if verdict.strategy == baseline:
-        saves = (
-            f"{verdict.runner_up or 'nothing'} is expected to cost more",
-            money(verdict.behind),
-            "",
-        )
+        against = verdict.runner_up or baseline
+        saves = (f"expected to cost more: {against}", money(verdict.behind), "")
+    saved = float(comparison.runs[against].totals["total"]) - total
     return [
         saves,
-        ("saved on this path", interval, "of the total"),
+        (f"saved on this path against {against}", money(saved), interval),
         ("total cost", money(total), _per_year(total, comparison, money)),
         ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
-        ("cheapest in", f"{eras.wins[column]} of {len(eras.costs)}", "eras, ties included"),
     ]
 
 
