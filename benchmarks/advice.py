@@ -34,9 +34,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from backtrain import Backtest, Prices, Stream
 from backtrain.datasets import bundled, synthetic
 from backtrain.lossmatrix.decide import Evidence, Option, decide
-from backtrain.lossmatrix.expected import expected
-from backtrain.lossmatrix.outlook import schedule
-from backtrain.strategies import Expanding, Sliding
+from backtrain.lossmatrix.expected import Expected, expected
+from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.outlook import alarmed, decided, schedule
+from backtrain.strategies import ErrorDrift, Expanding, FeatureDrift, Sliding, Strategy
 
 CUTS = (0.48, 0.54, 0.60, 0.66, 0.72)
 STARTS = (0.22, 0.25, 0.28, 0.31, 0.34)
@@ -52,9 +53,11 @@ DAYS = 8  # days, in ticks, on which the first model of the rest is trained
 REVIEWS = (0.0, 0.25, 0.5, 0.75)
 MOST_ROWS = 8000
 
-Choice = tuple[str, int]  # a window, and periods between trainings; 0 is never
+Choice = tuple[str, int | str]  # a window, and periods between trainings or an alarm; 0 is never
 NEVER = 0
-CHOICES: list[Choice] = [(window, n) for window in WINDOWS for n in (*INTERVALS, NEVER)]
+ALARMS = {"error drift": ErrorDrift, "feature drift": FeatureDrift}
+FIXED: list[tuple[str, int]] = [(window, n) for window in WINDOWS for n in (*INTERVALS, NEVER)]
+CHOICES: list[Choice] = [*FIXED, *((DEFAULT, alarm) for alarm in ALARMS)]
 STATIC: Choice = (DEFAULT, NEVER)
 #: Prices that count losses, and trainings.
 ONLY = (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=0.0))
@@ -155,12 +158,24 @@ class Case:
         n = len(stream)
         tick = max(1, n // TICKS)
         loss = "absolute" if stream.y.dtype.kind == "f" else "zero_one"
-        start = pd.Timestamp(stream.event_time[int(FIRST * n)])
-        backtest = Backtest(stream, model, start=start, tick=tick, loss=loss)
-        self.matrices = {
-            name: backtest.loss_matrix(Expanding() if share == 1 else Sliding(int(share * n)))
+        windows = {
+            name: Expanding() if share == 1 else Sliding(int(share * n))
             for name, share in WINDOWS.items()
         }
+
+        def from_(begin: Any) -> Backtest:
+            return Backtest(stream, model, start=pd.Timestamp(begin), tick=tick, loss=loss)
+
+        def fired(first: int) -> dict[str, np.ndarray]:
+            """Ticks after the first at which each alarm had a model trained, by a replay."""
+            instants = self.matrices[DEFAULT].decided_at
+            alarms = {name: Strategy(alarm(), windows[DEFAULT]) for name, alarm in ALARMS.items()}
+            runs = from_(instants[first].astype("datetime64[ns]")).compare(alarms).runs
+            return {k: np.searchsorted(instants, decided(run)) - first for k, run in runs.items()}
+
+        backtest = from_(stream.event_time[int(FIRST * n)])
+        self.matrices = {name: backtest.loss_matrix(window) for name, window in windows.items()}
+        self.fired = cache(fired)
         self.ticks = len(self.matrices[DEFAULT])
         self.delay = -(-DELAY // tick)
         self.unit = float(self.matrices[DEFAULT].schedule([]).loss[0])
@@ -174,8 +189,11 @@ class Case:
         """Loss and trainings by period from a tick on, mean over phases, shape (K - first, 2)."""
         window, n = choice
         matrix = self.matrices[window].between(first)
-        n = len(matrix) if n == NEVER or n >= len(matrix) else n
-        wanted = matrix.evenly(n, matrix.phases(n))
+        if isinstance(n, str):
+            wanted = matrix.training_at(self.fired(first)[n])
+        else:
+            n = len(matrix) if n == NEVER or n >= len(matrix) else n
+            wanted = matrix.evenly(n, matrix.phases(n))
         return np.stack([matrix.period_costs(wanted, p).mean(axis=0) for p in ONLY], axis=1)
 
     def paid(self, cut: int, choice: Choice, price: float, until: int | None = None) -> float:
@@ -184,7 +202,7 @@ class Case:
             self.served(cut + day, choice)[
                 DAYS - day : None if until is None else until - cut - day
             ]
-            for day in range(DAYS)
+            for day in range(0, DAYS, 4 if isinstance(choice[1], str) else 1)
         ]
         loss, trainings = np.mean([cost.sum(axis=0) for cost in costs], axis=0)
         return float(loss + price * trainings)
@@ -197,20 +215,40 @@ class Case:
             [
                 schedule(str(choice), costs, place, part, choice[1] or len(part), money)
                 for place, (window, part) in enumerate(zip(WINDOWS, parts, strict=True))
-                for choice in CHOICES
+                for choice in FIXED
                 if choice[0] == window
             ]
+            + [self.alarm((DEFAULT, alarm), costs, parts, start, money) for alarm in ALARMS]
             for money in (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=1.0))
             for costs in [expected(parts, tried, money)]
         )
         return [[_at(price, *pair) for pair in zip(free, one, strict=True)] for price in prices]
+
+    def alarm(
+        self, choice: Choice, costs: Expected, parts: list[LossMatrix], start: int, money: Prices
+    ) -> Option:
+        """An alarm as the product sees it: as many even trainings, and half of what it saved."""
+        place = list(WINDOWS).index(choice[0])
+        part, ticks = parts[place], self.fired(start)[str(choice[1])]
+        ticks = ticks[ticks < len(part)]
+        own = part.schedule(ticks)
+        count = int(own.retrains[0])
+        interval = max(1.0, (len(part) - 1) / count) if count else len(part)
+        even = part.placebo(count, int(own.free[0]), draws=1).even.cost(money)
+        saved = float(even.mean() - own.cost(money)[0]) if count and len(even) else float("nan")
+        option = schedule(str(choice), costs, place, part, interval, money)
+        return alarmed(option, part, ticks, money, saved)
 
     def own_paths(self, start: int, cut: int) -> np.ndarray:
         """Loss and trainings of each choice at phase 0, as a replay shows them: (2, choices, K)."""
         paths = []
         for window, n in CHOICES:
             matrix = self.matrices[window].between(start, cut - self.delay)
-            wanted = matrix.evenly(n or len(matrix), [0])
+            if isinstance(n, str):
+                ticks = self.fired(start)[n]
+                wanted = matrix.training_at(ticks[ticks < len(matrix)])
+            else:
+                wanted = matrix.evenly(n or len(matrix), [0])
             paths.append([matrix.period_costs(wanted, money)[0] for money in ONLY])
         return np.array(paths).swapaxes(0, 1)
 
@@ -238,6 +276,16 @@ def ours(floor: float) -> Rule:
         return named(decide(Evidence(options, str(STATIC), price, floor)).name)
 
     return rule
+
+
+def without_matrix(options: list[Option], paths: np.ndarray, price: float) -> Choice:
+    """What the product advises where it knows one replay of each choice, and nothing else."""
+    eras = np.array_split(paths, 10, axis=1)
+    known = [
+        replace(option, cost=float(path.sum()), eras=[float(e[i].sum()) for e in eras], starts=())
+        for i, (option, path) in enumerate(zip(options, paths, strict=True))
+    ]
+    return named(decide(Evidence(known, str(STATIC), price)).name)
 
 
 def named(name: str) -> Choice:
@@ -273,6 +321,7 @@ RULES: dict[str, Rule] = {
     "advice": ours(0.01),
     "advice, no floor": ours(0.0),
     "advice, careful (5 %)": ours(0.05),
+    "advice, no matrix": without_matrix,
 }
 
 
@@ -288,6 +337,7 @@ class Outcome:
     best: float
     paid: Mapping[str, float]
     words: Sequence[tuple[str, float, float]]  # of the advice: word, expected and realised saving
+    advised: Sequence[Choice]
 
 
 def play(kind: str, stream: Stream, name: str, quick: bool) -> list[Outcome]:
@@ -328,6 +378,7 @@ def play(kind: str, stream: Stream, name: str, quick: bool) -> list[Outcome]:
                 Outcome(
                     kind, stream.name, name, share, cut, min(costs.values()) / static_cost, paid,
                     [(w, e, 1 - costs[c] / static_cost) for w, c, e in words[price] if w],
+                    chosen[price]["advice"],
                 )
             )  # fmt: skip
     return outcomes
@@ -375,6 +426,7 @@ def table(outcomes: list[Outcome]) -> pd.DataFrame:
         mine = by_stream(outcomes, streams, lambda o: 1 - o.paid["advice"])
         share = saved[draws].sum(axis=1) / best[draws].sum(axis=1)
         ahead = ((mine - saved)[draws].sum(axis=1)) / best[draws].sum(axis=1)
+        less_one = (mine.sum() - mine - saved.sum() + saved) / (best.sum() - best)
         cost = np.array([o.paid[rule] for o in outcomes])
         rows[rule] = {
             "share %": 100 * saved.sum() / best.sum(),
@@ -383,10 +435,12 @@ def table(outcomes: list[Outcome]) -> pd.DataFrame:
             **{f"> {p} % worse": 100 * (cost > 1 + p / 100).mean() for p in (1, 5, 10)},
             "worst": cost.max(),
             "advice ahead": "{:.0f} to {:.0f}".format(*np.quantile(100 * ahead, [0.05, 0.95])),
+            "least": 100 * less_one.min(),  # where one stream is left out
         }
     return pd.DataFrame.from_dict(rows, orient="index").round(
         {
             "share %": 0,
+            "least": 0,
             "mean cost": 3,
             "> 1 % worse": 1,
             "> 5 % worse": 1,
@@ -419,6 +473,20 @@ def words(outcomes: list[Outcome]) -> pd.DataFrame:
     return found.round(3).reindex([w for w in ("sure", "likely", "unsure") if w in found.index])
 
 
+def advised(outcomes: list[Outcome]) -> str:
+    """How often each kind of choice was advised."""
+    found = [_kind(choice) for outcome in outcomes for choice in outcome.advised]
+    shares = {kind: found.count(kind) / len(found) for kind in sorted(set(found))}
+    return "advised: " + ", ".join(f"{kind} {share:.1%}" for kind, share in shares.items())
+
+
+def _kind(choice: Choice) -> str:
+    window, n = choice
+    if choice == STATIC:
+        return "keep"
+    return f"{window} {'alarm' if isinstance(n, str) else 'schedule' if n else 'once'}"
+
+
 def main(arguments: list[str]) -> None:
     """Print a table for each kind of stream, and for all."""
     quick = "--quick" in arguments
@@ -440,7 +508,7 @@ def main(arguments: list[str]) -> None:
         for kind, some in {**groups, "all": outcomes}.items():
             streams_in = len({o.stream for o in some})
             print(f"\n{kind}: {streams_in} streams, {len(some)} cases\n{table(some)}")
-            print(f"\n{words(some)}")
+            print(f"\n{words(some)}\n\n{advised(some)}")
 
 
 if __name__ == "__main__":

@@ -73,10 +73,7 @@ class Outlook:
         paid = float(run.totals["train"] + run.totals["deploy"])
         option = schedule(run.name, self.costs, window, matrix, interval, prices, paid)
         if not is_fixed(strategy):
-            own = matrix.training_at(matrix.thinned(decided(run)))
-            believed = (_BELIEVED if saved > 0 else 1.0) * (0.0 if np.isnan(saved) else saved)
-            eras = _eras(matrix.period_costs(own, prices))
-            option = replace(option, cost=option.cost - believed, eras=eras, starts=())
+            option = alarmed(option, matrix, matrix.thinned(decided(run)), prices, saved)
         facts = {name: getattr(option, name) for name in ("cost", "eras", "starts")}
         return {**facts, "interval": interval if interval < len(matrix) else None}
 
@@ -107,6 +104,18 @@ def schedule(
         eras=[era + thinned for era in _eras(matrix.period_costs(wanted, prices))],
         starts=(prices.error * rows * here.starts / periods + training / periods).tolist(),
     )
+
+
+def alarmed(
+    option: Option, matrix: LossMatrix, ticks: Integers, prices: Prices, saved: float
+) -> Option:
+    """A schedule whose trainings were decided by an alarm, at these ticks of the matrix.
+
+    ``saved`` is what they cost less than as many evenly spaced ones; NaN counts as nothing.
+    """
+    believed = (_BELIEVED if saved > 0 else 1.0) * (0.0 if np.isnan(saved) else saved)
+    eras = _eras(matrix.period_costs(matrix.training_at(ticks), prices))
+    return replace(option, cost=option.cost - believed, eras=eras, starts=(), plain=False)
 
 
 def _eras(by_period: Floats) -> list[float]:
