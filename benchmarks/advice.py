@@ -210,13 +210,13 @@ class Case:
     def evidence(self, start: int, cut: int, prices: Sequence[float]) -> list[list[Option]]:
         """What a decision at the cut may know, for each price: an option a choice."""
         parts = [matrix.between(start, cut - self.delay) for matrix in self.matrices.values()]
-        tried = [n for n in INTERVALS if n < len(parts[0])]
+        tried = [n for n in INTERVALS if n < len(parts[0])]  # a longer one never trained so far
         free, one = (
             [
                 schedule(str(choice), costs, place, part, choice[1] or len(part), money)
                 for place, (window, part) in enumerate(zip(WINDOWS, parts, strict=True))
                 for choice in FIXED
-                if choice[0] == window
+                if choice[0] == window and (choice[1] in tried or choice[1] == NEVER)
             ]
             + [self.alarm((DEFAULT, alarm), costs, parts, start, money) for alarm in ALARMS]
             for money in (Prices(retrain=0.0, error=1.0), Prices(retrain=1.0, error=1.0))
@@ -240,9 +240,11 @@ class Case:
         return alarmed(option, part, ticks, money, saved)
 
     def own_paths(self, start: int, cut: int) -> np.ndarray:
-        """Loss and trainings of each choice at phase 0, as a replay shows them: (2, choices, K)."""
+        """Loss and trainings of each option at phase 0, as a replay shows them: (2, options, K)."""
         paths = []
         for window, n in CHOICES:
+            if isinstance(n, int) and n >= cut - self.delay - start:
+                continue
             matrix = self.matrices[window].between(start, cut - self.delay)
             if isinstance(n, str):
                 ticks = self.fired(start)[n]
@@ -265,7 +267,7 @@ def _at(price: float, free: Option, one: Option) -> Option:
 
 # --- rules ----------------------------------------------------------------------------------------
 
-#: Chooses by the options of a decision, and by costs of single paths by period (choices, periods).
+#: Chooses by the options of a decision, and by costs of single paths by period (options, periods).
 Rule = Callable[[list[Option], np.ndarray, float], Choice]
 
 
@@ -295,15 +297,15 @@ def named(name: str) -> Choice:
 
 def cheapest(options: list[Option], paths: np.ndarray, price: float) -> Choice:
     """Whatever was cheapest so far, at one phase."""
-    return CHOICES[int(np.argmin(paths.sum(axis=1)))]
+    return named(options[int(np.argmin(paths.sum(axis=1)))].name)
 
 
 def cautious(options: list[Option], paths: np.ndarray, price: float) -> Choice:
     """The cheapest after adding a standard error of ten eras' differences to static."""
-    differences = paths - paths[CHOICES.index(STATIC)]
+    differences = paths - paths[[option.name for option in options].index(str(STATIC))]
     eras = np.stack([part.sum(axis=1) for part in np.array_split(differences, 10, axis=1)])
     error = eras.std(axis=0, ddof=1) * np.sqrt(len(eras))
-    return CHOICES[int(np.argmin(eras.sum(axis=0) + error))]
+    return named(options[int(np.argmin(eras.sum(axis=0) + error))].name)
 
 
 def fixed(choice: Choice) -> Rule:

@@ -67,6 +67,8 @@ def eras(saved, wobble):
     [
         (2.0, 1.0, (1.0, 1.0), "sure"),
         (2.0, 1.0, (1.0, 3.0), "unsure"),  # from one start in two it saves nothing
+        (2.0, 1.0, (0.9, 1.5), "sure"),
+        (2.0, 1.0, (0.5, 1.6), "unsure"),  # what it saves is over: .4 of late, .95 on average
         (2.0, 3.0, (1.0, 1.0), "unsure"),  # half of the eras are lost
         (0.5, 0.4, (1.0, 1.0), "sure"),
         (0.4, 0.1, (1.0, 1.0), "likely"),  # steady, but 4 %
