@@ -28,6 +28,7 @@ class Keys:
     start: str | float
     end: str | None
     loss: Any
+    threshold: float | str | Mapping[Any, float] | None
     metrics: Sequence[str] | None
     features: Literal["auto", "array", "frame"]
     currency: str

@@ -36,7 +36,7 @@ _USUAL_TRIGGER = {
     "since": "start",
 }
 #: Keys that are parameters of a backtest as they stand.
-_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit")
+_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -119,13 +119,19 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
     stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
     plain = _resolved(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
-    model = build(plain["model"])
+    model, loss = build(plain["model"]), build(plain["loss"])
+    if plain["dataset"].get("amount") is not None and not getattr(loss, "takes_amounts", False):
+        raise ConfigError(
+            f"dataset.amount={plain['dataset']['amount']}: the loss takes no amounts; add "
+            "loss=cost_matrix 'loss.costs={fraud: {ok: amount}, ok: {fraud: 5}}' or "
+            "loss=times_amount, or leave the column out by dataset.drop"
+        )
     backtest = Backtest(
         stream,
         model.pick(task) if isinstance(model, ByTask) else model,
         prices=build(plain["prices"]),
         delays=build(plain["delays"]),
-        loss=build(plain["loss"]),
+        loss=loss,
         cache=where(plain["cache"]),
         **{key: plain[key] for key in _SETUP},
     )

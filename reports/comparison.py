@@ -244,6 +244,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
         "start": pd.Timestamp(info["start"]).isoformat(),
         "end": pd.Timestamp(info["end"]).isoformat(),
         "loss": info["loss"],
+        "the cost of mistakes": info.get("costs"),
         "the price of an error": info["prices"].get("error"),
         "the currency": info.get("currency", ""),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from backtrain.reports import baselines
+from backtrain.reports.charged import charged
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
@@ -45,7 +46,7 @@ class Remark:
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
         ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``,
-        ``"baselines"`` or ``"unseen"``.
+        ``"baselines"``, ``"unseen"`` or ``"charged"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -78,6 +79,8 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("baselines", (), unbeaten))
     if blind := unseen(runs):
         remarks.append(Remark("unseen", (), blind))
+    if undecided := charged(runs):
+        remarks.append(Remark("charged", (), undecided))
     return remarks
 
 

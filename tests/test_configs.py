@@ -35,6 +35,7 @@ SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
 
 #: What presets leave to the user.
 GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
+    ("loss", "cost_matrix"): ["loss.costs={a: {b: 1}}"],
     ("trigger", "on_dates"): ["trigger.dates=[2012-01-02]"],
     ("latency", "by_class"): ["latency.offsets={0:30D}"],
     ("dataset", "table"): ["dataset.path=no.csv", "dataset.time=t", "dataset.target=y"],
@@ -81,6 +82,9 @@ def test_every_preset_composes_passes_the_check_and_builds(group: str, choice: s
     if (group, choice) in NOT_HERE:
         return
     for node in config[group].values() if group in SEVERAL else [config[group]]:
+        if group == "loss" and not isinstance(node, dict):  # a name of `LOSSES`
+            assert node == (None if choice == "usual" else choice)
+            continue
         built, target = build(node), locate(node["_target_"])
         assert isinstance(built, target if inspect.isclass(target) else Stream)
 
