@@ -48,6 +48,7 @@ class RunKeys(Keys):
     hindsight: bool
     baseline: str | None
     careful: float
+    budget: float | None
     running: str | None
     fail_if: str | None
     baselines: bool

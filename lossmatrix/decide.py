@@ -7,7 +7,7 @@ its words do on public streams is measured by ``benchmarks/advice.py``, see ``do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -67,12 +67,15 @@ class Evidence:
         Of a retrain, as the costs contain it.
     floor : float
         The least share of the baseline's cost for which it is given up.
+    barred : collection of str
+        Options that may not be chosen, whatever they save; not all of them.
     """
 
     options: Sequence[Option]
     baseline: str
     price: float = 0.0
     floor: float = FLOOR
+    barred: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Decision:
         The option of the least expected cost; the baseline, where no other saves enough.
     saves : float
         Money to expect from it against the baseline, over a span like the one replayed; 0 for the
-        baseline itself.
+        baseline itself, less than 0 where that is barred.
     confidence : {"sure", "likely", "unsure", ""}
         How often such a decision was right; nothing for the baseline.
     runner_up : str
@@ -116,25 +119,33 @@ def decide(evidence: Evidence) -> Decision:
     """
     options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
     baseline = next(option for option in options if option.name == evidence.baseline)
+    options = [option for option in options if option.name not in evidence.barred]
     # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
     costs = np.array([option.cost for option in options])
     more = np.array([0.0 if option.plain else SIMPLE for option in options])
-    more[options.index(baseline)] = -evidence.floor
+    if baseline in options:
+        more[options.index(baseline)] = -evidence.floor
     weight = 1 + more * np.sign(costs)  # a loss may be a gain
     at_price = weight * costs
     slope = weight * [evidence.price * option.retrains for option in options]
     place = int(np.argmin(at_price))
     chosen, rest = options[place], [option for option in options if option is not options[place]]
     rival = rest[0] if rest else None
+    saves = expected_saving(baseline.cost - chosen.cost)
     return Decision(
         name=chosen.name,
-        saves=REALISED * (baseline.cost - chosen.cost),
-        confidence=_confidence(chosen, baseline),
+        saves=saves,
+        confidence=_confidence(chosen, baseline) if saves >= 0 else "",
         runner_up=rival.name if rival else "",
         behind=rival.cost - chosen.cost if rival else math.nan,
         factors=_factors(at_price - at_price[place], slope - slope[place]),
         more=_more(chosen, rival) if rival else math.nan,
     )
+
+
+def expected_saving(difference: float) -> float:
+    """What is promised of an estimated difference: less of a saving, all of what is dearer."""
+    return REALISED * difference if difference > 0 else difference
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:

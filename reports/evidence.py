@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from backtrain.lossmatrix.decide import Evidence, Option
@@ -17,7 +17,12 @@ _FIXED = ("Never", "Every", "EveryRows")
 
 
 def evidence(
-    runs: Mapping[str, Run], costs: Costs, names: list[str], baseline: str, floor: float
+    runs: Mapping[str, Run],
+    costs: Costs,
+    names: list[str],
+    baseline: str,
+    floor: float,
+    barred: Collection[str] = (),
 ) -> Evidence:
     """Options for those strategies: by loss matrices where there are any, else by their own paths.
 
@@ -39,8 +44,14 @@ def evidence(
             options.append(replace(path, cost=moved, plain=False))
         else:
             options.append(path)
-    price = float(runs[baseline].info["prices"].get("retrain", 0.0))
-    return Evidence(options, baseline, price, floor)
+    # Trainings are counted at one price: where some are dearer, all prices change in proportion.
+    prices = {name: float(runs[name].info["prices"].get("retrain", 0.0)) for name in names}
+    price = max(prices.values())
+    options = [
+        replace(one, retrains=one.retrains * (prices[one.name] / price if price else 0.0))
+        for one in options
+    ]
+    return Evidence(options, baseline, price, floor, barred)
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
