@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -14,20 +14,19 @@ _MONTH = pd.Timedelta(days=365.25 / 12)
 _SHOWN = 3  # of those left out; the others are counted
 
 
+def months(run: Run) -> float:
+    """How long it served."""
+    return float((pd.Timestamp(run.info["end"]) - pd.Timestamp(run.info["start"])) / _MONTH)
+
+
+def running(run: Run) -> float:
+    """Money for all but errors: trainings, releases, labels, checks and predictions."""
+    return float(run.totals["total"]) - float(run.totals["error"])
+
+
 def running_cost(run: Run) -> float:
-    """Money a month for all but errors: trainings, releases, labels, checks and predictions."""
-    span = pd.Timestamp(run.info["end"]) - pd.Timestamp(run.info["start"])
-    months: float = span / _MONTH
-    return (float(run.totals["total"]) - float(run.totals["error"])) / months
-
-
-def too_dear(runs: Mapping[str, Run], names: Iterable[str], budget: float | None) -> set[str]:
-    """Names of those above a budget in money a month; where all are, all but the least dear."""
-    costs = {name: running_cost(runs[name]) for name in names}
-    if budget is None or not costs:
-        return set()
-    allowed = max(budget, min(costs.values()))
-    return {name for name, cost in costs.items() if cost > allowed}
+    """The same, a month."""
+    return running(run) / months(run)
 
 
 def sentence(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from backtrain.lossmatrix.decide import Evidence, Option
+from backtrain.reports.budget import months, running
 from backtrain.reports.periods import Costs
 from backtrain.reports.remarks import GOES_ON, part_type
 from backtrain.simulator import statistics
@@ -22,7 +24,7 @@ def evidence(
     names: list[str],
     baseline: str,
     floor: float,
-    barred: Collection[str] = (),
+    budget: float | None = None,
 ) -> Evidence:
     """Options for those strategies: by loss matrices where there are any, else by their own paths.
 
@@ -51,7 +53,8 @@ def evidence(
         replace(one, retrains=one.retrains * (prices[one.name] / price if price else 0.0))
         for one in options
     ]
-    return Evidence(options, baseline, price, floor, barred)
+    limit = math.inf if budget is None else budget * months(runs[baseline])
+    return Evidence(options, baseline, price, floor, limit)
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
@@ -63,6 +66,7 @@ def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
         retrains=_at_that_price(run),
         eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
+        running=running(run),
     )
 
 
@@ -85,4 +89,5 @@ def _by_matrix(name: str, run: Run) -> Option | None:
         eras=[era + beside / len(facts["eras"]) for era in facts["eras"]],
         starts=facts["starts"],
         plain=bool(facts["starts"]),
+        running=running(run),
     )

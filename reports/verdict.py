@@ -155,9 +155,8 @@ def judge(
     failing = tuple(name for name, run in runs.items() if remarks.failing(run))
     beside = tuple(remark.sentence for remark in remarks.gather(runs))
     held = baseline in ranked
-    barred = budget.too_dear(runs, ranked, limit)
     reference = baseline if held or not ranked else ranked[0]
-    known = evidence(runs, costs, ranked, reference, careful, barred) if ranked else None
+    known = evidence(runs, costs, ranked, reference, careful, limit) if ranked else None
     choice = decide(known) if known else Decision(baseline, math.nan)
     price_of = known.price if known else 1.0
     winner = choice.name
@@ -172,13 +171,12 @@ def judge(
             "running": budget.running_cost(runs[name]),
             "saves": expected_saving(expected[winner] - expected[name]),
         }
-        for name in ranked
-        if name in barred
+        for name in choice.too_dear
     }
     words = [_no_verdict(runs, ranked, baseline)]
     if not alone:
         advice = _words(runs, choice, baseline, one_price)
-        words = _advice(runs, choice, advice, "within the budget" if barred else "")
+        words = _advice(runs, choice, advice, "within the budget" if left_out else "")
         words += [budget.sentence(runs, winner, limit, left_out, advice.money)]
         words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(

@@ -7,11 +7,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backtrain.cli import main
 from backtrain.lossmatrix.decide import REALISED, Evidence, Option, decide
-from backtrain.reports.budget import running_cost, too_dear
+from backtrain.reports.budget import running_cost
 from backtrain.reports.comparison import Comparison, ComparisonError
 from backtrain.reports.evidence import evidence
 
@@ -43,9 +46,6 @@ def test_what_it_costs_to_run_is_all_but_errors_a_month():
     assert running_cost(runs["static"]) == 0
     assert running_cost(runs["weekly"]) == pytest.approx(25 / MONTHS)
     assert running_cost(runs["daily"]) == pytest.approx(78 / MONTHS)
-    assert too_dear(runs, runs, None) == set()
-    assert too_dear(runs, runs, 25 / MONTHS) == {"daily"}
-    assert too_dear(runs, ["weekly", "daily"], 1) == {"daily"}  # one must be left
 
 
 def test_what_is_too_dear_is_left_out_and_it_is_said_what_it_would_have_saved():
@@ -142,13 +142,50 @@ def test_the_command_line_says_what_python_does(tmp_path, monkeypatch, capsys):
     assert "budget=0: give money a month, above 0, or null" in capsys.readouterr().err
 
 
-def test_a_barred_option_is_neither_chosen_nor_next():
-    never, weekly, daily = Option("never", 9.0), Option("weekly", 7.0, 4), Option("daily", 6.0, 30)
-    known = Evidence([never, weekly, daily], "never", price=0.1, barred={"daily"})
+def test_what_is_too_dear_is_neither_chosen_nor_next():
+    never, weekly = Option("never", 9.0), Option("weekly", 7.0, 4, running=0.4)
+    daily = Option("daily", 6.0, 30, running=3.0)
+    known = Evidence([never, weekly, daily], "never", price=0.1, budget=1.0)
     found = decide(known)
     assert (found.name, found.runner_up, found.behind) == ("weekly", "never", 2.0)
-    # Lines of weekly and never meet where four retrains cost 2.09 more: never is lowered by 1 %.
-    assert found.factors == (0, pytest.approx(1 + (9 * 0.99 - 7) / 0.4))
+    assert found.too_dear == ("daily",)
+    # Daily comes within the budget at a third of the price. Lines of weekly and never meet where
+    # four retrains cost 1.91 more, as never is lowered by 1 %, but weekly is too dear before.
+    assert found.factors == (pytest.approx(1 / 3), pytest.approx(1 + 0.6 / 0.4))
+    assert decide(replace(known, budget=9.0)).name == "daily"
+    assert decide(replace(known, budget=2.9)).factors[1] == pytest.approx(1 + 1.91 / 0.4)
+    none = decide(replace(known, options=[weekly, replace(daily)], baseline="weekly", budget=0.1))
+    assert (none.name, none.too_dear) == ("weekly", ("daily",))
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_between_the_factors_the_decision_stays_and_beyond_it_changes(seed):
+    random = np.random.default_rng(seed)
+    price, budget = 1.0, float(random.choice([np.inf, random.uniform(0, 30)]))
+    errors, beside = random.uniform(5, 60, 5), random.uniform(0, 3, 5)
+    retrains = random.integers(0, 20, 5)
+
+    def at(price):
+        options = [
+            Option(f"o{i}", errors[i] + beside[i] + price * retrains[i], float(retrains[i]),
+                   running=beside[i] + price * retrains[i])
+            for i in range(5)
+        ]  # fmt: skip
+        return Evidence(options, "o0", price, 0.01, budget)
+
+    found = decide(at(price))
+    if min(option.running for option in at(price).options) > budget:
+        return
+    low, high = found.factors
+    inside = [low + (1 - low) * share for share in (0.001, 0.5)]
+    inside += [1 + (min(high, 50) - 1) * share for share in (0.5, 0.999)]
+    assert {decide(at(price * factor)).name for factor in inside} == {found.name}
+    for factor in (low - 1e-6, high + 1e-6):
+        if 0 <= factor < np.inf:
+            there = at(price * factor)
+            nobody = min(option.running for option in there.options) > budget
+            assert nobody or decide(there).name != found.name
 
 
 # --- prices that differ ---------------------------------------------------------------------------
