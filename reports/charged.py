@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from backtrain.reports.numbers import Money, significant
 from backtrain.reports.units import currency
 from backtrain.simulator.record import Run
+
+
+def loss_in_words(info: Mapping[str, Any]) -> str:
+    """A loss with the costs of its mistakes, and what makes the answers that it charges.
+
+    >>> loss_in_words({"loss": "cost matrix", "costs": {"a": {"b": 5}}, "threshold": {"b": 0.2}})
+    'cost matrix (label a: answer b 5), answers by threshold b 0.2'
+    """
+    rows = {
+        label: ", ".join(f"answer {answer} {cost}" for answer, cost in row.items())
+        for label, row in (info.get("costs") or {}).items()
+    }
+    costs = "; ".join(f"label {label}: {row}" for label, row in rows.items())
+    how = info.get("threshold")
+    if isinstance(how, Mapping):
+        how = ", ".join(f"{label} {least}" for label, least in how.items())
+    by = "" if how is None else f", answers by threshold {how}"
+    return f"{info.get('loss')}{f' ({costs})' if costs else ''}{by}"
 
 
 def charged(runs: Mapping[str, Run]) -> str:

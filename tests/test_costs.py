@@ -18,7 +18,7 @@ from backtrain.cli import main
 from backtrain.datasets.faults import DuplicatedRows, inject
 from backtrain.datasets.synthetic import abrupt
 from backtrain.models import scaled
-from backtrain.reports.charged import charged
+from backtrain.reports.charged import charged, loss_in_words
 from backtrain.reports.comparison import Comparison, ComparisonError
 from backtrain.reports.units import loss_unit
 from backtrain.simulator.costs import amounts_of
@@ -445,7 +445,9 @@ def test_costs_and_threshold_are_on_record_and_part_of_what_was_asked():
     assert [run.info["threshold"] for run in runs.values()] == [None, "cost", None]
     assert runs["c"].info["implied_threshold"] == {"fraud": pytest.approx(0.2)}
     assert len({run.info["id"] for run in runs.values()}) == 3
-    assert Comparison({"a": runs["a"], "b": runs["b"]}).verdict().strategy
+    both = Comparison({"a": runs["a"], "b": runs["b"]}).page()
+    costs = "cost matrix (label fraud: answer ok 25; label ok: answer fraud 5)"
+    assert f"a: {costs}; b: {costs}, answers by threshold cost<" in both
     with pytest.raises(ComparisonError, match="the cost of mistakes is"):
         Comparison({"a": runs["a"], "c": runs["c"]})
 
@@ -454,7 +456,7 @@ def test_it_is_said_where_answers_are_not_those_of_the_costs():
     plain = CostMatrix({"fraud": {"ok": 25}, "ok": {"fraud": 5}})
     run = served(backtest(plain))[2]
     said = charged({"a": run})
-    # By predict() three of four frauds are missed: 25 each, and an alarm; by cost one and two.
+    # By predict() two of three frauds are missed and one alarm is false; by cost one and two.
     assert "'fraud' is the cheaper answer from a probability of 0.1667 on: so decided" in said
     assert "errors of a would have cost 35.00 in place of 55.00; set threshold=cost" in said
     assert said in Comparison({"a": run}).verdict().remarks
@@ -464,6 +466,22 @@ def test_it_is_said_where_answers_are_not_those_of_the_costs():
     assert "these probabilities are off: calibrate them" in charged({"a": wrong})
     assert charged({"a": served(backtest(threshold="cost"))[2]}) == ""
     assert charged({"a": served(backtest("zero_one"))[2]}) == ""
+
+
+def test_a_loss_in_words():
+    assert loss_in_words({"loss": "log"}) == "log"
+    told = {"loss": "zero_one", "costs": None, "threshold": {"fraud": 0.2}}
+    assert loss_in_words(told) == "zero_one, answers by threshold fraud 0.2"
+
+
+def test_prices_that_nobody_set_leave_errors_out_that_are_money():
+    plain = CostMatrix({"fraud": {"ok": 25}, "ok": {"fraud": 5}})
+    for loss, says in (
+        (plain, "A retrain at 1 is what stands"),
+        ("zero_one", "a unit of loss at 1"),
+    ):
+        setup = replace(backtest(loss), prices=Prices())
+        assert says in setup.compare({"a": Strategy(Never(), Expanding())}).page()
 
 
 def test_a_cost_matrix_counts_in_money():
