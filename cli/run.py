@@ -90,7 +90,8 @@ def _compare(study: Study) -> Comparison:
     directory = output_directory()
     say(f"{study}\n{study.held_against}")
     say_money(study.backtest)
-    if (warned := warning(study.backtest.stream)) is not None:
+    setup = study.backtest
+    if (warned := warning(setup.stream, setup.decides_by_amount)) is not None:
         say(f"warning: {warned}", sys.stderr)
     try:
         comparison = study.compare(directory)

@@ -272,6 +272,11 @@ class Setup:
         """How probabilities become answers; None where those of ``predict`` stand."""
         return rule(self.threshold, self.row_loss, self.classes, self.positive)
 
+    @property
+    def decides_by_amount(self) -> bool:
+        """Whether the amount of a row decides on the answer to it."""
+        return self.rule is not None and self.rule.takes_amounts
+
     def decided(self, answers: Answers, rows: Rows) -> Answers:
         """A model's answers to rows, as its probabilities decide where there is a `rule`."""
         if self.rule is None:

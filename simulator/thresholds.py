@@ -23,6 +23,7 @@ class AtLeast:
     threshold: float
     positive: int
     classes: NDArray[Any]
+    takes_amounts = False
 
     def decide(self, probability: Floats, amount: Floats | None) -> NDArray[np.int64]:
         """Answers as positions of classes, shape (n,); ``probability`` (n, 2), ``amount`` (n,)."""
@@ -44,6 +45,11 @@ class LeastCost:
     matrix: CostMatrix
     classes: NDArray[Any]
 
+    @property
+    def takes_amounts(self) -> bool:
+        """Whether the amount of a row decides, too."""
+        return self.matrix.takes_amounts
+
     def decide(self, probability: Floats, amount: Floats | None) -> NDArray[np.int64]:
         """Answers as positions of classes, shape (n,); ``probability`` (n, k), ``amount`` (n,)."""
         cost = self.matrix.expected(probability, self.classes, amount)
@@ -51,7 +57,7 @@ class LeastCost:
 
     def __str__(self) -> str:
         implied = self.matrix.threshold(self.classes)
-        if self.matrix.takes_amounts:
+        if self.takes_amounts:
             return "of the least expected cost, by the amount of each row"
         if not implied:
             return "of the least expected cost"

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 
 from backtrain import Backtest, CostMatrix, Prices, SetupError, Strategy, Stream, TimesAmount
+from backtrain.audit.data import data_findings, warning
 from backtrain.audit.poison import poisoned
 from backtrain.cli import main
 from backtrain.datasets.faults import DuplicatedRows, inject
@@ -354,6 +355,22 @@ def test_an_audit_of_decisions_by_amount_passes():
     loss = CostMatrix({0: {1: 5}, 1: {0: "amount"}})
     setup = Backtest(data, LogisticRegression(), loss=loss, threshold="cost")
     assert setup.audit(Strategy(Every("5D"), Expanding())).passed
+
+
+def test_amounts_that_are_known_afterwards_are_found_where_they_decide():
+    random = np.random.default_rng(0)
+    data = abrupt(n=600)
+    for amount, told in ((random.uniform(1, 50, 600), 0), (data.y * 9.0, 1), (data.y * 0.0, 0)):
+        own = replace(data, amount=amount)
+        assert len(data_findings(own, by_amount=True)) == told
+        assert data_findings(own) == []
+    loss = CostMatrix({0: {1: 5}, 1: {0: "amount"}})
+    late = replace(data, amount=data.y * 9.0)
+    for threshold, passes in (("cost", False), (0.2, True)):
+        setup = Backtest(late, LogisticRegression(), loss=loss, threshold=threshold)
+        audit = setup.audit(Strategy(Never(), Expanding()), instants=[0.5])
+        assert audit.passed == passes
+    assert "answers are decided by it" in warning(late, by_amount=True)
 
 
 # --- the command line -----------------------------------------------------------------------------
