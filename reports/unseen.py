@@ -42,13 +42,13 @@ def unseen(runs: Mapping[str, Run]) -> str:
     if not found:
         return ""
     _, name, low, high, values = max(found, key=lambda one: one[0])
-    cut = "" if first.info.get("threshold") else "; where they are cut not at one half, threshold="
+    cut = "" if first.info.get("threshold") else "; threshold=, where you act from another one on"
     ends = (f"{significant(values[one], 3)} ({one})" for one in (low, high))
     return (
         f"{name} moves from {' to '.join(ends)}, while the loss that is charged, "
         f"{first.info['loss']}, hardly does ({significant(min(loss))} to "
         f"{significant(max(loss))} a row): it takes the answers, not their probabilities. Where "
-        f"these are what you use, set loss=log{cut}, or a loss of your own."
+        f"these are what you use, set loss=log{cut}; or a loss of your own."
     )
 
 
