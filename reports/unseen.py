@@ -42,7 +42,8 @@ def unseen(runs: Mapping[str, Run]) -> str:
     if not found:
         return ""
     _, name, low, high, values = max(found, key=lambda one: one[0])
-    cut = "" if first.info.get("threshold") else "; threshold=, where you act from another one on"
+    cut = "; where you act from another probability than one half on, set threshold="
+    cut = "" if first.info.get("threshold") else cut
     ends = (f"{significant(values[one], 3)} ({one})" for one in (low, high))
     return (
         f"{name} moves from {' to '.join(ends)}, while the loss that is charged, "
