@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from backtrain.simulator.answers import Reason as Reason
     from backtrain.simulator.answers import Selection as Selection
     from backtrain.simulator.answers import Verdict as Verdict
+    from backtrain.simulator.costs import CostMatrix as CostMatrix
+    from backtrain.simulator.costs import TimesAmount as TimesAmount
     from backtrain.simulator.ledger import Delays as Delays
     from backtrain.simulator.ledger import Prices as Prices
-    from backtrain.simulator.metrics import CostMatrix as CostMatrix
     from backtrain.simulator.metrics import Pinball as Pinball
     from backtrain.simulator.parts import Gate as Gate
     from backtrain.simulator.parts import Trigger as Trigger
@@ -35,7 +36,8 @@ _NAMES = {
     "datasets.stream": ("Stream",),
     "reports.comparison": ("Comparison",),
     "simulator.ledger": ("Delays", "Prices"),
-    "simulator.metrics": ("CostMatrix", "Pinball"),
+    "simulator.costs": ("CostMatrix", "TimesAmount"),
+    "simulator.metrics": ("Pinball",),
     "simulator.parts": ("Gate", "Trigger", "Update", "Window"),
     "simulator.record": ("Run",),
     "simulator.answers": ("PartError", "Reason", "Selection", "Verdict"),

@@ -24,16 +24,18 @@ _TOLERATED = 0.01
 _MOST_GROUPS, _MOST_GROUPINGS = 500, 3
 
 
-def data_findings(stream: Stream, thorough: bool = True) -> list[Finding]:
+def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False) -> list[Finding]:
     """What is wrong with the columns of a history, one finding a column at most.
 
     Looked at are the newest 20,000 rows. ``thorough``: also by category, and whether columns are
-    smooth functions of later rows of other columns.
+    smooth functions of later rows of other columns. ``by_amount``: also at amounts, which decide.
     """
     if len(stream) < _FEWEST:
         return []
     table = _Table.of(stream)
     found = {}
+    if by_amount and stream.amount is not None and _tells_by_zero(table, stream.amount):
+        found["amount"] = Finding("data", "amount", _ZEROS, table="stream")
     for name, column in table.columns.items():
         says = _of_labels_as_a_whole(table, name, column) or _names_rows(table, name, column)
         if says is not None:
@@ -47,9 +49,9 @@ def data_findings(stream: Stream, thorough: bool = True) -> list[Finding]:
     return list(found.values())
 
 
-def warning(stream: Stream) -> str | None:
+def warning(stream: Stream, by_amount: bool = False) -> str | None:
     """One line about columns that should not be learnt from, or None."""
-    found = data_findings(stream, thorough=False)
+    found = data_findings(stream, thorough=False, by_amount=by_amount)
     if not found:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -226,6 +228,21 @@ def _tells_class(table: _Table, codes: NDArray[np.int64]) -> bool:
     pairs = {*zip(codes[labelled].tolist(), y[labelled].tolist(), strict=True)}
     ones, others = {one for one, _ in pairs}, {other for _, other in pairs}
     return len(pairs) == len(ones) == len(others) > 1
+
+
+_ZEROS = (
+    "it is 0 for some labels and never for the others, so it tells the label of its own row, and "
+    "answers are decided by it: give an amount that is known with the features, or a number as "
+    "threshold"
+)
+
+
+def _tells_by_zero(table: _Table, amount: Floats) -> bool:
+    y, zero = table.newest(table.y), table.newest(amount) == 0
+    labelled = np.isfinite(y)
+    pairs = {*zip(y[labelled].tolist(), zero[labelled].tolist(), strict=True)}
+    labels, kinds = (set(part) for part in zip(*pairs, strict=True))
+    return len(pairs) == len(labels) and len(kinds) == 2
 
 
 def _early(table: _Table, name: str, relation: Relation, series: Series) -> Finding | None:

@@ -51,7 +51,7 @@ def audit(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numbers out of range, and what models say of them
         examined = _Examination(fixed, strategy, at, name, progress)
-        found = [*examined.findings(), *(data_findings(setup.stream) if data else ())]
+        found = [*examined.findings(), *(_of_data(setup) if data else ())]
     looked = [*examined.checked, *(["the columns of the data"] if data else [])]
     return Audit(name, tuple(found), tuple(looked))
 
@@ -67,6 +67,10 @@ def instant_of(setup: Setup, instant: float | str | pd.Timestamp) -> pd.Timestam
     if not start < when <= end:
         raise SetupError(f"instants: {instant!r}: not between start={start} and the end, {end}")
     return when
+
+
+def _of_data(setup: Setup) -> list[Finding]:
+    return data_findings(setup.stream, by_amount=setup.decides_by_amount)
 
 
 class _Lending(FitStore):

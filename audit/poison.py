@@ -28,10 +28,10 @@ def poisoned(
 ) -> Stream:
     """The stream with everything changed that is not known at ``at``.
 
-    Features, weights and groups of rows from ``at`` on; labels that have not arrived, and when they
-    will; which rows come, and when. The result is a valid stream of the same columns and types:
-    numbers stay finite, categories and groups are known ones, and columns have missing values only
-    where they had some.
+    Features, weights, groups and amounts of rows from ``at`` on; labels that have not arrived, and
+    when they will; which rows come, and when. The result is a valid stream of the same columns and
+    types: numbers stay finite, categories and groups are known ones, and columns have missing
+    values only where they had some.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ def _reordered(
 ) -> Stream:
     """Rows at positions ``order``, at these times; each keeps the delay of its label."""
     X, gap = stream.take(order), (stream.label_time - stream.event_time)[order]
-    parts: dict[str, Any] = {name: getattr(stream, name) for name in ("weight", "group", "truth")}
+    names = ("weight", "group", "truth", "amount")
+    parts: dict[str, Any] = {name: getattr(stream, name) for name in names}
     kept = {name: None if part is None else part[order] for name, part in parts.items()}
     return replace(
         stream,
@@ -123,9 +124,9 @@ def _reordered(
 def _others(
     stream: Stream, future: NDArray[np.bool_], rng: np.random.Generator, unseen: bool
 ) -> dict[str, NDArray[Any]]:
-    """Weights and groups of later rows, those of others."""
+    """Weights, groups and amounts of later rows, those of others."""
     changed = {}
-    for name in ("weight", "group"):
+    for name in ("weight", "group", "amount"):
         values = getattr(stream, name)
         if values is None:
             continue

@@ -53,7 +53,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _audit_data(study: Study) -> int:
-    findings: list[Finding] = data_findings(study.backtest.stream)
+    setup = study.backtest
+    findings: list[Finding] = data_findings(setup.stream, by_amount=setup.decides_by_amount)
     whole = Audit("data", tuple(findings), ())
     say(f"\n{whole}")
     return len(findings)

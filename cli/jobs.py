@@ -18,7 +18,9 @@ from backtrain.config.keys import Keys
 from backtrain.config.study import checked
 from backtrain.reports import archive
 from backtrain.reports.numbers import price
+from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.ledger import Prices
+from backtrain.simulator.setup import Setup
 
 
 class WriteError(ConfigError):
@@ -100,16 +102,25 @@ def chosen() -> str | None:
     return preset
 
 
-def without_prices(prices: Prices) -> None:
-    """Say which prices nobody has given to the job that is being done."""
+def say_money(setup: Setup) -> None:
+    """Say which prices nobody has given to the job that is being done, and what decides."""
     settings = HydraConfig.get()
-    preset = settings.runtime.choices.get("prices")
-    if said := unset_prices(prices, preset, settings.overrides.task):
+    preset, prices = settings.runtime.choices.get("prices"), setup.prices
+    in_money = isinstance(setup.row_loss, CostMatrix)
+    if said := unset_prices(prices, preset, settings.overrides.task, in_money):
         say(said)
+    if in_money and prices.error != 1:
+        say(f"prices  error {price(prices.error)}: times the costs; set prices.error=1 for money")
+    if setup.rule is not None:
+        say(f"answers {setup.rule}")
 
 
-def unset_prices(prices: Prices, preset: str | None, overrides: Sequence[str]) -> str:
+def unset_prices(
+    prices: Prices, preset: str | None, overrides: Sequence[str], in_money: bool = False
+) -> str:
     """Says which prices nobody has given, and by which keys they are; empty where all are given.
+
+    That of an error is 1, and need not be given, where the loss is ``in_money`` already.
 
     >>> unset_prices(Prices(retrain=10), "mistakes", ["prices.error=2"])
     'prices  retrain 10: of prices=mistakes, not yours; set prices.retrain='
@@ -117,7 +128,7 @@ def unset_prices(prices: Prices, preset: str | None, overrides: Sequence[str]) -
     given = [override.lstrip("+~") for override in overrides]
     keys = [
         key
-        for key in ("retrain", "error")
+        for key in (("retrain",) if in_money else ("retrain", "error"))
         if not any(one.startswith(("prices=", f"prices.{key}=")) for one in given)
     ]
     if not keys:

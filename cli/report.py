@@ -3,8 +3,10 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from backtrain.cli.jobs import from_here
 from backtrain.cli.run import show
@@ -26,13 +28,21 @@ def main(arguments: list[str]) -> int:
         type=float,
         help="the least share of its cost to change for; default: as saved",
     )
+    parser.add_argument(
+        "--budget", type=float, help="money a month that may be spent; default: as saved"
+    )
     parsed = parser.parse_args(arguments)
-    _report(parsed.directories, parsed.output, parsed.baseline, parsed.careful)
+    changed = {key: getattr(parsed, key) for key in ("careful", "budget")}
+    settings = {key: value for key, value in changed.items() if value is not None}
+    _report(parsed.directories, parsed.output, parsed.baseline, settings)
     return 0
 
 
 def _report(
-    directories: list[str], output: Path | None, baseline: str | None, careful: float | None
+    directories: list[str],
+    output: Path | None,
+    baseline: str | None,
+    settings: Mapping[str, Any],
 ) -> None:
     first = Path(directories[0])
     alone = len(directories) == 1 and output is None
@@ -40,8 +50,7 @@ def _report(
         runs, missing = archive.unfinished(first) if alone else ({}, [])
         whole = bool(runs) and not missing  # of a save that was broken off while it was drawing
         comparison = Comparison(runs) if whole else Comparison.load(*directories)
-        if careful is not None:
-            comparison = replace(comparison, careful=careful)
+        comparison = replace(comparison, **settings)
         show(comparison, baseline)
         if whole:
             path = archive.path_of(comparison.save(first, baseline), archive.REPORT)

@@ -19,7 +19,7 @@ from backtrain.cli.jobs import (
     chosen,
     from_here,
     output_directory,
-    without_prices,
+    say_money,
 )
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
@@ -89,8 +89,9 @@ def _compare(study: Study) -> Comparison:
     """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
     directory = output_directory()
     say(f"{study}\n{study.held_against}")
-    without_prices(study.backtest.prices)
-    if (warned := warning(study.backtest.stream)) is not None:
+    say_money(study.backtest)
+    setup = study.backtest
+    if (warned := warning(setup.stream, setup.decides_by_amount)) is not None:
         say(f"warning: {warned}", sys.stderr)
     try:
         comparison = study.compare(directory)

@@ -54,6 +54,8 @@ def in_order(arguments: list[str]) -> list[str]:
 
     Raises `ConfigError` for an option that there is not.
     """
+    # What stood for the usual one before losses were presets; Hydra takes no null for a preset.
+    arguments = ["loss=usual" if one == "loss=null" else one for one in arguments]
     options, rest = get_args_parser().parse_known_args(arguments)
     for unknown in rest:
         if unknown.startswith("-"):

@@ -28,6 +28,7 @@ class Keys:
     start: str | float
     end: str | None
     loss: Any
+    threshold: float | str | Mapping[Any, float] | None
     metrics: Sequence[str] | None
     features: Literal["auto", "array", "frame"]
     currency: str
@@ -47,6 +48,7 @@ class RunKeys(Keys):
     hindsight: bool
     baseline: str | None
     careful: float
+    budget: float | None
     running: str | None
     fail_if: str | None
     baselines: bool

@@ -36,7 +36,9 @@ _USUAL_TRIGGER = {
     "since": "start",
 }
 #: Keys that are parameters of a backtest as they stand.
-_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit")
+_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
+#: And of a study.
+_STUDY = ("n_jobs", "progress", "hindsight", "careful", "baselines", "budget")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -54,6 +56,7 @@ class Study:
     careful: float
     condition: Condition | None
     baselines: bool = False
+    budget: float | None = None
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -64,7 +67,7 @@ class Study:
             hindsight=self.hindsight,
             directory=directory,
         )
-        return replace(comparison, careful=self.careful)
+        return replace(comparison, careful=self.careful, budget=self.budget)
 
     @property
     def held_against(self) -> str:
@@ -119,13 +122,19 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
     stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
     plain = _resolved(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
-    model = build(plain["model"])
+    model, loss = build(plain["model"]), build(plain["loss"])
+    if plain["dataset"].get("amount") is not None and not getattr(loss, "takes_amounts", False):
+        raise ConfigError(
+            f"dataset.amount={plain['dataset']['amount']}: the loss takes no amounts; add "
+            "loss=cost_matrix 'loss.costs={fraud: {ok: amount}, ok: {fraud: 5}}' or "
+            "loss=times_amount, or leave the column out by dataset.drop"
+        )
     backtest = Backtest(
         stream,
         model.pick(task) if isinstance(model, ByTask) else model,
         prices=build(plain["prices"]),
         delays=build(plain["delays"]),
-        loss=build(plain["loss"]),
+        loss=loss,
         cache=where(plain["cache"]),
         **{key: plain[key] for key in _SETUP},
     )
@@ -226,6 +235,8 @@ def _condition(plain: Mapping[str, Any], names: Mapping[str, Strategy]) -> Condi
     careful, running, fail_if = (plain[key] for key in ("careful", "running", "fail_if"))
     if not 0 <= careful < 1:
         raise ConfigError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
+    if plain["budget"] is not None and not plain["budget"] > 0:
+        raise ConfigError(f"budget={plain['budget']!r}: give money a month, above 0, or null")
     if running is not None and running not in names:
         raise ConfigError(f"running={running!r}: not compared; {guess(running, names)}")
     return None if fail_if is None else Condition.of(fail_if, running)
@@ -245,5 +256,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
-        **{key: plain[key] for key in ("n_jobs", "progress", "hindsight", "careful", "baselines")},
+        **{key: plain[key] for key in _STUDY},
     )

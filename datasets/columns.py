@@ -83,16 +83,16 @@ def read_labels(values: Any, name: str) -> Array:
     return labels
 
 
-def read_weights(values: Any, name: str = "weight") -> Floats:
-    """Read sample weights, (n,), as float64 >= 0; raises `ValueError` for anything else."""
+def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> Floats:
+    """Read sample weights or amounts, (n,), as float64 >= 0; raises `ValueError` for others."""
     series = _one_column(values, name)
     if not is_number(series):
-        raise ValueError(f"{name}: {infer_dtype(series)} values; a weight is a number >= 0")
+        raise ValueError(f"{name}: {infer_dtype(series)} values; {kind} is a number >= 0")
     weights = _floats(series)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         row = int(bad.argmax())
-        raise ValueError(f"{name}: {weights[row]} in row {row}; a weight is a number >= 0")
+        raise ValueError(f"{name}: {weights[row]} in row {row}; {kind} is a number >= 0")
     return weights
 
 

@@ -55,6 +55,8 @@ class Stream:
         faults: what was injected by `backtrain.datasets.faults`, and from when to when.
         truth: (n,) what labels really were, where a fault has spoilt y; None = they are y. Rows are
             scored against it; no strategy and no model ever sees it.
+        amount: (n,) what each row is about, such as the value of an order, >= 0, or None. Known
+            with the features; no feature, only losses that ask for it and decisions by cost see it.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
     copied only when their type must change, so leave the originals alone. Raises `ValueError`
@@ -81,6 +83,7 @@ class Stream:
     drift: tuple[pd.Timestamp, ...] = ()
     faults: tuple[FaultPeriod, ...] = ()
     truth: Array | None = None
+    amount: Floats | None = None
 
     def __post_init__(self) -> None:
         event_time, label_time = read_both_times(self.event_time, self.label_time)
@@ -100,7 +103,9 @@ class Stream:
             for name, start, stop in self.faults
         )
         truth = None if self.truth is None else read_labels(self.truth, self.target)
+        amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
         self._set(weight=weight, group=group, drift=drift, faults=faults, truth=truth)
+        self._set(amount=amount)
         self._check(missing)
 
     @classmethod
@@ -115,11 +120,13 @@ class Stream:
         group: str | None = None,
         features: Sequence[str] | None = None,
         name: str = "stream",
+        amount: str | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
-        `target`, `time`, `label_time`, `weight` and `group` are names of columns; the features
-        are all others, or those named. Rows in later error messages are counted in time order.
+        `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
+        features are all others, or those named, where the amount may be among them. Rows in later
+        error messages are counted in time order.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -127,7 +134,7 @@ class Stream:
                [2.]])
         """
         roles = {"target": target, "time": time, "label_time": label_time}
-        roles |= {"weight": weight, "group": group}
+        roles |= {"weight": weight, "group": group, "amount": amount}
         used = _check_names(df, roles, features)
         chosen = [c for c in df.columns if c not in used] if features is None else list(features)
         if not chosen:
@@ -150,6 +157,7 @@ class Stream:
             cast(Times, None if label_times is None else label_times.copy()),
             weight=None if weight is None else read_weights(df[weight].copy(), weight),
             group=None if group is None else read_groups(df[group].copy(), group),
+            amount=None if amount is None else read_weights(df[amount].copy(), amount, "an amount"),
             name=name,
             target=str(target),
         )
@@ -176,7 +184,7 @@ class Stream:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits that name the content: features, labels, times, weights and groups.
+        """64 hex digits that name the content: features, labels, times, weights, groups, amounts.
 
         Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
         are not content.
@@ -194,6 +202,7 @@ class Stream:
         features = [self.X] if frame is None else [frame[column] for column in self.columns]
         rest = [self.y, self.event_time, self.label_time, self.weight, self.group]
         rest += [] if self.truth is None else [self.truth]
+        rest += [] if self.amount is None else [np.array(["amount"]), self.amount]
         for part in (*features, *rest):
             for piece in (b"none",) if part is None else content(part):
                 digest.update(piece)
@@ -235,7 +244,7 @@ class Stream:
             object.__setattr__(self, name, value)
 
     def _check(self, missing: npt.NDArray[np.bool_]) -> None:
-        for field in ("X", "y", "label_time", "weight", "group", "truth"):
+        for field in ("X", "y", "label_time", "weight", "group", "truth", "amount"):
             value = getattr(self, field)
             if value is not None and len(value) != len(self):
                 raise ValueError(f"{field}: {len(value)} rows, but event_time has {len(self)}")
@@ -287,7 +296,7 @@ def _check_names(
             if name in df.index.names:
                 hint = "it is the index: use df.reset_index()"
             raise ValueError(f"{role}={name!r}: no such column; {hint}")
-        if name in used:
+        if name in used and (role, used[name]) != ("features", "amount"):
             raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
         used[name] = role
     return {name for _, name in asked if name is not None}

@@ -20,12 +20,14 @@ def table(
     drop: Sequence[str] = (),
     features: Sequence[str] | None = None,
     name: str | None = None,
+    amount: str | None = None,
 ) -> Stream:
     """Read a stream from a file: `.csv`, `.csv.gz`, `.tsv` or `.parquet`.
 
     Columns are named as in the file; features are all columns that have no other role, or those in
-    `features`, without those in `drop`. The name is the file's, unless given. Raises
-    `FileNotFoundError`, and `ValueError` naming the file, the column and the nearest right one.
+    `features`, without those in `drop`; the `amount` is one only where `features` names it, too.
+    The name is the file's, unless given. Raises `FileNotFoundError`, and `ValueError` naming the
+    file, the column and the nearest right one.
     """
     file = Path(path)
     df = read_file(file)
@@ -39,6 +41,7 @@ def table(
             label_time=label_time,
             weight=weight,
             group=group,
+            amount=amount,
             name=name or file.name.split(".")[0],
         )
     except ValueError as error:

@@ -46,6 +46,8 @@ class Option:
         What it cost a period in histories that begin later; empty where only its own path is known.
     plain : bool
         Whether the clock alone decides; another must be cheaper by `SIMPLE` to be preferred.
+    running : float
+        Of ``cost`` what is no error: trainings, releases, labels, checks and predictions.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Option:
     eras: Sequence[float] = ()
     starts: Sequence[float] = ()
     plain: bool = True
+    running: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,16 @@ class Evidence:
         Of a retrain, as the costs contain it.
     floor : float
         The least share of the baseline's cost for which it is given up.
+    budget : float
+        What may be spent on running an option, over the same span. Where all cost more, the one
+        that costs the least to run is chosen.
     """
 
     options: Sequence[Option]
     baseline: str
     price: float = 0.0
     floor: float = FLOOR
+    budget: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Decision:
         The option of the least expected cost; the baseline, where no other saves enough.
     saves : float
         Money to expect from it against the baseline, over a span like the one replayed; 0 for the
-        baseline itself.
+        baseline itself, less than 0 where that is too dear to run.
     confidence : {"sure", "likely", "unsure", ""}
         How often such a decision was right; nothing for the baseline.
     runner_up : str
@@ -99,6 +106,8 @@ class Decision:
         The price of a retrain may fall and rise by these factors without changing the decision.
     more : float
         How many times this history would tell the two from each other; NaN where none would.
+    too_dear : tuple of str
+        Options that cost more to run than the budget, the chosen one left out.
     """
 
     name: str
@@ -108,6 +117,7 @@ class Decision:
     behind: float = math.nan
     factors: tuple[float, float] = field(default=(0.0, math.inf))
     more: float = math.nan
+    too_dear: tuple[str, ...] = ()
 
 
 def decide(evidence: Evidence) -> Decision:
@@ -119,25 +129,37 @@ def decide(evidence: Evidence) -> Decision:
     """
     options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
     baseline = next(option for option in options if option.name == evidence.baseline)
+    budget = max(evidence.budget, min(option.running for option in options))
+    dear = np.array([option.running > budget for option in options])
     # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
     costs = np.array([option.cost for option in options])
     more = np.array([0.0 if option.plain else SIMPLE for option in options])
     more[options.index(baseline)] = -evidence.floor
     weight = 1 + more * np.sign(costs)  # a loss may be a gain
     at_price = weight * costs
-    slope = weight * [evidence.price * option.retrains for option in options]
-    place = int(np.argmin(at_price))
-    chosen, rest = options[place], [option for option in options if option is not options[place]]
+    trainings = np.array([evidence.price * option.retrains for option in options])
+    slope = weight * trainings
+    place = int(np.argmin(np.where(dear, np.inf, at_price)))
+    chosen = options[place]
+    rest = [one for one, out in zip(options, dear, strict=True) if one is not chosen and not out]
     rival = rest[0] if rest else None
+    limits = _limits(trainings, np.array([option.running for option in options]), budget)
+    saves = expected_saving(baseline.cost - chosen.cost)
     return Decision(
         name=chosen.name,
-        saves=REALISED * (baseline.cost - chosen.cost),
-        confidence=_confidence(chosen, baseline),
+        saves=saves,
+        confidence=_confidence(chosen, baseline) if saves >= 0 else "",
         runner_up=rival.name if rival else "",
         behind=rival.cost - chosen.cost if rival else math.nan,
-        factors=_factors(at_price - at_price[place], slope - slope[place]),
+        factors=_factors(at_price - at_price[place], slope - slope[place], limits, limits[place]),
         more=_more(chosen, rival) if rival else math.nan,
+        too_dear=tuple(one.name for one, out in zip(options, dear, strict=True) if out),
     )
+
+
+def expected_saving(difference: float) -> float:
+    """What is promised of an estimated difference: less of a saving, all of what is dearer."""
+    return REALISED * difference if difference > 0 else difference
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:
@@ -173,17 +195,29 @@ def _standard_error(differences: np.ndarray) -> float:
     return float(differences.std(ddof=1) * math.sqrt(n)) if n > 1 else 0.0
 
 
-def _factors(dearer: np.ndarray, steeper: np.ndarray) -> tuple[float, float]:
-    """Between which multiples of a price one line stays the lowest.
+def _limits(trainings: np.ndarray, running: np.ndarray, budget: float) -> np.ndarray:
+    """Up to which multiple of the price of a retrain each option (n,) is within the budget."""
+    free = np.where(running <= budget, np.inf, -np.inf)
+    room = np.full(len(running), budget) - running
+    return np.where(trainings > 0, 1 + room / np.where(trainings > 0, trainings, 1.0), free)
+
+
+def _factors(
+    dearer: np.ndarray, steeper: np.ndarray, limits: np.ndarray, limit: float
+) -> tuple[float, float]:
+    """Between which multiples of a price one line stays the lowest of those within a budget.
 
     ``dearer`` (n,) says by how much the others lie above it at the price, and ``steeper`` by how
-    much more they rise when the price doubles.
+    much more they rise when the price doubles; each is within the budget up to its ``limits`` (n,),
+    the one itself to ``limit``.
     """
-    crosses = steeper != 0
-    with np.errstate(over="ignore"):  # lines that are all but parallel cross at infinity
-        at = 1 - dearer[crosses] / steeper[crosses]
-    below, above = at[steeper[crosses] > 0], at[steeper[crosses] < 0]
-    return max(0.0, float(below.max(initial=0.0))), float(above.min(initial=math.inf))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        cross = 1 - dearer / steeper  # lines that are all but parallel cross at infinity
+        nearest = np.minimum(limits, 1.0)
+        lower = dearer + (nearest - 1) * steeper < 0  # where it comes within the budget
+    below = np.where(lower, nearest, np.where(steeper > 0, cross, -np.inf))
+    above = np.where((steeper < 0) & (cross <= limits), cross, np.inf)
+    return max(0.0, float(below.max())), min(float(above.min()), float(limit))
 
 
 def _more(chosen: Option, rival: Option) -> float:

@@ -64,7 +64,8 @@ class Outlook:
         -------
         dict
             ``cost``; ``eras``, by stretch of equal length; ``starts``, a period, in histories that
-            begin later; ``interval``, in periods, None where it never trains. None without costs.
+            begin later; ``interval``, in periods, None where it never trains; ``windows``, with
+            their updates, that steadied each other's costs. None without costs.
         """
         if self.costs is None:
             return None
@@ -75,7 +76,9 @@ class Outlook:
         if not is_fixed(strategy):
             option = alarmed(option, matrix, matrix.thinned(decided(run)), prices, saved)
         facts = {name: getattr(option, name) for name in ("cost", "eras", "starts")}
-        return {**facts, "interval": interval if interval < len(matrix) else None}
+        windows = [f"{one.window}, {one.update}" for one in self.matrices.values()]
+        interval_or_none = interval if interval < len(matrix) else None
+        return {**facts, "interval": interval_or_none, "windows": sorted(windows)}
 
 
 def schedule(

@@ -206,6 +206,8 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "prices": describe(setup.prices, named=False),
         "delays": describe(setup.delays, named=False),
         "loss": setup.row_loss.name,
+        "costs": describe(getattr(setup.row_loss, "costs", None)),
+        "threshold": describe(setup.threshold),
         "currency": setup.currency,
         "unit": setup.unit,
         "seed": setup.seed,

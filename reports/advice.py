@@ -35,12 +35,15 @@ class Words:
         Start, end and prices of what was replayed.
     totals : iterable of float
         Amounts that appear: they decide on the number of decimals.
+    one_price : bool
+        Whether a retrain costs the same for all that may be chosen.
     """
 
     choice: Decision
     baseline: str
     info: Mapping[str, Any]
     totals: Iterable[float]
+    one_price: bool = True
 
     def sentences(self, change: str, keep: str, nothing: str = "nothing") -> list[str]:
         """The advice, who comes next, and at which prices that changes.
@@ -54,14 +57,17 @@ class Words:
             if choice.behind < 0:
                 better = "what others are expected to save is too little to change for"
             lead = f"{keep}: {better}."
+        elif choice.saves < 0:
+            more = self.money(-choice.saves)
+            lead = f"{change}: expect it to cost {more} more than {self.baseline}."
         else:
             lead = (
-                f"{change}: expect it to save {self._money(choice.saves)} against {self.baseline} "
+                f"{change}: expect it to save {self.money(choice.saves)} against {self.baseline} "
                 f"({choice.confidence}: right in {RIGHT[choice.confidence]})."
             )
         return [text for text in (lead, self._runner_up(), self._prices()) if text]
 
-    def _money(self, amount: float) -> str:
+    def money(self, amount: float) -> str:
         """An amount, by year where a year was served."""
         span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
         years = span / pd.Timedelta(days=365.25)
@@ -72,7 +78,7 @@ class Words:
         choice = self.choice
         if choice.runner_up in ("", self.baseline):
             return ""
-        differs = self._money(abs(choice.behind))
+        differs = self.money(abs(choice.behind))
         more = ""
         if 1.5 < choice.more < 100:
             more = f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
@@ -86,7 +92,16 @@ class Words:
         now = float(self.info["prices"].get("retrain", 0.0))
         low, high = (factor * now for factor in self.choice.factors)
         called = currency(self.info)
-        if not now or (low <= 0 and math.isinf(high)):
+        if low <= 0 and math.isinf(high):
+            return ""
+        if not self.one_price:
+            least, most = self.choice.factors
+            ends = [f"less than {price(least)}"] if least > 0 else []
+            ends += [f"more than {price(most)}"] if math.isfinite(most) else []
+            return (
+                f"That changes if retrains cost {' or '.join(ends)} times as much, for all alike."
+            )
+        if not now:
             return ""
         if low <= 0:
             return f"That changes if a retrain costs more than {price(high, called)}."

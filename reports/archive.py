@@ -225,13 +225,14 @@ def tune_path(directory: Path, name: str = "tune.html") -> Path:
     return directory / str(facts.get("files", {}).get(name, name))
 
 
-def careful_in(directory: str | Path) -> float | None:
-    """The least share to change for, with which a directory's verdict was made; None without."""
+def settings_in(directory: str | Path) -> dict[str, Any]:
+    """How careful a directory's verdict was, and on which budget; nothing where it has none."""
     try:
         told = json.loads(path_of(Path(directory), VERDICT).read_text(encoding="utf-8"))
-        return float(told["careful"])
-    except (OSError, ValueError, KeyError, TypeError, RecordError):
-        return None
+        kept = {key: told.get(key) for key in ("careful", "budget")}
+        return {key: float(value) for key, value in kept.items() if value is not None}
+    except (OSError, ValueError, AttributeError, TypeError, RecordError):
+        return {}
 
 
 def path_of(directory: Path, name: str) -> Path:

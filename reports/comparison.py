@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import usual_season
+from backtrain.datasets.values import is_number
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import answer, archive, baselines, remarks, verdict
 from backtrain.reports.periods import Contrast, Costs
@@ -44,6 +45,8 @@ class Comparison:
     careful : float
         The share of the baseline's cost that a change must save at least, where `verdict` is not
         told another one: what tables, pages and files rest on.
+    budget : float or None
+        Money a month that a strategy may cost to run, errors left out, to be advised; likewise.
 
     Raises
     ------
@@ -54,9 +57,11 @@ class Comparison:
     runs: Mapping[str, Run]
     season: str | None = None
     careful: float = FLOOR
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         _share(self.careful)
+        _money(self.budget)
         if not self.runs:
             raise ComparisonError("no runs: a comparison needs at least one strategy")
         first, *others = self.runs
@@ -73,10 +78,10 @@ class Comparison:
     def load(cls, *directories: str | Path) -> Comparison:
         """Read comparison directories or run directories back, as one comparison.
 
-        That of one directory is as careful as the one that was saved.
+        That of one directory is as careful as the one that was saved, and has its budget.
         """
-        careful = archive.careful_in(directories[0]) if len(directories) == 1 else None
-        return cls(archive.load(*directories), careful=FLOOR if careful is None else careful)
+        saved = archive.settings_in(directories[0]) if len(directories) == 1 else {}
+        return cls(archive.load(*directories), **saved)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -144,22 +149,29 @@ class Comparison:
         table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
         return table.sort_values("total", kind="stable")
 
-    def verdict(self, baseline: str | None = None, careful: float | None = None) -> Recommendation:
+    def verdict(
+        self,
+        baseline: str | None = None,
+        careful: float | None = None,
+        budget: float | None = None,
+    ) -> Recommendation:
         """Which strategy to run, what to expect of it, how sure that is, and what would change it.
 
         It is the one of the least expected cost, and the baseline unless that saves the share
-        ``careful`` of the baseline's cost at least: 0.05 retrains only for 5 %.
+        ``careful`` of the baseline's cost at least: 0.05 retrains only for 5 %. Strategies whose
+        trainings, releases, labels, checks and predictions cost more than ``budget`` a month are
+        left out, and it is said what they were expected to save.
         """
         share = _share(self.careful if careful is None else careful)
-        key = self.baseline(baseline), share
+        key = self.baseline(baseline), share, _money(self.budget if budget is None else budget)
         if key not in self._verdicts:
             judged = verdict.judge(self.runs, self.costs, *key)
             self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
         return self._verdicts[key]
 
     @cached_property
-    def _verdicts(self) -> dict[tuple[str, float], Recommendation]:
-        """By baseline and care: every table of a report asks."""
+    def _verdicts(self) -> dict[tuple[str, float, float | None], Recommendation]:
+        """By baseline, care and budget: every table of a report asks."""
         return {}
 
     def to_html(self, path: str | Path, baseline: str | None = None) -> Path:
@@ -236,6 +248,12 @@ def _share(careful: float) -> float:
     return float(careful)
 
 
+def _money(budget: float | None) -> float | None:
+    if budget is not None and not (is_number(budget) and budget > 0):
+        raise ComparisonError(f"budget={budget!r}: give money a month, above 0, or None")
+    return None if budget is None else float(budget)
+
+
 def _must_agree(run: Run) -> dict[str, Any]:
     """What makes two totals comparable: the same rows, scored and priced alike."""
     info = run.info
@@ -244,6 +262,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
         "start": pd.Timestamp(info["start"]).isoformat(),
         "end": pd.Timestamp(info["end"]).isoformat(),
         "loss": info["loss"],
+        "the cost of mistakes": info.get("costs"),
         "the price of an error": info["prices"].get("error"),
         "the currency": info.get("currency", ""),
     }

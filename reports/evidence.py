@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 from backtrain.lossmatrix.decide import Evidence, Option
+from backtrain.reports.budget import months, running
 from backtrain.reports.periods import Costs
 from backtrain.reports.remarks import GOES_ON, part_type
 from backtrain.simulator import statistics
@@ -17,7 +19,12 @@ _FIXED = ("Never", "Every", "EveryRows")
 
 
 def evidence(
-    runs: Mapping[str, Run], costs: Costs, names: list[str], baseline: str, floor: float
+    runs: Mapping[str, Run],
+    costs: Costs,
+    names: list[str],
+    baseline: str,
+    floor: float,
+    budget: float | None = None,
 ) -> Evidence:
     """Options for those strategies: by loss matrices where there are any, else by their own paths.
 
@@ -39,8 +46,15 @@ def evidence(
             options.append(replace(path, cost=moved, plain=False))
         else:
             options.append(path)
-    price = float(runs[baseline].info["prices"].get("retrain", 0.0))
-    return Evidence(options, baseline, price, floor)
+    # Trainings are counted at one price: where some are dearer, all prices change in proportion.
+    prices = {name: float(runs[name].info["prices"].get("retrain", 0.0)) for name in names}
+    price = max(prices.values())
+    options = [
+        replace(one, retrains=one.retrains * (prices[one.name] / price if price else 0.0))
+        for one in options
+    ]
+    limit = math.inf if budget is None else budget * months(runs[baseline])
+    return Evidence(options, baseline, price, floor, limit)
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
@@ -52,6 +66,7 @@ def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
         retrains=_at_that_price(run),
         eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
+        running=running(run),
     )
 
 
@@ -74,4 +89,5 @@ def _by_matrix(name: str, run: Run) -> Option | None:
         eras=[era + beside / len(facts["eras"]) for era in facts["eras"]],
         starts=facts["starts"],
         plain=bool(facts["starts"]),
+        running=running(run),
     )

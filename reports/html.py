@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from backtrain.reports.charged import loss_in_words
 from backtrain.reports.numbers import count, duration, listing, number, price
 from backtrain.reports.svg import Drawing, plain_text
 from backtrain.simulator.manifest import put, warn
@@ -54,7 +55,8 @@ def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, s
         "data": f"{stream.get('name')}, {count(int(stream['rows']), 'row')}, target "
         f"{stream.get('target')}, {stream.get('first')} to {stream.get('last')}",
         "data hash": str(stream["fingerprint"]),
-        **{key: str(info.get(key)) for key in ("model", "loss", "seed")},
+        **{key: str(info.get(key)) for key in ("model", "seed")},
+        "loss": loss_in_words(info),
         "environment": ", ".join(
             [f"Python {info.get('python')}", *(f"{name} {version}" for name, version in libraries)]
         ),

@@ -1,12 +1,13 @@
 """The report of a comparison as one self-contained file, and the short form for a notebook."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from backtrain.reports import faulty, figures, html, sections, tables
+from backtrain.reports.charged import loss_in_words
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import Money, duration, listing, number
@@ -122,8 +123,9 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
     return html.setup(info, {
         "faults put into it": ", ".join(faults) or "none",
         "served": f"{info['start']} to {info['end']}, tick {info['tick']}",
-        "prices": _differing(comparison, "prices"),
-        "delays": _differing(comparison, "delays"),
+        "loss": _differing(comparison, loss_in_words),
+        "prices": _differing(comparison, lambda info: html.flat(info.get("prices") or {})),
+        "delays": _differing(comparison, lambda info: html.flat(info.get("delays") or {})),
     })  # fmt: skip
 
 
@@ -138,9 +140,9 @@ def _usual(prices: Mapping[str, Any]) -> bool:
     return set_ones in ({"retrain": 1.0, "error": 1.0}, {"retrain": 10.0, "error": 1.0})
 
 
-def _differing(comparison: Comparison, key: str) -> str:
+def _differing(comparison: Comparison, say: Callable[[Mapping[str, Any]], str]) -> str:
     """Settings in one line; by strategy where they differ."""
-    texts = {name: html.flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
+    texts = {name: say(run.info) for name, run in comparison.runs.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return "; ".join(f"{name}: {text}" for name, text in texts.items())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from backtrain.reports import baselines
+from backtrain.reports.charged import charged
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
@@ -44,8 +45,8 @@ class Remark:
     ----------
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
-        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``,
-        ``"baselines"`` or ``"unseen"``.
+        ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``, ``"apart"``,
+        ``"baselines"``, ``"unseen"`` or ``"charged"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -74,10 +75,14 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("in-sample", chosen, _in_sample(chosen, runs[chosen[0]])))
     if priced := _prices_that_differ(runs):
         remarks.append(Remark("prices", tuple(runs), priced))
+    if apart := _made_apart(runs):
+        remarks.append(Remark("apart", tuple(runs), apart))
     if unbeaten := baselines.unbeaten(runs):
         remarks.append(Remark("baselines", (), unbeaten))
     if blind := unseen(runs):
         remarks.append(Remark("unseen", (), blind))
+    if undecided := charged(runs):
+        remarks.append(Remark("charged", (), undecided))
     return remarks
 
 
@@ -222,6 +227,22 @@ def _prices_that_differ(runs: Mapping[str, Run]) -> str:
     if not told:
         return ""
     return f"Prices differ, and each strategy is charged by its own: {'; '.join(told)}."
+
+
+def _made_apart(runs: Mapping[str, Run]) -> str:
+    """Which expected costs come from separate comparisons; empty where all come from one."""
+    made: dict[tuple[str, ...], list[str]] = {}
+    for name, run in runs.items():
+        facts = (run.info.get("hindsight") or {}).get("expected") or {}
+        if "windows" in facts:
+            made.setdefault(tuple(facts["windows"]), []).append(name)
+    if len(made) < 2:
+        return ""
+    return (
+        "Expected costs were made in separate comparisons, where only windows of the same one "
+        f"steady each other: {'; '.join(map(listing, made.values()))}. Compare all strategies in "
+        "one to hold them against each other."
+    )
 
 
 #: What estimators and encoders say, and what helps.

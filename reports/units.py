@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: Losses that are in no unit of the target.
-_WITHOUT = ("zero_one", "log", "cost matrix")
+_WITHOUT = ("zero_one", "log")
 
 
 def currency(info: Mapping[str, Any]) -> str:
@@ -15,9 +15,11 @@ def currency(info: Mapping[str, Any]) -> str:
 
 
 def loss_unit(info: Mapping[str, Any]) -> str:
-    """What a loss of the target's is counted in: its unit, or that squared; empty for others."""
-    unit, loss = str(info.get("unit") or ""), info.get("loss")
-    if not unit or loss in _WITHOUT:
+    """What a loss is counted in: the target's unit, or that squared, or money; empty for others."""
+    unit, loss = str(info.get("unit") or ""), str(info.get("loss"))
+    if loss == "cost matrix":
+        return currency(info) if info["prices"].get("error") == 1 else ""
+    if not unit or loss in _WITHOUT or loss.endswith(" x amount"):
         return ""
     return f"{unit}\N{SUPERSCRIPT TWO}" if loss == "squared" else unit
 

@@ -42,12 +42,14 @@ def unseen(runs: Mapping[str, Run]) -> str:
     if not found:
         return ""
     _, name, low, high, values = max(found, key=lambda one: one[0])
+    cut = "; where you act from another probability than one half on, set threshold="
+    cut = "" if first.info.get("threshold") else cut
     ends = (f"{significant(values[one], 3)} ({one})" for one in (low, high))
     return (
         f"{name} moves from {' to '.join(ends)}, while the loss that is charged, "
         f"{first.info['loss']}, hardly does ({significant(min(loss))} to "
         f"{significant(max(loss))} a row): it takes the answers, not their probabilities. Where "
-        "these are what you use, set loss=log, or a loss of your own."
+        f"these are what you use, set loss=log{cut}; or a loss of your own."
     )
 
 

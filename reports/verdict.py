@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
-from backtrain.reports import remarks
+from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving
+from backtrain.reports import budget, remarks
 from backtrain.reports.advice import Words
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import listing
@@ -37,7 +37,7 @@ class Recommendation:
         The next cheapest by expected cost; `behind` is the money that it costs more, and `more` how
         many times this history it would take to tell the two apart; NaN where that is not known.
     prices : tuple of float
-        Between which prices of a retrain the choice stays.
+        Between which prices of a retrain the choice stays; NaN where these differ by strategy.
     low, high : float
         The simultaneous 95 % interval of what `strategy` saved on its own path against the
         baseline, for "keep" against the runner-up; NaN where the history is too short for one.
@@ -48,6 +48,11 @@ class Recommendation:
         Strategies without an interval against `strategy`.
     failing : tuple of str
         Strategies of whose trainings a tenth or more raised: neither judged nor able to win.
+    budget : float or None
+        Money a month that it may cost to run a strategy, errors left out.
+    left_out : mapping of str to mapping
+        Strategies that cost more and were not chosen for that: ``running``, money a month, and
+        ``saves``, what to expect of each against `strategy`.
     sentence : str
         The same in words.
     remarks : tuple of str
@@ -69,6 +74,8 @@ class Recommendation:
     rivals: tuple[str, ...] = ()
     unjudged: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
+    budget: float | None = None
+    left_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sentence: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -133,16 +140,23 @@ def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
 
 
 def judge(
-    runs: Mapping[str, Run], costs: Costs, baseline: str, careful: float = FLOOR
+    runs: Mapping[str, Run],
+    costs: Costs,
+    baseline: str,
+    careful: float = FLOOR,
+    limit: float | None = None,
 ) -> Recommendation:
-    """Take the least expected cost; ``careful`` is the share of it that a change must save."""
+    """Take the least expected cost.
+
+    ``careful`` is the share of it that a change must save; ``limit`` what the choice may cost to
+    run, in money a month.
+    """
     ranked = eligible(runs, baseline)
     failing = tuple(name for name, run in runs.items() if remarks.failing(run))
     beside = tuple(remark.sentence for remark in remarks.gather(runs))
     held = baseline in ranked
-    known = (
-        evidence(runs, costs, ranked, baseline if held else ranked[0], careful) if ranked else None
-    )
+    reference = baseline if held or not ranked else ranked[0]
+    known = evidence(runs, costs, ranked, reference, careful, limit) if ranked else None
     choice = decide(known) if known else Decision(baseline, math.nan)
     price_of = known.price if known else 1.0
     winner = choice.name
@@ -150,8 +164,20 @@ def judge(
     others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
     alone = not held or len(ranked) == 1
     against = baseline if winner != baseline else choice.runner_up
-    words = [_no_verdict(runs, ranked, baseline)] if alone else [*_advice(runs, choice, baseline)]
+    one_price = len({runs[name].info["prices"].get("retrain", 0.0) for name in ranked}) < 2
+    expected = {option.name: option.cost for option in known.options} if known else {}
+    left_out = {
+        name: {
+            "running": budget.running_cost(runs[name]),
+            "saves": expected_saving(expected[winner] - expected[name]),
+        }
+        for name in choice.too_dear
+    }
+    words = [_no_verdict(runs, ranked, baseline)]
     if not alone:
+        advice = _words(runs, choice, baseline, one_price)
+        words = _advice(runs, choice, advice, "within the budget" if left_out else "")
+        words += [budget.sentence(runs, winner, limit, left_out, advice.money)]
         words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(
         decision="keep" if winner == baseline else "retrain",
@@ -159,18 +185,18 @@ def judge(
         baseline=baseline,
         saves=math.nan if alone else choice.saves,
         confidence="" if alone else choice.confidence,
-        expected={option.name: option.cost for option in known.options} if known else {},
+        expected=expected,
         runner_up=choice.runner_up,
         behind=choice.behind,
         more=choice.more,
-        prices=(price_of * choice.factors[0], price_of * choice.factors[1])
-        if price_of
-        else (0.0, math.inf),
+        prices=_prices(price_of, choice.factors) if one_price else (math.nan, math.nan),
         low=float(contrast.low.get(against, math.nan)),
         high=float(contrast.high.get(against, math.nan)),
         rivals=tuple(name for name in others if contrast.low[name] <= 0 <= contrast.high[name]),
         unjudged=tuple(name for name in others if math.isnan(contrast.low[name])),
         failing=failing,
+        budget=limit,
+        left_out=left_out,
         sentence=" ".join(filter(None, words)),
         remarks=beside,
     )
@@ -202,16 +228,26 @@ def _left_out(failing: tuple[str, ...]) -> str:
     return f"{listing(failing)} cannot be judged: a tenth or more of the trainings failed."
 
 
-def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[str]:
-    """What to run, and what to expect of it."""
+def _prices(now: float, factors: tuple[float, float]) -> tuple[float, float]:
+    """Multiples of a price as prices; no bounds where it is free."""
+    return (now * factors[0], now * factors[1]) if now else (0.0, math.inf)
+
+
+def _words(runs: Mapping[str, Run], choice: Decision, baseline: str, one_price: bool) -> Words:
+    """The decision, ready to be said."""
+    totals = [float(one.totals["total"]) for one in runs.values()]
+    return Words(choice, baseline, runs[choice.name].info, totals, one_price)
+
+
+def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: str) -> list[str]:
+    """What to run, and what to expect of it; ``allowed`` says among which others."""
     run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
     what = f"{choice.name}{_in_words(run)}"
     among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
-    totals = [float(one.totals["total"]) for one in runs.values()]
-    return Words(choice, baseline, run.info, totals).sentences(
+    return words.sentences(
         f"{'Stop retraining: run' if never else 'Run'} {what}",
         f"{'Do not retrain: keep' if never else 'Keep'} {what}",
-        among,
+        f"{among} {allowed}".strip(),
     )
 
 

@@ -26,7 +26,7 @@ class Baseline(NamedTuple):
     ----------
     name : str
         ``"last known label"``, ``"label 7D before"``, and ``"running mean"`` or
-        ``"majority class"``.
+        ``"majority class"``; ``"shares of classes"`` where a threshold decides by them.
     error : float
         Money: loss times weight, at the price of an error.
     loss, weight : float
@@ -79,7 +79,8 @@ def baselines(setup: Setup, season: str | pd.Timedelta | None = None) -> list[Ba
     labels = _Labels(setup)
     if not len(labels.rows):
         return []
-    usual = "majority class" if setup.classes is not None else "running mean"
+    usual = "majority class" if setup.rule is None else "shares of classes"
+    usual = usual if setup.classes is not None else "running mean"
     made = {"last known label": labels.last(), usual: labels.usual()}
     if nanoseconds(length):
         made[f"label {_short(length)} before"] = labels.before(nanoseconds(length))
@@ -213,13 +214,15 @@ def _newest(at: Integers, group: Integers, when: Integers, wanted: Integers) -> 
 def _judged(setup: Setup, name: str, answers: _Answers) -> Baseline:
     """Score answers to the served rows against what really came out."""
     rows, classes, full = setup.served, setup.classes, answers.probability
-    score = None
+    prediction, score = answers.prediction, None
     if full is not None and classes is not None:
-        positive = setup.positive
-        code = answers.prediction if positive is None else np.full(len(full), positive)
+        positive, amount = setup.positive, setup.stream.amount
+        if setup.rule is not None:
+            prediction = setup.rule.decide(full, None if amount is None else amount[rows])
+        code = prediction if positive is None else np.full(len(full), positive)
         score = full[np.arange(len(full)), code]
         full = full if len(classes) > 2 or positive is None else None
-    outcomes = outcomes_of(setup, rows, setup.outcome, answers.prediction, score, full)
+    outcomes = outcomes_of(setup, rows, setup.outcome, prediction, score, full)
     loss = setup.losses(outcomes)
     scored = ~np.isnan(loss)
     weight = np.ones(len(loss)) if outcomes.weight is None else outcomes.weight

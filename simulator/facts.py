@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backtrain.datasets.offsets import to_timestamp
+from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.record import identity
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code, without_addresses
@@ -28,6 +29,7 @@ def facts_of(setup: Setup, strategy: Any, wall_seconds: float) -> dict[str, Any]
         **facts,
         "currency": setup.currency,
         "unit": setup.unit,
+        "implied_threshold": _implied(setup),
         "wall_seconds": wall_seconds,
     }
 
@@ -58,6 +60,8 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
         "prices": describe(setup.prices, named=False),
         "delays": describe(setup.delays, named=False),
         "loss": setup.row_loss.name,
+        "costs": describe(getattr(setup.row_loss, "costs", None)),
+        "threshold": describe(setup.threshold),
         "greater_is_better": {m.name: m.greater_is_better for m in setup.row_metrics},
         "label_delay_seconds": _label_delay(setup),
         "drift": [when.isoformat() for when in stream.drift],
@@ -74,6 +78,13 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
 
 def _own_code() -> None:
     """Nothing: it stands for this package among the code of a replay."""
+
+
+def _implied(setup: Setup) -> dict[str, float]:
+    """The class, and its least probability, that a cost matrix implies; empty without any."""
+    if setup.classes is None or not isinstance(setup.row_loss, CostMatrix):
+        return {}
+    return {str(name): least for name, least in setup.row_loss.threshold(setup.classes).items()}
 
 
 def _label_delay(setup: Setup) -> dict[str, float]:

@@ -149,6 +149,10 @@ class Prices:
         )
 
 
+#: For configs, which name what a module holds.
+compute = Prices.compute
+
+
 @dataclass(frozen=True)
 class Delays:
     """How long things take: offsets of fixed length such as ``"2h"`` or ``"1D"``.

@@ -43,6 +43,8 @@ class Outcomes:
         Row weights.
     positive : int
         Position of the positive class; -1 where there were not exactly two at ``start``.
+    amount : ndarray of shape (n,) or None
+        What each row is about, where the stream says so.
     """
 
     label: NDArray[Any]
@@ -52,6 +54,7 @@ class Outcomes:
     classes: NDArray[Any] | None = None
     weight: Floats | None = None
     positive: int = 1
+    amount: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -150,35 +153,6 @@ class Pinball:
         return np.asarray(np.maximum(self.quantile * gap, (self.quantile - 1) * gap))
 
 
-@dataclass(frozen=True)
-class CostMatrix:
-    """What each mistake costs: ``costs[label][prediction]``; a pair that is not named costs 0.
-
-    >>> import numpy as np
-    >>> miss = CostMatrix({"fraud": {"fine": 100.0}, "fine": {"fraud": 1.0}})
-    >>> labels = Outcomes(np.array([0, 1]), np.array([1, 0]), classes=np.array(["fine", "fraud"]))
-    >>> miss.rows(labels).tolist()
-    [1.0, 100.0]
-    """
-
-    costs: Mapping[Any, Mapping[Any, float]]
-    task = "classification"
-    needs_probability = False
-    name = "cost matrix"
-
-    def rows(self, outcomes: Outcomes) -> Floats:
-        """Loss of each row, shape (n,)."""
-        assert outcomes.classes is not None
-        classes = outcomes.classes.tolist()
-        priced = set(self.costs).union(*self.costs.values())
-        if strange := priced - set(classes):
-            raise MetricError(
-                f"CostMatrix: {strange} are not classes of the target; it has {classes}"
-            )
-        table = np.array([[self.costs.get(y, {}).get(p, 0.0) for p in classes] for y in classes])
-        return np.asarray(table[outcomes.label, outcomes.prediction], dtype=np.float64)
-
-
 def _custom(function: Callable[[NDArray[Any], NDArray[Any]], Any]) -> RowLoss:
     """Wrap ``function(labels, predictions) -> losses`` so that it sees labels, not positions."""
 
@@ -202,7 +176,7 @@ LOSSES: Mapping[str, RowLoss] = {
 }
 
 
-def find_loss(loss: str | Loss | Callable[..., Any], task: str) -> Loss:
+def find_loss(loss: str | Loss | Callable[..., Any], task: str | None) -> Loss:
     """Look a loss up by name, or take one (or a function of labels and predictions) as it is."""
     if isinstance(loss, str):
         if loss not in LOSSES:

@@ -26,7 +26,7 @@ def sealed(values: NDArray[Any]) -> NDArray[Any]:
 
 def sealed_outcomes(outcomes: Outcomes) -> Outcomes:
     """The same, each array sealed."""
-    names = ("label", "prediction", "score", "probability", "weight")
+    names = ("label", "prediction", "score", "probability", "weight", "amount")
     arrays = {name: getattr(outcomes, name) for name in names}
     changed: dict[str, Any] = {k: sealed(v) for k, v in arrays.items() if v is not None}
     return replace(outcomes, **changed)

@@ -19,7 +19,8 @@ from backtrain.simulator.constraints import Length, Seed, check
 from backtrain.simulator.ledger import Delays, Prices
 from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
 from backtrain.simulator.sealing import read_only
-from backtrain.store.fits import FitStore
+from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
+from backtrain.store.fits import Answers, FitStore
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
@@ -61,6 +62,11 @@ class Setup:
         What money is called in texts, axes and tables, such as ``"EUR"``.
     unit : str
         What the target is counted in, such as ``"bikes"``: so are absolute losses of a row.
+    threshold : float, mapping, "cost" or None
+        How a classifier's probabilities become answers: the positive class (the larger of two) from
+        this probability on, or the one that is named: ``{"fraud": 0.2}``; or, with ``"cost"``, what
+        ``loss=CostMatrix(...)`` expects to cost least, for any number of classes and by each row's
+        amount. By default the answers of ``predict`` stand.
 
     Raises
     ------
@@ -82,6 +88,7 @@ class Setup:
     features: Literal["auto", "array", "frame"] = "auto"
     currency: str = ""
     unit: str = ""
+    threshold: Threshold = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.stream, Stream):
@@ -103,7 +110,7 @@ class Setup:
             )
         self._check_span()
         self._check_target()
-        self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)
+        self._check_loss()
         _ = self.row_metrics, self.ticks
 
     # --- time ---------------------------------------------------------------------------------
@@ -260,6 +267,23 @@ class Setup:
             )
         return metric
 
+    @cached_property
+    def rule(self) -> Rule | None:
+        """How probabilities become answers; None where those of ``predict`` stand."""
+        return rule(self.threshold, self.row_loss, self.classes, self.positive)
+
+    @property
+    def decides_by_amount(self) -> bool:
+        """Whether the amount of a row decides on the answer to it."""
+        return self.rule is not None and self.rule.takes_amounts
+
+    def decided(self, answers: Answers, rows: Rows) -> Answers:
+        """A model's answers to rows, as its probabilities decide where there is a `rule`."""
+        if self.rule is None:
+            return answers
+        amount = self.stream.amount
+        return decided(self.rule, answers, self.positive, None if amount is None else amount[rows])
+
     def losses(self, outcomes: Outcomes) -> NDArray[np.float64]:
         """Loss of rows whose label may be missing: NaN there, shape (n,)."""
         labelled = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
@@ -312,6 +336,17 @@ class Setup:
                     f"continuous (such as {arrived[0]!r}); use a regressor"
                 )
 
+    def _check_loss(self) -> None:
+        self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)
+        check_loss = getattr(self.row_loss, "check", None)
+        if check_loss is not None:
+            check_loss(self.classes, self.stream.amount is not None)
+        if self.rule is not None and not self.gives_probabilities:
+            raise SetupError(
+                f"threshold={self.threshold!r} needs probabilities, but "
+                f"{type(self.model).__name__} has no predict_proba"
+            )
+
     def _check_probabilities(self, what: str, judge: Loss | Metric) -> None:
         if judge.needs_probability and not self.gives_probabilities:
             raise SetupError(
@@ -341,7 +376,7 @@ def _built(name: str, given: Any, kind: type[Any]) -> Any:
 
 def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
     """The rows of ``outcomes`` at ``where``."""
-    names = ("label", "prediction", "score", "probability", "weight")
+    names = ("label", "prediction", "score", "probability", "weight", "amount")
     arrays = {name: getattr(outcomes, name) for name in names}
     chosen = {name: array[where] for name, array in arrays.items() if array is not None}
     return replace(outcomes, **chosen)
@@ -356,7 +391,7 @@ def outcomes_of(
     probability: NDArray[np.float64] | None,
 ) -> Outcomes:
     """Labels of rows, out of those of all rows, beside the answers to these rows."""
-    weight = setup.stream.weight
+    weight, amount = setup.stream.weight, setup.stream.amount
     return Outcomes(
         label=label[rows],
         prediction=prediction,
@@ -365,6 +400,7 @@ def outcomes_of(
         classes=setup.classes,
         weight=None if weight is None else weight[rows],
         positive=-1 if setup.positive is None else setup.positive,
+        amount=None if amount is None else amount[rows],
     )
 
 

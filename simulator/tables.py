@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.answers import FitError, NothingToLearnError
+from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.facts import facts_of
 from backtrain.simulator.ledger import KINDS, Charged, Ledger, words
 from backtrain.simulator.metrics import Outcomes
@@ -18,7 +19,9 @@ from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.texts import code, without_addresses
+from backtrain.simulator.thresholds import LeastCost, decided
 from backtrain.simulator.trainer import Trainer
+from backtrain.store.fits import Answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +143,22 @@ def close(trainer: Trainer, name: str, wall_seconds: float) -> Run:
         "readings": trainer.readings.frame,
     }
     totals = _totals(trainer, rows, charges, steps)
-    return Run(name, facts_of(setup, trainer.strategy, wall_seconds), totals, Tables(tables))
+    facts = facts_of(setup, trainer.strategy, wall_seconds) | _by_cost(setup, predictions)
+    return Run(name, facts, totals, Tables(tables))
+
+
+def _by_cost(setup: Setup, predictions: Predictions) -> dict[str, float]:
+    """What errors would have cost, had a cost matrix also made the answers that it charges."""
+    matrix, outcomes = setup.row_loss, predictions.scored(setup.served)
+    if setup.rule is not None or not isinstance(matrix, CostMatrix) or setup.classes is None:
+        return {}
+    if outcomes.score is None or np.isnan(outcomes.score).any():  # recorded answers may lack it
+        return {}
+    answers = Answers(outcomes.prediction, outcomes.score, outcomes.probability, None)
+    best = decided(LeastCost(matrix, setup.classes), answers, setup.positive, outcomes.amount)
+    loss = setup.losses(replace(outcomes, prediction=best.prediction))
+    weight = 1.0 if outcomes.weight is None else outcomes.weight
+    return {"error_by_cost": setup.prices.error * float(np.nansum(loss * weight))}
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -164,6 +182,8 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
     }
     if stream.truth is not None:
         table["truth"] = _plain(stream.truth[rows])
+    if stream.amount is not None:
+        table["amount"] = stream.amount[rows]
     if predictions.probability is not None and setup.classes is not None:
         for position, label in enumerate(setup.classes):
             table[f"probability {label}"] = predictions.probability[rows, position]

@@ -245,11 +245,15 @@ class Learner:
             return start, stop, self.answers(fit, rows)
         # The score is that of the positive class, which depends on where serving starts.
         key = (f"{fit.name}.{self.setup.positive}", start, stop)
-        answers = self.store.answers(key, lambda: self.answers(fit, rows), fit.lasting)
-        return start, stop, answers
+        answers = self.store.answers(key, lambda: self._undecided(fit, rows), fit.lasting)
+        return start, stop, self.setup.decided(answers, rows)
 
     def answers(self, fit: Fit, rows: Rows) -> Answers:
         """Ask the model about rows; those that it cannot score get the training mean or prior."""
+        return self.setup.decided(self._undecided(fit, rows), rows)
+
+    def _undecided(self, fit: Fit, rows: Rows) -> Answers:
+        """What the model itself says: the store keeps that, whatever is made of it."""
         X = self.features(rows)
         try:
             prediction, probability = self._ask(fit.model, X)

@@ -26,6 +26,7 @@ from backtrain.config.check import check
 from backtrain.config.study import checked, load, usual_task
 from backtrain.datasets.stream import Stream
 from backtrain.models import ByTask
+from backtrain.simulator.ledger import Prices
 
 CONF = files("backtrain.conf")
 GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.name).is_dir())
@@ -35,6 +36,8 @@ SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
 
 #: What presets leave to the user.
 GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
+    ("loss", "cost_matrix"): ["loss.costs={a: {b: 1}}"],
+    ("prices", "compute"): ["prices.hour=20", "prices.hours=6"],
     ("trigger", "on_dates"): ["trigger.dates=[2012-01-02]"],
     ("latency", "by_class"): ["latency.offsets={0:30D}"],
     ("dataset", "table"): ["dataset.path=no.csv", "dataset.time=t", "dataset.target=y"],
@@ -81,8 +84,12 @@ def test_every_preset_composes_passes_the_check_and_builds(group: str, choice: s
     if (group, choice) in NOT_HERE:
         return
     for node in config[group].values() if group in SEVERAL else [config[group]]:
+        if group == "loss" and not isinstance(node, dict):  # a name of `LOSSES`
+            assert node == (None if choice == "usual" else choice)
+            continue
         built, target = build(node), locate(node["_target_"])
-        assert isinstance(built, target if inspect.isclass(target) else Stream)
+        made = Prices if group == "prices" else Stream  # by a function
+        assert isinstance(built, target if inspect.isclass(target) else made)
 
 
 @pytest.mark.parametrize(("group", "choice"), [p for p in PRESETS if p[0] in PARTS], ids="/".join)

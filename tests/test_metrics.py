@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.metrics import (
     LOSSES,
     METRICS,
-    CostMatrix,
     Metric,
     MetricError,
     Outcomes,
@@ -102,7 +102,8 @@ def test_losses_by_hand() -> None:
     judged = Outcomes(np.array([1, 0]), np.array([1, 1]), np.array([0.8, 0.9]), None, classes)
     assert LOSSES["zero_one"].rows(judged).tolist() == [0.0, 1.0]
     assert LOSSES["log"].rows(judged) == pytest.approx([-np.log(0.8), -np.log(0.1)])
-    assert CostMatrix({"no": {"yes": 7.0}}).rows(judged).tolist() == [0.0, 7.0]
+    costs = CostMatrix({"no": {"yes": 7.0}, "yes": {"no": 3.0}})
+    assert costs.rows(judged).tolist() == [0.0, 7.0]
 
 
 def test_a_function_gets_labels_and_not_positions() -> None:
@@ -132,7 +133,7 @@ def test_what_is_wrong_is_said(make: object, says: str) -> None:
 
 def test_a_cost_matrix_for_strange_classes_is_refused() -> None:
     outcomes = Outcomes(np.array([0]), np.array([0]), classes=np.array(["no", "yes"]))
-    with pytest.raises(MetricError, match="not classes of the target"):
+    with pytest.raises(MetricError, match="not one of the classes of the target"):
         CostMatrix({"maybe": {"yes": 1.0}}).rows(outcomes)
 
 
