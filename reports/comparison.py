@@ -127,7 +127,8 @@ class Comparison:
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
-        for all pairs of strategies at once, NaN where the history is too short for one, and
+        for all pairs of strategies at once, NaN where the history is too short for one; the same
+        against the strategy to run, ``to_winner``, ``to_winner_low`` and ``to_winner_high``; and
         ``expected``: what a strategy that may win is expected to cost, on which the verdict rests.
         Where loss matrices were made: ``regret`` to the oracle, the cheapest schedule that is known
         only afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings
@@ -141,7 +142,11 @@ class Comparison:
         table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
         table["difference"] = table["total"] - float(self.runs[reference].totals["total"])
         table["low"], table["high"] = contrast.low, contrast.high
-        table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
+        judged = self.verdict(reference)
+        winner = self.costs.against(judged.strategy)
+        table["to_winner"] = table["total"] - table["total"][judged.strategy]
+        table["to_winner_low"], table["to_winner_high"] = winner.low, winner.high
+        table["expected"] = pd.Series(judged.expected, dtype=float)
         return table.sort_values("total", kind="stable")
 
     def verdict(self, baseline: str | None = None, careful: float | None = None) -> Recommendation:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from backtrain.reports import baselines
+from backtrain.reports import baselines, timers
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
@@ -45,7 +45,7 @@ class Remark:
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
         ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``,
-        ``"baselines"`` or ``"unseen"``.
+        ``"baselines"``, ``"unseen"``, ``"timer"`` or ``"never fired"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -78,7 +78,7 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("baselines", (), unbeaten))
     if blind := unseen(runs):
         remarks.append(Remark("unseen", (), blind))
-    return remarks
+    return remarks + [Remark(*told) for told in timers.sentences(runs)]
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:

@@ -1,12 +1,15 @@
 """The tables of the report, as cells ready to print; and the one of the terminal."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from backtrain.reports import timers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
@@ -21,6 +24,7 @@ MISHAPS = {
     "failed": "trainings that yielded no model; the old one served on",
     "fallback": "rows answered by the training mean or prior, not by the model",
 }
+_RIVAL = "on this path it cannot be told apart from {} by cost"
 #: Columns of characters that a terminal is taken to have.
 _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
@@ -123,15 +127,13 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
-    scale, by_name = common_scale(table), dict(table.iterrows())
+    contrasts, by_name = _contrasts(comparison, baseline, table), dict(table.iterrows())
 
     def cells(name: str) -> list[Cell]:
         row = by_name[name]
-        reach = interval_text(row, money) if name != baseline else MISSING
         return [
             Cell(money(row["total"]), row["total"]),
-            difference_cell(row, money, scale, name == baseline),
-            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+            *(cell for contrast in contrasts for cell in contrast.cells(name, money)),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
             *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
@@ -140,8 +142,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
 
     columns = (
         Column(in_money("total", info), title="all cost but that of the first model"),
-        Column(f"against {baseline}", title="difference of totals"),
-        Column("95 % interval", title="holds for all strategies at once"),
+        *(column for contrast in contrasts for column in contrast.columns()),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
@@ -149,9 +150,49 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
-    shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
+    against = [key for contrast in contrasts for key in (contrast.key, "")]
+    shown = ("total", *against, *kinds, "retrains", *mishaps, *means, *metrics)
     rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
     return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
+
+
+@dataclass(frozen=True)
+class _Against:
+    """Two columns that hold every total against that of one strategy: difference and interval."""
+
+    key: str
+    name: str
+    rows: Mapping[str, pd.Series]  # difference, low and high by strategy
+    scale: tuple[float, float]
+
+    @classmethod
+    def of(cls, key: str, name: str, table: pd.DataFrame) -> _Against:
+        rows = {str(other): row for other, row in table.iterrows()}
+        return cls(key, name, rows, common_scale(table))
+
+    def columns(self) -> tuple[Column, Column]:
+        return (
+            Column(f"against {shorten(self.name)}", title=f"difference of totals to {self.name}"),
+            Column("95 % interval", title=f"to {self.name}; holds for all strategies at once"),
+        )
+
+    def cells(self, name: str, money: Money) -> tuple[Cell, Cell]:
+        row, own = self.rows[name], name == self.name
+        reach = MISSING if own else interval_text(row, money)
+        return (
+            difference_cell(row, money, self.scale, own),
+            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+        )
+
+
+def _contrasts(comparison: Comparison, baseline: str, table: pd.DataFrame) -> list[_Against]:
+    """Against the baseline, and against the strategy to run where that is another one."""
+    found = [_Against.of("difference", baseline, table)]
+    winner = comparison.verdict(baseline).strategy
+    if winner != baseline:
+        keys = {"to_winner": "difference", "to_winner_low": "low", "to_winner_high": "high"}
+        found.append(_Against.of("to_winner", winner, table[list(keys)].rename(columns=keys)))
+    return found
 
 
 def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) -> tuple[Row, ...]:
@@ -160,9 +201,12 @@ def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) 
     table = comparison.without_model
     if table.empty:
         return ()
-    table = table.assign(difference=table["total"] - comparison.runs[baseline].totals["total"])
+    winner = comparison.verdict(baseline).strategy
+    for key, name in (("difference", baseline), ("to_winner", winner)):
+        table = table.assign(**{key: table["total"] - comparison.runs[name].totals["total"]})
     writers: dict[str, Callable[[float], str]] = {
-        "total": money, "error": money, "difference": money.signed, "fallback": number
+        "total": money, "error": money, "fallback": number, "difference": money.signed,
+        "to_winner": money.signed,
     }  # fmt: skip
 
     def cell(row: pd.Series, key: str) -> Cell:
@@ -226,6 +270,8 @@ def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
             "rival": name in verdict.rivals,
             "in-sample": run.info.get("in_sample") and not wins,
             "trainings failed": name in verdict.failing,
+            "timer": timers.timer(run) is not None,
+            "never fired": timers.never_fired(run),
         }
         roles[name] = ", ".join(word for word, holds in words.items() if holds)
     return roles
@@ -269,7 +315,8 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
-    marks = ["> " if name == advised else "  " for name in table.index]
+    rivals = comparison.verdict(reference).rivals
+    marks = ["> " if n == advised else "= " if n in rivals else "  " for n in table.index]
     marks += ["~ "] * len(comparison.without_model)
     rows_of = [*table.index, *comparison.without_model.index]
     names = [shorten(" ".join(str(name).split()), room - 2) for name in rows_of]
@@ -293,6 +340,8 @@ def _footnotes(
     units = [f"money in {called}"] if (called := currency(info)) else []
     units += [f"losses in {unit}"] if (unit := loss_unit(info)) else []
     notes += [", ".join(units)] if units else []
+    if (verdict := comparison.verdict(reference)).rivals:
+        notes.append(f"= {_RIVAL.format(shorten(verdict.strategy, 40))}")
     if len(comparison.without_model):
         notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
-from backtrain.reports import remarks
+from backtrain.reports import remarks, timers
 from backtrain.reports.advice import Words
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import listing
@@ -123,13 +123,24 @@ def may_win(run: Run) -> bool:
 
 
 def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
-    """Who may win, cheapest first; a baseline that was tuned on the replayed span may be kept."""
-    fair = [
+    """Who may win, cheapest first.
+
+    A baseline that was tuned on the replayed span may be kept. A timer by another name stands back
+    behind the schedule that does the same.
+    """
+    fair = _fair(runs, baseline)
+    replaced = timers.instead(runs, fair)
+    fair = [name for name in fair if name == baseline or name not in replaced]
+    return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
+
+
+def _fair(runs: Mapping[str, Run], baseline: str) -> list[str]:
+    """Who trained, on other rows than those that it is judged on."""
+    return [
         name
         for name, run in runs.items()
         if may_win(run) or (name == baseline and not remarks.failing(run))
     ]
-    return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
 
 
 def judge(
@@ -148,7 +159,7 @@ def judge(
     winner = choice.name
     contrast = costs.against(winner)
     others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
-    alone = not held or len(ranked) == 1
+    alone = not held or len(_fair(runs, baseline)) == 1
     against = baseline if winner != baseline else choice.runner_up
     words = [_no_verdict(runs, ranked, baseline)] if alone else [*_advice(runs, choice, baseline)]
     if not alone:
@@ -206,7 +217,7 @@ def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[st
     """What to run, and what to expect of it."""
     run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
     what = f"{choice.name}{_in_words(run)}"
-    among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
+    among = "nothing" if len(eligible(runs, baseline)) == len(runs) else "nothing that may win"
     totals = [float(one.totals["total"]) for one in runs.values()]
     return Words(choice, baseline, run.info, totals).sentences(
         f"{'Stop retraining: run' if never else 'Run'} {what}",

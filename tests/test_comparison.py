@@ -50,7 +50,8 @@ def test_the_table_by_hand():
     assert table.columns.tolist() == [
         *("total", "error", "train", "label", "check", "deploy", "predict", "initial"),
         *("retrains", "deployed", "rejected", "failed", "fallback"),
-        *("loss", "MAE", "difference", "low", "high", "expected"),
+        *("loss", "MAE", "difference", "low", "high"),
+        *("to_winner", "to_winner_low", "to_winner_high", "expected"),
     ]
     assert table.loc["often", ["total", "error", "train"]].tolist() == [99, 80, 19]
     assert table.loc["static", ["total", "initial"]].tolist() == [120, 99]
