@@ -159,7 +159,12 @@ class Comparison:
         key = self.baseline(baseline), share
         if key not in self._verdicts:
             judged = verdict.judge(self.runs, self.costs, *key)
-            self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
+            self._verdicts[key] = replace(
+                judged,
+                sentence=printable(judged.sentence),
+                advice=printable(judged.advice),
+                changes=tuple(map(printable, judged.changes)),
+            )
         return self._verdicts[key]
 
     @cached_property

@@ -7,7 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.reports import faulty, figures, html, sections, tables, timeline
+from backtrain.reports import (
+    alarms,
+    faulty,
+    figures,
+    group_money,
+    html,
+    sections,
+    story,
+    tables,
+    timeline,
+    worst,
+)
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Exhibit, Section
@@ -48,7 +59,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "made_of": comparison.info["model"],
         "strategy": verdict.strategy,
         "decision": verdict.decision,
-        "lead": verdict.sentence,
+        "lead": verdict.advice,
         "headline": headline(comparison, baseline, verdict),
         "remarks": remarks(verdict),
         "totals": next(iter(comparison.runs.values())).totals,
@@ -136,31 +147,22 @@ def _groups(comparison: Comparison, baseline: str) -> Section | None:
         "the most rows have a column each. The worst of many groups is partly the unluckiest, the "
         "more so the fewer rows it has."
     )
-    exhibit = Exhibit("groups", "Mean loss by group", shows)
-    return Section("Group by group", [exhibit], note=note)
-
-
-def _triggers(comparison: Comparison, baseline: str) -> Section:
-    shows = sections.triggers(comparison, baseline)
-    note = (
-        "An alarm that stays on counts once. A share of evenly spaced or random retrains that cost "
-        "at least as much tells whether the moments were good, not whether so many were: half is "
-        "luck."
-    )
-    exhibit = Exhibit("triggers", "What the triggers did", shows)
-    return Section("What the triggers did", [exhibit], note=note)
+    money = group_money.exhibit(comparison, baseline)
+    exhibits = [Exhibit("groups", "Mean loss by group", shows), *([money] if money else [])]
+    return Section("Group by group", exhibits, note=note)
 
 
 def _happened(comparison: Comparison, baseline: str) -> Section:
-    shows = sections.happened(comparison, baseline)
-    exhibit = Exhibit("happened", "Counts of what happened", shows)
-    return Section("What happened", [exhibit], lines=sections.failures(comparison.runs))
+    exhibit = Exhibit("happened", "What happened", sections.happened(comparison, baseline))
+    lines, note = sections.refusals(comparison.runs), "An alarm that stays on counts once."
+    return Section("What happened", [exhibit], note=note, lines=lines)
 
 
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
-    *(_ranking, _trade, _how_often, _over_time, faulty.section),
-    *(_luck, _eras, _groups, _triggers, _happened),
+    *(story.why, story.changes, _how_often),
+    *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
+    *(_luck, alarms.section, faulty.section, _happened),
 )
 
 
@@ -198,14 +200,9 @@ def headline(
 
 def remarks(verdict: Recommendation) -> list[str]:
     """What must be said right beside the verdict."""
-    lines = verdict.beside
-    if verdict.rivals:
-        names = listing(verdict.rivals)
-        lines.append(f"Cannot be told apart from {verdict.strategy} by cost: {names}.")
-    if verdict.unjudged:
-        names = listing(verdict.unjudged)
-        lines.append(f"No interval against {verdict.strategy}, fewer than seven blocks: {names}.")
-    return lines
+    left_out = verdict.failing and not math.isnan(verdict.saves)
+    lines = [f"Not judged, as a tenth or more of the trainings failed: {listing(verdict.failing)}."]
+    return [*(lines if left_out else []), *(r for r in verdict.remarks if r not in verdict.advice)]
 
 
 def setup(comparison: Comparison) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ MISHAPS = {
     "failed": "trainings that yielded no model; the old one served on",
     "fallback": "rows answered by the training mean or prior, not by the model",
 }
+_EXPECTED = "mean over phases and starts of its schedule; the least is advised"
 _RIVAL = "on this path it cannot be told apart from {} by cost"
 #: Columns of characters that a terminal is taken to have.
 _WIDTH = 100
@@ -127,12 +128,14 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
+    expected = () if np.allclose(table["expected"], table["total"]) else ("expected",)
     contrasts, by_name = _contrasts(comparison, baseline, table), dict(table.iterrows())
 
     def cells(name: str) -> list[Cell]:
         row = by_name[name]
         return [
             Cell(money(row["total"]), row["total"]),
+            *(Cell(money(row[key]), _sort(row[key])) for key in expected),
             *(cell for contrast in contrasts for cell in contrast.cells(name, money)),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
@@ -142,6 +145,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
 
     columns = (
         Column(in_money("total", info), title="all cost but that of the first model"),
+        *(Column(key, title=_EXPECTED) for key in expected),
         *(column for contrast in contrasts for column in contrast.columns()),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
@@ -151,7 +155,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
     against = [key for contrast in contrasts for key in (contrast.key, "")]
-    shown = ("total", *against, *kinds, "retrains", *mishaps, *means, *metrics)
+    shown = ("total", *expected, *against, *kinds, "retrains", *mishaps, *means, *metrics)
     rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
     return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
 
@@ -163,12 +167,12 @@ class _Against:
     key: str
     name: str
     rows: Mapping[str, pd.Series]  # difference, low and high by strategy
-    scale: tuple[float, float]
+    scale: tuple[float, float] | None
 
     @classmethod
-    def of(cls, key: str, name: str, table: pd.DataFrame) -> _Against:
+    def of(cls, key: str, name: str, table: pd.DataFrame, drawn: bool) -> _Against:
         rows = {str(other): row for other, row in table.iterrows()}
-        return cls(key, name, rows, common_scale(table))
+        return cls(key, name, rows, common_scale(table) if drawn else None)
 
     def columns(self) -> tuple[Column, Column]:
         return (
@@ -181,17 +185,24 @@ class _Against:
         reach = MISSING if own else interval_text(row, money)
         return (
             difference_cell(row, money, self.scale, own),
-            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+            Cell(reach, _sort(row["low"])),
         )
+
+
+def _sort(value: float) -> float | str:
+    """What a cell is sorted by; nothing where there is no number."""
+    return value if math.isfinite(value) else ""
 
 
 def _contrasts(comparison: Comparison, baseline: str, table: pd.DataFrame) -> list[_Against]:
     """Against the baseline, and against the strategy to run where that is another one."""
-    found = [_Against.of("difference", baseline, table)]
+    found = [_Against.of("difference", baseline, table, drawn=True)]
     winner = comparison.verdict(baseline).strategy
     if winner != baseline:
         keys = {"to_winner": "difference", "to_winner_low": "low", "to_winner_high": "high"}
-        found.append(_Against.of("to_winner", winner, table[list(keys)].rename(columns=keys)))
+        found.append(
+            _Against.of("to_winner", winner, table[list(keys)].rename(columns=keys), drawn=False)
+        )
     return found
 
 
@@ -345,7 +356,7 @@ def _footnotes(
     if len(comparison.without_model):
         notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:
-        notes.append("expected: mean over phases and starts of its schedule; the least is advised")
+        notes.append(f"expected: {_EXPECTED}")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
         notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
@@ -389,11 +400,13 @@ def common_scale(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def difference_cell(
-    row: pd.Series, money: Money, scale: tuple[float, float], is_baseline: bool
+    row: pd.Series, money: Money, scale: tuple[float, float] | None, is_baseline: bool
 ) -> Cell:
-    """A difference with its interval, drawn on the scale of its column."""
+    """A difference, and where its column has a scale its interval drawn on that."""
     if is_baseline:
         return Cell(MISSING, 0.0)
+    if scale is None:
+        return Cell(money.signed(row["difference"]), row["difference"])
     low, high = scale
 
     def percent_of(value: float) -> float:

@@ -52,6 +52,10 @@ class Recommendation:
         The same in words.
     remarks : tuple of str
         What must be said beside it, a line a cause: failed trainings, rows that no model answered.
+    advice : str
+        The first sentence alone: what to run.
+    changes : tuple of str
+        Those that say who comes next and at which prices that changes.
     """
 
     decision: Literal["retrain", "keep"]
@@ -71,6 +75,8 @@ class Recommendation:
     failing: tuple[str, ...] = ()
     sentence: str = ""
     remarks: tuple[str, ...] = ()
+    advice: str = ""
+    changes: tuple[str, ...] = ()
 
     @property
     def beside(self) -> list[str]:
@@ -162,6 +168,7 @@ def judge(
     alone = not held or len(_fair(runs, baseline)) == 1
     against = baseline if winner != baseline else choice.runner_up
     words = [_no_verdict(runs, ranked, baseline)] if alone else [*_advice(runs, choice, baseline)]
+    advice, *changes = words
     if not alone:
         words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(
@@ -184,6 +191,8 @@ def judge(
         failing=failing,
         sentence=" ".join(filter(None, words)),
         remarks=beside,
+        advice=advice,
+        changes=tuple(changes),
     )
 
 
