@@ -40,7 +40,7 @@ def exhibit(comparison: Comparison, baseline: str) -> Exhibit | None:
 def by_group(winner: Run, other: Run) -> pd.DataFrame:
     """Scored rows, money of errors and mean losses of two runs, a row a group that both scored."""
     own, theirs = (_of(run) for run in (winner, other))
-    joined = own.join(theirs[["cost", "loss"]], rsuffix="_other", how="inner")
+    joined = own.join(theirs[["cost", "loss"]].add_suffix("_other"), how="inner")
     return joined.assign(saved=joined["cost_other"] - joined["cost"])
 
 
