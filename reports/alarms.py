@@ -25,6 +25,10 @@ from backtrain.simulator.record import Run
 MOST = 4
 #: Stretches of a line, of each of which the highest and the lowest reading are drawn.
 _STRETCHES = 240
+#: A share of silent readings on either side of the threshold that is no exception.
+_BOTH_SIDES = 0.05
+#: A line is broken where nothing was read for so many times the usual gap.
+_PAUSE = 5.0
 #: What an axis says where nothing tells the unit.
 _OTHER = "reading, in its own unit"
 #: Readings so many times apart have a logarithmic axis, which goes so far beyond thresholds.
@@ -61,7 +65,7 @@ class Alarm:
         shown = _thinned(self.readings)
         at = days(pd.DatetimeIndex(shown["at"]))
         values = shown[["statistic", "threshold"]].clip(floor, top)
-        axes.plot(at, values["statistic"], color=SOFT, linewidth=1)
+        axes.plot(*_broken(at, values["statistic"].to_numpy()), color=SOFT, linewidth=1)
         line: dict[str, Any] = {
             "color": COLOURS["baseline"],
             "linewidth": 1.1,
@@ -82,12 +86,11 @@ class Alarm:
         axes.set_xlim(*days(instants([self.info["start"], self.info["end"]])))
         calendar(axes, paper)
         cut = ", cut off far beyond it" if self._cut(floor, top) else ""
-        return Drawing(
+        caption = (
             f"{shorten(self.trigger, 80)}: the reading{cut} (grey), its threshold (dashed), and a "
-            "dot where a training followed.",
-            figure,
-            titles,
+            f"dot where a training followed.{self._more()}"
         )
+        return Drawing(caption, figure, titles)
 
     def fired(self) -> pd.Series:
         """The readings at which a training was decided, by time."""
@@ -109,6 +112,15 @@ class Alarm:
             f"{significant(self.readings['threshold'].max(), 3)}; {self.name} trained at "
             f"{len(self.fired())} of them."
         )
+
+    def _more(self) -> str:
+        """Says where more than one reading beyond the threshold is asked for."""
+        quiet = self.readings[~self.readings["at"].isin(self.trained)]
+        above = (quiet["statistic"] > quiet["threshold"]).sum()
+        below = (quiet["statistic"] < quiet["threshold"]).sum()
+        if min(above, below) <= _BOTH_SIDES * len(self.readings):
+            return ""
+        return " Readings on both sides of it did not fire: it asks for more than one beyond."
 
     def _axis(self) -> tuple[bool, float, float]:
         """Whether it is logarithmic, and between which values readings are drawn."""
@@ -201,6 +213,15 @@ def _what(run: Run, readings: pd.DataFrame) -> str:
     if keys.get("alpha") is not None and (readings["threshold"] == keys["alpha"]).all():
         return "p-value"
     return _OTHER
+
+
+def _broken(at: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The points of a line, with a hole where nothing was read for long."""
+    gaps = np.diff(at)
+    if not len(gaps):
+        return at, values
+    after = np.flatnonzero(gaps > _PAUSE * np.median(gaps)) + 1
+    return np.insert(at, after, at[after]), np.insert(values, after, np.nan)
 
 
 def _thinned(readings: pd.DataFrame) -> pd.DataFrame:

@@ -87,6 +87,11 @@ class Eras:
         ends = [*self.starts[1:], self.end]
         return f"era {era + 1}, {self.starts[era]:%Y-%m-%d} to {ends[era]:%Y-%m-%d}"
 
+    def dates(self) -> str:
+        """When they begin, in words."""
+        starts = listing((f"{start:%Y-%m-%d}" for start in self.starts), most=len(self.starts))
+        return f"Eras begin on {starts}; the last one ends on {self.end:%Y-%m-%d}."
+
     def won(self, strategy: str, baseline: str) -> str:
         """In how many eras a strategy beat the baseline, and when it did not."""
         column, eras = self.names.index(strategy), len(self.costs)

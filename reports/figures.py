@@ -29,10 +29,10 @@ ALL_NAMED, FRONT_NAMED = 8, 8
 def cast(comparison: Comparison, baseline: str) -> dict[str, str]:
     """The strategies that are coloured: winner, baseline and runner-up; all others stay grey."""
     table = comparison.table(baseline)
-    winner = comparison.verdict(baseline).strategy
-    chosen = {winner: "winner"}
+    verdict = comparison.verdict(baseline)
+    chosen = {verdict.strategy: "winner"}
     chosen.setdefault(baseline, "baseline")
-    rest = [name for name in table.index if name not in chosen]
+    rest = [name for name in (verdict.runner_up, *table.index) if name and name not in chosen]
     chosen.update(dict.fromkeys(rest[:1], "runner"))
     return chosen
 

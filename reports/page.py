@@ -134,7 +134,7 @@ def _eras(comparison: Comparison, baseline: str) -> Section | None:
     exhibit = Exhibit("eras", "Cost by era", tables.by_era(comparison, baseline), data=data)
     judged = not math.isnan(verdict.saves)
     finding = eras.sentence(verdict.strategy, verdict.baseline) if judged else ""
-    return Section("Era by era", [exhibit], finding)
+    return Section("Era by era", [exhibit], finding, note=eras.dates())
 
 
 def _groups(comparison: Comparison, baseline: str) -> Section | None:
@@ -190,6 +190,9 @@ def headline(
     if verdict.strategy == baseline:
         against = verdict.runner_up or baseline
         saves = (f"expected to cost more: {against}", money(verdict.behind), "")
+        if verdict.behind < 0:
+            little = "too little to change for"
+            saves = (f"expected to cost less: {against}", money(-verdict.behind), little)
     saved = float(comparison.runs[against].totals["total"]) - total
     return [
         saves,

@@ -105,7 +105,11 @@ def luck(comparison: Comparison, baseline: str) -> Sheet | None:
             *(Cell(percent(x if tested else None), "" if x is None else x) for x in shares),
         ]
 
-    return sheet(comparison, baseline, _LUCK, cells)
+    made = {name: cells(name) for name in comparison.runs}
+    # Earlier versions did not record what even spacing costs.
+    shown = [k for k in range(len(_LUCK)) if any(row[k].text != MISSING for row in made.values())]
+    columns = [_LUCK[k] for k in shown]
+    return sheet(comparison, baseline, columns, lambda name: [made[name][k] for k in shown])
 
 
 def luck_note(comparison: Comparison) -> str:

@@ -24,6 +24,9 @@ def why(comparison: Comparison, baseline: str) -> Section | None:
     if math.isnan(verdict.saves):
         return None
     lines = [_expected(comparison, verdict)]
+    if verdict.strategy == baseline and verdict.behind < 0:
+        share = f"{100 * comparison.careful:g} %"
+        lines.append(f"A change is advised where it saves {share} of what {baseline} costs.")
     if verdict.strategy != baseline:
         eras = Eras.of(comparison, baseline)
         lines.append(eras.won(verdict.strategy, baseline))
@@ -65,13 +68,18 @@ def _rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
     """Who may be as good, by how much at most, and about whom nothing can be said."""
     table, money = comparison.table(verdict.baseline), _money(comparison)
     rivals = [name for name in table.index if name in verdict.rivals]
+    reach = table.loc[rivals, ["to_winner_low", "to_winner_high"]].abs().max(axis=1)
+    same = [name for name in rivals if money(float(reach[name])) == money(0.0)]
+    if same:
+        yield f"On this path {listing(same)} cost the same as {verdict.strategy}."
+    rivals = [name for name in rivals if name not in same]
     if rivals:
         cheaper = -table.loc[rivals, "to_winner_low"]
         most = max(rivals, key=lambda name: float(cheaper[name]))
         yield (
-            f"On this path {listing(rivals)} cost neither clearly more nor clearly less than "
-            f"{verdict.strategy}: which of them is best is open, by up to "
-            f"{money(float(np.max(cheaper)))} ({most})."
+            f"Neither clearly dearer nor clearly cheaper than {verdict.strategy} on this path: "
+            f"{listing(rivals)}. By their intervals {most} may have saved up to "
+            f"{money(float(np.max(cheaper)))} more."
         )
     if verdict.unjudged:
         yield (

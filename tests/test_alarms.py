@@ -120,6 +120,22 @@ def test_thinning_keeps_every_spike():
     assert {9.0, -9.0, 5.0} <= set(drawn)
 
 
+def test_a_line_is_broken_where_nothing_was_read():
+    at = np.array([0.0, 1.0, 2.0, 20.0, 21.0, 22.0])
+    assert alarms._broken(at, at)[1].tolist() == pytest.approx(
+        [0, 1, 2, math.nan, 20, 21, 22], nan_ok=True
+    )
+
+
+def test_readings_beyond_the_threshold_that_did_not_fire_are_said():
+    told = []
+    for values in (np.zeros(DAYS), np.arange(DAYS) % 2 * 2.0):
+        (alarm,) = alarms.alarms("a", reading(a_run("a", 2.0, (5,), "ErrorDrift"), values, 1.0))
+        with plain_text():
+            told.append("Readings on both sides" in alarm.draw(WIDE).caption)
+    assert told == [False, True]
+
+
 def test_each_trigger_of_a_strategy_has_a_figure():
     run = a_run("both", 2.0, (5,), "AnyOf", {"triggers": [{"type": "ErrorDrift"}]})
     run = reading(reading(run, np.ones(9), 2.0, "One()"), np.ones(20), 2.0, "Other()")
