@@ -198,7 +198,7 @@ def helped(name: str, run: Run, comparison: Comparison) -> str:
     money = Money.fit(totals, currency(comparison.info))
     helps = "its moments were better than those of a clock" if saved > 0 else "a clock did better"
     return (
-        f"{name}: {trained}. They cost {money(abs(saved))} {'less' if saved > 0 else 'more'} than "
+        f"{name}: {trained}. That cost {money(abs(saved))} {'less' if saved > 0 else 'more'} than "
         f"as many evenly spaced ones, on average over phases, of which {percent(share)} cost more: "
         f"{helps}.{regular}"
     )

@@ -98,10 +98,14 @@ class Eras:
         ends = [*self.starts[1:], self.end]
         lost = [
             f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
-            for start, end, saved in zip(self.starts, ends, self.saved[:, column], strict=True)
-            if saved < 0
+            for start, end, saved, costs in zip(
+                self.starts, ends, self.saved[:, column], self.costs[:, column], strict=True
+            )
+            if saved < -1e-9 * abs(costs)
         ]
-        dearer = f", and more from {listing(lost)}" if lost else ""
+        same = eras - int(self.beats[column]) - len(lost)
+        equal = f", as much in {same}" if same else ""
+        dearer = f"{equal}, and more from {listing(lost)}" if lost else equal
         return (
             f"It cost less than {baseline} in {self.beats[column]} of {count(eras, 'era')} of "
             f"{duration((self.end - self.starts[0]) / eras)}{dearer}."

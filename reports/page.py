@@ -185,6 +185,7 @@ def headline(
         return facts
     low, high = number(verdict.low, money.decimals), money(verdict.high)
     interval = "no interval" if math.isnan(verdict.low) else f"95 % interval {low} to {high}"
+    saves: tuple[str, str, str]
     saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
     against = baseline
     if verdict.strategy == baseline:

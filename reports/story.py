@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from backtrain.lossmatrix.decide import SIMPLE
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Section
@@ -26,7 +27,11 @@ def why(comparison: Comparison, baseline: str) -> Section | None:
     lines = [_expected(comparison, verdict)]
     if verdict.strategy == baseline and verdict.behind < 0:
         share = f"{100 * comparison.careful:g} %"
-        lines.append(f"A change is advised where it saves {share} of what {baseline} costs.")
+        alarm = f"{100 * SIMPLE:g} %"
+        lines.append(
+            f"A change is advised where it saves {share} of what {baseline} costs; to what is no "
+            f"plain schedule, which is more to run, where it saves {alarm} more."
+        )
     if verdict.strategy != baseline:
         eras = Eras.of(comparison, baseline)
         lines.append(eras.won(verdict.strategy, baseline))
@@ -81,9 +86,10 @@ def _rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
             f"{listing(rivals)}. By their intervals {most} may have saved up to "
             f"{money(float(np.max(cheaper)))} more."
         )
-    if verdict.unjudged:
+    unjudged = [name for name in verdict.unjudged if name != verdict.baseline]
+    if unjudged:
         yield (
-            f"Nothing can be said about {listing(verdict.unjudged)} beside {verdict.strategy}: the "
+            f"No interval on this path between {verdict.strategy} and {listing(unjudged)}: the "
             "history holds fewer than seven blocks of the length that both need."
         )
 

@@ -39,7 +39,8 @@ class Timer:
     equal, gaps : int
         So many of so many gaps lie within a tenth of that.
     always : bool
-        Whether it fires whenever it may: no gap is shorter, and no reading between was below.
+        Whether it fires whenever it may: no gap between trainings is shorter, and hardly a reading
+        lay on the other side of its threshold.
     """
 
     gap: str
@@ -69,7 +70,8 @@ def timer(run: Run) -> Timer | None:
         equal = int((np.abs(gaps - usual) <= NEAR * usual).sum())
         if usual > 0 and equal >= SHARE * len(gaps):
             written = duration(pd.Timedelta(int(usual), "ns")) if clock is times else ""
-            always = bool(gaps.min() >= (1 - NEAR) * usual) and _always_beyond(run)
+            # The first one ends when there is enough to compare, at whatever time.
+            always = bool(gaps[1:].min() >= (1 - NEAR) * usual) and _always_beyond(run)
             return Timer(written or count(round(usual), "row"), equal, len(gaps), always)
     return None
 

@@ -82,9 +82,9 @@ def test_of_many_the_one_to_run_is_first_and_the_rest_is_named():
 @pytest.mark.parametrize(
     ("share", "saved", "words"),
     [
-        (0.75, 2.5, "They cost 2.50 less than as many evenly spaced ones, on average"),
+        (0.75, 2.5, "That cost 2.50 less than as many evenly spaced ones, on average"),
         (0.75, 2.5, "of which 75 % cost more: its moments were better"),
-        (0.25, -2.5, "They cost 2.50 more than as many evenly spaced ones, on average"),
+        (0.25, -2.5, "That cost 2.50 more than as many evenly spaced ones, on average"),
         (0.25, -2.5, "of which 25 % cost more: a clock did better"),
         (0.25, None, "of as many evenly spaced ones 25 % cost more."),
         (None, None, "alarm: 2 trainings."),
