@@ -113,9 +113,9 @@ def _how_often(comparison: Comparison, _: str) -> Section | None:
     return Section("How often", [exhibit] if exhibit else [], finding=schedules.sentence())
 
 
-def _over_time(comparison: Comparison, baseline: str) -> Section:
-    cast = figures.cast(comparison, baseline)
-    return Section("Over time", [timeline.over_time(comparison, baseline, cast)])
+def _over_time(comparison: Comparison, baseline: str) -> Section | None:
+    exhibit = timeline.over_time(comparison, baseline, figures.cast(comparison, baseline))
+    return Section(exhibit.title, [exhibit]) if exhibit else None
 
 
 def _luck(comparison: Comparison, baseline: str) -> Section | None:
@@ -152,9 +152,12 @@ def _groups(comparison: Comparison, baseline: str) -> Section | None:
     return Section("Group by group", exhibits, note=note)
 
 
-def _happened(comparison: Comparison, baseline: str) -> Section:
-    exhibit = Exhibit("happened", "What happened", sections.happened(comparison, baseline))
-    lines, note = sections.refusals(comparison.runs), "An alarm that stays on counts once."
+def _happened(comparison: Comparison, baseline: str) -> Section | None:
+    shows, lines = sections.happened(comparison, baseline), sections.refusals(comparison.runs)
+    if not shows.says and not lines:
+        return None
+    exhibit = Exhibit("happened", "What happened", shows)
+    note = "An alarm that stays on counts once."
     return Section("What happened", [exhibit], note=note, lines=lines)
 
 

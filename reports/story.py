@@ -54,7 +54,7 @@ def changes(comparison: Comparison, baseline: str) -> Section | None:
     verdict = comparison.verdict(baseline)
     if math.isnan(verdict.saves):
         return None
-    lines = [*verdict.changes, *_rivals(comparison, verdict)]
+    lines = [*verdict.changes, *rivals(comparison, verdict)]
     return Section("What could change it", lines=lines) if lines else None
 
 
@@ -69,7 +69,7 @@ def _expected(comparison: Comparison, verdict: Recommendation) -> str:
     return f"Expected to cost over a span like this one: {listing(each)}."
 
 
-def _rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
+def rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
     """Who may be as good, by how much at most, and about whom nothing can be said."""
     table, money = comparison.table(verdict.baseline), _money(comparison)
     rivals = [name for name in table.index if name in verdict.rivals]

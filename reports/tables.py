@@ -90,6 +90,11 @@ class Sheet:
     first: str = "strategy"
     key: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def says(self) -> bool:
+        """Whether any number is not zero."""
+        return any(cell.sort not in ("", 0) for row in self.rows for cell in row.cells)
+
     def frame(self) -> pd.DataFrame:
         """The same as data: numbers where cells sort by one, else their text."""
         labels = [column.label for column in self.columns]
@@ -154,7 +159,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
-    against = [key for contrast in contrasts for key in (contrast.key, "")]
+    against = [key for contrast in contrasts for key in contrast.keys]
     shown = ("total", *expected, *against, *kinds, "retrains", *mishaps, *means, *metrics)
     rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
     return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
@@ -162,7 +167,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
 
 @dataclass(frozen=True)
 class _Against:
-    """Two columns that hold every total against that of one strategy: difference and interval."""
+    """Every total against that of one strategy: difference and, where there are any, intervals."""
 
     key: str
     name: str
@@ -174,19 +179,25 @@ class _Against:
         rows = {str(other): row for other, row in table.iterrows()}
         return cls(key, name, rows, common_scale(table) if drawn else None)
 
-    def columns(self) -> tuple[Column, Column]:
-        return (
-            Column(f"against {shorten(self.name)}", title=f"difference of totals to {self.name}"),
-            Column("95 % interval", title=f"to {self.name}; holds for all strategies at once"),
-        )
+    @property
+    def judged(self) -> bool:
+        return any(math.isfinite(r["low"]) for name, r in self.rows.items() if name != self.name)
 
-    def cells(self, name: str, money: Money) -> tuple[Cell, Cell]:
+    @property
+    def keys(self) -> list[str]:
+        return [self.key, ""] if self.judged else [self.key]
+
+    def columns(self) -> list[Column]:
+        against = f"against {shorten(self.name)}"
+        interval = Column("95 % interval", title=f"{against}; holds for all strategies at once")
+        difference = Column(against, title=f"difference of totals to {self.name}")
+        return [difference, interval] if self.judged else [difference]
+
+    def cells(self, name: str, money: Money) -> list[Cell]:
         row, own = self.rows[name], name == self.name
         reach = MISSING if own else interval_text(row, money)
-        return (
-            difference_cell(row, money, self.scale, own),
-            Cell(reach, _sort(row["low"])),
-        )
+        difference = difference_cell(row, money, self.scale, own)
+        return [difference, Cell(reach, _sort(row["low"]))] if self.judged else [difference]
 
 
 def _sort(value: float) -> float | str:
