@@ -38,7 +38,7 @@ _USUAL_TRIGGER = {
 #: Keys that are parameters of a backtest as they stand.
 _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
 #: And of a study.
-_STUDY = ("n_jobs", "progress", "hindsight", "careful", "baselines", "budget")
+_WORK = ("n_jobs", "progress", "hindsight", "careful", "baselines", "budget", "report")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -57,6 +57,7 @@ class Study:
     condition: Condition | None
     baselines: bool = False
     budget: float | None = None
+    report: str = "all"
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -256,5 +257,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
-        **{key: plain[key] for key in _STUDY},
+        **{key: plain[key] for key in _WORK},
     )

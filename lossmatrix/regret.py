@@ -59,9 +59,9 @@ def with_hindsight(
         else:
             matrix = matrices[keys[name]]
             facts = judge(matrix, run, setup, every)
-            facts["expected"] = outlook.of_run(
-                keys[name], strategies[name], run, facts.pop("saved")
-            )
+            saved = facts.pop("saved")
+            facts["over_even"] = None if np.isnan(saved) else saved
+            facts["expected"] = outlook.of_run(keys[name], strategies[name], run, saved)
             info = {**run.info, "hindsight": facts}
         with_facts[name] = replace(run, info=info)
     return with_facts

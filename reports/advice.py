@@ -104,7 +104,7 @@ class Words:
         if not now:
             return ""
         if low <= 0:
-            return f"That changes if a retrain costs more than {price(high, called)}."
+            return f"The choice changes if a retrain costs more than {price(high, called)}."
         if math.isinf(high):
-            return f"That changes if a retrain costs less than {price(low, called)}."
-        return f"That holds while a retrain costs {price(low)} to {price(high, called)}."
+            return f"The choice changes if a retrain costs less than {price(low, called)}."
+        return f"The choice holds while a retrain costs {price(low)} to {price(high, called)}."

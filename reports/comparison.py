@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,8 @@ class Comparison:
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
         rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
-        for all pairs of strategies at once, NaN where the history is too short for one, and
+        for all pairs of strategies at once, NaN where the history is too short for one; the same
+        against the strategy to run, ``to_winner``, ``to_winner_low`` and ``to_winner_high``; and
         ``expected``: what a strategy that may win is expected to cost, on which the verdict rests.
         Where loss matrices were made: ``regret`` to the oracle, the cheapest schedule that is known
         only afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings
@@ -142,11 +143,14 @@ class Comparison:
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
-        rows = {name: _row(run) for name, run in self.runs.items()}
-        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
+        table = pd.DataFrame.from_dict(self._rows, orient="index").rename_axis("strategy")
         table["difference"] = table["total"] - float(self.runs[reference].totals["total"])
         table["low"], table["high"] = contrast.low, contrast.high
-        table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
+        judged = self.verdict(reference)
+        winner = self.costs.against(judged.strategy)
+        table["to_winner"] = table["total"] - table["total"][judged.strategy]
+        table["to_winner_low"], table["to_winner_high"] = winner.low, winner.high
+        table["expected"] = pd.Series(judged.expected, dtype=float)
         return table.sort_values("total", kind="stable")
 
     def verdict(
@@ -166,8 +170,18 @@ class Comparison:
         key = self.baseline(baseline), share, _money(self.budget if budget is None else budget)
         if key not in self._verdicts:
             judged = verdict.judge(self.runs, self.costs, *key)
-            self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
+            self._verdicts[key] = replace(
+                judged,
+                sentence=printable(judged.sentence),
+                advice=printable(judged.advice),
+                changes=tuple(map(printable, judged.changes)),
+            )
         return self._verdicts[key]
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, float]]:
+        """What a table says of each run by itself."""
+        return {name: _row(run) for name, run in self.runs.items()}
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, float, float | None], Recommendation]:
@@ -188,26 +202,33 @@ class Comparison:
 
     def figures(self, directory: str | Path, baseline: str | None = None) -> list[Path]:
         """Write every figure of the report as a PNG file; one that cannot be drawn is left out."""
-        from backtrain.reports import figures, html
+        from backtrain.reports import html, page
 
-        makers = figures.makers(self, self.baseline(baseline))
-        return html.write_figures(makers, Path(directory))
+        shown = page.outline(self, self.baseline(baseline))
+        return html.write_figures(html.exhibits(shown), Path(directory))
 
     def save(
-        self, directory: str | Path, baseline: str | None = None, baselines: bool = False
+        self,
+        directory: str | Path,
+        baseline: str | None = None,
+        baselines: bool = False,
+        report: str = "all",
     ) -> Path:
-        """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
+        """Write one folder a strategy, ``summary.csv`` and the report.
 
         And ``verdict.json``, the verdict as data, with ``strategy/advised.yaml``, the advised
         strategy for ``backtrain run --config-dir``: see ``docs/machines.md``.
         ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
+        ``report`` is "all": ``report.html``, and beside it each figure as PNG, SVG and CSV in
+        ``figures`` and each table as CSV in ``tables``; "page": ``report.html``; or "none".
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
         stands in the way, another name is taken, with a warning.
         """
-        from backtrain.reports import figures, html, page
+        from backtrain.reports import html, page
 
+        wanted = archive.check_report(report)
         target, baseline = Path(directory), self.baseline(baseline)
         runs = {name: replace(run, name=name) for name, run in self.runs.items()}
         keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
@@ -224,9 +245,8 @@ class Comparison:
         told = self.verdict(baseline)
         try:
             contents |= answer.files(told, runs[told.strategy], self.careful)
-            pictures = html.draw(figures.makers(self, baseline), files=True)
-            contents[archive.REPORT] = page.render(self, baseline, pictures).encode()
-            contents |= html.as_files(pictures, "figures/")
+            make = partial(page.report, self, baseline)
+            contents |= html.files(make, archive.REPORT, wanted, keeper.names)
         finally:
             keeper.finish(contents)  # without a report, where that failed
         return target

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.numbers import Money, count
+from backtrain.reports.numbers import Money, count, duration, listing
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win
 from backtrain.simulator import statistics
@@ -24,6 +24,8 @@ class Eras:
         Money, and what it is below the baseline's.
     starts : DatetimeIndex
         When each era begins.
+    end : Timestamp
+        When the last one ends.
     best : array (E, S)
         Whether the strategy was the cheapest of that era, ties included.
     wins, beats : array (S,)
@@ -40,6 +42,7 @@ class Eras:
     costs: np.ndarray
     saved: np.ndarray
     starts: pd.DatetimeIndex
+    end: pd.Timestamp
     best: np.ndarray
     wins: np.ndarray
     beats: np.ndarray
@@ -64,6 +67,7 @@ class Eras:
             costs=costs,
             saved=saved,
             starts=grid.starts()[firsts],
+            end=pd.Timestamp(comparison.info["end"]),
             best=np.column_stack([statistics.wins_by_era(era[None]) for era in costs]).T > 0,
             wins=statistics.wins_by_era(costs),
             beats=(saved > 1e-9 * np.abs(costs)).sum(axis=0),
@@ -79,8 +83,33 @@ class Eras:
         return np.asarray(self.costs.sum(axis=0))
 
     def label(self, era: int) -> str:
-        """When an era begins, for a reader."""
-        return f"era {era + 1}, from {self.starts[era]:%Y-%m-%d}"
+        """When an era begins and ends, for a reader."""
+        ends = [*self.starts[1:], self.end]
+        return f"era {era + 1}, {self.starts[era]:%Y-%m-%d} to {ends[era]:%Y-%m-%d}"
+
+    def dates(self) -> str:
+        """When they begin, in words."""
+        starts = listing((f"{start:%Y-%m-%d}" for start in self.starts), most=len(self.starts))
+        return f"Eras begin on {starts}; the last one ends on {self.end:%Y-%m-%d}."
+
+    def won(self, strategy: str, baseline: str) -> str:
+        """In how many eras a strategy beat the baseline, and when it did not."""
+        column, eras = self.names.index(strategy), len(self.costs)
+        ends = [*self.starts[1:], self.end]
+        lost = [
+            f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+            for start, end, saved, costs in zip(
+                self.starts, ends, self.saved[:, column], self.costs[:, column], strict=True
+            )
+            if saved < -1e-9 * abs(costs)
+        ]
+        same = eras - int(self.beats[column]) - len(lost)
+        equal = f", as much in {same}" if same else ""
+        dearer = f"{equal}, and more from {listing(lost)}" if lost else equal
+        return (
+            f"It cost less than {baseline} in {self.beats[column]} of {count(eras, 'era')} of "
+            f"{duration((self.end - self.starts[0]) / eras)}{dearer}."
+        )
 
     def sentence(self, strategy: str, baseline: str) -> str:
         """How steadily a strategy won, in words."""
@@ -95,6 +124,6 @@ class Eras:
         if strategy == baseline:
             return f"{won}. {hindsight}"
         return (
-            f"{won} and beat {baseline} in {self.beats[column]}; with any one era left out "
-            f"it saves {money(self.least[column])} to {money(self.most[column])}. {hindsight}"
+            f"{won}; with any one era left out it saves {money(self.least[column])} to "
+            f"{money(self.most[column])}. {hindsight}"
         )

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from backtrain.reports import baselines
+import numpy as np
+
+from backtrain.reports import baselines, timers
 from backtrain.reports.charged import charged
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.unseen import unseen
@@ -46,7 +48,7 @@ class Remark:
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
         ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``, ``"apart"``,
-        ``"baselines"``, ``"unseen"`` or ``"charged"``.
+        ``"baselines"``, ``"unseen"``, ``"charged"``, ``"timer"`` or ``"never fired"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -83,7 +85,7 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("unseen", (), blind))
     if undecided := charged(runs):
         remarks.append(Remark("charged", (), undecided))
-    return remarks
+    return remarks + [Remark(*told) for told in timers.sentences(runs)]
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
@@ -160,8 +162,11 @@ def _by_cause(runs: Mapping[str, Run], kind: str) -> list[dict[str, _Happened]]:
 
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
-    events = run.events[["kind", "reason", "statistic"]]
-    events = events[events["kind"].isin((kind, FAILED))]
+    kinds = run.events["kind"].to_numpy()
+    found = np.flatnonzero((kinds == kind) | (kinds == FAILED))
+    if not len(found):  # as in most runs: asked for every kind of each, it must cost nothing
+        return
+    events = run.events[["kind", "reason", "statistic"]].iloc[found]
     for own, text, statistic in events.itertuples(index=False):
         reason = str(text)
         if (NOTHING if own == FAILED and reason.startswith(_EARLIER) else own) != kind:
@@ -190,7 +195,7 @@ def _share(run: Run, kind: str) -> str:
 
 
 def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run]) -> Remark:
-    who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
+    who = listing(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
     cause = next(iter(befell.values())).cause.rstrip(".")
     remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
     advice = "".join(f" {text}" for text in remedies if text)

@@ -1,4 +1,4 @@
-"""Sections of the report, a row a strategy: groups, luck, what the triggers did, what happened."""
+"""Sections of the report, a row a strategy: groups, luck, what happened."""
 
 import math
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from backtrain.reports.numbers import (
     MISSING,
     Money,
     duration,
+    listing,
     number,
     percent,
     shorten,
@@ -76,15 +77,13 @@ def _worst(run: Run) -> tuple[Cell, Cell]:
 # --- luck: each strategy against the oracle, the best fixed interval, and luck --------------------
 
 _PLACEBOS = ("placebo_even", "placebo_random")
-_BEATS_LUCK = (
-    Column("beats even spacing", title="share of as many retrains, evenly spaced, that cost more"),
-    Column("beats random", title="share of as many retrains at random that cost more"),
-)
 _LUCK = (
     Column("oracle", title="the cheapest schedule of the same window, known afterwards"),
     Column("regret", title="what the strategy cost more than that"),
     Column("over the best interval", title="the interval that is cheapest over its phases"),
-    *_BEATS_LUCK,
+    Column("against even spacing", title="its cost less the mean of as many, evenly spaced"),
+    Column("beats even spacing", title="share of as many retrains, evenly spaced, that cost more"),
+    Column("beats random", title="share of as many retrains at random that cost more"),
 )
 
 
@@ -99,12 +98,18 @@ def luck(comparison: Comparison, baseline: str) -> Sheet | None:
         facts, tested = hindsight_of(run), is_tested(run)
         amounts = [facts.get(key) for key in ("oracle", "regret", "gap")]
         shares = [facts.get(key) for key in _PLACEBOS]
+        even = facts.get("over_even") if tested else None
         return [
             *(Cell(MISSING if x is None else money(x), "" if x is None else x) for x in amounts),
+            Cell(MISSING) if even is None else Cell(money.signed(-even), -even),
             *(Cell(percent(x if tested else None), "" if x is None else x) for x in shares),
         ]
 
-    return sheet(comparison, baseline, _LUCK, cells)
+    made = {name: cells(name) for name in comparison.runs}
+    # Earlier versions did not record what even spacing costs.
+    shown = [k for k in range(len(_LUCK)) if any(row[k].text != MISSING for row in made.values())]
+    columns = [_LUCK[k] for k in shown]
+    return sheet(comparison, baseline, columns, lambda name: [made[name][k] for k in shown])
 
 
 def luck_note(comparison: Comparison) -> str:
@@ -115,12 +120,12 @@ def luck_note(comparison: Comparison) -> str:
             without.setdefault(run.info["no_hindsight"], []).append(name)
     facts = next(filter(None, map(hindsight_of, comparison.runs.values())), None)
     sentences = [] if facts is None else [_matrix(facts)]
-    sentences += [f"Without a matrix: {', '.join(n)} ({why})." for why, n in without.items()]
+    sentences += [f"Without a matrix: {listing(n)} ({why})." for why, n in without.items()]
     return " ".join(sentences)
 
 
 def _matrix(facts: Mapping[str, Any]) -> str:
-    every = "every tick" if facts["every"] == 1 else f"every {facts['every']}th tick"
+    every = "every tick" if facts["every"] == 1 else f"one tick in {facts['every']}"
     return (
         f"From {number(facts['candidates'])} models, one trained at {every} and scored on all that "
         "follows. Costs are those of errors, trainings and releases. Luck makes as many trainings, "
@@ -129,50 +134,52 @@ def _matrix(facts: Mapping[str, Any]) -> str:
     )
 
 
-# --- triggers: how often they fired, how late after a drift ---------------------------------------
+# --- what happened: what fired, what was deployed or refused, and why -----------------------------
 
 #: Events of a trigger that fired and could not train, other than `busy`.
 _SUPPRESSED = ("cooldown", "budget", "blackout", "refused")
 
-_TRIGGERS = (
-    Column("led to training"),
+_COUNTED = ("deployed", "rejected", "rolled back", "superseded", "refused", "pending")
+_HAPPENED = (
+    *map(Column, _COUNTED),
     Column("while busy", title="fired while a training was under way"),
     Column("suppressed", title="by a cooldown, a budget, a blackout, or a gate's check"),
     Column("fired per 100 ticks"),
     Column("training after drift", title="median time from a true drift to the first training"),
-    *_BEATS_LUCK,
     Column("estimated less realised", title="mean over the estimates of performance on record"),
 )
 #: Columns that are shown even where they would be empty.
-_ALWAYS = (0, 3)
+_ALWAYS = ("deployed", "fired per 100 ticks")
 
 
-def triggers(comparison: Comparison, baseline: str) -> Sheet:
-    """What the triggers did; columns that would be empty are left out."""
-    cells = {name: _trigger_cells(run) for name, run in comparison.runs.items()}
+def happened(comparison: Comparison, baseline: str) -> Sheet:
+    """What each strategy did beside training, and what was done to it; without empty columns.
+
+    Trainings, those that failed, and rows of the fallback stand in the ranked table.
+    """
+    cells = {name: _happened(run) for name, run in comparison.runs.items()}
     shown = [
         k
-        for k in range(len(_TRIGGERS))
-        if k in _ALWAYS or any(row[k].text not in (MISSING, "0") for row in cells.values())
+        for k, column in enumerate(_HAPPENED)
+        if column.label in _ALWAYS
+        or any(row[k].text not in (MISSING, "0") for row in cells.values())
     ]
-    columns = [_TRIGGERS[k] for k in shown]
+    columns = [_HAPPENED[k] for k in shown]
     return sheet(comparison, baseline, columns, lambda name: [cells[name][k] for k in shown])
 
 
-def _trigger_cells(run: Run) -> tuple[Cell, ...]:
+def _happened(run: Run) -> tuple[Cell, ...]:
     """One for each column."""
+    counts = _counts(run)
     kinds = run.events["kind"].value_counts()
     trained, busy = (int(run.totals[key]) for key in ("retrains", "busy"))
     suppressed = sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED)
     ticks = run.info.get("ticks")
     rate = 100 * (trained + busy + suppressed) / ticks if ticks else float("nan")
-    facts = hindsight_of(run) if is_tested(run) else {}
-    shares = [facts.get(key) for key in _PLACEBOS]
     return (
-        *(Cell(number(n), n) for n in (trained, busy, suppressed)),
+        *(Cell(number(n), n) for n in (*(counts[kind] for kind in _COUNTED), busy, suppressed)),
         Cell(number(rate, 1), rate),
         _lag(run),
-        *(Cell(percent(share), "" if share is None else share) for share in shares),
         _gap(run),
     )
 
@@ -203,37 +210,13 @@ def _gap(run: Run) -> Cell:
     return Cell(f"{metric} {sign}{significant(gap, 2)}, {count} \N{MULTIPLICATION SIGN}", gap)
 
 
-# --- what happened: what was trained, what was refused, and why -----------------------------------
-
-
-def happened(comparison: Comparison, baseline: str) -> Sheet:
-    """Counts of what each strategy did and what was done to it; columns of zeros are left out."""
-    counts = {name: _counts(run) for name, run in comparison.runs.items()}
-    always = ("trained", "deployed")
-    shown = [k for k in counts[baseline] if k in always or any(of[k] for of in counts.values())]
-
-    def cells(name: str) -> list[Cell]:
-        return [Cell(number(counts[name][kind]), counts[name][kind]) for kind in shown]
-
-    return sheet(comparison, baseline, list(map(Column, shown)), cells, roles=True)
-
-
-def failures(runs: Mapping[str, Run]) -> list[str]:
-    """Why trainings failed or were refused, each cause once with how often."""
-    kinds = (remarks.FAILED, remarks.NOTHING, "refused")
-    return [remark.sentence for kind in kinds for remark in remarks.causes(runs, kind)]
+def refusals(runs: Mapping[str, Run]) -> list[str]:
+    """Why trainings were refused, each cause once with how often; failures stand at the verdict."""
+    return [remark.sentence for remark in remarks.causes(runs, "refused")]
 
 
 def _counts(run: Run) -> dict[str, int]:
-    outcomes, totals = trainings(run)["outcome"].value_counts(), run.totals
-    return {
-        "trained": int(totals["retrains"]),
-        "deployed": int(totals["deployed"]),
-        "rejected": int(totals["rejected"]),
-        "rolled back": int(outcomes.get("rolled back", 0)),
-        "superseded": int(outcomes.get("superseded", 0)),
-        "failed": int(totals["failed"]),
-        "refused": int((run.events["kind"] == "refused").sum()),
-        "pending": int(outcomes.get("pending", 0)),
-        "fallback rows": int(totals["fallback"]),
-    }
+    outcomes = trainings(run)["outcome"].value_counts()
+    counts = {kind: int(outcomes.get(kind, 0)) for kind in _COUNTED}
+    own = {key: int(run.totals[key]) for key in ("deployed", "rejected")}
+    return {**counts, **own, "refused": int((run.events["kind"] == "refused").sum())}

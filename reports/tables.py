@@ -1,12 +1,15 @@
 """The tables of the report, as cells ready to print; and the one of the terminal."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from backtrain.reports import timers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
@@ -21,6 +24,8 @@ MISHAPS = {
     "failed": "trainings that yielded no model; the old one served on",
     "fallback": "rows answered by the training mean or prior, not by the model",
 }
+_EXPECTED = "mean over phases and starts of its schedule; the least is advised"
+_RIVAL = "on this path it cannot be told apart from {} by cost"
 #: Columns of characters that a terminal is taken to have.
 _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
@@ -68,19 +73,40 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy: its name, its part in the verdict, its cells."""
+    """One strategy: its name, its part in the verdict, its cells, and its number in figures."""
 
     name: str
     role: str
     cells: tuple[Cell, ...]
+    number: int | None = None
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns (without that of the names) and rows."""
+    """Columns (without that of the names) and rows; ``key`` says what the colours mean."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    first: str = "strategy"
+    key: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def says(self) -> bool:
+        """Whether any number is not zero."""
+        return any(cell.sort not in ("", 0) for row in self.rows for cell in row.cells)
+
+    def frame(self) -> pd.DataFrame:
+        """The same as data: numbers where cells sort by one, else their text."""
+        labels = [column.label for column in self.columns]
+        rows = [[_plain(cell) for cell in row.cells] for row in self.rows]
+        index = pd.Index([row.name for row in self.rows], name=self.first)
+        return pd.DataFrame(rows, index=index, columns=labels)
+
+
+def _plain(cell: Cell) -> object:
+    if isinstance(cell.sort, str):
+        return None if cell.text == MISSING else cell.text
+    return cell.sort
 
 
 def sheet(
@@ -107,15 +133,15 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     # The absolute loss and the MAE are one number: it is shown once, under the metric's name.
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
-    scale, by_name = common_scale(table), dict(table.iterrows())
+    expected = () if np.allclose(table["expected"], table["total"]) else ("expected",)
+    contrasts, by_name = _contrasts(comparison, baseline, table), dict(table.iterrows())
 
     def cells(name: str) -> list[Cell]:
         row = by_name[name]
-        reach = interval_text(row, money) if name != baseline else MISSING
         return [
             Cell(money(row["total"]), row["total"]),
-            difference_cell(row, money, scale, name == baseline),
-            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+            *(Cell(money(row[key]), _sort(row[key])) for key in expected),
+            *(cell for contrast in contrasts for cell in contrast.cells(name, money)),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
             *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
@@ -124,8 +150,8 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
 
     columns = (
         Column(in_money("total", info), title="all cost but that of the first model"),
-        Column(f"against {baseline}", title="difference of totals"),
-        Column("95 % interval", title="holds for all strategies at once"),
+        *(Column(key, title=_EXPECTED) for key in expected),
+        *(column for contrast in contrasts for column in contrast.columns()),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
@@ -133,8 +159,62 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
-    shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
-    return Sheet(strategies.columns, strategies.rows + _without_model(comparison, baseline, shown))
+    against = [key for contrast in contrasts for key in contrast.keys]
+    shown = ("total", *expected, *against, *kinds, "retrains", *mishaps, *means, *metrics)
+    rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
+    return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
+
+
+@dataclass(frozen=True)
+class _Against:
+    """Every total against that of one strategy: difference and, where there are any, intervals."""
+
+    key: str
+    name: str
+    rows: Mapping[str, pd.Series]  # difference, low and high by strategy
+    scale: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, key: str, name: str, table: pd.DataFrame, drawn: bool) -> _Against:
+        rows = {str(other): row for other, row in table.iterrows()}
+        return cls(key, name, rows, common_scale(table) if drawn else None)
+
+    @property
+    def judged(self) -> bool:
+        return any(math.isfinite(r["low"]) for name, r in self.rows.items() if name != self.name)
+
+    @property
+    def keys(self) -> list[str]:
+        return [self.key, ""] if self.judged else [self.key]
+
+    def columns(self) -> list[Column]:
+        against = f"against {shorten(self.name)}"
+        interval = Column("95 % interval", title=f"{against}; holds for all strategies at once")
+        difference = Column(against, title=f"difference of totals to {self.name}")
+        return [difference, interval] if self.judged else [difference]
+
+    def cells(self, name: str, money: Money) -> list[Cell]:
+        row, own = self.rows[name], name == self.name
+        reach = MISSING if own else interval_text(row, money)
+        difference = difference_cell(row, money, self.scale, own)
+        return [difference, Cell(reach, _sort(row["low"]))] if self.judged else [difference]
+
+
+def _sort(value: float) -> float | str:
+    """What a cell is sorted by; nothing where there is no number."""
+    return value if math.isfinite(value) else ""
+
+
+def _contrasts(comparison: Comparison, baseline: str, table: pd.DataFrame) -> list[_Against]:
+    """Against the baseline, and against the strategy to run where that is another one."""
+    found = [_Against.of("difference", baseline, table, drawn=True)]
+    winner = comparison.verdict(baseline).strategy
+    if winner != baseline:
+        keys = {"to_winner": "difference", "to_winner_low": "low", "to_winner_high": "high"}
+        found.append(
+            _Against.of("to_winner", winner, table[list(keys)].rename(columns=keys), drawn=False)
+        )
+    return found
 
 
 def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) -> tuple[Row, ...]:
@@ -143,9 +223,12 @@ def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) 
     table = comparison.without_model
     if table.empty:
         return ()
-    table = table.assign(difference=table["total"] - comparison.runs[baseline].totals["total"])
+    winner = comparison.verdict(baseline).strategy
+    for key, name in (("difference", baseline), ("to_winner", winner)):
+        table = table.assign(**{key: table["total"] - comparison.runs[name].totals["total"]})
     writers: dict[str, Callable[[float], str]] = {
-        "total": money, "error": money, "difference": money.signed, "fallback": number
+        "total": money, "error": money, "fallback": number, "difference": money.signed,
+        "to_winner": money.signed,
     }  # fmt: skip
 
     def cell(row: pd.Series, key: str) -> Cell:
@@ -182,7 +265,19 @@ def by_era(comparison: Comparison, baseline: str) -> Sheet:
         Column("beats baseline in", title="eras"),
         Column("saves, one era left out", title="smallest and largest total saving"),
     )
-    return sheet(comparison, baseline, columns, cells, roles=True)
+    key = (
+        ("winner", f"cheaper than {baseline}"),
+        ("baseline", "dearer"),
+        ("", "the dot marks the cheapest of an era"),
+    )
+    return replace(sheet(comparison, baseline, columns, cells, roles=True), key=key)
+
+
+def era_costs(eras: Eras) -> pd.DataFrame:
+    """Cost of every strategy in every era, a row a strategy."""
+    columns = [f"{start:%Y-%m-%d}" for start in eras.starts]
+    index = pd.Index(eras.names, name="strategy")
+    return pd.DataFrame(eras.costs.T, index=index, columns=pd.Index(columns, name="era"))
 
 
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
@@ -197,6 +292,8 @@ def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
             "rival": name in verdict.rivals,
             "in-sample": run.info.get("in_sample") and not wins,
             "trainings failed": name in verdict.failing,
+            "timer": timers.timer(run) is not None,
+            "never fired": timers.never_fired(run),
         }
         roles[name] = ", ".join(word for word, holds in words.items() if holds)
     return roles
@@ -240,7 +337,8 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
-    marks = ["> " if name == advised else "  " for name in table.index]
+    rivals = comparison.verdict(reference).rivals
+    marks = ["> " if n == advised else "= " if n in rivals else "  " for n in table.index]
     marks += ["~ "] * len(comparison.without_model)
     rows_of = [*table.index, *comparison.without_model.index]
     names = [shorten(" ".join(str(name).split()), room - 2) for name in rows_of]
@@ -264,10 +362,12 @@ def _footnotes(
     units = [f"money in {called}"] if (called := currency(info)) else []
     units += [f"losses in {unit}"] if (unit := loss_unit(info)) else []
     notes += [", ".join(units)] if units else []
+    if (verdict := comparison.verdict(reference)).rivals:
+        notes.append(f"= {_RIVAL.format(shorten(verdict.strategy, 40))}")
     if len(comparison.without_model):
         notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:
-        notes.append("expected: mean over phases and starts of its schedule; the least is advised")
+        notes.append(f"expected: {_EXPECTED}")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     if table["low"].isna().any():
         notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
@@ -311,11 +411,13 @@ def common_scale(table: pd.DataFrame) -> tuple[float, float]:
 
 
 def difference_cell(
-    row: pd.Series, money: Money, scale: tuple[float, float], is_baseline: bool
+    row: pd.Series, money: Money, scale: tuple[float, float] | None, is_baseline: bool
 ) -> Cell:
-    """A difference with its interval, drawn on the scale of its column."""
+    """A difference, and where its column has a scale its interval drawn on that."""
     if is_baseline:
         return Cell(MISSING, 0.0)
+    if scale is None:
+        return Cell(money.signed(row["difference"]), row["difference"])
     low, high = scale
 
     def percent_of(value: float) -> float:

@@ -1,6 +1,7 @@
 """The drawings of a tuning: rows, age of rows, age of models, intervals, the oracle, prices."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,28 +9,47 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
+from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
-from backtrain.reports.numbers import Money, count, duration, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
+from backtrain.reports.numbers import Money, count, duration, listing, number, price, significant
+from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, Paper, note
 from backtrain.reports.timeline import calendar, days, instants
-from backtrain.reports.units import in_loss, in_money
+from backtrain.reports.units import currency, loss_axis, money_axis
 
 
-def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
-    """What makes each drawing, in the order of the report."""
-    return {
-        "tune-intervals": lambda: intervals(tuning),
-        "tune-prices": lambda: prices(tuning),
-        "tune-rows": lambda: rows(tuning),
-        "tune-old-rows": lambda: old_rows(tuning),
-        "tune-staleness": lambda: staleness(tuning.ages),
-        "tune-oracle": lambda: oracle(tuning),
-    }
+def exhibits(tuning: Tuning) -> dict[str, Exhibit]:
+    """Every figure by what it shows, in the order of the report; none of what has no data."""
+    made = {"intervals": _intervals_exhibit(tuning)}
+    if len(np.unique(tuning.prices.cheapest)) > 1:
+        made["prices"] = _prices_exhibit(tuning)
+    for name, fresh, draw in (("rows", tuning.sizes, rows), ("old-rows", tuning.old, old_rows)):
+        if fresh.best is not None:
+            made[name] = _fresh_exhibit(f"tune-{name}", fresh, partial(draw, tuning))
+    if len(worsening(tuning.ages)[1]) > 1:
+        made["staleness"] = _staleness_exhibit(tuning.ages)
+    if len(tuning.oracle_at) or len(_regular(tuning)):
+        made["oracle"] = _oracle_exhibit(tuning)
+    return made
 
 
-def intervals(tuning: Tuning) -> Drawing:
+# --- how often ------------------------------------------------------------------------------------
+
+
+def _intervals_exhibit(tuning: Tuning) -> Exhibit:
+    money = Money.fit(tuning.mean, currency(tuning.info))
+    each = (f"{n} {money(mean)}" for n, mean in zip(tuning.labels, tuning.mean, strict=True))
+    alt = (
+        f"Mean total cost by interval: {listing(each, most=8)}; the oracle {money(tuning.oracle)}."
+    )
+    draw = partial(intervals, tuning)
+    return Exhibit("tune-intervals", "Cost by interval", draw, alt, tuning.summary)
+
+
+def intervals(tuning: Tuning, paper: Paper) -> Drawing:
     """Cost of every interval with its phases, and what the oracle costs."""
-    figure, axes = panel(9.2, 4.2, "interval between retrains", in_money("total cost", tuning.info))
+    figure, axes = paper.panel(
+        4.2, "interval between retrains", money_axis("total cost", tuning.info)
+    )
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
     money, positions = Money.fit(mean), np.arange(len(mean))
@@ -47,7 +67,7 @@ def intervals(tuning: Tuning) -> Drawing:
     edge = (len(mean) - 0.6, tuning.oracle)
     style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
     note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
-    _named(axes, tuning.labels)
+    _named(axes, tuning.labels, paper)
     _fit_height(axes, tuning)
     caption = (
         "Total cost by interval: the line is the mean over the phases at which it can start, the "
@@ -55,17 +75,30 @@ def intervals(tuning: Tuning) -> Drawing:
         "best, the large one; hollow points are too long to be judged. The dashed line is the "
         "cheapest schedule that hindsight finds."
     )
-    return Drawing("tune-intervals", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def prices(tuning: Tuning) -> Drawing:
+def _prices_exhibit(tuning: Tuning) -> Exhibit:
+    grid, labels = tuning.prices, tuning.labels
+    found = [labels[i] for i in np.unique(grid.cheapest)]
+    alt = f"Cheapest interval by the prices of a retrain and of an error: {listing(found)}."
+
+    def data() -> pd.DataFrame:
+        columns = pd.Index(grid.retrain, name="price of a retrain")
+        index = pd.Index(grid.error, name="price of an error")
+        return pd.DataFrame(np.array(labels)[grid.cheapest], index=index, columns=columns)
+
+    title = "Cheapest interval by prices"
+    return Exhibit("tune-prices", title, partial(prices, tuning), alt, data)
+
+
+def prices(tuning: Tuning, paper: Paper) -> Drawing:
     """The cheapest interval where the prices of a retrain and of an error are others."""
     grid, labels = tuning.prices, tuning.labels
-    figure, axes = panel(
-        9.2,
+    figure, axes = paper.panel(
         4.4,
-        in_money("price of one retrain", tuning.info),
-        in_money("price of one unit of loss", tuning.info),
+        money_axis("price of one retrain", tuning.info),
+        money_axis("price of one unit of loss", tuning.info),
     )
     axes.grid(visible=False)
     rank = (grid.cheapest + 1) / len(labels)
@@ -89,47 +122,84 @@ def prices(tuning: Tuning) -> Drawing:
         "darker is rarer, the box marks the prices of this report. Prices are guesses: look how "
         "far the box is from the next answer."
     )
-    return Drawing("tune-prices", caption, figure)
+    return Drawing(caption, figure)
 
 
-def rows(tuning: Tuning) -> Drawing:
+# --- on what --------------------------------------------------------------------------------------
+
+
+def _fresh_exhibit(name: str, fresh: Fresh, draw: Callable[[Paper], Drawing]) -> Exhibit:
+    each = [
+        f"{kind} {label} {significant(mean)}"
+        for kind, label, mean in zip(fresh.kinds, fresh.labels, fresh.mean, strict=True)
+        if np.isfinite(mean)
+    ]
+
+    def data() -> pd.DataFrame:
+        means = {"rows": fresh.rows.mean(axis=1), "mean_loss": fresh.mean}
+        low, high = fresh.above_best
+        above = {"above_best_low": low, "above_best_high": high}
+        return pd.DataFrame({"kind": fresh.kinds, "size": fresh.labels, **means, **above})
+
+    alt = f"Mean loss of fresh models: {listing(each, most=8)}."
+    return Exhibit(name, "Loss of fresh models", draw, alt, data)
+
+
+def rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
-    sizes, loss = tuning.sizes, in_loss("mean loss a row", tuning.info)
-    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", loss)
+    sizes, loss = tuning.sizes, loss_axis("mean loss a row", tuning.info)
+    figure, axes = paper.panel(3.6, "newest labelled rows trained on", loss)
     titles = _curve(axes, sizes, "newest", "winner")
     if sizes.enough is not None:
         axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
-    _named(axes, sizes.labels)
+    _named(axes, sizes.labels, paper)
     caption = (
         f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
         "the rows up to the next point; the band holds the middle half of the points. Where fewer "
         "rows were known, all of them were taken. The dotted line is the smallest size that "
         "cannot be told from the best."
     )
-    return Drawing("tune-rows", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def old_rows(tuning: Tuning) -> Drawing:
+def old_rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
-    old, loss = tuning.old, in_loss("mean loss a row", tuning.info)
-    figure, axes = panel(9.2, 3.6, "length of the window, or half-life of the weights", loss)
+    old, loss = tuning.old, loss_axis("mean loss a row", tuning.info)
+    figure, axes = paper.panel(3.6, "length of the window, or half-life of the weights", loss)
     titles = _curve(axes, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:
         titles |= _curve(axes, old, "half-life", "runner", dashed=True)
     lengths = [name for kind, name in zip(old.kinds, old.labels, strict=True) if kind == "newest"]
-    _named(axes, [*lengths, "all"])
+    _named(axes, [*lengths, "all"], paper)
     fading = " Green: all rows, each losing half its weight every half-life." if both else ""
     caption = (
         "The same points in time, by how old rows may be. Blue: only rows of the newest stretch."
         f"{fading} Both end at all rows with equal weights."
     )
-    return Drawing("tune-old-rows", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def staleness(ages: Ages) -> Drawing:
+# --- how models age -------------------------------------------------------------------------------
+
+
+def _staleness_exhibit(ages: Ages) -> Exhibit:
+    worse, measured = worsening(ages)
+    each = [f"{number(worse[i], 1)} % at {age(ages, i)}" for i in measured.tolist()]
+
+    def data() -> pd.DataFrame:
+        index = pd.Index([age(ages, i) for i in range(len(worse))], name="age")
+        return pd.DataFrame({"worse_percent": worse, "rows": ages.rows}, index=index)
+
+    alt = f"Loss above that of the freshest model, by age: {listing(each, most=8)}."
+    return Exhibit("tune-staleness", "Loss by age", partial(staleness, ages), alt, data)
+
+
+def staleness(ages: Ages, paper: Paper) -> Drawing:
     """What models lose as they age."""
-    figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
+    figure, axes = paper.panel(
+        3.6, "time since the model was trained", "loss above the freshest, %"
+    )
     worse, measured = worsening(ages)
     axes.axhline(0, color=FAINT, linewidth=1)
     axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
@@ -139,23 +209,49 @@ def staleness(ages: Ages) -> Drawing:
         titles[f"age-{i}"] = (
             f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
         )
-    _named(axes, [_short(pd.Timedelta(int(edge))) for edge in ages.edges[:-1]])
+    _named(axes, [_short(pd.Timedelta(int(edge))) for edge in ages.edges[:-1]], paper)
     caption = (
         "Loss of a model by its age (each label begins a stretch that ends at the next), in per "
         "cent above the freshest model on the very same rows, so that hard seasons do not pass "
         "for age. The oldest ages rest on few models and on the end of the history only."
     )
-    return Drawing("tune-staleness", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def oracle(tuning: Tuning) -> Drawing:
-    """When the oracle schedule trains, beside the best fixed interval."""
-    figure, axes = panel(9.2, 1.7)
-    axes.grid(visible=False)
+# --- the oracle -----------------------------------------------------------------------------------
+
+
+def _oracle_exhibit(tuning: Tuning) -> Exhibit:
+    name, often, hindsight = (
+        tuning.labels[tuning.judgement.best],
+        _regular(tuning),
+        tuning.oracle_at,
+    )
+    alt = f"{name} trains {len(often)} times, the oracle {len(hindsight)} times; a mark each."
+
+    def data() -> pd.DataFrame:
+        parts = [
+            pd.DataFrame({"schedule": who, "trained": pd.DatetimeIndex(at)})
+            for who, at in ((name, often), ("oracle", hindsight))
+        ]
+        return pd.concat(parts).set_index("schedule")
+
+    return Exhibit("tune-oracle", "When it trains", partial(oracle, tuning), alt, data)
+
+
+def _regular(tuning: Tuning) -> NDArray[np.datetime64]:
+    """When the best fixed interval trains."""
     best, at = tuning.judgement.best, tuning.candidates_at
     steps = int(tuning.intervals[best])
-    regular = at[steps::steps] if best < len(tuning.labels) - 1 else at[:0]
-    lines = (("winner", regular, tuning.labels[best]), ("runner", tuning.oracle_at, "oracle"))
+    return at[steps::steps] if best < len(tuning.labels) - 1 else at[:0]
+
+
+def oracle(tuning: Tuning, paper: Paper) -> Drawing:
+    """When the oracle schedule trains, beside the best fixed interval."""
+    figure, axes = paper.panel(1.7)
+    axes.grid(visible=False)
+    best = tuning.labels[tuning.judgement.best]
+    lines = (("winner", _regular(tuning), best), ("runner", tuning.oracle_at, "oracle"))
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
         marks.set_color(COLOURS[role])
@@ -164,12 +260,12 @@ def oracle(tuning: Tuning) -> Drawing:
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
     axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
-    calendar(axes)
+    calendar(axes, paper)
     caption = (
         "Every training of the best fixed interval (at phase 0), and of the schedule that "
         "hindsight finds: where its marks crowd, the model went stale quickly."
     )
-    return Drawing("tune-oracle", caption, figure)
+    return Drawing(caption, figure)
 
 
 def worsening(ages: Ages) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -219,9 +315,10 @@ def _fit_height(axes: Axes, tuning: Tuning) -> None:
         )  # fmt: skip
 
 
-def _named(axes: Axes, names: Sequence[str]) -> None:
+def _named(axes: Axes, names: Sequence[str], paper: Paper) -> None:
     axes.set_xticks(range(len(names)), names)
-    axes.tick_params(axis="x", rotation=0 if len(names) < 17 else 35)
+    room = 90 if paper.wide else 34  # characters along the axis, blanks between names counted
+    axes.tick_params(axis="x", rotation=0 if sum(len(n) + 2 for n in names) < room else 45)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(axis="x", color=RULE, linewidth=0.5)
 

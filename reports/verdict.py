@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving
-from backtrain.reports import budget, remarks
+from backtrain.reports import budget, remarks, timers
 from backtrain.reports.advice import Words
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import listing
@@ -57,6 +57,10 @@ class Recommendation:
         The same in words.
     remarks : tuple of str
         What must be said beside it, a line a cause: failed trainings, rows that no model answered.
+    advice : str
+        The first sentence alone: what to run.
+    changes : tuple of str
+        Those that say who comes next and at which prices that changes.
     """
 
     decision: Literal["retrain", "keep"]
@@ -78,6 +82,8 @@ class Recommendation:
     left_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sentence: str = ""
     remarks: tuple[str, ...] = ()
+    advice: str = ""
+    changes: tuple[str, ...] = ()
 
     @property
     def beside(self) -> list[str]:
@@ -130,13 +136,24 @@ def may_win(run: Run) -> bool:
 
 
 def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
-    """Who may win, cheapest first; a baseline that was tuned on the replayed span may be kept."""
-    fair = [
+    """Who may win, cheapest first.
+
+    A baseline that was tuned on the replayed span may be kept. A timer by another name stands back
+    behind the schedule that does the same.
+    """
+    fair = _fair(runs, baseline)
+    replaced = timers.instead(runs, fair)
+    fair = [name for name in fair if name == baseline or name not in replaced]
+    return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
+
+
+def _fair(runs: Mapping[str, Run], baseline: str) -> list[str]:
+    """Who trained, on other rows than those that it is judged on."""
+    return [
         name
         for name, run in runs.items()
         if may_win(run) or (name == baseline and not remarks.failing(run))
     ]
-    return sorted(fair, key=lambda name: float(runs[name].totals["total"]))
 
 
 def judge(
@@ -162,7 +179,7 @@ def judge(
     winner = choice.name
     contrast = costs.against(winner)
     others = [name for name in runs if name not in (winner, *failing) and winner not in failing]
-    alone = not held or len(ranked) == 1
+    alone = not held or len(_fair(runs, baseline)) == 1
     against = baseline if winner != baseline else choice.runner_up
     one_price = len({runs[name].info["prices"].get("retrain", 0.0) for name in ranked}) < 2
     expected = {option.name: option.cost for option in known.options} if known else {}
@@ -174,10 +191,12 @@ def judge(
         for name in choice.too_dear
     }
     words = [_no_verdict(runs, ranked, baseline)]
+    advice, *changes = words
     if not alone:
-        advice = _words(runs, choice, baseline, one_price)
-        words = _advice(runs, choice, advice, "within the budget" if left_out else "")
-        words += [budget.sentence(runs, winner, limit, left_out, advice.money)]
+        said = _words(runs, choice, baseline, one_price)
+        words = _advice(runs, choice, said, "within the budget" if left_out else "")
+        words += [budget.sentence(runs, winner, limit, left_out, said.money)]
+        advice, *changes = filter(None, words)
         words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(
         decision="keep" if winner == baseline else "retrain",
@@ -199,6 +218,8 @@ def judge(
         left_out=left_out,
         sentence=" ".join(filter(None, words)),
         remarks=beside,
+        advice=advice,
+        changes=tuple(changes),
     )
 
 
@@ -243,7 +264,7 @@ def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: st
     """What to run, and what to expect of it; ``allowed`` says among which others."""
     run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
     what = f"{choice.name}{_in_words(run)}"
-    among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
+    among = "nothing" if len(eligible(runs, words.baseline)) == len(runs) else "nothing that may win"
     return words.sentences(
         f"{'Stop retraining: run' if never else 'Run'} {what}",
         f"{'Do not retrain: keep' if never else 'Keep'} {what}",

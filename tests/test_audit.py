@@ -10,7 +10,7 @@ import pytest
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
-from backtrain.reports.sections import triggers
+from backtrain.reports.sections import happened, luck
 from backtrain.simulator.record import Run
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
@@ -35,7 +35,11 @@ def played(name: str, trigger: str, trained: list[int], events=(), **info) -> Ru
 
 def shown(*runs: Run) -> dict[str, dict[str, str]]:
     """What stands in the table, by strategy and column."""
-    table = triggers(Comparison({run.name: run for run in runs}), runs[0].name)
+    return cells(happened, *runs)
+
+
+def cells(table_of, *runs: Run) -> dict[str, dict[str, str]]:
+    table = table_of(Comparison({run.name: run for run in runs}), runs[0].name)
     labels = [column.label for column in table.columns]
     return {
         row.name: dict(zip(labels, [cell.text for cell in row.cells], strict=True))
@@ -52,7 +56,8 @@ def test_what_fired_and_how_late_by_hand() -> None:
     # 4 trainings and 4 alarms without one at 40 ticks; 2 days after the first drift, none after
     # the second before the third came, 6 after that.
     assert found["alarm"] == {
-        "led to training": "4",
+        "deployed": "4",
+        "refused": "1",
         "while busy": "1",
         "suppressed": "3",
         "fired per 100 ticks": "20.0",
@@ -63,18 +68,23 @@ def test_what_fired_and_how_late_by_hand() -> None:
 
 def test_what_nobody_did_has_no_column() -> None:
     assert shown(played("static", "Never", [])) == {
-        "static": {"led to training": "0", "fired per 100 ticks": "0.0"}
+        "static": {"deployed": "0", "fired per 100 ticks": "0.0"}
     }
 
 
 def test_luck_is_blank_where_it_says_nothing() -> None:
     hindsight = {"regret": 3.0, "gap": 1.0, "placebo_even": 0.75, "placebo_random": 1.0}
+    hindsight |= {"oracle": 1.0, "candidates": 3, "every": 1, "over_even": 2.5}
     alarm = played("alarm", "ErrorDrift", [5], hindsight=hindsight)
     weekly = played("weekly", "Every", [7, 14], hindsight=hindsight)
     static = played("static", "Never", [], hindsight=hindsight)
-    found = shown(static, alarm, weekly)
-    luck = {name: (row["beats even spacing"], row["beats random"]) for name, row in found.items()}
-    assert luck == {"alarm": ("75 %", "100 %"), "weekly": ("–", "–"), "static": ("–", "–")}
+    found = cells(luck, static, alarm, weekly)
+    columns = "against even spacing", "beats even spacing", "beats random"
+    assert {name: tuple(row[c] for c in columns) for name, row in found.items()} == {
+        "alarm": ("−2.50", "75 %", "100 %"),
+        "weekly": ("–", "–", "–"),
+        "static": ("–", "–", "–"),
+    }
 
 
 ESTIMATED = {"type": "EstimatedDrop", "metric": "mae", "window": 2}

@@ -46,9 +46,7 @@ DOORS = {
 CALLS = {
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
-    ("lossmatrix/tuning.py", "reports.tuning_figures"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
-    ("reports/comparison.py", "reports.figures"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
 }
