@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,8 @@ class Option:
         What it cost a period in histories that begin later; empty where only its own path is known.
     plain : bool
         Whether the clock alone decides; another must be cheaper by `SIMPLE` to be preferred.
+    errors : float
+        What of the cost is the price of an error times a loss; NaN where that is not known.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Option:
     eras: Sequence[float] = ()
     starts: Sequence[float] = ()
     plain: bool = True
+    errors: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Evidence:
         What may be run; those that may not win are left out.
     baseline : str
         The option that is kept unless another one is expected to save enough.
-    price : float
-        Of a retrain, as the costs contain it.
+    price, error : float
+        Of a retrain and of a unit of loss, as the costs contain them.
     floor : float
         The least share of the baseline's cost for which it is given up.
     """
@@ -73,6 +76,18 @@ class Evidence:
     baseline: str
     price: float = 0.0
     floor: float = FLOOR
+    error: float = 1.0
+
+    def weights(self) -> np.ndarray:
+        """By what costs are multiplied before the least is taken, (O,): the rule but for ties.
+
+        That of the baseline is lowered by the floor, and that of what is not plain raised.
+        """
+        more = [
+            -self.floor if option.name == self.baseline else 0.0 if option.plain else SIMPLE
+            for option in self.options
+        ]
+        return np.asarray(1 + np.array(more) * np.sign([option.cost for option in self.options]))
 
 
 @dataclass(frozen=True)
@@ -116,12 +131,9 @@ def decide(evidence: Evidence) -> Decision:
     """
     options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
     baseline = next(option for option in options if option.name == evidence.baseline)
-    # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
-    costs = np.array([option.cost for option in options])
-    more = np.array([0.0 if option.plain else SIMPLE for option in options])
-    more[options.index(baseline)] = -evidence.floor
-    weight = 1 + more * np.sign(costs)  # a loss may be a gain
-    at_price = weight * costs
+    # Costs are lines in the price of a retrain.
+    weight = replace(evidence, options=options).weights()
+    at_price = weight * [option.cost for option in options]
     slope = weight * [evidence.price * option.retrains for option in options]
     place = int(np.argmin(at_price))
     chosen, rest = options[place], [option for option in options if option is not options[place]]

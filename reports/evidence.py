@@ -35,12 +35,14 @@ def evidence(
             options.append(found[name])
         elif found:
             near = min(found, key=lambda other: abs(paths[other].cost - path.cost))
-            moved = found[near].cost + path.cost - paths[near].cost
-            options.append(replace(path, cost=moved, plain=False))
+            moved = found[near].cost - paths[near].cost
+            cost, errors = path.cost + moved, path.errors + moved
+            options.append(replace(path, cost=cost, errors=errors, plain=False))
         else:
             options.append(path)
-    price = float(runs[baseline].info["prices"].get("retrain", 0.0))
-    return Evidence(options, baseline, price, floor)
+    prices = runs[baseline].info["prices"]
+    price, error = (float(prices.get(kind, 0.0)) for kind in ("retrain", "error"))
+    return Evidence(options, baseline, price, floor, error)
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
@@ -52,6 +54,7 @@ def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
         retrains=_at_that_price(run),
         eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
+        errors=float(run.totals["error"]),
     )
 
 
@@ -74,4 +77,5 @@ def _by_matrix(name: str, run: Run) -> Option | None:
         eras=[era + beside / len(facts["eras"]) for era in facts["eras"]],
         starts=facts["starts"],
         plain=bool(facts["starts"]),
+        errors=facts["cost"] - float(run.totals["train"] + run.totals["deploy"]),
     )
