@@ -32,6 +32,7 @@ class Keys:
     features: Literal["auto", "array", "frame"]
     currency: str
     unit: str
+    careful: float
     seed: int
     n_jobs: int
     progress: bool
@@ -46,7 +47,6 @@ class RunKeys(Keys):
     gate: Built
     hindsight: bool
     baseline: str | None
-    careful: float
     running: str | None
     fail_if: str | None
     baselines: bool

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
+from backtrain.reports import price_map
 from backtrain.reports.figures import THOUSANDS
-from backtrain.reports.numbers import Money, count, duration, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, note, panel
+from backtrain.reports.numbers import Money, count, duration, number, significant
+from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, note, panel
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.units import in_loss, in_money
 
@@ -32,15 +33,15 @@ def intervals(tuning: Tuning) -> Drawing:
     figure, axes = panel(9.2, 4.2, "interval between retrains", in_money("total cost", tuning.info))
     axes.yaxis.set_major_formatter(THOUSANDS)
     mean, judgement, titles = tuning.mean, tuning.judgement, {}
-    money, positions = Money.fit(mean), np.arange(len(mean))
+    money = Money.fit(mean)
     low, high = tuning.phases.T
-    timed = positions[:-1]  # never is no interval: no line leads to it
+    timed = np.flatnonzero(~tuning.never)  # never is no interval: no line leads to it
     axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
     axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
     for i, name in enumerate(tuning.labels):
-        colour = COLOURS["winner"] if i in (judgement.best, *judgement.alike) else SOFT
+        colour = COLOURS["winner"] if i in (tuning.advised, *judgement.alike) else SOFT
         fill = colour if judgement.judged[i] else COLOURS["paper"]
-        size = 9 if i == judgement.best else 6
+        size = 9 if i == tuning.advised else 6
         axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
         titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
@@ -59,37 +60,16 @@ def intervals(tuning: Tuning) -> Drawing:
 
 
 def prices(tuning: Tuning) -> Drawing:
-    """The cheapest interval where the prices of a retrain and of an error are others."""
-    grid, labels = tuning.prices, tuning.labels
+    """What would be advised where the prices of a retrain and of an error are others."""
     figure, axes = panel(
         9.2,
         4.4,
         in_money("price of one retrain", tuning.info),
         in_money("price of one unit of loss", tuning.info),
     )
-    axes.grid(visible=False)
-    rank = (grid.cheapest + 1) / len(labels)
-    for (e, r), cheapest in np.ndenumerate(grid.cheapest):
-        shade = 0.06 + 0.6 * rank[e, r]
-        axes.fill_between(
-            [r - 0.48, r + 0.48], e - 0.46, e + 0.46, color=COLOURS["winner"], alpha=shade, lw=0
-        )
-        axes.text(r, e, labels[cheapest], ha="center", va="center", fontsize=8.5, color=INK)
-    now = tuning.info["prices"]
-    if now["retrain"] and now["error"]:
-        r, e = len(grid.retrain) // 2, len(grid.error) // 2
-        box = [r - 0.5, r + 0.5, r + 0.5, r - 0.5, r - 0.5], [e - 0.5] * 2 + [e + 0.5] * 2
-        axes.plot(box[0], [*box[1], e - 0.5], color=COLOURS["baseline"], linewidth=2)
-    axes.set_xticks(range(len(grid.retrain)), [price(p) for p in grid.retrain])
-    axes.set_yticks(range(len(grid.error)), [price(p) for p in grid.error])
-    axes.set_xlim(-0.6, len(grid.retrain) - 0.4)
-    axes.set_ylim(-0.6, len(grid.error) - 0.4)
-    caption = (
-        "The interval that would have been cheapest at other prices of a retrain and of an error; "
-        "darker is rarer, the box marks the prices of this report. Prices are guesses: look how "
-        "far the box is from the next answer."
-    )
-    return Drawing("tune-prices", caption, figure)
+    roles = {tuning.labels.index(tuning.baseline): "baseline", tuning.advised: "winner"}
+    titles, numbers = price_map.draw(axes, tuning.prices, tuning.labels, roles)
+    return Drawing("tune-prices", price_map.caption(numbers), figure, titles)
 
 
 def rows(tuning: Tuning) -> Drawing:
@@ -97,8 +77,9 @@ def rows(tuning: Tuning) -> Drawing:
     sizes, loss = tuning.sizes, in_loss("mean loss a row", tuning.info)
     figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", loss)
     titles = _curve(axes, sizes, "newest", "winner")
-    if sizes.enough is not None:
-        axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
+    enough = tuning.enough(sizes)
+    if enough is not None:
+        axes.axvline(enough, color=SOFT, linewidth=1, linestyle=":")
     _named(axes, sizes.labels)
     caption = (
         f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
@@ -152,9 +133,9 @@ def oracle(tuning: Tuning) -> Drawing:
     """When the oracle schedule trains, beside the best fixed interval."""
     figure, axes = panel(9.2, 1.7)
     axes.grid(visible=False)
-    best, at = tuning.judgement.best, tuning.candidates_at
+    best, at = tuning.advised, tuning.candidates_at
     steps = int(tuning.intervals[best])
-    regular = at[steps::steps] if best < len(tuning.labels) - 1 else at[:0]
+    regular = at[steps::steps]
     lines = (("winner", regular, tuning.labels[best]), ("runner", tuning.oracle_at, "oracle"))
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
@@ -209,12 +190,12 @@ def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False)
 
 def _fit_height(axes: Axes, tuning: Tuning) -> None:
     """Room for what trains at all; never training may cost a multiple, and is then written."""
-    top, never = float(tuning.phases[:-1].max()), float(tuning.mean[-1])
+    top = float(tuning.phases[~tuning.never].max())
     room = top - tuning.oracle or 1.0
     axes.set_ylim(tuning.oracle - 0.12 * room, top + 0.12 * room)
-    if never > top + 0.12 * room:
+    for i in np.flatnonzero(tuning.never & (tuning.mean > top + 0.12 * room)).tolist():
         axes.annotate(
-            f"{number(never)} \N{UPWARDS ARROW}", (len(tuning.mean) - 1, top + 0.1 * room),
+            f"{number(tuning.mean[i])} \N{UPWARDS ARROW}", (i, top + 0.1 * room),
             ha="center", va="top", fontsize=8.5, color=SOFT,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
 from backtrain.reports import remarks
-from backtrain.reports.advice import Words
+from backtrain.reports.advice import Words, on
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
@@ -218,15 +218,13 @@ def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[st
 def _in_words(run: Run) -> str:
     """An interval and a window in words, in brackets; nothing for other parts."""
     parts = run.info["parts"]
-    trigger, window = parts.get("trigger"), parts.get("window")
-    if not isinstance(trigger, Mapping) or not isinstance(window, Mapping):
+    trigger, rows = parts.get("trigger"), on(parts.get("window"))
+    if not isinstance(trigger, Mapping):
         return ""
-    kind, rows = trigger.get("type"), window.get("type")
+    kind = trigger.get("type")
     every = {
         "Every": f"every {trigger.get('every')}",
         "EveryRows": f"every {trigger.get('rows')} rows",
     }
-    length = window.get("length") if rows == "Sliding" else None
-    on = {"Sliding": f"the newest {length}", "Expanding": "all rows"}.get(str(rows))
-    words = [text for text in (every.get(str(kind)), on and f"on {on}") if text]
+    words = [text for text in (every.get(str(kind)), rows) if text]
     return f" ({', '.join(words)})" if kind in every and words else ""

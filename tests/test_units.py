@@ -72,7 +72,7 @@ def test_without_units_none_are_shown_and_nothing_else_changes(euros, bare):
 
 def test_a_tuning_has_them_too():
     tuning = backtest(currency="EUR", unit="bikes").tune(every=4, intervals=[4, 8, 16])
-    assert " EUR on average over its phases" in tuning.sentence()
+    assert " EUR against never" in tuning.sentence()
     makers = tuning_figures.makers(tuning)
     axes = {name: makers[f"tune-{name}"]().figure.axes[0] for name in ("prices", "rows")}
     assert axes["prices"].get_xlabel() == "price of one retrain (EUR)"

@@ -1,0 +1,124 @@
+"""Which schedule to run at which price of a retrain and of an error: drawn, and in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from backtrain.lossmatrix.at_prices import PriceMap
+from backtrain.reports.numbers import listing, price, shorten
+from backtrain.reports.svg import COLOURS, INK, note
+
+#: A sentence names so many stretches, those round the present price first.
+_MOST = 7
+#: Shades of regions, the first for what trains least, and of those with a colour of their own.
+_FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
+#: Inches that a character of a label takes, and the least that is left of a name.
+_CHARACTER, _SHORTEST = 0.075, 5
+_PRICES = FuncFormatter(lambda value, _: price(value))
+
+
+def sentence(prices: PriceMap, names: Sequence[str], currency: str = "") -> str:
+    """What is expected to cost least as the price of a retrain rises; ``names`` are the options."""
+    low, high = prices.here
+    order = [i for i in np.argsort(low, kind="stable").tolist() if low[i] < high[i]]
+    if len(prices.chosen) == 1:
+        errors = " and of an error" if len(prices.error) > 1 else ""
+        return (
+            f"{names[prices.chosen[0]]} is expected to cost least at every price of a retrain"
+            f"{errors}, from a hundredth to a hundred times the present one."
+        )
+    if len(order) == 1:
+        return f"At no price of a retrain another is expected to cost less than {names[order[0]]}."
+    here = sum(low[i] <= prices.now[0] for i in order) - 1
+    first = min(max(0, here - _MOST // 2), max(0, len(order) - _MOST))
+    shown = order[first : first + _MOST]
+    told = [f"{names[i]} up to {price(high[i])}" for i in shown[:-1]]
+    if shown[-1] == order[-1]:
+        told.append(f"{names[shown[-1]]} above that")
+    else:
+        told.append(f"{names[shown[-1]]} up to {price(high[shown[-1]])}")
+    now = price(prices.now[0], currency)
+    return f"By the price of a retrain, now {now}, it would be: {listing(told)}."
+
+
+def draw(
+    axes: Axes, prices: PriceMap, names: Sequence[str], roles: dict[int, str]
+) -> tuple[dict[str, str], str]:
+    """Fill axes with the region of each option; returns hover texts, and what numbers stand for.
+
+    ``roles`` are the colours of some options by position, as "winner" and "baseline".
+    """
+    axes.grid(visible=False)
+    axes.set(xscale="log", yscale="log")
+    axes.set_xlim(prices.retrain[0], prices.retrain[-1])
+    axes.set_ylim(prices.error[0], prices.error[-1])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(_PRICES)
+        axis.set_minor_locator(NullLocator())
+    shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
+    titles: dict[str, str] = {}
+    numbered: list[str] = []
+    for place, shade in zip(prices.chosen, shades, strict=True):
+        role = roles.get(place)
+        low, high = _clipped(prices, place)
+        area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
+        area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
+        axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
+        titles[f"region-{place}"] = _title(prices, place, names[place])
+        text = _label(axes, prices, place, names[place], len(numbered) + 1)
+        if text.isdigit():
+            numbered.append(f"{text} {names[place]}")
+    if all(prices.now):
+        axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
+    return titles, listing(numbered) if numbered else ""
+
+
+def _clipped(prices: PriceMap, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of one region at each price of an error, within the axes; NaN where it has none."""
+    ends = prices.retrain[[0, -1]]
+    low, high = (np.clip(end[:, place], *ends) for end in (prices.low, prices.high))
+    none = ~(low < high)
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
+
+
+def _title(prices: PriceMap, place: int, name: str) -> str:
+    low, high = (end[place] for end in prices.here)
+    if np.isnan(low):
+        return f"{name}: at no price of a retrain, while an error costs what it does now"
+    return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
+
+
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> str:
+    """Write a name where its region is widest; shortened, or as a number, where it does not fit."""
+    low, high = (np.log10(end) for end in _clipped(prices, place))
+    # A letter is as high as a few rows: the widest stretch that all of these have.
+    rows = np.arange(len(low))
+    around = np.clip(rows[:, None] + np.arange(-1, 2), 0, len(rows) - 1)
+    left, right = low[around].max(axis=1), high[around].min(axis=1)
+    width = np.where(np.isnan(right - left), -np.inf, right - left)
+    best = int(np.argmax(width))
+    decades = float(np.diff(np.log10(prices.retrain[[0, -1]]))[0])
+    inches = axes.get_position().width * axes.figure.get_figwidth()  # type: ignore[union-attr]
+    fits = int(width[best] / decades * inches / _CHARACTER) if np.isfinite(width[best]) else 0
+    text = shorten(name, fits) if min(len(name), fits) >= min(_SHORTEST, len(name)) else f"{number}"
+    if not np.isfinite(width[best]):
+        best = int(np.nanargmax(high - low))
+        left, right = low, high
+    middle = 10 ** ((left[best] + right[best]) / 2)
+    style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
+    note(axes, text, (middle, prices.error[best]), (0, 0), **style)
+    return text
+
+
+def caption(numbers: str) -> str:
+    """How to read the drawing; ``numbers`` is what `draw` says they stand for."""
+    told = f" Numbers: {numbers}." if numbers else ""
+    return (
+        "What is expected to cost least where a retrain and an error have other prices; darker "
+        f"trains more often, the circle marks the prices of this report.{told} Prices are guesses: "
+        "look how far the circle is from the next answer."
+    )
