@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from backtrain.cli.jobs import from_here
@@ -11,7 +12,7 @@ from backtrain.cli.run import show
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.study import explained
-from backtrain.reports import answer, archive
+from backtrain.reports import answer, archive, html, page
 from backtrain.reports.comparison import Comparison
 
 
@@ -26,13 +27,22 @@ def main(arguments: list[str]) -> int:
         type=float,
         help="the least share of its cost to change for; default: as saved",
     )
+    parser.add_argument(
+        "--report",
+        choices=archive.REPORTS,
+        help="all (in DIR also figures and data), page (usual with --output or several), or none",
+    )
     parsed = parser.parse_args(arguments)
-    _report(parsed.directories, parsed.output, parsed.baseline, parsed.careful)
+    _report(parsed.directories, parsed.output, parsed.baseline, parsed.careful, parsed.report)
     return 0
 
 
 def _report(
-    directories: list[str], output: Path | None, baseline: str | None, careful: float | None
+    directories: list[str],
+    output: Path | None,
+    baseline: str | None,
+    careful: float | None,
+    wanted: str | None,
 ) -> None:
     first = Path(directories[0])
     alone = len(directories) == 1 and output is None
@@ -43,14 +53,20 @@ def _report(
         if careful is not None:
             comparison = replace(comparison, careful=careful)
         show(comparison, baseline)
+        inside = alone and (first / archive.MANIFEST).exists()
+        if wanted == "all" and not inside:
+            raise ConfigError(
+                "--report=all: figures and data are written into one directory that `run` wrote: "
+                "name it alone and leave --output out, or give --report=page"
+            )
         if whole:
-            path = archive.path_of(comparison.save(first, baseline), archive.REPORT)
-        elif alone and (first / archive.MANIFEST).exists():
-            told = comparison.verdict(baseline)
-            contents = answer.files(told, comparison.runs[told.strategy], comparison.careful)
-            contents[archive.REPORT] = comparison.page(baseline).encode()
-            archive.add_files(first, contents)
-            path = archive.path_of(first, archive.REPORT)
+            path = archive.path_of(
+                comparison.save(first, baseline, report=wanted or "all"), archive.REPORT
+            )
+        elif wanted == "none":
+            return
+        elif inside:
+            path = _write_again(comparison, first, baseline, wanted or "all")
         else:
             where = first if len(directories) == 1 else Path()
             path = output or where / archive.REPORT
@@ -59,6 +75,18 @@ def _report(
         folders = [str(from_here(folder)) for folder in archive.stopped_at(first)]
         say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
     say(f"\nreport  {from_here(path)}")
+
+
+def _write_again(
+    comparison: Comparison, directory: Path, baseline: str | None, wanted: str
+) -> Path:
+    """Replace report and verdict of a saved comparison; returns where the page lies."""
+    told, place = comparison.verdict(baseline), archive.reopened(directory)
+    contents = answer.files(told, comparison.runs[told.strategy], comparison.careful)
+    make = partial(page.report, comparison, comparison.baseline(baseline))
+    contents |= html.files(make, archive.REPORT, wanted, place.names)
+    archive.add_files(place, contents)
+    return archive.path_of(directory, archive.REPORT)
 
 
 def _write_page(comparison: Comparison, path: Path, baseline: str | None) -> None:

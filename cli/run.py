@@ -104,13 +104,16 @@ def _compare(study: Study) -> Comparison:
     print()
     show(comparison, study.baseline)
     try:
-        comparison.save(directory, study.baseline, study.baselines)
+        comparison.save(directory, study.baseline, study.baselines, study.report)
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
             f"`backtrain report {from_here(directory)}` reads what is there"
         ) from error
-    say(f"\nreport  {from_here(archive.path_of(directory, archive.REPORT))}")
+    if study.report == "none":
+        say(f"\nrecords {from_here(directory)}; `backtrain report` on it draws the report")
+    else:
+        say(f"\nreport  {from_here(archive.path_of(directory, archive.REPORT))}")
     return comparison
 
 

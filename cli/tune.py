@@ -40,7 +40,8 @@ def _tune(study: TuningStudy) -> None:
     again = ["backtrain", "run", "--config-dir", str(preset.parent.parent)]
     again += [f"strategy={preset.stem}", *_same_question(HydraConfig.get().overrides.task)]
     say(f"\npreset  {preset}, to be judged on later rows:\n  {command([*again, 'start=DATE'])}")
-    say(f"report  {from_here(archive.tune_path(directory))}")
+    if study.report != "none":
+        say(f"report  {from_here(archive.tune_path(directory))}")
 
 
 def _same_question(overrides: Sequence[str]) -> list[str]:

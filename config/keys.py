@@ -50,6 +50,7 @@ class RunKeys(Keys):
     running: str | None
     fail_if: str | None
     baselines: bool
+    report: Literal["all", "page", "none"]
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None
@@ -61,6 +62,7 @@ class TuneKeys(Keys):
 
     every: int | None
     intervals: Sequence[int] | None
+    report: Literal["all", "page", "none"]
 
 
 #: What a config is held against: a class above, or any callable whose parameters are the keys.

@@ -37,6 +37,8 @@ _USUAL_TRIGGER = {
 }
 #: Keys that are parameters of a backtest as they stand.
 _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit")
+#: And of a study.
+_WORK = ("n_jobs", "progress", "hindsight", "careful", "baselines", "report")
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -54,6 +56,7 @@ class Study:
     careful: float
     condition: Condition | None
     baselines: bool = False
+    report: str = "all"
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -245,5 +248,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
-        **{key: plain[key] for key in ("n_jobs", "progress", "hindsight", "careful", "baselines")},
+        **{key: plain[key] for key in _WORK},
     )

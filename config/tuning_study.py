@@ -29,6 +29,7 @@ class TuningStudy:
     n_jobs: int
     progress: bool
     parts: Mapping[str, Any]
+    report: str = "all"
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""
@@ -36,7 +37,7 @@ class TuningStudy:
 
     def save(self, tuning: Tuning, directory: Path) -> Path:
         """Write the tuning, and what it advises as a preset; returns where the preset lies."""
-        tuning.save(directory, {PRESET: preset(tuning, self.parts)})
+        tuning.save(directory, {PRESET: preset(tuning, self.parts)}, self.report)
         return archive.tune_path(directory, PRESET)
 
     def __str__(self) -> str:
@@ -60,7 +61,8 @@ def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
         asked = (plain[key] for key in ("every", "intervals", "careful"))
         question = Question.of(backtest, window, update, *asked)
     parts = {part: plain[part] for part in ("window", "update")}
-    return TuningStudy(backtest, question, plain["n_jobs"], plain["progress"], parts)
+    work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
+    return TuningStudy(backtest, question, parts=parts, **work)
 
 
 def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -315,26 +315,33 @@ class Tuning:
 
     def figures(self, directory: str | Path) -> list[Path]:
         """Write every figure as a PNG file; one that cannot be drawn is left out."""
-        from backtrain.reports import html, tuning_figures
+        from backtrain.reports import html, tuning_page
 
-        return html.write_figures(tuning_figures.makers(self), Path(directory))
+        return html.write_figures(html.exhibits(tuning_page.outline(self)), Path(directory))
 
-    def save(self, directory: str | Path, beside: Mapping[str, bytes] | None = None) -> Path:
-        """Write ``tune.html``, ``tune.csv`` and ``figures/*.png``, and other files ``beside``.
+    def save(
+        self,
+        directory: str | Path,
+        beside: Mapping[str, bytes] | None = None,
+        report: str = "all",
+    ) -> Path:
+        """Write ``tune.csv``, the report, and other files ``beside``.
 
+        ``report`` is "all": ``tune.html``, and beside it each figure as PNG, SVG and CSV in
+        ``figures`` and each table as CSV in ``tables``; "page": ``tune.html``; or "none".
         ``tune.json`` names them and is replaced at last; other files are left alone.
         """
-        from backtrain.reports import archive, html, tuning_figures, tuning_page
+        from backtrain.reports import archive, html, tuning_page
 
-        target = Path(directory)
+        wanted = archive.check_report(report)
+        place = archive.of_tuning(Path(directory))
         contents = {archive.TUNE: archive.csv_text(self.summary()), **(beside or {})}
         try:
-            pictures = html.draw(tuning_figures.makers(self), files=True)
-            contents["tune.html"] = tuning_page.page(self, pictures).encode()
-            contents |= html.as_files(pictures, "figures/")
+            make = partial(tuning_page.report, self)
+            contents |= html.files(make, archive.TUNING, wanted, place.names)
         finally:
-            archive.save_files(target, contents)  # without a report, where that failed
-        return target
+            archive.save_files(place, contents)  # without a report, where that failed
+        return place.folder
 
     def __str__(self) -> str:
         from backtrain.reports.tuning_page import terminal

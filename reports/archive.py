@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,25 @@ VERDICT = "verdict.json"
 #: What is advised, where `backtrain run --config-dir DIR strategy=advised` finds it.
 ADVISED = "strategy/advised.yaml"
 TUNE = "tune.csv"
+TUNING = "tune.html"
+#: What may be wanted of a report: the page with pictures and data beside it, the page alone, none.
+REPORTS = ("all", "page", "none")
+#: Where pictures and data lie.
+_BESIDE = ("figures/", "tables/")
 #: Names that a directory needs for other things than strategies.
 RESERVED = (
-    *("figures", "strategy", REPORT, SUMMARY, VERDICT, MANIFEST, RUN),
-    *("tune.html", TUNE, "tune.json"),
+    *("figures", "tables", "strategy", REPORT, SUMMARY, VERDICT, MANIFEST, RUN),
+    *(TUNING, TUNE, "tune.json"),
 )
 #: What Windows keeps for devices, with any ending.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)")
 #: Figures that the previous layout, which had no manifest, left in ``figures``.
 _FORMER_TUNING = ("intervals", "prices", "rows", "old-rows", "staleness", "oracle")
 _FORMER = ("cost-against-loss", "cost-against-interval", "time-line")
+
+
+class ReportError(ValueError):
+    """No such report can be written."""
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:
@@ -101,6 +110,13 @@ def guarded(cell: Any) -> Any:
 # --- writing --------------------------------------------------------------------------------------
 
 
+def check_report(report: str) -> str:
+    """What of a report is wanted, as it is; raises `ReportError` for any other word."""
+    if report not in REPORTS:
+        raise ReportError(f"report={report!r}: give {', '.join(map(repr, REPORTS))}")
+    return report
+
+
 class Keeper:
     """Writes the runs of one comparison into a directory, each as soon as it is there.
 
@@ -142,6 +158,10 @@ class Keeper:
     def folder_of(self, name: str) -> str:
         """The folder of a run that was added."""
         return str(self._open().facts["unfinished"]["strategies"][name]["folder"])
+
+    def names(self, files: Collection[str]) -> dict[str, str]:
+        """Under which names files will lie, by what they were to be called."""
+        return self._open().names(files)
 
     def finish(self, contents: Mapping[str, bytes]) -> None:
         """Make the runs the directory's result, with these files beside them."""
@@ -198,28 +218,42 @@ def opened(directory: Path) -> Manifest:
     return Manifest(directory / MANIFEST, remove_run, _adopted(directory))
 
 
-def add_files(directory: Path, contents: Mapping[str, bytes]) -> None:
-    """Write files beside a comparison's runs; advice that is not among them is withdrawn."""
+def reopened(directory: Path) -> Manifest:
+    """The manifest of a saved comparison, to which files are to be added."""
     manifest = opened(directory)
     manifest.settle(_needed(manifest.facts))
+    return manifest
+
+
+def add_files(manifest: Manifest, contents: Mapping[str, bytes]) -> None:
+    """Write files beside a comparison's runs.
+
+    Advice, pictures and data that are not among them are withdrawn: they go with another verdict.
+    """
     files, moves = manifest.stage(contents)
-    kept = {name: at for name, at in manifest.facts.get("files", {}).items() if name != ADVISED}
+    there = manifest.facts.get("files", {}).items()
+    kept = {n: at for n, at in there if n != ADVISED and not n.startswith(_BESIDE)}
     manifest.write(files={**kept, **files}, moves=moves)
     manifest.settle(_needed(manifest.facts))
 
 
-def save_files(directory: Path, contents: Mapping[str, bytes]) -> None:
-    """Write the files of a tuning; ``tune.json`` names them and is replaced at last."""
-    former = ["tune.html", TUNE, *(f"figures/tune-{name}.png" for name in _FORMER_TUNING)]
+def of_tuning(directory: Path) -> Manifest:
+    """The manifest of a tuning's directory, which need not be there."""
+    former = [TUNING, TUNE, *(f"figures/tune-{name}.png" for name in _FORMER_TUNING)]
     adopted = {"files": {}, "written": former} if (directory / TUNE).is_file() else {}
     manifest = Manifest(directory / "tune.json", remove_run, adopted)
     manifest.settle([*manifest.facts.get("files", {}).values()] or manifest.written)
+    return manifest
+
+
+def save_files(manifest: Manifest, contents: Mapping[str, bytes]) -> None:
+    """Write the files of a tuning; ``tune.json`` names them and is replaced at last."""
     files, moves = manifest.stage(contents)
     manifest.write(files=files, moves=moves)
     manifest.settle(files.values())
 
 
-def tune_path(directory: Path, name: str = "tune.html") -> Path:
+def tune_path(directory: Path, name: str = TUNING) -> Path:
     """Where a file of a tuning lies."""
     facts = read_json(directory / "tune.json") or {}
     return directory / str(facts.get("files", {}).get(name, name))

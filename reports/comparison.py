@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -176,26 +176,33 @@ class Comparison:
 
     def figures(self, directory: str | Path, baseline: str | None = None) -> list[Path]:
         """Write every figure of the report as a PNG file; one that cannot be drawn is left out."""
-        from backtrain.reports import figures, html
+        from backtrain.reports import html, page
 
-        makers = figures.makers(self, self.baseline(baseline))
-        return html.write_figures(makers, Path(directory))
+        shown = page.outline(self, self.baseline(baseline))
+        return html.write_figures(html.exhibits(shown), Path(directory))
 
     def save(
-        self, directory: str | Path, baseline: str | None = None, baselines: bool = False
+        self,
+        directory: str | Path,
+        baseline: str | None = None,
+        baselines: bool = False,
+        report: str = "all",
     ) -> Path:
-        """Write one folder a strategy, ``summary.csv``, ``report.html`` and ``figures/*.png``.
+        """Write one folder a strategy, ``summary.csv`` and the report.
 
         And ``verdict.json``, the verdict as data, with ``strategy/advised.yaml``, the advised
         strategy for ``backtrain run --config-dir``: see ``docs/machines.md``.
         ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
+        ``report`` is "all": ``report.html``, and beside it each figure as PNG, SVG and CSV in
+        ``figures`` and each table as CSV in ``tables``; "page": ``report.html``; or "none".
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
         stands in the way, another name is taken, with a warning.
         """
-        from backtrain.reports import figures, html, page
+        from backtrain.reports import html, page
 
+        wanted = archive.check_report(report)
         target, baseline = Path(directory), self.baseline(baseline)
         runs = {name: replace(run, name=name) for name, run in self.runs.items()}
         keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
@@ -212,9 +219,8 @@ class Comparison:
         told = self.verdict(baseline)
         try:
             contents |= answer.files(told, runs[told.strategy], self.careful)
-            pictures = html.draw(figures.makers(self, baseline), files=True)
-            contents[archive.REPORT] = page.render(self, baseline, pictures).encode()
-            contents |= html.as_files(pictures, "figures/")
+            make = partial(page.report, self, baseline)
+            contents |= html.files(make, archive.REPORT, wanted, keeper.names)
         finally:
             keeper.finish(contents)  # without a report, where that failed
         return target

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import Cell, Column, Sheet, sheet
@@ -35,15 +36,6 @@ class Fault:
         return (times >= self.start) & (times < self.stop)
 
 
-@dataclass(frozen=True)
-class Section:
-    """A fault as the report shows it."""
-
-    title: str
-    sentence: str
-    table: Sheet
-
-
 def faults_of(comparison: Comparison) -> list[Fault]:
     """The faults of the history that reach into what was served; those of one period as one."""
     info = comparison.info
@@ -59,15 +51,19 @@ def faults_of(comparison: Comparison) -> list[Fault]:
     ]
 
 
-def sections(comparison: Comparison, baseline: str) -> list[Section]:
-    """One for each fault."""
+def section(comparison: Comparison, baseline: str) -> Section | None:
+    """A table for each fault; None where none was put into the history."""
     made, names = [], list(comparison.table(baseline).index)
-    for fault in faults_of(comparison):
+    for number_of, fault in enumerate(faults_of(comparison), start=1):
         did = {name: counts(comparison.runs[name], fault) for name in names}
         paid = {name: costs(comparison.runs[name], fault) for name in names}
         table = _table(comparison, baseline, fault, did, paid)
-        made.append(Section(fault.title, _sentence(did, paid, currency(comparison.info)), table))
-    return made
+        finding = _sentence(did, paid, currency(comparison.info))
+        made.append(Exhibit(f"fault-{number_of}", fault.title, table, finding=finding))
+    intro = (
+        "Faults were put into this history. Rows are scored against what their labels really were."
+    )
+    return Section("While the data were wrong", made, intro=intro) if made else None
 
 
 def counts(run: Run, fault: Fault) -> dict[str, int]:

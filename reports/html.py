@@ -1,17 +1,21 @@
-"""Pages from templates, and the drawings that stand in them."""
+"""Pages from templates, the drawings that stand in them, and the files beside them."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from backtrain.reports.archive import csv_text
+from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import count, duration, listing, number, price
-from backtrain.reports.svg import Drawing, plain_text
+from backtrain.reports.svg import NARROW, WIDE, Drawing, Paper, alone, inline, plain_text
+from backtrain.reports.tables import Sheet
 from backtrain.simulator.manifest import put, warn
 from backtrain.simulator.texts import printable
 
@@ -35,11 +39,63 @@ _PAGES.globals |= {
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing as it stands in a page, and as a file; empty where it could not be drawn."""
+    """A figure as it stands in a page, wide and narrow, and as files by their ending.
+
+    Without any where it could not be drawn: the caption says why.
+    """
 
     svg: Markup
+    narrow: Markup
     caption: str
-    png: bytes = b""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A page of sections, and the files of its exhibits: every figure is drawn once for both."""
+
+    template: str
+    content: Mapping[str, Any]
+    sections: Sequence[Section]
+    pictures: Mapping[str, Picture]
+
+    @classmethod
+    def of(
+        cls,
+        template: str,
+        content: Mapping[str, Any],
+        sections: Sequence[Section],
+        files: bool = False,
+    ) -> "Report":
+        """Draw what the sections show; ``files`` asks for the figures as files, too."""
+        return cls(template, content, sections, draw(exhibits(sections), files))
+
+    def files(self) -> dict[str, bytes]:
+        """Pictures and data of every exhibit, by the names of their files."""
+        files: dict[str, bytes] = {}
+        for exhibit in exhibits(self.sections):
+            stem, frame = f"{exhibit.folder}/{exhibit.id}", exhibit.frame()
+            if exhibit.id in self.pictures:
+                drawn = self.pictures[exhibit.id].files
+                files |= {f"{stem}.{ending}": content for ending, content in drawn.items()}
+            if frame is not None:
+                files[f"{stem}.csv"] = csv_text(frame)
+        return files
+
+    def page(self, names: Mapping[str, str] | None = None) -> str:
+        """As HTML: no request leaves the page, and it reads without script.
+
+        ``names`` are the files that lie beside it, by what they were to be called; each exhibit
+        links its own.
+        """
+        names = names or {}
+
+        def links(exhibit: Exhibit) -> list[tuple[str, str]]:
+            files = {e: f"{exhibit.folder}/{exhibit.id}.{e}" for e in ("csv", "png", "svg")}
+            return [(e.upper(), quote(names[file])) for e, file in files.items() if file in names]
+
+        drawn = {"sections": self.sections, "pictures": self.pictures, "links": links}
+        return page(self.template, **self.content, **drawn)
 
 
 def page(template: str, **content: Any) -> str:
@@ -72,34 +128,66 @@ def flat(settings: Mapping[str, Any]) -> str:
     )
 
 
-def draw(makers: Mapping[str, Callable[[], Drawing]], files: bool = False) -> dict[str, Picture]:
-    """Draw what can be drawn; what fails is told in its place, and in a warning.
+def files(
+    make: Callable[[bool], Report],
+    name: str,
+    wanted: str,
+    places: Callable[[Collection[str]], Mapping[str, str]],
+) -> dict[str, bytes]:
+    """The files of a report that is ``wanted``: "all", "page" or "none", see `archive.REPORTS`.
 
-    ``files`` asks for the pictures as PNG, too.
+    ``make`` draws it, with files or without; ``name`` is that of the page, and ``places`` says
+    under which names files will lie, so that the page can link them.
+    """
+    if wanted == "none":
+        return {}
+    report = make(wanted == "all")
+    beside = report.files() if wanted == "all" else {}
+    return {**beside, name: report.page(places(beside)).encode()}
+
+
+def exhibits(sections: Iterable[Section]) -> Iterator[Exhibit]:
+    """All figures and tables, in the order of the page."""
+    for section in sections:
+        yield from section.exhibits
+
+
+def draw(figures: Iterable[Exhibit], files: bool = False) -> dict[str, Picture]:
+    """Draw what can be drawn, by its id; what fails is told in its place, and in a warning.
+
+    ``files`` asks for the pictures as files, too.
     """
     pictures = {}
-    for name, make in makers.items():
+    for exhibit in figures:
+        if isinstance(exhibit.shows, Sheet):
+            continue
         try:
             with plain_text():
-                drawing = make()
-            # Our own drawing, in which every name is escaped already; the caption is not markup.
-            svg, png = Markup(drawing.svg()), drawing.png() if files else b""
-            pictures[name] = Picture(svg, drawing.caption, png)
+                pictures[exhibit.id] = _picture(exhibit.id, exhibit.shows, exhibit.alt, files)
         except Exception as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
-            warn(f"the figure {name} could not be drawn: {why}")
-            pictures[name] = Picture(Markup(""), f"This figure could not be drawn: {why}")
+            warn(f"the figure {exhibit.id} could not be drawn: {why}")
+            nothing = Markup("")
+            told = f"This figure could not be drawn: {why}"
+            pictures[exhibit.id] = Picture(nothing, nothing, told)
     return pictures
 
 
-def as_files(pictures: Mapping[str, Picture], folder: str = "") -> dict[str, bytes]:
-    """The pictures that could be drawn, by the names of their files."""
-    drawn = {name: picture.png for name, picture in pictures.items() if picture.png}
-    return {f"{folder}{name}.png": png for name, png in drawn.items()}
+def _picture(name: str, make: Callable[[Paper], Drawing], alt: str, files: bool) -> Picture:
+    wide, narrow = make(WIDE), make(NARROW)
+    drawn = wide.svg(name, alt)
+    # Our own drawings, in which every name is escaped already; the caption is not markup.
+    page, phone = (Markup(inline(text)) for text in (drawn, narrow.svg(f"{name}-narrow", alt)))
+    beside = {"png": wide.png(), "svg": alone(drawn)} if files else {}
+    return Picture(page, phone, wide.caption, beside)
 
 
-def write_figures(makers: Mapping[str, Callable[[], Drawing]], directory: Path) -> list[Path]:
+def write_figures(figures: Iterable[Exhibit], directory: Path) -> list[Path]:
     """Write every figure as a PNG file; one that cannot be drawn is left out."""
     directory.mkdir(parents=True, exist_ok=True)
-    files = as_files(draw(makers, files=True))
-    return [put(directory / name, png) for name, png in files.items()]
+    drawn = draw(figures, files=True)
+    return [
+        put(directory / f"{name}.png", picture.files["png"])
+        for name, picture in drawn.items()
+        if picture.files
+    ]

@@ -101,9 +101,16 @@ def shorten(name: str, width: int = LONGEST) -> str:
     return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
-def listing(names: Iterable[str]) -> str:
-    """Names as a sentence lists them: "a, b and c"."""
-    *head, last = list(names) or [""]
+def listing(names: Iterable[str], most: int = 5) -> str:
+    """Names as a sentence lists them: "a, b and c"; of more than one above ``most`` the first.
+
+    >>> listing("abcd", most=2), listing("abc", most=2)
+    ('a, b and 2 more', 'a, b and c')
+    """
+    names = list(names)
+    if len(names) > most + 1:
+        names = [*names[:most], f"{number(len(names) - most)} more"]
+    *head, last = names or [""]
     return f"{', '.join(head)} and {last}" if head else last
 
 

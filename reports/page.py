@@ -1,25 +1,36 @@
 """The report of a comparison as one self-contained file, and the short form for a notebook."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from backtrain.reports import faulty, figures, html, sections, tables
+from backtrain.reports import faulty, figures, html, sections, tables, timeline
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
-from backtrain.reports.numbers import Money, duration, listing, number
+from backtrain.reports.exhibit import Exhibit, Section
+from backtrain.reports.numbers import Money, count, duration, listing, number
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
 
 
-def render(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, html.Picture] | None = None
-) -> str:
-    """The whole report as HTML: no request leaves the page, and it reads without script."""
-    pictures = html.draw(figures.makers(comparison, baseline)) if pictures is None else pictures
-    return html.page("page.html", **_context(comparison, baseline, pictures))
+def render(comparison: Comparison, baseline: str) -> str:
+    """The whole report as HTML, with nothing beside it."""
+    return report(comparison, baseline).page()
+
+
+def report(comparison: Comparison, baseline: str, files: bool = False) -> html.Report:
+    """Page and exhibits; ``files`` asks for the figures as files, too."""
+    content, shown = _context(comparison, baseline), outline(comparison, baseline)
+    return html.Report.of("page.html", content, shown, files)
+
+
+def outline(comparison: Comparison, baseline: str) -> list[Section]:
+    """What the report shows, in its order."""
+    made = (section(comparison, baseline) for section in SECTIONS)
+    return [section for section in made if section is not None]
 
 
 def notebook(comparison: Comparison, baseline: str) -> str:
@@ -27,41 +38,19 @@ def notebook(comparison: Comparison, baseline: str) -> str:
     ranked = tables.ranked(comparison, baseline)
     verdict = comparison.verdict(baseline)
     lines = {"lead": verdict.sentence, "lines": verdict.beside}
-    return html.page("notebook.html", **lines, table=ranked, first="strategy")
+    return html.page("notebook.html", **lines, table=ranked)
 
 
-def _context(
-    comparison: Comparison, baseline: str, pictures: Mapping[str, html.Picture]
-) -> dict[str, Any]:
+def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
     verdict = comparison.verdict(baseline)
-    schedules = comparison.schedules
     return {
         "info": comparison.info,
-        "baseline": baseline,
         "made_of": comparison.info["model"],
         "strategy": verdict.strategy,
         "decision": verdict.decision,
         "lead": verdict.sentence,
         "headline": headline(comparison, baseline, verdict),
         "remarks": remarks(verdict),
-        "ranked": tables.ranked(comparison, baseline),
-        "luck": sections.luck(comparison, baseline),
-        "luck_note": sections.luck_note(comparison),
-        "block": comparison.contrast(baseline).block,
-        "grid": comparison.costs.grid,
-        "tradeoff": pictures["cost-against-loss"],
-        "schedule_sentence": schedules.sentence() if schedules else "",
-        "intervals": pictures.get("cost-against-interval"),
-        "timeline": pictures["time-line"],
-        "faults": faulty.sections(comparison, baseline),
-        "eras": tables.by_era(comparison, baseline),
-        "era_sentence": _steadiness(comparison, verdict),
-        "groups": sections.by_group(comparison, baseline),
-        "largest": sections.SHOWN_GROUPS,
-        "least_rows": sections.LEAST_ROWS,
-        "audited": sections.triggers(comparison, baseline),
-        "happened": sections.happened(comparison, baseline),
-        "failures": sections.failures(comparison.runs),
         "totals": next(iter(comparison.runs.values())).totals,
         "delay": comparison.info.get("label_delay_seconds") or {},
         "usual_prices": _usual(comparison.info["prices"]),
@@ -72,11 +61,110 @@ def _context(
     }
 
 
-def _steadiness(comparison: Comparison, verdict: Recommendation) -> str:
-    """How steadily the winner won; nothing where it was held against nothing."""
-    if math.isnan(verdict.saves):
-        return ""
-    return Eras.of(comparison, verdict.baseline).sentence(verdict.strategy, verdict.baseline)
+# --- sections -------------------------------------------------------------------------------------
+
+
+def _ranking(comparison: Comparison, baseline: str) -> Section:
+    table, alone = partial(comparison.table, baseline), len(comparison.runs) == 1
+    shows = tables.ranked(comparison, baseline)
+    exhibit = Exhibit("strategies", "Strategies by total cost", shows, data=table)
+    title = "What it cost" if alone else "Every strategy, the cheapest first"
+    return Section(title, [exhibit], note="" if alone else _intervals(comparison, baseline))
+
+
+def _intervals(comparison: Comparison, baseline: str) -> str:
+    """What the intervals rest on, in words."""
+    block, grid = comparison.contrast(baseline).block, comparison.costs.grid
+    if block is None:
+        return (
+            "No intervals: the history holds fewer than seven blocks of the length that the label "
+            "delay, the season and the usual gap between retrains ask for."
+        )
+    return (
+        "Intervals hold for all strategies at once, at 95 %. They rest on "
+        f"{count(grid.count, 'period')} of {duration(grid.length)}, on how alike neighbouring ones "
+        f"are, and on blocks of at most {duration(grid.length * block)}, as long as the label "
+        "delay, the season and the usual gap between retrains of the two strategies ask for. A "
+        "strategy that leaves fewer than seven such blocks has none."
+    )
+
+
+def _trade(comparison: Comparison, baseline: str) -> Section | None:
+    exhibit = figures.tradeoff(comparison, baseline)
+    return Section(exhibit.title, [exhibit]) if exhibit else None
+
+
+def _how_often(comparison: Comparison, _: str) -> Section | None:
+    schedules = comparison.schedules
+    if schedules is None:
+        return None
+    exhibit = figures.intervals(schedules)
+    return Section("How often", [exhibit] if exhibit else [], finding=schedules.sentence())
+
+
+def _over_time(comparison: Comparison, baseline: str) -> Section:
+    cast = figures.cast(comparison, baseline)
+    return Section("Over time", [timeline.over_time(comparison, baseline, cast)])
+
+
+def _luck(comparison: Comparison, baseline: str) -> Section | None:
+    note, shows = sections.luck_note(comparison), sections.luck(comparison, baseline)
+    if not note:
+        return None
+    exhibits = [Exhibit("luck", "Regret and placebo", shows)] if shows else []
+    return Section("Against hindsight and luck", exhibits, note=note)
+
+
+def _eras(comparison: Comparison, baseline: str) -> Section | None:
+    eras, verdict = Eras.of(comparison, baseline), comparison.verdict(baseline)
+    if not eras.saved.any():
+        return None
+    data = partial(tables.era_costs, eras)
+    exhibit = Exhibit("eras", "Cost by era", tables.by_era(comparison, baseline), data=data)
+    judged = not math.isnan(verdict.saves)
+    finding = eras.sentence(verdict.strategy, verdict.baseline) if judged else ""
+    return Section("Era by era", [exhibit], finding)
+
+
+def _groups(comparison: Comparison, baseline: str) -> Section | None:
+    shows = sections.by_group(comparison, baseline)
+    if shows is None:
+        return None
+    note = (
+        "Mean loss a row. The worst group is that of the largest mean loss among those with at "
+        f"least {sections.LEAST_ROWS} scored rows; the {sections.SHOWN_GROUPS} groups with "
+        "the most rows have a column each. The worst of many groups is partly the unluckiest, the "
+        "more so the fewer rows it has."
+    )
+    exhibit = Exhibit("groups", "Mean loss by group", shows)
+    return Section("Group by group", [exhibit], note=note)
+
+
+def _triggers(comparison: Comparison, baseline: str) -> Section:
+    shows = sections.triggers(comparison, baseline)
+    note = (
+        "An alarm that stays on counts once. A share of evenly spaced or random retrains that cost "
+        "at least as much tells whether the moments were good, not whether so many were: half is "
+        "luck."
+    )
+    exhibit = Exhibit("triggers", "What the triggers did", shows)
+    return Section("What the triggers did", [exhibit], note=note)
+
+
+def _happened(comparison: Comparison, baseline: str) -> Section:
+    shows = sections.happened(comparison, baseline)
+    exhibit = Exhibit("happened", "Counts of what happened", shows)
+    return Section("What happened", [exhibit], lines=sections.failures(comparison.runs))
+
+
+#: The sections of the report: each from comparison and baseline, None where it has nothing to show.
+SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
+    *(_ranking, _trade, _how_often, _over_time, faulty.section),
+    *(_luck, _eras, _groups, _triggers, _happened),
+)
+
+
+# --- words ----------------------------------------------------------------------------------------
 
 
 def headline(
@@ -87,6 +175,12 @@ def headline(
     money = Money.fit(table["total"], currency(comparison.info))
     winner = comparison.runs[verdict.strategy].totals
     total = float(winner["total"])
+    facts = [
+        ("total cost", money(total), _per_year(total, comparison, money)),
+        ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
+    ]
+    if math.isnan(verdict.saves):  # held against nothing
+        return facts
     low, high = number(verdict.low, money.decimals), money(verdict.high)
     interval = "no interval" if math.isnan(verdict.low) else f"95 % interval {low} to {high}"
     saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
@@ -98,8 +192,7 @@ def headline(
     return [
         saves,
         (f"saved on this path against {against}", money(saved), interval),
-        ("total cost", money(total), _per_year(total, comparison, money)),
-        ("retrains", number(winner["retrains"]), f"in {duration(comparison.span)}"),
+        *facts,
     ]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from backtrain.lossmatrix.at_prices import PriceMap
+from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import listing, price, shorten
-from backtrain.reports.svg import COLOURS, INK, note
+from backtrain.reports.svg import COLOURS, INK, Drawing, Paper, note
+from backtrain.reports.units import currency, money_axis
 
 #: A sentence names so many stretches, those round the present price first.
 _MOST = 7
@@ -45,13 +50,54 @@ def sentence(prices: PriceMap, names: Sequence[str], currency: str = "") -> str:
     return f"By the price of a retrain, now {now}, it would be: {listing(told)}."
 
 
-def draw(
-    axes: Axes, prices: PriceMap, names: Sequence[str], roles: dict[int, str]
-) -> tuple[dict[str, str], str]:
-    """Fill axes with the region of each option; returns hover texts, and what numbers stand for.
+def exhibit(
+    prices: PriceMap, names: Sequence[str], roles: Mapping[int, str], info: Mapping[str, Any]
+) -> Exhibit | None:
+    """The drawing and its data; None where there is nothing to see: one option, one price."""
+    if len(prices.chosen) < 2 or len(prices.error) < 2:
+        return None
 
-    ``roles`` are the colours of some options by position, as "winner" and "baseline".
-    """
+    def data() -> pd.DataFrame:
+        each = [
+            {"price_of_an_error": error, "runs": names[i], "retrain_from": low, "retrain_to": high}
+            for error, lows, highs in zip(prices.error, prices.low, prices.high, strict=True)
+            for i, (low, high) in enumerate(zip(lows, highs, strict=True))
+            if low < high
+        ]
+        return pd.DataFrame(each).set_index("price_of_an_error")
+
+    alt = sentence(prices, names, currency(info))
+    title = "What to run, by the prices of a retrain and of an error"
+    return Exhibit("prices", title, partial(draw, prices, names, roles, info), alt, data)
+
+
+def draw(
+    prices: PriceMap,
+    names: Sequence[str],
+    roles: Mapping[int, str],
+    info: Mapping[str, Any],
+    paper: Paper,
+) -> Drawing:
+    """The region of each option; ``roles`` are colours of some, as "winner" and "baseline"."""
+    figure, axes = paper.panel(
+        4.4,
+        money_axis("price of one retrain", info),
+        money_axis("price of one unit of loss", info),
+    )
+    titles, numbers = _regions(axes, prices, names, roles)
+    told = f" Numbers: {numbers}." if numbers else ""
+    caption = (
+        "What is expected to cost least where a retrain and an error have other prices; darker "
+        f"trains more often, the circle marks the prices of this report.{told} Prices are guesses: "
+        "look how far the circle is from the next answer."
+    )
+    return Drawing(caption, figure, titles)
+
+
+def _regions(
+    axes: Axes, prices: PriceMap, names: Sequence[str], roles: Mapping[int, str]
+) -> tuple[dict[str, str], str]:
+    """Fill axes; returns hover texts, and what the numbers stand for."""
     axes.grid(visible=False)
     axes.set(xscale="log", yscale="log")
     axes.set_xlim(prices.retrain[0], prices.retrain[-1])
@@ -112,13 +158,3 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> 
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
     note(axes, text, (middle, prices.error[best]), (0, 0), **style)
     return text
-
-
-def caption(numbers: str) -> str:
-    """How to read the drawing; ``numbers`` is what `draw` says they stand for."""
-    told = f" Numbers: {numbers}." if numbers else ""
-    return (
-        "What is expected to cost least where a retrain and an error have other prices; darker "
-        f"trains more often, the circle marks the prices of this report.{told} Prices are guesses: "
-        "look how far the circle is from the next answer."
-    )

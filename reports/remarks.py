@@ -185,7 +185,7 @@ def _share(run: Run, kind: str) -> str:
 
 
 def _remark(kind: str, befell: Mapping[str, _Happened], runs: Mapping[str, Run]) -> Remark:
-    who = ", ".join(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
+    who = listing(f"{name} {number(h.times)} of {number(h.of)}" for name, h in befell.items())
     cause = next(iter(befell.values())).cause.rstrip(".")
     remedies = dict.fromkeys(remedy(kind, cause, runs[name]) for name in befell)
     advice = "".join(f" {text}" for text in remedies if text)

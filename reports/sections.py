@@ -14,6 +14,7 @@ from backtrain.reports.numbers import (
     MISSING,
     Money,
     duration,
+    listing,
     number,
     percent,
     shorten,
@@ -115,7 +116,7 @@ def luck_note(comparison: Comparison) -> str:
             without.setdefault(run.info["no_hindsight"], []).append(name)
     facts = next(filter(None, map(hindsight_of, comparison.runs.values())), None)
     sentences = [] if facts is None else [_matrix(facts)]
-    sentences += [f"Without a matrix: {', '.join(n)} ({why})." for why, n in without.items()]
+    sentences += [f"Without a matrix: {listing(n)} ({why})." for why, n in without.items()]
     return " ".join(sentences)
 
 

@@ -37,36 +37,111 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Paper:
+    """What a figure is drawn on: the column of a page, or the screen of a phone.
+
+    Attributes
+    ----------
+    width : float
+        Inches; a letter of 9 points is as large on a phone as it is on a page.
+    wide : bool
+        Whether there is room for plots beside each other and for long names.
+    """
+
+    width: float
+    wide: bool
+
+    def blank(self, height: float) -> Figure:
+        """An empty figure so many inches high; it belongs to no global list of figures."""
+        size = (self.width, height)
+        return Figure(figsize=size, facecolor=COLOURS["paper"], layout="constrained")
+
+    def panel(self, height: float, x: str = "", y: str = "") -> tuple[Figure, Axes]:
+        """A figure, and the one plot in it."""
+        figure = self.blank(height)
+        axes = figure.subplots()
+        calm(axes, x, y)
+        return figure, axes
+
+    def pair(
+        self, height: float, ratios: tuple[float, float] = (1, 1)
+    ) -> tuple[Figure, Axes, Axes]:
+        """A figure with two plots: beside each other, or where it is narrow one below the other."""
+        figure = self.blank(height if self.wide else 1.8 * height)
+        plots = figure.subplots(1, 2, width_ratios=ratios) if self.wide else figure.subplots(2, 1)
+        return figure, *plots
+
+
+WIDE, NARROW = Paper(9.2, True), Paper(4.5, False)
+
+
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure with what it shows in words, and the hover text of its artists by their gid."""
+    """A figure, how to read it, and by the gid of its artists what they show.
 
-    name: str
+    ``titles`` are shown on hover; ``names`` are the strategies that lines, points and labels are
+    of: a page can switch them off.
+    """
+
     caption: str
     figure: Figure
-    titles: dict[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
-    def svg(self) -> str:
-        """An ``<svg>`` element to stand in a page."""
-        with mpl.rc_context({**_SETTINGS, "svg.hashsalt": self.name}):
+    def svg(self, prefix: str, alt: str = "") -> str:
+        """An ``<svg>`` element in literal colours, whose ids begin with the prefix."""
+        with mpl.rc_context({**_SETTINGS, "svg.hashsalt": prefix}):
             buffer = io.StringIO()
             nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
             self.figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        settle(self.figure)
         text = buffer.getvalue()
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-        text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-        label = html.escape(self.caption, quote=True)
+        label = html.escape(alt or self.caption, quote=True)
         text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-        return _coloured(_titled(_own_ids(text, self.name), self.name, self.titles))
+        return self._told(_own_ids(text, prefix), prefix)
 
     def png(self) -> bytes:
         """A picture for slides, on light paper."""
         buffer = io.BytesIO()
         with mpl.rc_context(_SETTINGS):
             self.figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+        settle(self.figure)
         return buffer.getvalue()
+
+    def _told(self, text: str, prefix: str) -> str:
+        """What the artists show, as text of their groups."""
+
+        def group(match: re.Match[str]) -> str:
+            gid = match[1]
+            name, title = self.names.get(gid), self.titles.get(gid)
+            of = "" if name is None else f' data-name="{html.escape(name, quote=True)}"'
+            inside = "" if title is None else f"<title>{html.escape(title)}</title>"
+            return f'<g id="{prefix}-{gid}"{of}>{inside}'
+
+        return re.sub(rf'<g id="{re.escape(prefix)}-([^"]+)">', group, text)
+
+
+def inline(text: str) -> str:
+    """An SVG element as it stands in a page: as wide as its place, in the page's own colours."""
+    text = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"', r"\1", text, count=1)
+    for role, value in COLOURS.items():
+        text = text.replace(f": {value}", f": var(--{role})")
+    return text
+
+
+def alone(text: str) -> bytes:
+    """An SVG element as a file of its own, on light paper."""
+    paper = f'<svg style="background: {COLOURS["paper"]}"'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text.replace("<svg", paper, 1)}'.encode()
+
+
+def settle(figure: Figure) -> None:
+    """Keep the layout as it was drawn last: to lay a figure out costs as much as to draw it."""
+    figure.set_layout_engine("none")
 
 
 @contextmanager
@@ -74,19 +149,6 @@ def plain_text() -> Iterator[None]:
     """While drawing: no formulas in names, and the font that comes with matplotlib."""
     with mpl.rc_context(_SETTINGS):
         yield
-
-
-def blank(width: float, height: float) -> Figure:
-    """An empty figure on the page's paper, in inches; it belongs to no global list of figures."""
-    return Figure(figsize=(width, height), facecolor=COLOURS["paper"], layout="constrained")
-
-
-def panel(width: float, height: float, x: str = "", y: str = "") -> tuple[Figure, Axes]:
-    """A figure, and the one plot in it."""
-    figure = blank(width, height)
-    axes = figure.subplots()
-    calm(axes, x, y)
-    return figure, axes
 
 
 def note(
@@ -114,16 +176,3 @@ def _own_ids(text: str, prefix: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
-
-
-def _titled(text: str, prefix: str, titles: Mapping[str, str]) -> str:
-    for gid, title in titles.items():
-        mark = f'<g id="{prefix}-{gid}">'
-        text = text.replace(mark, f"{mark}<title>{html.escape(title)}</title>", 1)
-    return text
-
-
-def _coloured(text: str) -> str:
-    for role, value in COLOURS.items():
-        text = text.replace(f": {value}", f": var(--{role})")
-    return text

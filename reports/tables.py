@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -68,19 +68,35 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy: its name, its part in the verdict, its cells."""
+    """One strategy: its name, its part in the verdict, its cells, and its number in figures."""
 
     name: str
     role: str
     cells: tuple[Cell, ...]
+    number: int | None = None
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns (without that of the names) and rows."""
+    """Columns (without that of the names) and rows; ``key`` says what the colours mean."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    first: str = "strategy"
+    key: tuple[tuple[str, str], ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """The same as data: numbers where cells sort by one, else their text."""
+        labels = [column.label for column in self.columns]
+        rows = [[_plain(cell) for cell in row.cells] for row in self.rows]
+        index = pd.Index([row.name for row in self.rows], name=self.first)
+        return pd.DataFrame(rows, index=index, columns=labels)
+
+
+def _plain(cell: Cell) -> object:
+    if isinstance(cell.sort, str):
+        return None if cell.text == MISSING else cell.text
+    return cell.sort
 
 
 def sheet(
@@ -134,7 +150,8 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
     shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
-    return Sheet(strategies.columns, strategies.rows + _without_model(comparison, baseline, shown))
+    rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
+    return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
 
 
 def _without_model(comparison: Comparison, baseline: str, shown: Sequence[str]) -> tuple[Row, ...]:
@@ -182,7 +199,19 @@ def by_era(comparison: Comparison, baseline: str) -> Sheet:
         Column("beats baseline in", title="eras"),
         Column("saves, one era left out", title="smallest and largest total saving"),
     )
-    return sheet(comparison, baseline, columns, cells, roles=True)
+    key = (
+        ("winner", f"cheaper than {baseline}"),
+        ("baseline", "dearer"),
+        ("", "the dot marks the cheapest of an era"),
+    )
+    return replace(sheet(comparison, baseline, columns, cells, roles=True), key=key)
+
+
+def era_costs(eras: Eras) -> pd.DataFrame:
+    """Cost of every strategy in every era, a row a strategy."""
+    columns = [f"{start:%Y-%m-%d}" for start in eras.starts]
+    index = pd.Index(eras.names, name="strategy")
+    return pd.DataFrame(eras.costs.T, index=index, columns=pd.Index(columns, name="era"))
 
 
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The time line: rolling loss above, and below it when each strategy trained."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.dates as mdates
@@ -9,15 +10,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.faulty import Fault, faults_of
-from backtrain.reports.numbers import duration, shorten
+from backtrain.reports.numbers import duration, listing, shorten
 from backtrain.reports.periods import Grid, trainings
-from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, blank, calm, note
-from backtrain.reports.units import in_loss
+from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, Paper, calm, note
+from backtrain.reports.units import loss_axis
 from backtrain.simulator.record import Run
 
 #: Points a line: more cannot be told apart at the width of a page.
 POINTS = 360
+#: Strategies that have a line and a row; the table has them all.
+MOST = 16
 #: How an outcome is drawn below the time line: colour role and height.
 MARKS = {
     "deployed": ("ink", 0.36),
@@ -31,29 +35,97 @@ MARKS = {
 _AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
 
 
-def draw(comparison: Comparison, baseline: str, roles: dict[str, str]) -> Drawing:
-    """Rolling mean loss of every strategy and the marks of its trainings."""
-    names = list(comparison.table(baseline).index)
-    figure = blank(9.2, 3.3 + 0.24 * len(names))
-    heights = (3.0, 0.24 * len(names) + 0.2)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> Exhibit:
+    """Rolling mean loss of every strategy, and when it trained; of many strategies the cheapest."""
     grid = comparison.costs.grid
     window = rolling_window(grid, comparison.costs.needs.min())
-    titles = _losses(upper, comparison, names, roles, window)
-    titles |= _marks(lower, comparison, names, roles)
-    _drifts(upper, lower, comparison.info.get("drift") or [])
-    faults = faults_of(comparison)
-    titles |= _faults(upper, lower, faults)
-    lower.set_xlim(*days(instants([comparison.info["start"], comparison.info["end"]])))
-    calendar(lower)
-    caption = (
-        f"Above: mean loss of the last {duration(grid.length * window)}. Below: every training; "
-        "long marks were deployed, short orange ones rejected or superseded, red ones failed or "
-        "rolled back, grey dots were refused before they began."
+    keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
+    times = (grid.starts() + grid.length)[keep]
+    runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
+    loss = {name: rolling_loss(run, grid, window)[keep] for name, run in runs.items()}
+    lines = Lines(
+        comparison.info,
+        runs,
+        pd.DataFrame(loss, index=times.rename("time")),
+        cast,
+        duration(grid.length * window),
+        len(comparison.runs) - len(runs),
+        faults_of(comparison),
     )
-    if faults:
-        caption += " Shaded: while the data were wrong."
-    return Drawing("time-line", caption, figure, titles)
+    trained = (f"{name} {run.totals['retrains']} times" for name, run in runs.items())
+    alt = (
+        f"Mean loss of the last {lines.window} from {times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, a "
+        f"line a strategy, and below it marks for every training: {listing(trained)}."
+    )
+    return Exhibit("time-line", "Over time", lines.draw, alt, lines.data)
+
+
+def shown(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> list[str]:
+    """The strategies that are coloured and the cheapest, by cost: at most `MOST`."""
+    ranked = list(comparison.table(baseline).index)
+    chosen = [*cast, *(name for name in ranked if name not in cast)][:MOST]
+    return [name for name in ranked if name in chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """What the time line shows.
+
+    Attributes
+    ----------
+    runs : mapping of str to Run
+        The strategies, a row each, by cost.
+    loss : DataFrame
+        Rolling mean loss at instants, a column a strategy.
+    cast : mapping of str to str
+        The roles that some are coloured by.
+    window : str
+        How long the mean reaches back.
+    left_out : int
+        How many strategies more there are.
+    """
+
+    info: Mapping[str, Any]
+    runs: Mapping[str, Run]
+    loss: pd.DataFrame
+    cast: Mapping[str, str]
+    window: str
+    left_out: int
+    faults: list[Fault]
+
+    def draw(self, paper: Paper) -> Drawing:
+        """Losses above, trainings below."""
+        rows = 0.24 * len(self.runs) + 0.2
+        figure = paper.blank((3.1 if paper.wide else 2.9) + rows)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, rows))
+        titles = _losses(upper, self, paper) | _marks(lower, self, paper)
+        names = {gid: list(self.runs)[int(gid.split("-")[1])] for gid in titles}
+        names |= {f"row-{i}": name for i, name in enumerate(self.runs)}
+        _drifts(upper, lower, self.info.get("drift") or [])
+        titles |= _faults(upper, lower, self.faults)
+        lower.set_xlim(*days(instants([self.info["start"], self.info["end"]])))
+        calendar(lower, paper)
+        return Drawing(self._caption(), figure, titles, names)
+
+    def data(self) -> pd.DataFrame:
+        """Losses and trainings, a line each, by strategy and time."""
+        loss = self.loss.melt(var_name="strategy", value_name="loss", ignore_index=False)
+        told = [loss.reset_index().assign(what="mean loss")]
+        for name, run in self.runs.items():
+            made = _decisions(run).rename(columns={"decided_at": "time", "outcome": "what"})
+            told.append(made.assign(strategy=name))
+        frame = pd.concat([part for part in told if len(part)])
+        return frame[["strategy", "time", "what", "loss"]].set_index("strategy")
+
+    def _caption(self) -> str:
+        caption = (
+            f"Above: mean loss of the last {self.window}. Below: every training; long marks were "
+            "deployed, short orange ones rejected or superseded, red ones failed or rolled back, "
+            "grey dots were refused before they began."
+        )
+        if self.left_out:
+            caption += f" The {len(self.runs)} cheapest are shown, and {self.left_out} are not."
+        return caption + (" Shaded: while the data were wrong." if self.faults else "")
 
 
 def rolling_window(grid: Grid, season: int) -> int:
@@ -72,41 +144,37 @@ def rolling_loss(run: Run, grid: Grid, window: int) -> np.ndarray:
     return np.asarray(sums["loss"] / sums["rows"].where(sums["rows"] > 0))
 
 
-def _losses(
-    axes: Axes, comparison: Comparison, names: list[str], roles: dict[str, str], window: int
-) -> dict[str, str]:
-    grid, titles, ends = comparison.costs.grid, {}, []
-    calm(axes, "", in_loss("rolling mean loss", comparison.info))
+def _losses(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
+    titles = {}
+    calm(axes, "", loss_axis("rolling mean loss", lines.info))
     axes.spines["bottom"].set_visible(False)
-    keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
-    times = days((grid.starts() + grid.length)[keep])
-    for i, name in sorted(enumerate(names), key=lambda item: item[1] in roles):
-        values = rolling_loss(comparison.runs[name], grid, window)[keep]
-        colour, width = (COLOURS[roles[name]], 1.8) if name in roles else (FAINT, 0.8)
-        axes.plot(times, values, color=colour, linewidth=width, gid=f"loss-{i}")
+    times, cast, names = days(pd.DatetimeIndex(lines.loss.index)), lines.cast, list(lines.runs)
+    # The coloured ones last, so that none of many covers them.
+    for i, name in sorted(enumerate(names), key=lambda item: item[1] in cast):
+        colour, width = (COLOURS[cast[name]], 1.8) if name in cast else (FAINT, 0.8)
+        axes.plot(times, lines.loss[name], color=colour, linewidth=width, gid=f"loss-{i}")
         titles[f"loss-{i}"] = name
-        ends += [float(values[np.isfinite(values)].max())] if np.isfinite(values).any() else []
-    shown = [name for name in names if name in roles]
-    for name in shown:
-        axes.plot([], [], color=COLOURS[roles[name]], linewidth=1.8, label=shorten(name, 34))
-    if len(names) > len(shown):
-        axes.plot([], [], color=FAINT, linewidth=0.8, label="all others")
+    width = 34 if paper.wide else 20
+    for name in cast:
+        axes.plot([], [], color=COLOURS[cast[name]], linewidth=1.8, label=shorten(name, width))
+    if len(names) > len(cast):
+        axes.plot([], [], color=FAINT, linewidth=0.8, label="others")
+    longest = max(len(shorten(name, width)) for name in cast)
+    beside = max(1, (120 if paper.wide else 55) // (longest + 8))  # so many characters fit
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False, fontsize=8.5,
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=beside, frameon=False, fontsize=8.5,
         labelcolor=INK, borderaxespad=0.2, handlelength=1.4,
     )  # fmt: skip
     return titles
 
 
-def _marks(
-    axes: Axes, comparison: Comparison, names: list[str], roles: dict[str, str]
-) -> dict[str, str]:
+def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
     calm(axes)
     axes.grid(visible=False)
     titles = {}
-    for i, name in enumerate(names):
+    for i, (name, run) in enumerate(lines.runs.items()):
         axes.axhline(i, color=COLOURS["rule"], linewidth=0.7, zorder=0)
-        for outcome, group in _decisions(comparison.runs[name]).groupby("outcome"):
+        for outcome, group in _decisions(run).groupby("outcome"):
             role, height = MARKS.get(str(outcome), ("soft", 0.2))
             gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
             marks = axes.vlines(
@@ -118,10 +186,12 @@ def _marks(
             )
             marks.set_gid(gid)
             titles[gid] = f"{name}: {len(group)} {outcome}"
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), [shorten(name, 24) for name in names])
-    for name, label in zip(names, axes.get_yticklabels(), strict=True):
-        label.set_color(COLOURS[roles[name]] if name in roles else SOFT)
+    axes.set_ylim(len(lines.runs) - 0.4, -0.6)
+    width = 24 if paper.wide else 15
+    axes.set_yticks(range(len(lines.runs)), [shorten(name, width) for name in lines.runs])
+    for i, (name, label) in enumerate(zip(lines.runs, axes.get_yticklabels(), strict=True)):
+        label.set_color(COLOURS[lines.cast[name]] if name in lines.cast else SOFT)
+        label.set_gid(f"row-{i}")
     return titles
 
 
@@ -166,10 +236,10 @@ def days(times: pd.DatetimeIndex) -> np.ndarray:
     return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
 
 
-def calendar(axes: Axes) -> None:
+def calendar(axes: Axes, paper: Paper) -> None:
     """Dates below the axis, the year written once."""
     # matplotlib.dates carries no type information
-    locator = mdates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=9 if paper.wide else 5)  # type: ignore[no-untyped-call]
     formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)

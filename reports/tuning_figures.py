@@ -1,6 +1,7 @@
 """The drawings of a tuning: rows, age of rows, age of models, intervals, the oracle, prices."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,108 +10,163 @@ from numpy.typing import NDArray
 
 from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.reports import price_map
+from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
-from backtrain.reports.numbers import Money, count, duration, number, significant
-from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, note, panel
+from backtrain.reports.numbers import Money, count, duration, listing, number, significant
+from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, Paper, note
 from backtrain.reports.timeline import calendar, days, instants
-from backtrain.reports.units import in_loss, in_money
+from backtrain.reports.units import currency, loss_axis, money_axis
 
 
-def makers(tuning: Tuning) -> dict[str, Callable[[], Drawing]]:
-    """What makes each drawing, in the order of the report."""
-    return {
-        "tune-intervals": lambda: intervals(tuning),
-        "tune-prices": lambda: prices(tuning),
-        "tune-rows": lambda: rows(tuning),
-        "tune-old-rows": lambda: old_rows(tuning),
-        "tune-staleness": lambda: staleness(tuning.ages),
-        "tune-oracle": lambda: oracle(tuning),
-    }
+def exhibits(tuning: Tuning) -> dict[str, Exhibit]:
+    """Every figure by what it shows, in the order of the report; none of what has no data."""
+    made = {"intervals": _intervals_exhibit(tuning)}
+    if prices := price_map.exhibit(tuning.prices, tuning.labels, roles(tuning), tuning.info):
+        made["prices"] = prices
+    for name, fresh, draw in (("rows", tuning.sizes, rows), ("old-rows", tuning.old, old_rows)):
+        if fresh.best is not None:
+            made[name] = _fresh_exhibit(f"tune-{name}", tuning, fresh, partial(draw, tuning))
+    if len(worsening(tuning.ages)[1]) > 1:
+        made["staleness"] = _staleness_exhibit(tuning.ages)
+    if len(tuning.oracle_at) or len(_regular(tuning)):
+        made["oracle"] = _oracle_exhibit(tuning)
+    return made
 
 
-def intervals(tuning: Tuning) -> Drawing:
-    """Cost of every interval with its phases, and what the oracle costs."""
-    figure, axes = panel(9.2, 4.2, "interval between retrains", in_money("total cost", tuning.info))
+def roles(tuning: Tuning) -> dict[int, str]:
+    """The options with a colour of their own, by position."""
+    return {tuning.labels.index(tuning.baseline): "baseline", tuning.advised: "winner"}
+
+
+# --- how often ------------------------------------------------------------------------------------
+
+
+def _intervals_exhibit(tuning: Tuning) -> Exhibit:
+    expected = [option.cost for option in tuning.options]
+    money = Money.fit(expected, currency(tuning.info))
+    each = (f"{name} {money(cost)}" for name, cost in zip(tuning.labels, expected, strict=True))
+    alt = f"Expected cost by interval: {listing(each, most=8)}; the oracle {money(tuning.oracle)}."
+    draw = partial(intervals, tuning)
+    return Exhibit("tune-intervals", "Cost by interval", draw, alt, tuning.summary)
+
+
+def intervals(tuning: Tuning, paper: Paper) -> Drawing:
+    """Expected cost of every interval, what its phases cost here, and what the oracle costs."""
+    figure, axes = paper.panel(
+        4.2, "interval between retrains", money_axis("total cost", tuning.info)
+    )
     axes.yaxis.set_major_formatter(THOUSANDS)
-    mean, judgement, titles = tuning.mean, tuning.judgement, {}
-    money = Money.fit(mean)
+    expected = np.array([option.cost for option in tuning.options])
+    judgement, money, titles = tuning.judgement, Money.fit(tuning.mean), {}
     low, high = tuning.phases.T
     timed = np.flatnonzero(~tuning.never)  # never is no interval: no line leads to it
     axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
-    axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
+    axes.plot(timed, expected[timed], color=SOFT, linewidth=1.2, zorder=2)
+    top = _fit_height(axes, tuning, expected)
     for i, name in enumerate(tuning.labels):
         colour = COLOURS["winner"] if i in (tuning.advised, *judgement.alike) else SOFT
         fill = colour if judgement.judged[i] else COLOURS["paper"]
         size = 9 if i == tuning.advised else 6
-        axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
-        titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
+        axes.plot(i, expected[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
+        titles[f"interval-{i}"] = (
+            f"{name}: expected {money(expected[i])}, here {money(low[i])} to {money(high[i])}"
+        )
+        if expected[i] > top:
+            text = f"{number(expected[i])} \N{UPWARDS ARROW}"
+            note(axes, text, (i, top), (0, -4), ha="center", va="top", fontsize=8.5, color=SOFT)
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
-    edge = (len(mean) - 0.6, tuning.oracle)
+    edge = (len(expected) - 0.6, tuning.oracle)
     style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
     note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
-    _named(axes, tuning.labels)
-    _fit_height(axes, tuning)
+    _named(axes, tuning.labels, paper)
     caption = (
-        "Total cost by interval: the line is the mean over the phases at which it can start, the "
-        "band reaches from the cheapest phase to the dearest. Blue points cannot be told from the "
-        "best, the large one; hollow points are too long to be judged. The dashed line is the "
-        "cheapest schedule that hindsight finds."
+        "Points are expected costs: means over phases, starts and windows. The band is what the "
+        "cheapest and the dearest phase cost on this history. The large point is advised; from it, "
+        "blue ones cannot be told on this history, and hollow ones are too long to be. The dashed "
+        "line is the cheapest schedule that hindsight finds."
     )
-    return Drawing("tune-intervals", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def prices(tuning: Tuning) -> Drawing:
-    """What would be advised where the prices of a retrain and of an error are others."""
-    figure, axes = panel(
-        9.2,
-        4.4,
-        in_money("price of one retrain", tuning.info),
-        in_money("price of one unit of loss", tuning.info),
-    )
-    roles = {tuning.labels.index(tuning.baseline): "baseline", tuning.advised: "winner"}
-    titles, numbers = price_map.draw(axes, tuning.prices, tuning.labels, roles)
-    return Drawing("tune-prices", price_map.caption(numbers), figure, titles)
+# --- on what --------------------------------------------------------------------------------------
 
 
-def rows(tuning: Tuning) -> Drawing:
+def _fresh_exhibit(
+    name: str, tuning: Tuning, fresh: Fresh, draw: Callable[[Paper], Drawing]
+) -> Exhibit:
+    each = [
+        f"{kind} {label} {significant(mean)}"
+        for kind, label, mean in zip(fresh.kinds, fresh.labels, fresh.mean, strict=True)
+        if np.isfinite(mean)
+    ]
+
+    def data() -> pd.DataFrame:
+        means = {"rows": fresh.rows.mean(axis=1), "mean_loss": fresh.mean}
+        low, high = fresh.above_best
+        above = {"above_best_low": low, "above_best_high": high}
+        above["money_above_tuned"] = tuning.above_tuned(fresh)
+        return pd.DataFrame({"kind": fresh.kinds, "size": fresh.labels, **means, **above})
+
+    alt = f"Mean loss of fresh models: {listing(each, most=8)}."
+    return Exhibit(name, "Loss of fresh models", draw, alt, data)
+
+
+def rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
-    sizes, loss = tuning.sizes, in_loss("mean loss a row", tuning.info)
-    figure, axes = panel(9.2, 3.6, "newest labelled rows trained on", loss)
+    sizes, loss = tuning.sizes, loss_axis("mean loss a row", tuning.info)
+    figure, axes = paper.panel(3.6, "newest labelled rows trained on", loss)
     titles = _curve(axes, sizes, "newest", "winner")
     enough = tuning.enough(sizes)
     if enough is not None:
         axes.axvline(enough, color=SOFT, linewidth=1, linestyle=":")
-    _named(axes, sizes.labels)
+    _named(axes, sizes.labels, paper)
     caption = (
         f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
         "the rows up to the next point; the band holds the middle half of the points. Where fewer "
-        "rows were known, all of them were taken. The dotted line is the smallest size that "
-        "cannot be told from the best."
+        "rows were known, all of them were taken. Left of the dotted line rows are too few: they "
+        "cost more than the advice is about."
     )
-    return Drawing("tune-rows", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def old_rows(tuning: Tuning) -> Drawing:
+def old_rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
-    old, loss = tuning.old, in_loss("mean loss a row", tuning.info)
-    figure, axes = panel(9.2, 3.6, "length of the window, or half-life of the weights", loss)
+    old, loss = tuning.old, loss_axis("mean loss a row", tuning.info)
+    figure, axes = paper.panel(3.6, "length of the window, or half-life of the weights", loss)
     titles = _curve(axes, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:
         titles |= _curve(axes, old, "half-life", "runner", dashed=True)
     lengths = [name for kind, name in zip(old.kinds, old.labels, strict=True) if kind == "newest"]
-    _named(axes, [*lengths, "all"])
+    _named(axes, [*lengths, "all"], paper)
     fading = " Green: all rows, each losing half its weight every half-life." if both else ""
     caption = (
         "The same points in time, by how old rows may be. Blue: only rows of the newest stretch."
         f"{fading} Both end at all rows with equal weights."
     )
-    return Drawing("tune-old-rows", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def staleness(ages: Ages) -> Drawing:
+# --- how models age -------------------------------------------------------------------------------
+
+
+def _staleness_exhibit(ages: Ages) -> Exhibit:
+    worse, measured = worsening(ages)
+    each = [f"{number(worse[i], 1)} % at {age(ages, i)}" for i in measured.tolist()]
+
+    def data() -> pd.DataFrame:
+        index = pd.Index([age(ages, i) for i in range(len(worse))], name="age")
+        return pd.DataFrame({"worse_percent": worse, "rows": ages.rows}, index=index)
+
+    alt = f"Loss above that of the freshest model, by age: {listing(each, most=8)}."
+    return Exhibit("tune-staleness", "Loss by age", partial(staleness, ages), alt, data)
+
+
+def staleness(ages: Ages, paper: Paper) -> Drawing:
     """What models lose as they age."""
-    figure, axes = panel(9.2, 3.6, "time since the model was trained", "loss above the freshest, %")
+    figure, axes = paper.panel(
+        3.6, "time since the model was trained", "loss above the freshest, %"
+    )
     worse, measured = worsening(ages)
     axes.axhline(0, color=FAINT, linewidth=1)
     axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
@@ -120,23 +176,44 @@ def staleness(ages: Ages) -> Drawing:
         titles[f"age-{i}"] = (
             f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
         )
-    _named(axes, [_short(pd.Timedelta(int(edge))) for edge in ages.edges[:-1]])
+    _named(axes, [_short(pd.Timedelta(int(edge))) for edge in ages.edges[:-1]], paper)
     caption = (
         "Loss of a model by its age (each label begins a stretch that ends at the next), in per "
         "cent above the freshest model on the very same rows, so that hard seasons do not pass "
         "for age. The oldest ages rest on few models and on the end of the history only."
     )
-    return Drawing("tune-staleness", caption, figure, titles)
+    return Drawing(caption, figure, titles)
 
 
-def oracle(tuning: Tuning) -> Drawing:
-    """When the oracle schedule trains, beside the best fixed interval."""
-    figure, axes = panel(9.2, 1.7)
+# --- the oracle -----------------------------------------------------------------------------------
+
+
+def _oracle_exhibit(tuning: Tuning) -> Exhibit:
+    name, often, hindsight = tuning.labels[tuning.advised], _regular(tuning), tuning.oracle_at
+    alt = f"{name} trains {len(often)} times, the oracle {len(hindsight)} times; a mark each."
+
+    def data() -> pd.DataFrame:
+        parts = [
+            pd.DataFrame({"schedule": who, "trained": pd.DatetimeIndex(at)})
+            for who, at in ((name, often), ("oracle", hindsight))
+        ]
+        return pd.concat(parts).set_index("schedule")
+
+    return Exhibit("tune-oracle", "When it trains", partial(oracle, tuning), alt, data)
+
+
+def _regular(tuning: Tuning) -> NDArray[np.datetime64]:
+    """When the advised schedule trains."""
+    steps = int(tuning.intervals[tuning.advised])
+    return tuning.candidates_at[steps::steps]
+
+
+def oracle(tuning: Tuning, paper: Paper) -> Drawing:
+    """When the oracle schedule trains, beside the advised one."""
+    figure, axes = paper.panel(1.7)
     axes.grid(visible=False)
-    best, at = tuning.advised, tuning.candidates_at
-    steps = int(tuning.intervals[best])
-    regular = at[steps::steps]
-    lines = (("winner", regular, tuning.labels[best]), ("runner", tuning.oracle_at, "oracle"))
+    advised = tuning.labels[tuning.advised]
+    lines = (("winner", _regular(tuning), advised), ("runner", tuning.oracle_at, "oracle"))
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
         marks.set_color(COLOURS[role])
@@ -145,12 +222,12 @@ def oracle(tuning: Tuning) -> Drawing:
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
     axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
-    calendar(axes)
+    calendar(axes, paper)
     caption = (
-        "Every training of the best fixed interval (at phase 0), and of the schedule that "
+        "Every training of what is advised (at phase 0), and of the schedule that "
         "hindsight finds: where its marks crowd, the model went stale quickly."
     )
-    return Drawing("tune-oracle", caption, figure)
+    return Drawing(caption, figure)
 
 
 def worsening(ages: Ages) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -188,21 +265,20 @@ def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False)
     return titles
 
 
-def _fit_height(axes: Axes, tuning: Tuning) -> None:
-    """Room for what trains at all; never training may cost a multiple, and is then written."""
-    top = float(tuning.phases[~tuning.never].max())
-    room = top - tuning.oracle or 1.0
-    axes.set_ylim(tuning.oracle - 0.12 * room, top + 0.12 * room)
-    for i in np.flatnonzero(tuning.never & (tuning.mean > top + 0.12 * room)).tolist():
-        axes.annotate(
-            f"{number(tuning.mean[i])} \N{UPWARDS ARROW}", (i, top + 0.1 * room),
-            ha="center", va="top", fontsize=8.5, color=SOFT,
-        )  # fmt: skip
+def _fit_height(axes: Axes, tuning: Tuning, expected: NDArray[np.float64]) -> float:
+    """Room for what trains at all; never training may cost a multiple. Returns the upper end."""
+    timed = ~tuning.never
+    shown = np.append(tuning.phases[timed].ravel(), [*expected[timed], expected[tuning.advised]])
+    low = min(tuning.oracle, float(shown.min()))
+    room = float(shown.max()) - low or 1.0
+    axes.set_ylim(low - 0.12 * room, float(shown.max()) + 0.12 * room)
+    return float(shown.max()) + 0.12 * room
 
 
-def _named(axes: Axes, names: Sequence[str]) -> None:
+def _named(axes: Axes, names: Sequence[str], paper: Paper) -> None:
     axes.set_xticks(range(len(names)), names)
-    axes.tick_params(axis="x", rotation=0 if len(names) < 17 else 35)
+    room = 90 if paper.wide else 34  # characters along the axis, blanks between names counted
+    axes.tick_params(axis="x", rotation=0 if sum(len(n) + 2 for n in names) < room else 45)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(axis="x", color=RULE, linewidth=0.5)
 

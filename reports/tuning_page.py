@@ -1,12 +1,12 @@
 """A tuning as a page, below a notebook's cell, and in the terminal; what it found, in sentences."""
 
 import textwrap
-from collections.abc import Mapping
 
 import pandas as pd
 
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import html, tables, tuning_figures
+from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import (
     MINUS,
     MISSING,
@@ -25,34 +25,64 @@ IN_SAMPLE = (
 )
 
 
-def page(tuning: Tuning, pictures: Mapping[str, html.Picture] | None = None) -> str:
-    """The whole report as HTML."""
-    info, sentences = tuning.info, findings(tuning)
-    return html.page(
-        "tune.html",
-        info=info,
-        made_of=", ".join(info[key] for key in ("window", "update", "model")),
-        decision="keep" if tuning.decision.name == tuning.baseline else "retrain",
-        lead=sentences["interval"],
-        remarks=[sentences["sample"], IN_SAMPLE],
-        found=sentences,
-        headline=_headline(tuning),
-        intervals=ranked(tuning),
-        block=tuning.judgement.block,
-        periods=len(tuning.costs),
-        period=tuning.span / len(tuning.costs),
-        in_sample=IN_SAMPLE,
-        setup=_setup(tuning),
-        figures=html.draw(tuning_figures.makers(tuning)) if pictures is None else pictures,
+def page(tuning: Tuning) -> str:
+    """The whole report as HTML, with nothing beside it."""
+    return report(tuning).page()
+
+
+def report(tuning: Tuning, files: bool = False) -> html.Report:
+    """Page and exhibits; ``files`` asks for the figures as files, too."""
+    info, sentences, shown = tuning.info, findings(tuning), outline(tuning)
+    content = {
+        "info": info,
+        "made_of": ", ".join(info[key] for key in ("window", "update", "model")),
+        "decision": "keep" if tuning.decision.name == tuning.baseline else "retrain",
+        "lead": sentences["interval"],
+        "remarks": [sentences["sample"], IN_SAMPLE],
+        "headline": _headline(tuning),
+        "setup": _setup(tuning),
+    }
+    return html.Report.of("tune.html", content, shown, files)
+
+
+def outline(tuning: Tuning) -> list[Section]:
+    """What the report shows, in its order."""
+    found, made = findings(tuning), tuning_figures.exhibits(tuning)
+    table = Exhibit("intervals", "Intervals by length", ranked(tuning), data=tuning.summary)
+    titles = {
+        "prices": "At which price the answer changes",
+        "rows": "How many rows",
+        "old rows": "What old rows are worth",
+        "staleness": "What happens without retraining",
+        "oracle": "What hindsight would have done",
+    }
+    drawn = {what: made.get(what.replace(" ", "-")) for what in titles}
+    return [
+        Section("How often", [made["intervals"], table], note=_rest(tuning)),
+        *(Section(titles[what], [e] if e else [], found[what]) for what, e in drawn.items()),
+    ]
+
+
+def _rest(tuning: Tuning) -> str:
+    """What the intervals rest on, in words."""
+    block, periods = tuning.judgement.block, len(tuning.costs)
+    if block is None:
+        return (
+            "No intervals: the history holds fewer than seven blocks of any length that is needed."
+        )
+    return (
+        f"Intervals hold for all rows at once, at 95 %. They rest on {count(periods, 'period')}, "
+        "on how alike neighbouring ones are, and on blocks of at most "
+        f"{duration(tuning.span / periods * block)}, as long as the label delay, the season and "
+        "the interval itself ask for. Longer ones leave fewer than seven blocks: they are shown, "
+        "and not judged."
     )
 
 
 def notebook(tuning: Tuning) -> str:
     """The sentences and the table, to stand below a notebook's cell."""
     lead, *lines = [*findings(tuning).values(), IN_SAMPLE]
-    return html.page(
-        "notebook.html", lead=lead, lines=lines, table=ranked(tuning), first="interval"
-    )
+    return html.page("notebook.html", lead=lead, lines=lines, table=ranked(tuning))
 
 
 def ranked(tuning: Tuning) -> Sheet:
@@ -83,7 +113,7 @@ def ranked(tuning: Tuning) -> Sheet:
         Column("error"),
         Column("retrains", title="mean over the phases"),
     )
-    return Sheet(columns, tuple(rows))
+    return Sheet(columns, tuple(rows), "interval")
 
 
 def terminal(tuning: Tuning) -> str:

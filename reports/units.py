@@ -40,6 +40,27 @@ def in_loss(label: str, info: Mapping[str, Any]) -> str:
     return _with(label, loss_unit(info))
 
 
+def money_axis(label: str, info: Mapping[str, Any]) -> str:
+    """A label of an axis, which always has a unit: without a currency that of the prices.
+
+    >>> money_axis("total cost", {"currency": "EUR"}), money_axis("total cost", {})
+    ('total cost (EUR)', 'total cost, in units of the prices')
+    """
+    return in_money(label, info) if currency(info) else f"{label}, in units of the prices"
+
+
+def loss_axis(label: str, info: Mapping[str, Any]) -> str:
+    """Likewise of one that shows losses: without a unit of the target which loss it is.
+
+    >>> loss_axis("mean loss a row", {"unit": "bikes", "loss": "absolute"})
+    'mean loss a row (bikes)'
+    >>> loss_axis("mean loss a row", {"loss": "zero_one"})
+    'mean loss a row, zero-one'
+    """
+    unit, loss = loss_unit(info), str(info.get("loss") or "").replace("_", "-")
+    return in_loss(label, info) if unit or not loss else f"{label}, {loss}"
+
+
 def of_metric(name: str, info: Mapping[str, Any]) -> str:
     """A metric's name, with the unit of the target where it is in that."""
     return _with(name, str(info.get("unit") or "") if name in ("MAE", "RMSE") else "")

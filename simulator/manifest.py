@@ -12,7 +12,7 @@ import re
 import unicodedata
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,7 @@ class Manifest:
         facts = read_json(path)
         self.facts: dict[str, Any] = dict(adopted or {}) if facts is None else facts
         self.written = list(checked(self.folder, self.facts))
+        self._names: dict[str, str] = {}
 
     def write(self, **changes: Any) -> None:
         """Replace the file; when that fails it still says what it said before."""
@@ -208,7 +209,7 @@ class Manifest:
 
         They get their names by `settle`, once ``moves`` stands in the file.
         """
-        names = {wanted: self._own(wanted) for wanted in contents}
+        names = self.names(contents)
         moves = {name: _beside(name, draft_name(Path(name).name)) for name in names.values()}
         self.written += moves.values()
         self.write()
@@ -219,6 +220,12 @@ class Manifest:
         for folder in {(self.folder / draft).parent for draft in moves.values()}:
             sync(folder)
         return names, moves
+
+    def names(self, files: Collection[str]) -> dict[str, str]:
+        """Under which names files are to lie, by what they were to be called."""
+        new = [wanted for wanted in files if wanted not in self._names]
+        self._names |= {wanted: self._own(wanted) for wanted in new}
+        return {wanted: self._names[wanted] for wanted in files}
 
     def _own(self, wanted: str) -> str:
         """Where this file of ours goes: under its name, unless something foreign stands there."""

@@ -23,7 +23,7 @@ from backtrain.datasets.faults import (
     UnitChange,
     inject,
 )
-from backtrain.reports.faulty import costs, counts, faults_of, losses, sections
+from backtrain.reports.faulty import costs, counts, faults_of, losses, section
 from backtrain.strategies import DataCheck, Every, Expanding, Never, PerformanceDrop, Sliding
 
 HOUR = np.timedelta64(1, "h")
@@ -430,12 +430,12 @@ def test_the_report_says_what_the_fault_cost_whom(comparison, tmp_path):
         )
         assert sum(costs(run, fault)) + before == pytest.approx(run.totals["total"])
     assert losses(checked, fault)[0] < losses(weekly, fault)[0]
-    (section,) = sections(comparison, "weekly")
-    assert "1 of 3 strategies put models in force that had learnt from it" in section.sentence
-    assert "gates refused 6 trainings" in section.sentence
-    assert "From its start on checked cost the least" in section.sentence
-    labels = [column.label for column in section.table.columns]
-    row = next(row for row in section.table.rows if row.name == "checked")
+    (shown,) = section(comparison, "weekly").exhibits
+    assert "1 of 3 strategies put models in force that had learnt from it" in shown.finding
+    assert "gates refused 6 trainings" in shown.finding
+    assert "From its start on checked cost the least" in shown.finding
+    labels = [column.label for column in shown.shows.columns]
+    row = next(row for row in shown.shows.rows if row.name == "checked")
     gap = row.cells[labels.index("against weekly")].sort
     assert gap == pytest.approx(costs(checked, fault)[0] - costs(weekly, fault)[0])
     page = comparison.to_html(tmp_path / "report.html", "weekly").read_text()

@@ -70,7 +70,7 @@ def test_the_page_of_ten_strategies_is_small(page):
 def test_the_decision_comes_first(page, runs):
     comparison = Comparison(runs)
     body = page[page.index("<body>") :]
-    places = [body.index(text) for text in (comparison.verdict().sentence, "<table", "<figure")]
+    places = [body.index(text) for text in (comparison.verdict().sentence, "<table", "<svg role")]
     assert places == sorted(places)
     assert comparison.schedules.sentence() in body
 

@@ -46,10 +46,8 @@ DOORS = {
 CALLS = {
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
-    ("lossmatrix/tuning.py", "reports.tuning_figures"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
     ("lossmatrix/tuning.py", "reports.tuning_words"),
-    ("reports/comparison.py", "reports.figures"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
 }

@@ -66,7 +66,7 @@ def test_texts_that_differ_in_numbers_are_one_cause_and_one_line() -> None:
     assert remark == remarks.Remark(
         "failed",
         ("weekly", "monthly"),
-        "Trainings failed (weekly 3 of 5, monthly 1 of 4): ValueError: 0 columns, not 1.",
+        "Trainings failed (weekly 3 of 5 and monthly 1 of 4): ValueError: 0 columns, not 1.",
     )
 
 

@@ -18,7 +18,7 @@ from hourly import Stops
 from backtrain import Backtest, Prices, Run, Strategy
 from backtrain.cli import main
 from backtrain.datasets.synthetic import abrupt
-from backtrain.reports import archive, html, page
+from backtrain.reports import archive, page
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator import manifest
 from backtrain.simulator.manifest import RecordError, RecordWarning
@@ -45,18 +45,25 @@ def comparison(loss: float, names: tuple[str, ...] = ("static", "often")) -> Com
 OLD, NEW = comparison(2.0), comparison(3.0)
 
 
+@dataclasses.dataclass
+class Sketch:
+    text: str
+
+    def page(self, names: object = None) -> str:
+        return self.text
+
+    def files(self) -> dict[str, bytes]:
+        return {"figures/one.png": b"png", "figures/two.png": b"png"}
+
+
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports and figures that cost nothing, and tell which comparison they are of."""
 
-    def render(one: Comparison, baseline: str, pictures: object = None) -> str:
-        return f"report of {total(one)}"
+    def report(one: Comparison, baseline: str, files: bool = False) -> Sketch:
+        return Sketch(f"report of {total(one)}")
 
-    def draw(makers: object, files: bool = False) -> dict[str, html.Picture]:
-        return {name: html.Picture("", "", b"png") for name in ("one", "two")}  # type: ignore[arg-type]
-
-    monkeypatch.setattr(page, "render", render)
-    monkeypatch.setattr(html, "draw", draw)
+    monkeypatch.setattr(page, "report", report)
 
 
 def total(one: Comparison) -> float:
@@ -579,21 +586,22 @@ def test_a_figure_that_fails_costs_that_figure(
     def broken(*_: object) -> None:
         raise ValueError("no <colour>\nleft")
 
-    monkeypatch.setattr("backtrain.reports.figures.tradeoff", broken)
-    with pytest.warns(RecordWarning, match="cost-against-loss could not be drawn: ValueError: no"):
+    monkeypatch.setattr("backtrain.reports.timeline.Lines.draw", broken)
+    with pytest.warns(RecordWarning, match="time-line could not be drawn: ValueError: no"):
         NEW.save(tmp_path)
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"time-line.png"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"time-line.csv"}
     page = (tmp_path / "report.html").read_text()
     assert "This figure could not be drawn: ValueError: no &lt;colour&gt; left" in page
-    assert page.count("<svg role") == 1
+    assert "<svg role" not in page
+    assert 'href="figures/time-line.csv"' in page
+    assert "time-line.png" not in page
     assert same(Comparison.load(tmp_path), NEW)
 
 
 def test_a_report_that_fails_costs_no_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "render", lambda *_: 1 / 0)
-    monkeypatch.setattr(html, "draw", lambda *_, **__: {})
+    monkeypatch.setattr(page, "report", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         NEW.save(tmp_path)
     assert same(Comparison.load(tmp_path), NEW)

@@ -6,6 +6,7 @@ import sys
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from backtrain.lossmatrix.intervals import label, ladder, usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.tune import NEVER_ON_ALL
 from backtrain.lossmatrix.tuning import Fresh, Tuning, judge
-from backtrain.reports import html, tuning_page
+from backtrain.reports import tuning_page
 from backtrain.simulator.manifest import RecordWarning
 from backtrain.strategies import Decay, Every, Expanding, Never, PartialFit, Sliding
 
@@ -356,7 +357,8 @@ def test_tune_prints_the_findings_and_writes_the_report(tmp_path: Path) -> None:
     assert "models [" in done.stderr
     report = tmp_path / done.stdout.splitlines()[-1].removeprefix("report").strip()
     written = {path.name for path in report.parent.iterdir()}
-    assert written == {"tune.html", "tune.csv", "tune.json", "strategy", "figures", ".hydra"}
+    folders = {"strategy", "figures", "tables", ".hydra"}
+    assert written == folders | {"tune.html", "tune.csv", "tune.json"}
     assert len(list((report.parent / "figures").glob("*.png"))) == 6
     assert max(map(len, done.stdout.splitlines())) <= 100
 
@@ -399,8 +401,8 @@ def test_every_dataset_can_be_tuned(dataset: str) -> None:
 def test_a_tuning_saved_again_leaves_what_is_not_its_own(
     tuning: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html, "draw", lambda *_, **__: {"a": html.Picture("", "", b"png")})  # type: ignore[arg-type]
-    monkeypatch.setattr(tuning_page, "page", lambda *_: "page")
+    sketch = SimpleNamespace(page=lambda names: "page", files=lambda: {"figures/a.png": b"png"})
+    monkeypatch.setattr(tuning_page, "report", lambda *_: sketch)
     (tmp_path / "tune.html").write_text("mine")
     for _ in range(2):
         with pytest.warns(RecordWarning, match=r"tune\.html was not written by backtrain"):

@@ -8,8 +8,9 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Comparison, SetupError
 from backtrain.datasets.synthetic import abrupt
-from backtrain.reports import figures, tuning_figures
+from backtrain.reports import html, page, tuning_figures
 from backtrain.reports.comparison import ComparisonError
+from backtrain.reports.svg import WIDE
 from backtrain.reports.tables import ranked, terminal_table
 from backtrain.reports.units import loss_unit
 from backtrain.strategies import Every, Expanding, Never, Sliding, Strategy
@@ -38,8 +39,8 @@ def bare():
 
 
 def labels(comparison):
-    made = figures.makers(comparison, "static")
-    axes = [one for make in made.values() for one in make().figure.axes]
+    shown = [e.shows for e in html.exhibits(page.outline(comparison, "static"))]
+    axes = [one for draw in shown if callable(draw) for one in draw(WIDE).figure.axes]
     return {text for one in axes for text in (one.get_xlabel(), one.get_ylabel())}
 
 
@@ -62,7 +63,7 @@ def test_axes_and_columns_have_units(euros):
 
 
 def test_without_units_none_are_shown_and_nothing_else_changes(euros, bare):
-    assert not any("(" in label and "without" not in label for label in labels(bare))
+    assert not any("(" in label for label in labels(bare))
     assert "money in" not in terminal_table(bare)
     assert bare.verdict().sentence == euros.verdict().sentence.replace(" EUR", "")
     for name, run in bare.runs.items():
@@ -73,8 +74,8 @@ def test_without_units_none_are_shown_and_nothing_else_changes(euros, bare):
 def test_a_tuning_has_them_too():
     tuning = backtest(currency="EUR", unit="bikes").tune(every=4, intervals=[4, 8, 16])
     assert " EUR against never" in tuning.sentence()
-    makers = tuning_figures.makers(tuning)
-    axes = {name: makers[f"tune-{name}"]().figure.axes[0] for name in ("prices", "rows")}
+    made = tuning_figures.exhibits(tuning)
+    axes = {name: made[name].shows(WIDE).figure.axes[0] for name in ("prices", "rows")}
     assert axes["prices"].get_xlabel() == "price of one retrain (EUR)"
     assert axes["rows"].get_ylabel() == "mean loss a row (bikes)"
 
