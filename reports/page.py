@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.reports import faulty, figures, html, sections, tables, timeline
+from backtrain.reports import faulty, figures, html, price_map, sections, tables, timeline
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Exhibit, Section
@@ -94,11 +94,11 @@ def _trade(comparison: Comparison, baseline: str) -> Section | None:
     return Section(exhibit.title, [exhibit]) if exhibit else None
 
 
-def _how_often(comparison: Comparison, _: str) -> Section | None:
+def _how_often(comparison: Comparison, baseline: str) -> Section | None:
     schedules = comparison.schedules
     if schedules is None:
         return None
-    exhibit = figures.intervals(schedules)
+    exhibit = figures.intervals(comparison, baseline)
     return Section("How often", [exhibit] if exhibit else [], finding=schedules.sentence())
 
 
@@ -159,7 +159,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section:
 
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
-    *(_ranking, _trade, _how_often, _over_time, faulty.section),
+    *(_ranking, _trade, _how_often, price_map.section, _over_time, faulty.section),
     *(_luck, _eras, _groups, _triggers, _happened),
 )
 

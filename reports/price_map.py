@@ -12,17 +12,25 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from backtrain.lossmatrix.at_prices import PriceMap
-from backtrain.reports.exhibit import Exhibit
+from backtrain.reports.comparison import Comparison
+from backtrain.reports.evidence import evidence
+from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import listing, price, shorten
 from backtrain.reports.svg import COLOURS, INK, Drawing, Paper, note
 from backtrain.reports.units import currency, money_axis
+from backtrain.reports.verdict import eligible
 
+TITLE = "At which price the answer changes"
 #: A sentence names so many stretches, those round the present price first.
 _MOST = 7
 #: Shades of regions, the first for what trains least, and of those with a colour of their own.
 _FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
 #: Inches that a character of a label takes, and the least that is left of a name.
-_CHARACTER, _SHORTEST = 0.075, 5
+_CHARACTER, _SHORTEST = 0.075, 8
+#: Rows of the map a decade, and decades that the mark of the present prices takes.
+_ROWS_A_DECADE, _CIRCLE = 8, 0.25
+#: Share of a row that half a letter is high, and of the widest place that is as good as that.
+_LETTER, _MOST_OF_IT = 0.6, 0.95
 _PRICES = FuncFormatter(lambda value, _: price(value))
 
 
@@ -47,7 +55,22 @@ def sentence(prices: PriceMap, names: Sequence[str], currency: str = "") -> str:
     else:
         told.append(f"{names[shown[-1]]} up to {price(high[shown[-1]])}")
     now = price(prices.now[0], currency)
-    return f"By the price of a retrain, now {now}, it would be: {listing(told)}."
+    return f"By the price of a retrain, now {now}, it would be: {listing(told, most=_MOST)}."
+
+
+def section(comparison: Comparison, baseline: str) -> Section | None:
+    """What would be advised at other prices, over all strategies that may win."""
+    names = eligible(comparison.runs, baseline)
+    if len(names) < 2 or baseline not in names:
+        return None
+    known = evidence(comparison.runs, comparison.costs, names, baseline, comparison.careful)
+    prices = PriceMap.of(known)
+    roles = {names.index(baseline): "baseline"}
+    roles[names.index(comparison.verdict(baseline).strategy)] = "winner"
+    drawn = exhibit(prices, names, roles, comparison.info)
+    return Section(
+        TITLE, [drawn] if drawn else [], sentence(prices, names, currency(comparison.info))
+    )
 
 
 def exhibit(
@@ -120,13 +143,16 @@ def _regions(
             numbered.append(f"{text} {names[place]}")
     if all(prices.now):
         axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
-    return titles, listing(numbered) if numbered else ""
+    return titles, listing(numbered, most=len(numbered)) if numbered else ""
 
 
 def _clipped(prices: PriceMap, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of one region at each price of an error, within the axes; NaN where it has none."""
-    ends = prices.retrain[[0, -1]]
-    low, high = (np.clip(end[:, place], *ends) for end in (prices.low, prices.high))
+    """Ends of one region at each price of an error; NaN where it has none.
+
+    Somewhat beyond the axes, which cut it off.
+    """
+    beyond = prices.retrain[0] / 100, prices.retrain[-1] * 100
+    low, high = (np.clip(end[:, place], *beyond) for end in (prices.low, prices.high))
     none = ~(low < high)
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
 
@@ -139,22 +165,28 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
 
 
 def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> str:
-    """Write a name where its region is widest; shortened, or as a number, where it does not fit."""
-    low, high = (np.log10(end) for end in _clipped(prices, place))
-    # A letter is as high as a few rows: the widest stretch that all of these have.
-    rows = np.arange(len(low))
-    around = np.clip(rows[:, None] + np.arange(-1, 2), 0, len(rows) - 1)
-    left, right = low[around].max(axis=1), high[around].min(axis=1)
-    width = np.where(np.isnan(right - left), -np.inf, right - left)
-    best = int(np.argmax(width))
-    decades = float(np.diff(np.log10(prices.retrain[[0, -1]]))[0])
+    """Write a name into its region, near the middle; where it does not fit, a part or a number."""
+    ends = np.log10(prices.retrain[[0, -1]])
+    low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
+    rows = np.arange(1, len(low) - 1)
+    around = rows[:, None] + (-1, 1)
+    # A letter reaches that far into the rows above and below.
+    left, right = (
+        edge(end[rows][:, None] + _LETTER * (end[around] - end[rows][:, None]), axis=1)
+        for end, edge in ((low, np.max), (high, np.min))
+    )
+    width = np.nan_to_num(right - left, nan=-np.inf)
     inches = axes.get_position().width * axes.figure.get_figwidth()  # type: ignore[union-attr]
-    fits = int(width[best] / decades * inches / _CHARACTER) if np.isfinite(width[best]) else 0
-    text = shorten(name, fits) if min(len(name), fits) >= min(_SHORTEST, len(name)) else f"{number}"
-    if not np.isfinite(width[best]):
-        best = int(np.nanargmax(high - low))
-        left, right = low, high
-    middle = 10 ** ((left[best] + right[best]) / 2)
+    room = width / np.ptp(ends) * inches / _CHARACTER
+    off = np.hypot((left + right) / 2 - ends.mean(), (rows - len(low) // 2) / _ROWS_A_DECADE)
+    off = np.where(off < _CIRCLE, np.inf, off)  # there the present prices are marked
+    fits = room >= min(len(name), _MOST_OF_IT * room[np.isfinite(off)].max(initial=0.0))
+    best = int(np.argmin(np.where(fits, off, np.inf)))
+    if room[best] < 1:
+        return ""
+    least = min(_SHORTEST, len(name))
+    text = shorten(name, int(room[best])) if room[best] >= least else f"{number}"
+    at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
-    note(axes, text, (middle, prices.error[best]), (0, 0), **style)
+    note(axes, text, at, (0, 0), **style)
     return text

@@ -5,7 +5,7 @@ import textwrap
 import pandas as pd
 
 from backtrain.lossmatrix.tuning import Tuning
-from backtrain.reports import html, tables, tuning_figures
+from backtrain.reports import html, price_map, tables, tuning_figures
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import (
     MINUS,
@@ -50,7 +50,7 @@ def outline(tuning: Tuning) -> list[Section]:
     found, made = findings(tuning), tuning_figures.exhibits(tuning)
     table = Exhibit("intervals", "Intervals by length", ranked(tuning), data=tuning.summary)
     titles = {
-        "prices": "At which price the answer changes",
+        "prices": price_map.TITLE,
         "rows": "How many rows",
         "old rows": "What old rows are worth",
         "staleness": "What happens without retraining",

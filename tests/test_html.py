@@ -145,6 +145,7 @@ def test_figures_are_files(runs, tmp_path):
     assert [path.name for path in paths] == [
         "cost-against-loss.png",
         "cost-against-interval.png",
+        "prices.png",
         "time-line.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
