@@ -106,7 +106,7 @@ class Backtest(Setup):
         progress : bool
             Show a progress bar.
         hindsight : bool
-            Also train a model at every tick (at most 350 of them) for each window, and show each
+            Also train a model at every tick (at most 700 of them) for each window, and show each
             strategy's regret to the oracle and its rank against luck.
         directory : path, optional
             Where each strategy's record is written as soon as it is finished, so that nothing is

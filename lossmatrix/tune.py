@@ -40,7 +40,7 @@ POINTS = 12
 _FEWEST_ROWS = (50, 20, 10, 5, 2)
 _SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
 #: What it is called to train once, on all rows, where the tuned window holds less.
-NEVER_ON_ALL = "never, on all rows"
+NEVER_ON_ALL = "never (all rows)"
 _LIBRARIES = ("backtrain", "scikit-learn", "numpy", "pandas")
 
 

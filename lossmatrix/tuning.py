@@ -147,7 +147,7 @@ class Tuning:
         Periods between trainings, ascending; as many as there are candidates is never. A period
         lies between two candidates.
     labels : tuple of str
-        The same in words: "7D", "500 rows", "never"; and "never, on all rows", the last one, where
+        The same in words: "7D", "500 rows", "never"; and "never (all rows)", the last one, where
         the window does not hold all rows.
     options : tuple of Option
         The same, with what each is expected to cost, as in a comparison of these schedules.

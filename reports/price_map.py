@@ -107,20 +107,21 @@ def draw(
         money_axis("price of one retrain", info),
         money_axis("price of one unit of loss", info),
     )
-    titles, numbers = _regions(axes, prices, names, roles)
-    told = f" Numbers: {numbers}." if numbers else ""
+    titles = _regions(axes, prices, names, roles)
+    each = [f"{number} {names[place]}" for number, place in enumerate(prices.chosen, 1)]
     caption = (
-        "What is expected to cost least where a retrain and an error have other prices; darker "
-        f"trains more often, the circle marks the prices of this report.{told} Prices are guesses: "
-        "look how far the circle is from the next answer."
+        "What is expected to cost least where a retrain and an error have other prices: "
+        f"{listing(each, most=len(each))}. The stronger a grey, the more often it trains; the "
+        "circle marks the prices of this report. Prices are guesses: look how far it is from the "
+        "next answer."
     )
     return Drawing(caption, figure, titles)
 
 
 def _regions(
     axes: Axes, prices: PriceMap, names: Sequence[str], roles: Mapping[int, str]
-) -> tuple[dict[str, str], str]:
-    """Fill axes; returns hover texts, and what the numbers stand for."""
+) -> dict[str, str]:
+    """Fill axes; returns hover texts."""
     axes.grid(visible=False)
     axes.set(xscale="log", yscale="log")
     axes.set_xlim(prices.retrain[0], prices.retrain[-1])
@@ -130,20 +131,17 @@ def _regions(
         axis.set_minor_locator(NullLocator())
     shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
     titles: dict[str, str] = {}
-    numbered: list[str] = []
-    for place, shade in zip(prices.chosen, shades, strict=True):
+    for number, (place, shade) in enumerate(zip(prices.chosen, shades, strict=True), 1):
         role = roles.get(place)
         low, high = _clipped(prices, place)
         area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
         area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
         axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
-        text = _label(axes, prices, place, names[place], len(numbered) + 1)
-        if text.isdigit():
-            numbered.append(f"{text} {names[place]}")
+        _label(axes, prices, place, names[place], number)
     if all(prices.now):
         axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
-    return titles, listing(numbered, most=len(numbered)) if numbered else ""
+    return titles
 
 
 def _clipped(prices: PriceMap, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +162,7 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
     return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
 
 
-def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> str:
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> None:
     """Write a name into its region, near the middle; where it does not fit, a part or a number."""
     ends = np.log10(prices.retrain[[0, -1]])
     low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
@@ -183,10 +181,9 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> 
     fits = room >= min(len(name), _MOST_OF_IT * room[np.isfinite(off)].max(initial=0.0))
     best = int(np.argmin(np.where(fits, off, np.inf)))
     if room[best] < 1:
-        return ""
+        return
     least = min(_SHORTEST, len(name))
     text = shorten(name, int(room[best])) if room[best] >= least else f"{number}"
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
     note(axes, text, at, (0, 0), **style)
-    return text

@@ -19,6 +19,8 @@ from backtrain.reports.tables import Cell, Column, Row, Sheet
 from backtrain.reports.tuning_words import findings, words
 from backtrain.reports.units import currency, in_money
 
+#: Columns of characters that a terminal is taken to have.
+_WIDTH = 100
 IN_SAMPLE = (
     "In-sample: interval, rows and window were chosen on the very stretch that they are judged "
     "on, so expect them to do worse than this on what comes next."
@@ -74,8 +76,7 @@ def _rest(tuning: Tuning) -> str:
         f"Intervals hold for all rows at once, at 95 %. They rest on {count(periods, 'period')}, "
         "on how alike neighbouring ones are, and on blocks of at most "
         f"{duration(tuning.span / periods * block)}, as long as the label delay, the season and "
-        "the interval itself ask for. Longer ones leave fewer than seven blocks: they are shown, "
-        "and not judged."
+        "the interval itself ask for. Longer ones leave fewer than seven blocks, and have none."
     )
 
 
@@ -119,7 +120,7 @@ def ranked(tuning: Tuning) -> Sheet:
 def terminal(tuning: Tuning) -> str:
     """Sheet and sentences as plain text, at most 100 columns wide."""
     lines = [*findings(tuning).values(), IN_SAMPLE]
-    sentences = "\n".join(textwrap.fill(line, 100, subsequent_indent="  ") for line in lines)
+    sentences = "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in lines)
     # The typographic minus of reports is missing from some terminal fonts.
     return f"{terminal_table(tuning)}\n\n{sentences}".replace(MINUS, "-")
 
@@ -127,7 +128,9 @@ def terminal(tuning: Tuning) -> str:
 def terminal_table(tuning: Tuning) -> str:
     """The same as plain text."""
     frame, money, advised = tuning.summary(), Money.fit(tuning.mean), tuning.advised
-    lines = [("", "expected", "here", "phases", "retrains", "difference", "95 % interval")]
+    lines: list[tuple[str, ...]] = [
+        ("", "expected", "here", "phases", "retrains", "difference", "95 % interval")
+    ]
     for position, (name, row) in enumerate(frame.iterrows()):
         same = position == advised
         lines.append((
@@ -136,6 +139,8 @@ def terminal_table(tuning: Tuning) -> str:
             "" if same else money.signed(row["difference"]),
             "" if same else tables.interval_text(row, money),
         ))  # fmt: skip
+    if max(map(len, tables.aligned(lines))) > _WIDTH:  # the report has them
+        lines = [(*line[:3], *line[4:]) for line in lines]
     notes = [
         "",
         "expected: mean over phases and starts of its schedule; the least is advised",

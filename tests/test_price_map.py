@@ -64,7 +64,9 @@ def test_each_region_has_its_name_or_a_number_that_is_explained(paper: Paper, le
     shown = [text.get_text() for text in axes.texts]
     for place in prices.chosen:
         name = names[place]
-        numbers = [text for text in shown if text.isdigit() and f"{text} {name}" in drawing.caption]
+        numbers = [
+            text for text in shown if text.isdigit() and f" {text} {name}" in drawing.caption
+        ]
         assert numbers or any(text.startswith(name[:3]) for text in shown), name
     assert len(drawing.titles) == len(prices.chosen)
 
