@@ -298,7 +298,7 @@ class Tuning:
 
     def findings(self) -> dict[str, str]:
         """What was found, a sentence or two a question: rows, age, staleness, interval, ..."""
-        from backtrain.reports.tuning_words import findings
+        from backtrain.reports.tuning_found import findings
 
         return findings(self)
 

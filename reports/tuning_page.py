@@ -16,7 +16,7 @@ from backtrain.reports.numbers import (
     number,
 )
 from backtrain.reports.tables import Cell, Column, Row, Sheet
-from backtrain.reports.tuning_words import findings, words
+from backtrain.reports.tuning_found import findings, words
 from backtrain.reports.units import currency, in_money
 
 #: Columns of characters that a terminal is taken to have.

@@ -47,7 +47,7 @@ CALLS = {
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
-    ("lossmatrix/tuning.py", "reports.tuning_words"),
+    ("lossmatrix/tuning.py", "reports.tuning_found"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
 }

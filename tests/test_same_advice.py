@@ -15,7 +15,7 @@ from backtrain.lossmatrix import outlook
 from backtrain.lossmatrix.decide import decide
 from backtrain.lossmatrix.tune import NEVER_ON_ALL
 from backtrain.reports.evidence import evidence
-from backtrain.reports.tuning_words import advice
+from backtrain.reports.tuning_found import advice
 from backtrain.strategies import Every, EveryRows, Expanding, Never, Sliding
 
 STREAMS = (abrupt, gradual, recurring, stationary)
