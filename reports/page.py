@@ -237,10 +237,12 @@ def _usual(prices: Mapping[str, Any]) -> bool:
 
 def _differing(comparison: Comparison, key: str) -> str:
     """Settings in one line; by strategy where they differ."""
-    texts = {name: html.flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
-    if len(set(texts.values())) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+    names: dict[str, list[str]] = {}
+    for name, run in comparison.runs.items():
+        names.setdefault(html.flat(run.info.get(key) or {}), []).append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{listing(of)}: {text}" for text, of in names.items())
 
 
 def _per_year(amount: float, comparison: Comparison, money: Money) -> str:
