@@ -137,8 +137,7 @@ class Comparison:
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
-        rows = {name: _row(run) for name, run in self.runs.items()}
-        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("strategy")
+        table = pd.DataFrame.from_dict(self._rows, orient="index").rename_axis("strategy")
         table["difference"] = table["total"] - float(self.runs[reference].totals["total"])
         table["low"], table["high"] = contrast.low, contrast.high
         table["expected"] = pd.Series(self.verdict(reference).expected, dtype=float)
@@ -156,6 +155,11 @@ class Comparison:
             judged = verdict.judge(self.runs, self.costs, *key)
             self._verdicts[key] = replace(judged, sentence=printable(judged.sentence))
         return self._verdicts[key]
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, float]]:
+        """What a table says of each run by itself."""
+        return {name: _row(run) for name, run in self.runs.items()}
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, float], Recommendation]:

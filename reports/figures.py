@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from backtrain.reports import labels
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
-from backtrain.reports.labels import Label
+from backtrain.reports.labels import FEW, Label
 from backtrain.reports.numbers import Money, listing, number, shorten, significant
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, SOFT, Drawing, Paper
@@ -22,8 +22,8 @@ from backtrain.simulator import statistics
 THOUSANDS = FuncFormatter(
     lambda value, _: number(value, 0 if abs(value) >= 10 or value == 0 else 2)
 )
-#: So few points all have a name; of more the winner, the baseline, and so many of the front.
-ALL_NAMED, FRONT_NAMED = 8, 8
+#: So many points of the front have a name where there are many: on wide paper, and on narrow.
+FRONT_NAMED = 6, 3
 
 
 def cast(comparison: Comparison, baseline: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ def _seen(comparison: Comparison, points: pd.DataFrame) -> str:
     ]
     return (
         f"{len(points)} strategies by what they spent and the loss they left. "
-        f"Nothing is both cheaper and better than {listing(each, most=FRONT_NAMED)}."
+        f"Nothing is both cheaper and better than {listing(each)}."
     )
 
 
@@ -104,26 +104,33 @@ def _tradeoff(comparison: Comparison, baseline: str, points: pd.DataFrame, paper
         "nothing is both cheaper and better. On the dashed line the total is that of the strategy "
         "to run."
     )
-    if len(points) > ALL_NAMED:
+    if len(points) > FEW:
         caption += " Numbers are those of the table."
     return Drawing(caption, figure, titles, names)
 
 
 def _labels(points: pd.DataFrame, coloured: Mapping[str, str], paper: Paper) -> list[Label]:
-    """Names of few points, or of those that matter; numbers of all others."""
-    width = 26 if paper.wide else 16
+    """Names of few points, else of the coloured and some of the front; numbers of all others."""
+    width, many = 26 if paper.wide else 16, len(points) > FEW
+    number_of = dict(zip(points.index, points["number"], strict=True))
     named = set(points.index)
-    if len(points) > ALL_NAMED:
-        front = points.index[points["front"]][: FRONT_NAMED if paper.wide else FRONT_NAMED // 2]
-        named = {*coloured, *front}
+    if many:
+        front = points[points["front"]].drop_duplicates(["spent", "loss"]).sort_values("spent")
+        spread = np.linspace(0, len(front) - 1, FRONT_NAMED[not paper.wide]).round().astype(int)
+        named = {*coloured, *front.index[spread]}
     ordered = sorted(enumerate(points.index), key=lambda item: item[1] not in coloured)
     names = [
-        Label(i, shorten(name, width), COLOURS[coloured.get(name, "ink")], f"name-{i}")
+        Label(
+            i,
+            f"{number_of[name]} {shorten(name, width)}" if many else shorten(name, width),
+            COLOURS[coloured.get(name, "ink")],
+            f"name-{i}",
+        )
         for i, name in ordered
         if name in named
     ]
     numbers = [
-        Label(i, f"{points['number'].iloc[i]}", SOFT, f"name-{i}", number=True)
+        Label(i, f"{number_of[name]}", SOFT, f"name-{i}", number=True)
         for i, name in ordered
         if name not in named
     ]
@@ -179,9 +186,9 @@ def _intervals(
         axes.plot(i, shown[i], "o", ms=7, color=colour, gid=f"interval-{i}")
         told = f", expected {money(row['expected'])}" if expected else ""
         titles[f"interval-{i}"] = f"{label}: {money(row['total'])} on this path{told}"
-    axes.set_xticks(np.arange(len(frame)), schedules.labels)
-    if len(schedules.labels) > 8:
-        axes.tick_params(axis="x", rotation=45)
+    step = -(-len(frame) // 16)  # of many every second, or third
+    axes.set_xticks(np.arange(len(frame))[::step], schedules.labels[::step])
+    axes.tick_params(axis="x", rotation=0 if len(frame) < 9 else 45)
     axes.margins(0.08, 0.15)
     caption = "Total cost by interval on this path."
     if expected:

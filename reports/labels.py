@@ -12,6 +12,8 @@ from matplotlib.transforms import Bbox
 
 from backtrain.reports.svg import FAINT, note, settle
 
+#: So few points or rows have a name each, and need no number to be found in the table by.
+FEW = 8
 #: Directions tried, nearest first: right, left, above, below, then the diagonals.
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 0.6), (1, -0.6), (-1, 0.6), (-1, -0.6))
 DISTANCES = (10, 18, 28, 40, 54, 70, 90, 115, 140)
@@ -45,8 +47,8 @@ def place(figure: Figure, axes: Axes, points: np.ndarray, labels: Sequence[Label
     settle(figure)
     at, points = points, axes.transData.transform(points)
     room, lines, scale = axes.get_window_extent(), _dots(axes), figure.dpi / 72
-    taken = [Bbox.from_extents(*(point - 6 * scale), *(point + 6 * scale)) for point in points]
-    written: list[Bbox] = []
+    taken = np.column_stack([points - 6 * scale, points + 6 * scale])
+    written = np.empty((0, 4))
     for label in labels:
         own, size = points[label.at], 7 if label.number else 9
         style = {"va": "center", "fontsize": size, "color": label.colour, "arrowprops": LEADER}
@@ -66,8 +68,8 @@ def place(figure: Figure, axes: Axes, points: np.ndarray, labels: Sequence[Label
         text.set_gid(label.gid)
         if np.hypot(*offset) < 17 * scale and text.arrow_patch is not None:
             text.arrow_patch.set_visible(False)
-        taken.append(box)
-        written.append(box)
+        taken = np.vstack([taken, box.extents])
+        written = np.vstack([written, box.extents])
 
 
 Side = Literal["left", "right", "center"]
@@ -99,11 +101,15 @@ def _places(
 
 @dataclass(frozen=True, eq=False)
 class _Around:
-    """What a name could cover: other points, what is taken, the names in it, and lines."""
+    """What a name could cover: other points, what is taken, the names in it, and lines.
+
+    Points and the dots of lines are ``(n, 2)``; what is taken or written are the extents of boxes,
+    ``(n, 4)``.
+    """
 
     points: np.ndarray
-    taken: list[Bbox]
-    written: list[Bbox]
+    taken: np.ndarray
+    written: np.ndarray
     lines: np.ndarray
 
     def badness(self, point: np.ndarray, place: Place) -> float:
@@ -112,15 +118,18 @@ class _Around:
         leader = point + np.linspace(0.0, 1.0, 12)[:, None] * np.array(offset)
         steps = np.hypot(*(self.points[:, None] - leader).T)
         passed = (steps.min(axis=0) < 9).sum()
-        passed += sum(_inside(leader, other).any() for other in self.written)
-        covered = sum(box.overlaps(other) for other in self.taken)
-        crossed = _inside(self.lines, box).sum()
+        passed += _inside(leader, self.written).any(axis=0).sum()
+        x0, y0, x1, y1 = self.taken.T
+        covered = ((x0 < box.x1) & (box.x0 < x1) & (y0 < box.y1) & (box.y0 < y1)).sum()
+        crossed = _inside(self.lines, np.array([box.extents])).sum()
         return float(np.hypot(*offset) + LINE * crossed + PASSED * passed + COVERED * covered)
 
 
-def _inside(dots: np.ndarray, box: Bbox) -> np.ndarray:
-    x, y = dots.T
-    return np.asarray((box.x0 <= x) & (x <= box.x1) & (box.y0 <= y) & (y <= box.y1))
+def _inside(dots: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which dots ``(n, 2)`` lie in which boxes ``(m, 4)``, ``(n, m)``."""
+    x, y = dots[:, :1], dots[:, 1:]
+    x0, y0, x1, y1 = boxes.T
+    return np.asarray((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1))
 
 
 _MOST_DOTS = 10_000

@@ -102,9 +102,9 @@ def _how_often(comparison: Comparison, baseline: str) -> Section | None:
     return Section("How often", [exhibit] if exhibit else [], finding=schedules.sentence())
 
 
-def _over_time(comparison: Comparison, baseline: str) -> Section:
-    cast = figures.cast(comparison, baseline)
-    return Section("Over time", [timeline.over_time(comparison, baseline, cast)])
+def _over_time(comparison: Comparison, baseline: str) -> Section | None:
+    exhibit = timeline.over_time(comparison, baseline, figures.cast(comparison, baseline))
+    return Section(exhibit.title, [exhibit]) if exhibit else None
 
 
 def _luck(comparison: Comparison, baseline: str) -> Section | None:
@@ -140,8 +140,10 @@ def _groups(comparison: Comparison, baseline: str) -> Section | None:
     return Section("Group by group", [exhibit], note=note)
 
 
-def _triggers(comparison: Comparison, baseline: str) -> Section:
+def _triggers(comparison: Comparison, baseline: str) -> Section | None:
     shows = sections.triggers(comparison, baseline)
+    if not shows.says:
+        return None
     note = (
         "An alarm that stays on counts once. A share of evenly spaced or random retrains that cost "
         "at least as much tells whether the moments were good, not whether so many were: half is "
@@ -151,10 +153,12 @@ def _triggers(comparison: Comparison, baseline: str) -> Section:
     return Section("What the triggers did", [exhibit], note=note)
 
 
-def _happened(comparison: Comparison, baseline: str) -> Section:
-    shows = sections.happened(comparison, baseline)
+def _happened(comparison: Comparison, baseline: str) -> Section | None:
+    shows, lines = sections.happened(comparison, baseline), sections.failures(comparison.runs)
+    if not shows.says and not lines:
+        return None
     exhibit = Exhibit("happened", "Counts of what happened", shows)
-    return Section("What happened", [exhibit], lines=sections.failures(comparison.runs))
+    return Section("What happened", [exhibit], lines=lines)
 
 
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
@@ -233,10 +237,12 @@ def _usual(prices: Mapping[str, Any]) -> bool:
 
 def _differing(comparison: Comparison, key: str) -> str:
     """Settings in one line; by strategy where they differ."""
-    texts = {name: html.flat(run.info.get(key) or {}) for name, run in comparison.runs.items()}
-    if len(set(texts.values())) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+    names: dict[str, list[str]] = {}
+    for name, run in comparison.runs.items():
+        names.setdefault(html.flat(run.info.get(key) or {}), []).append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{listing(of)}: {text}" for text, of in names.items())
 
 
 def _per_year(amount: float, comparison: Comparison, money: Money) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from backtrain.reports import baselines
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.unseen import unseen
@@ -155,8 +157,11 @@ def _by_cause(runs: Mapping[str, Run], kind: str) -> list[dict[str, _Happened]]:
 
 def _events(run: Run, kind: str) -> Iterator[tuple[str, int]]:
     """Cause and count of every event of one kind."""
-    events = run.events[["kind", "reason", "statistic"]]
-    events = events[events["kind"].isin((kind, FAILED))]
+    kinds = run.events["kind"].to_numpy()
+    found = np.flatnonzero((kinds == kind) | (kinds == FAILED))
+    if not len(found):  # as in most runs: asked for every kind of each, it must cost nothing
+        return
+    events = run.events[["kind", "reason", "statistic"]].iloc[found]
     for own, text, statistic in events.itertuples(index=False):
         reason = str(text)
         if (NOTHING if own == FAILED and reason.startswith(_EARLIER) else own) != kind:

@@ -85,6 +85,11 @@ class Sheet:
     first: str = "strategy"
     key: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def says(self) -> bool:
+        """Whether any number is not zero."""
+        return any(cell.sort not in ("", 0) for row in self.rows for cell in row.cells)
+
     def frame(self) -> pd.DataFrame:
         """The same as data: numbers where cells sort by one, else their text."""
         labels = [column.label for column in self.columns]
@@ -124,14 +129,16 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
     scale, by_name = common_scale(table), dict(table.iterrows())
+    judged = table["low"].drop(baseline).notna().any()
 
     def cells(name: str) -> list[Cell]:
         row = by_name[name]
         reach = interval_text(row, money) if name != baseline else MISSING
+        interval = Cell(reach, row["low"] if math.isfinite(row["low"]) else "")
         return [
             Cell(money(row["total"]), row["total"]),
             difference_cell(row, money, scale, name == baseline),
-            Cell(reach, row["low"] if math.isfinite(row["low"]) else ""),
+            *([interval] if judged else []),
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
             *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
@@ -141,7 +148,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     columns = (
         Column(in_money("total", info), title="all cost but that of the first model"),
         Column(f"against {baseline}", title="difference of totals"),
-        Column("95 % interval", title="holds for all strategies at once"),
+        *([Column("95 % interval", title="holds for all strategies at once")] if judged else []),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
@@ -149,7 +156,8 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
-    shown = ("total", "difference", "", *kinds, "retrains", *mishaps, *means, *metrics)
+    interval = [""] if judged else []
+    shown = ("total", "difference", *interval, *kinds, "retrains", *mishaps, *means, *metrics)
     rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
     return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
 

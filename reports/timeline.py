@@ -1,7 +1,8 @@
 """The time line: rolling loss above, and below it when each strategy trained."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import matplotlib.dates as mdates
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.faulty import Fault, faults_of
+from backtrain.reports.labels import FEW
 from backtrain.reports.numbers import duration, listing, shorten
 from backtrain.reports.periods import Grid, trainings
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, Paper, calm, note
@@ -35,14 +37,19 @@ MARKS = {
 _AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
 
 
-def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> Exhibit:
-    """Rolling mean loss of every strategy, and when it trained; of many strategies the cheapest."""
+def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> Exhibit | None:
+    """Rolling mean loss of every strategy, and when it trained; of many strategies the cheapest.
+
+    None where no row was scored.
+    """
     grid = comparison.costs.grid
     window = rolling_window(grid, comparison.costs.needs.min())
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
     times = (grid.starts() + grid.length)[keep]
     runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
     loss = {name: rolling_loss(run, grid, window)[keep] for name, run in runs.items()}
+    if not any(np.isfinite(curve).any() for curve in loss.values()):
+        return None
     lines = Lines(
         comparison.info,
         runs,
@@ -51,6 +58,7 @@ def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) ->
         duration(grid.length * window),
         len(comparison.runs) - len(runs),
         faults_of(comparison),
+        [n for n, name in enumerate(comparison.table(baseline).index, start=1) if name in runs],
     )
     trained = (f"{name} {run.totals['retrains']} times" for name, run in runs.items())
     alt = (
@@ -83,6 +91,8 @@ class Lines:
         How long the mean reaches back.
     left_out : int
         How many strategies more there are.
+    numbers : list of int
+        Those of the strategies in the table.
     """
 
     info: Mapping[str, Any]
@@ -92,20 +102,31 @@ class Lines:
     window: str
     left_out: int
     faults: list[Fault]
+    numbers: list[int]
 
     def draw(self, paper: Paper) -> Drawing:
         """Losses above, trainings below."""
-        rows = 0.24 * len(self.runs) + 0.2
+        rows = 0.24 * len(self.runs) + 0.2 if self.trained else 0.0
         figure = paper.blank((3.1 if paper.wide else 2.9) + rows)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, rows))
-        titles = _losses(upper, self, paper) | _marks(lower, self, paper)
+        if self.trained:
+            both = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, rows))
+        else:
+            both = np.array([figure.subplots()])
+        titles = _losses(both[0], self, paper)
+        if self.trained:
+            titles |= _marks(both[1], self, paper)
         names = {gid: list(self.runs)[int(gid.split("-")[1])] for gid in titles}
         names |= {f"row-{i}": name for i, name in enumerate(self.runs)}
-        _drifts(upper, lower, self.info.get("drift") or [])
-        titles |= _faults(upper, lower, self.faults)
-        lower.set_xlim(*days(instants([self.info["start"], self.info["end"]])))
-        calendar(lower, paper)
+        _drifts(both, self.info.get("drift") or [])
+        titles |= _faults(both, self.faults)
+        both[-1].set_xlim(*days(instants([self.info["start"], self.info["end"]])))
+        calendar(both[-1], paper)
         return Drawing(self._caption(), figure, titles, names)
+
+    @cached_property
+    def trained(self) -> bool:
+        """Whether any of them was to be trained again."""
+        return any(len(_decisions(run)) for run in self.runs.values())
 
     def data(self) -> pd.DataFrame:
         """Losses and trainings, a line each, by strategy and time."""
@@ -118,11 +139,13 @@ class Lines:
         return frame[["strategy", "time", "what", "loss"]].set_index("strategy")
 
     def _caption(self) -> str:
-        caption = (
-            f"Above: mean loss of the last {self.window}. Below: every training; long marks were "
-            "deployed, short orange ones rejected or superseded, red ones failed or rolled back, "
-            "grey dots were refused before they began."
-        )
+        caption = f"Mean loss of the last {self.window}."
+        if self.trained:
+            caption = (
+                f"Above: mean loss of the last {self.window}. Below: every training; long marks "
+                "were deployed, short orange ones rejected or superseded, red ones failed or "
+                "rolled back, grey dots were refused before they began."
+            )
         if self.left_out:
             caption += f" The {len(self.runs)} cheapest are shown, and {self.left_out} are not."
         return caption + (" Shaded: while the data were wrong." if self.faults else "")
@@ -155,6 +178,8 @@ def _losses(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
         axes.plot(times, lines.loss[name], color=colour, linewidth=width, gid=f"loss-{i}")
         titles[f"loss-{i}"] = name
     width = 34 if paper.wide else 20
+    if len(names) == 1:
+        return titles
     for name in cast:
         axes.plot([], [], color=COLOURS[cast[name]], linewidth=1.8, label=shorten(name, width))
     if len(names) > len(cast):
@@ -188,7 +213,10 @@ def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
             titles[gid] = f"{name}: {len(group)} {outcome}"
     axes.set_ylim(len(lines.runs) - 0.4, -0.6)
     width = 24 if paper.wide else 15
-    axes.set_yticks(range(len(lines.runs)), [shorten(name, width) for name in lines.runs])
+    names = [shorten(name, width) for name in lines.runs]
+    if len(names) + lines.left_out > FEW:
+        names = [f"{n} {name}" for n, name in zip(lines.numbers, names, strict=True)]
+    axes.set_yticks(range(len(names)), names)
     for i, (name, label) in enumerate(zip(lines.runs, axes.get_yticklabels(), strict=True)):
         label.set_color(COLOURS[lines.cast[name]] if name in lines.cast else SOFT)
         label.set_gid(f"row-{i}")
@@ -202,27 +230,26 @@ def _decisions(run: Run) -> pd.DataFrame:
     return pd.concat([trainings(run)[["decided_at", "outcome"]], refused])
 
 
-def _drifts(upper: Axes, lower: Axes, drifts: list[str]) -> None:
+def _drifts(plots: Sequence[Axes], drifts: list[str]) -> None:
     """Dashed lines where the generator says that the world changed."""
     for k, at in enumerate(days(instants(drifts))):
-        for axes in (upper, lower):
+        for axes in plots:
             axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
-            note(upper, "true drift", (at, 1), (4, -2), **_AT_TOP, color=COLOURS["drift"])
+            note(plots[0], "true drift", (at, 1), (4, -2), **_AT_TOP, color=COLOURS["drift"])
 
 
-def _faults(upper: Axes, lower: Axes, faults: list[Fault]) -> dict[str, str]:
+def _faults(plots: Sequence[Axes], faults: list[Fault]) -> dict[str, str]:
     """Shades of red while the data were wrong."""
     titles = {}
     for k, fault in enumerate(faults):
         start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]))
-        for name, axes in (("upper", upper), ("lower", lower)):
-            axes.axvspan(
-                start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=f"fault-{name}-{k}"
-            )
-            titles[f"fault-{name}-{k}"] = fault.title
-        below = (4, -2 - 11 * k)
-        note(upper, shorten(fault.name, 30), (start, 1), below, **_AT_TOP, color=COLOURS["bad"])
+        for name, axes in zip(("upper", "lower"), plots, strict=False):
+            gid = f"fault-{name}-{k}"
+            axes.axvspan(start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=gid)
+            titles[gid] = fault.title
+        below, style = (4, -2 - 11 * k), {**_AT_TOP, "color": COLOURS["bad"]}
+        note(plots[0], shorten(fault.name, 30), (start, 1), below, **style)
     return titles
 
 
@@ -243,4 +270,4 @@ def calendar(axes: Axes, paper: Paper) -> None:
     formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)
-    axes.xaxis.get_offset_text().set_color(SOFT)
+    axes.xaxis.get_offset_text().set(color=SOFT, fontsize=8.5)

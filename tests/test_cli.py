@@ -55,7 +55,7 @@ def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) ->
     assert report.is_file()
     written = {path.name for path in report.parent.iterdir()}
     files = {"report.html", "summary.csv", "verdict.json", "comparison.json"}
-    assert written == files | {"static", "monthly", "figures", "strategy", ".hydra"}
+    assert written == files | {"static", "monthly", "figures", "tables", "strategy", ".hydra"}
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
