@@ -15,6 +15,7 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
+from backtrain.lossmatrix.decide import FLOOR
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.regret import with_hindsight
 from backtrain.lossmatrix.trial_models import loss_matrix
@@ -105,7 +106,7 @@ class Backtest(Setup):
         progress : bool
             Show a progress bar.
         hindsight : bool
-            Also train a model at every tick (at most 350 of them) for each window, and show each
+            Also train a model at every tick (at most 700 of them) for each window, and show each
             strategy's regret to the oracle and its rank against luck.
         directory : path, optional
             Where each strategy's record is written as soon as it is finished, so that nothing is
@@ -177,8 +178,11 @@ class Backtest(Setup):
         intervals: Sequence[int] | None = None,
         n_jobs: int = 1,
         progress: bool = False,
+        careful: float = FLOOR,
     ) -> Tuning:
         """How often to retrain, on how many and how old rows, and at which prices that changes.
+
+        Advised is what a comparison with hindsight of the same schedules would advise.
 
         Parameters
         ----------
@@ -192,9 +196,12 @@ class Backtest(Setup):
             Processes, as in joblib; the result does not depend on it.
         progress : bool
             Show a progress bar.
+        careful : float
+            The share of the cost of never retraining that a change must save, as in
+            `Comparison.verdict`.
         """
         window, update = window or Expanding(), update or Refit()
-        question = Question.of(self, window, update, every, intervals)
+        question = Question.of(self, window, update, every, intervals, careful)
         return tune(question, self.store, n_jobs, progress)
 
     def audit(

@@ -33,6 +33,7 @@ class Keys:
     features: Literal["auto", "array", "frame"]
     currency: str
     unit: str
+    careful: float
     seed: int
     n_jobs: int
     progress: bool
@@ -47,7 +48,6 @@ class RunKeys(Keys):
     gate: Built
     hindsight: bool
     baseline: str | None
-    careful: float
     budget: float | None
     running: str | None
     fail_if: str | None

@@ -11,7 +11,7 @@ from backtrain.backtest import Backtest
 from backtrain.config.build import build
 from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked, explained, of_stream, prepared
-from backtrain.lossmatrix.tune import Question, tune
+from backtrain.lossmatrix.tune import NEVER_ON_ALL, Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
 from backtrain.strategies.updates.refit import last_step
@@ -58,14 +58,15 @@ def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
         # The parts first: a slip in one of them should not wait for the data.
         window, update = build(plain["window"]), build(plain["update"])
         plain, backtest = prepared(config, plain)
-        question = Question.of(backtest, window, update, plain["every"], plain["intervals"])
+        asked = (plain[key] for key in ("every", "intervals", "careful"))
+        question = Question.of(backtest, window, update, *asked)
     parts = {part: plain[part] for part in ("window", "update")}
     work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
     return TuningStudy(backtest, question, parts=parts, **work)
 
 
 def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
-    """The best interval, with the window and update it was found for, as a strategy preset.
+    """What is advised, with the window and update it was found for, as a strategy preset.
 
     Parameters
     ----------
@@ -75,21 +76,29 @@ def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
         The configs of its ``window`` and ``update``.
     """
     first, last = (str(tuning.info[key]) for key in ("start", "end"))
-    best = tuning.labels[tuning.judgement.best]
+    best = tuning.decision.name
     config = {
         "defaults": ["_base", "_self_"],
         "trigger": _trigger(tuning),
         **parts,
+        **_window(tuning),
         "tuned_until": last,
     }
     comment = f"# Chosen by `backtrain tune`, {first[:10]} to {last[:10]}: {best}."
     return f"{comment}\n{OmegaConf.to_yaml(config)}".encode()
 
 
+def _window(tuning: Tuning) -> dict[str, Any]:
+    """The window of what is advised, where that is not the tuned one."""
+    if tuning.decision.name != NEVER_ON_ALL:
+        return {}
+    return {"window": {"_target_": "backtrain.strategies.Expanding"}}
+
+
 def _trigger(tuning: Tuning) -> dict[str, Any]:
-    """The trigger of the best interval."""
-    best, tick = tuning.judgement.best, tuning.info["tick"]
-    if best == len(tuning.labels) - 1:
+    """The trigger of what is advised."""
+    best, tick = tuning.advised, tuning.info["tick"]
+    if tuning.never[best]:
         return {"_target_": "backtrain.strategies.Never"}
     if isinstance(tick, int):
         rows = int(tuning.intervals[best]) * int(tuning.info["every"]) * tick

@@ -1,6 +1,6 @@
 """What is looked up in a loss matrix: schedules, intervals, ages, luck."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,22 +81,6 @@ class IntervalCurve:
         """Position of the interval that is cheapest on average; of equals the longer."""
         mean = self.cost(prices)[0]
         return int(len(mean) - 1 - np.argmin(mean[::-1]))
-
-    def cheapest(self, retrain: Floats, error: Floats, prices: Prices) -> Integers:
-        """Position of the cheapest interval over a grid of prices, shape (errors, retrains).
-
-        The other prices stay as they are.
-        """
-        n = len(self.intervals)
-        plain = replace(prices, retrain=0.0, error=0.0)
-        other, loss = self.mean(self.schedules.cost(plain)), self.mean(self.schedules.loss)
-        trained = self.mean(self.schedules.run)
-        cost = (
-            other
-            + np.multiply.outer(error, loss)[:, None, :]
-            + np.multiply.outer(retrain, trained)[None, :, :]
-        )
-        return np.asarray(n - 1 - np.argmin(cost[..., ::-1], axis=-1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -48,6 +48,8 @@ class Option:
         Whether the clock alone decides; another must be cheaper by `SIMPLE` to be preferred.
     running : float
         Of ``cost`` what is no error: trainings, releases, labels, checks and predictions.
+    errors : float
+        What of the cost is the price of an error times a loss; NaN where that is not known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Option:
     starts: Sequence[float] = ()
     plain: bool = True
     running: float = 0.0
+    errors: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Evidence:
         What may be run; those that may not win are left out.
     baseline : str
         The option that is kept unless another one is expected to save enough.
-    price : float
-        Of a retrain, as the costs contain it.
+    price, error : float
+        Of a retrain and of a unit of loss, as the costs contain them.
     floor : float
         The least share of the baseline's cost for which it is given up.
     budget : float
@@ -83,6 +86,18 @@ class Evidence:
     price: float = 0.0
     floor: float = FLOOR
     budget: float = math.inf
+    error: float = 1.0
+
+    def weights(self) -> np.ndarray:
+        """By what costs are multiplied before the least is taken, (O,): the rule but for ties.
+
+        That of the baseline is lowered by the floor, and that of what is not plain raised.
+        """
+        more = [
+            -self.floor if option.name == self.baseline else 0.0 if option.plain else SIMPLE
+            for option in self.options
+        ]
+        return np.asarray(1 + np.array(more) * np.sign([option.cost for option in self.options]))
 
 
 @dataclass(frozen=True)
@@ -131,11 +146,9 @@ def decide(evidence: Evidence) -> Decision:
     baseline = next(option for option in options if option.name == evidence.baseline)
     budget = max(evidence.budget, min(option.running for option in options))
     dear = np.array([option.running > budget for option in options])
-    # Costs are lines in the price of a retrain: that of the baseline is lowered by the floor.
+    # Costs are lines in the price of a retrain.
     costs = np.array([option.cost for option in options])
-    more = np.array([0.0 if option.plain else SIMPLE for option in options])
-    more[options.index(baseline)] = -evidence.floor
-    weight = 1 + more * np.sign(costs)  # a loss may be a gain
+    weight = replace(evidence, options=options).weights()
     at_price = weight * costs
     trainings = np.array([evidence.price * option.retrains for option in options])
     slope = weight * trainings

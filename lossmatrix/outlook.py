@@ -70,7 +70,7 @@ class Outlook:
         if self.costs is None:
             return None
         matrix, window = self.matrices[key], list(self.matrices).index(key)
-        interval, prices = _interval(matrix, run), self.setup.prices
+        interval, prices = _between(matrix, len(decided(run))), self.setup.prices
         paid = float(run.totals["train"] + run.totals["deploy"])
         option = schedule(run.name, self.costs, window, matrix, interval, prices, paid)
         if not is_fixed(strategy):
@@ -79,6 +79,21 @@ class Outlook:
         windows = [f"{one.window}, {one.update}" for one in self.matrices.values()]
         interval_or_none = interval if interval < len(matrix) else None
         return {**facts, "interval": interval_or_none, "windows": sorted(windows)}
+
+    def of_interval(self, key: Key, name: str, interval: int) -> Option:
+        """A schedule of one interval in periods, as `of_run` sees a replay of it.
+
+        Without expected costs that of its path, as everywhere.
+        """
+        matrix, prices = self.matrices[key], self.setup.prices
+        path, plain = matrix.every(interval), replace(prices, error=0.0)
+        made, paid = int(path.retrains[0]), float(path.cost(plain)[0])
+        if self.costs is None:
+            cost = float(path.cost(prices)[0])
+            eras = _eras(matrix.period_costs(matrix.evenly(interval, [0]), prices))
+            return Option(name, cost, made, eras, errors=cost - paid)
+        window = list(self.matrices).index(key)
+        return schedule(name, self.costs, window, matrix, _between(matrix, made), prices, paid)
 
 
 def schedule(
@@ -100,12 +115,14 @@ def schedule(
     training = periods * here.training if paid is None else paid
     thinned = (training - periods * here.training) / ERAS  # what the eras of the matrix leave out
     wanted = matrix.evenly(round(interval), matrix.phases(round(interval)))
+    errors = prices.error * rows * here.loss
     return Option(
         name=name,
-        cost=prices.error * rows * here.loss + training,
+        cost=errors + training,
         retrains=periods / interval if interval < len(matrix) else 0.0,
         eras=[era + thinned for era in _eras(matrix.period_costs(wanted, prices))],
         starts=(prices.error * rows * here.starts / periods + training / periods).tolist(),
+        errors=errors,
     )
 
 
@@ -139,7 +156,6 @@ def decided(run: Run) -> Integers:
     return later["decided_at"].to_numpy("datetime64[ns]").view(np.int64)
 
 
-def _interval(matrix: LossMatrix, run: Run) -> float:
-    """Periods a training: at least 1, and as many as there are for one that never did."""
-    trainings = len(decided(run))
+def _between(matrix: LossMatrix, trainings: int) -> float:
+    """Periods a training: at least 1, and as many as there are where there was none."""
     return max(1.0, (len(matrix) - 1) / trainings) if trainings else len(matrix)

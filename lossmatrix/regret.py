@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backtrain.lossmatrix.intervals import usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.outlook import Outlook, decided
 from backtrain.lossmatrix.trial_models import PathError, loss_matrix
@@ -16,9 +17,6 @@ from backtrain.store.content import content
 from backtrain.store.fits import FitStore
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.strategy import Strategy
-
-#: More trial models than this are thinned out: each must be trained and scored on all that follows.
-MOST_MODELS = 350
 
 
 def with_hindsight(
@@ -32,7 +30,7 @@ def with_hindsight(
 
     Else with ``info["no_hindsight"]``, a sentence that says why there is none.
     """
-    every = max(1, -(-len(setup.ticks) // MOST_MODELS))
+    every = usual_thinning(len(setup.ticks))
     matrices: dict[tuple[str, str], LossMatrix] = {}
     keys: dict[str, tuple[str, str]] = {}
     none: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from backtrain.lossmatrix.curves import Floats
+from backtrain.lossmatrix.decide import FLOOR
 from backtrain.lossmatrix.intervals import label, ladder, rounded, usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.outlook import Key, Outlook
 from backtrain.lossmatrix.trial_models import FreshLosses, fresh_losses, loss_matrix
-from backtrain.lossmatrix.tuning import Ages, Fresh, PriceMap, Tuning
+from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.facts import describe
+from backtrain.simulator.ledger import Prices
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code
+from backtrain.store.content import content
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Never
@@ -34,8 +39,8 @@ POINTS = 12
 #: The smallest number of rows that is tried: the first of which there are sixteen times as many.
 _FEWEST_ROWS = (50, 20, 10, 5, 2)
 _SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-#: The price map reaches so many decades to both sides, with so many steps a decade.
-_DECADES, _STEPS = 2, 2
+#: What it is called to train once, on all rows, where the tuned window holds less.
+NEVER_ON_ALL = "never (all rows)"
 _LIBRARIES = ("backtrain", "scikit-learn", "numpy", "pandas")
 
 
@@ -48,6 +53,7 @@ class Question:
     update: AnyUpdate
     every: int
     intervals: tuple[int, ...]
+    careful: float = FLOOR
 
     @classmethod
     def of(
@@ -57,8 +63,11 @@ class Question:
         update: AnyUpdate,
         every: int | None,
         intervals: Sequence[int] | None,
+        careful: float = FLOOR,
     ) -> Question:
         """Fill in what is not given: how far ticks are thinned out, and the intervals."""
+        if isinstance(careful, bool) or not 0 <= careful < 1:
+            raise SetupError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")
         check_strategy(setup, Strategy(Never(), window, update))
         if needs_parent(update):
             raise PartError(f"tune: {update!r} needs a parent, whose fits cannot be looked up; "
@@ -71,32 +80,39 @@ class Question:
             raise SetupError(f"tick={setup.tick!r}: there are {ticks} ticks, too few to compare")
         if intervals is None:
             chosen = ladder(setup.tick, every, ticks // every // 2)
-            return cls(setup, window, update, every, chosen)
+            return cls(setup, window, update, every, chosen, careful)
         for n in intervals:
             if isinstance(n, bool) or n < every or n % every or n > ticks:
                 raise SetupError(
                     f"intervals={list(intervals)}: {n!r} is not a multiple of every={every} ticks "
                     f"up to {ticks}"
                 )
-        return cls(setup, window, update, every, tuple(sorted({n // every for n in intervals})))
+        chosen = tuple(sorted({n // every for n in intervals}))
+        return cls(setup, window, update, every, chosen, careful)
+
+    @property
+    def windows(self) -> list[AnyWindow]:
+        """Its own window, and all rows, where that is another one: never retrained on either."""
+        return list({content(window): window for window in (self.window, Expanding())}.values())
 
 
 def tune(question: Question, store: FitStore, n_jobs: int = 1, progress: bool = False) -> Tuning:
     """Measure, and put it together."""
-    setup = question.setup
+    setup, update, every = question.setup, question.update, question.every
     sizes, old = _sizes(setup), _old(setup)
-    windows = list(dict.fromkeys(window for _, _, window in (*sizes, *old)))
-    candidates = len(setup.ticks) // question.every + 1
-    with _bar(candidates + POINTS * len(windows), progress) as tell:
-        matrix = loss_matrix(
-            setup, question.window, question.update, store, question.every, n_jobs, tell
-        )
-        fresh = fresh_losses(setup, windows, question.update, store, POINTS, n_jobs, tell)
-    if matrix.failed[0]:
-        raise SetupError(
-            f"the first model cannot be trained on what is known at start={setup.start_at}"
-        )
-    return _assembled(question, matrix, *(_fresh(part, windows, fresh) for part in (sizes, old)))
+    windows = list(dict.fromkeys((question.window, *(window for _, _, window in (*sizes, *old)))))
+    models = len(question.windows) * (len(setup.ticks) // every + 1)
+    matrices: dict[Key, LossMatrix] = {}
+    with _bar(models + POINTS * len(windows), progress) as tell:
+        for window in question.windows:
+            matrix = loss_matrix(setup, window, update, store, every, n_jobs, tell)
+            if matrix.failed[0]:
+                raise SetupError(
+                    f"the first model cannot be trained on what is known at start={setup.start_at}"
+                )
+            matrices[content(window), content(update)] = matrix
+        fresh = fresh_losses(setup, windows, update, store, POINTS, n_jobs, tell)
+    return _assembled(question, matrices, *(_fresh(part, windows, fresh) for part in (sizes, old)))
 
 
 # --- windows to try -------------------------------------------------------------------------------
@@ -128,41 +144,63 @@ def _old(setup: Setup) -> list[_Tried]:
 
 
 def _fresh(tried: list[_Tried], windows: list[AnyWindow], found: FreshLosses) -> Fresh:
+    """What was found for some of the windows, beside the first of all, which is the tuned one."""
     places = [windows.index(window) for _, _, window in tried]
     kinds, labels, _ = zip(*tried, strict=True)
-    return Fresh(kinds, labels, found.loss[places], found.rows[places])
+    return Fresh(
+        kinds, labels, found.loss[places], found.rows[places], found.loss[0], found.rows[0]
+    )
 
 
 # --- putting it together --------------------------------------------------------------------------
 
 
-def _assembled(question: Question, matrix: LossMatrix, sizes: Fresh, old: Fresh) -> Tuning:
-    setup, prices = question.setup, question.setup.prices
-    intervals = [*question.intervals, len(matrix)]  # the last one is never
-    curve = matrix.interval_curve(intervals)
-    _, low, high = curve.cost(prices)
-    oracle = matrix.oracle(prices)
-    grids = [_around(price) for price in (prices.retrain, prices.error)]
-    loss, retrains = curve.mean(curve.schedules.loss), curve.mean(curve.schedules.run)
-    costs = matrix.interval_costs(intervals, prices)
-    known = prices.training(0, retrains, 0, plus=prices.error * loss)
+def _assembled(
+    question: Question, matrices: Mapping[Key, LossMatrix], sizes: Fresh, old: Fresh
+) -> Tuning:
+    setup, (matrix, *others) = question.setup, matrices.values()
+    # Sorted as in a comparison, whose expected costs are to be the same to the last digit.
+    outlook = Outlook.of(setup, dict(sorted(matrices.items())), question.every)
+    never = len(matrix)
+    keys = list(matrices)
+    tried = [(keys[0], n) for n in (*question.intervals, never)] + [(k, never) for k in keys[1:]]
+    labels = [label(setup.tick, n * question.every) for n in question.intervals]
+    labels += ["never", *(NEVER_ON_ALL for _ in others)]
+    parts = [_costs(matrix, [*question.intervals, never], setup.prices)]
+    parts += [_costs(other, [never], setup.prices) for other in others]
+    costs, phases, loss, retrains = (np.concatenate(part) for part in zip(*parts, strict=True))
+    oracle = matrix.oracle(setup.prices)
     return Tuning(
         info=_info(question, matrix),
-        intervals=np.asarray(intervals, dtype=np.int64),
-        labels=(*(label(setup.tick, n * question.every) for n in question.intervals), "never"),
-        costs=costs,
-        phases=np.stack([low, high], axis=1),
+        intervals=np.array([n for _, n in tried], dtype=np.int64),
+        labels=tuple(labels),
+        options=tuple(
+            outlook.of_interval(key, name, n) for (key, n), name in zip(tried, labels, strict=True)
+        ),
+        costs=costs.T,
+        phases=phases,
         loss=loss,
         retrains=retrains,
-        other=curve.cost(prices)[0] - known,
         oracle=oracle.cost,
         oracle_at=matrix.decided_at[oracle.ticks].view("datetime64[ns]"),
         candidates_at=matrix.decided_at.view("datetime64[ns]"),
         sizes=sizes,
         old=old,
         ages=_ages(matrix, setup.tick, question.every),
-        prices=PriceMap(grids[0], grids[1], curve.cheapest(grids[0], grids[1], prices)),
+        scored=float(matrix.segment_rows.sum()),
+        careful=question.careful,
     )
+
+
+def _costs(
+    matrix: LossMatrix, intervals: Sequence[int], prices: Prices
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each interval: costs by period (I, T), cheapest and dearest phase, loss, retrains."""
+    curve = matrix.interval_curve(intervals)
+    _, low, high = curve.cost(prices)
+    by_period = matrix.interval_costs(intervals, prices).T
+    loss, trained = curve.mean(curve.schedules.loss), curve.mean(curve.schedules.run)
+    return by_period, np.stack([low, high], axis=1), loss, trained
 
 
 def _ages(matrix: LossMatrix, tick: str | int, every: int) -> Ages:
@@ -173,12 +211,6 @@ def _ages(matrix: LossMatrix, tick: str | int, every: int) -> Ages:
     inner = [n * period for n in steps if n * period < oldest]
     curve = matrix.staleness_curve([0.0, *inner, oldest])
     return Ages(curve.age, curve.excess, curve.beside, curve.rows)
-
-
-def _around(price: float) -> Any:
-    """Prices evenly spaced by ratio round the current one; round 1 where it is free."""
-    steps = np.arange(-_DECADES * _STEPS, _DECADES * _STEPS + 1)
-    return (price or 1.0) * 10.0 ** (steps / _STEPS)
 
 
 def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
@@ -202,6 +234,7 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "model": " ".join(code(setup.model).split()),
         "window": matrix.window,
         "update": matrix.update,
+        "parts": {"window": describe(question.window), "update": describe(question.update)},
         "weights": takes_weights(setup.model),
         "prices": describe(setup.prices, named=False),
         "delays": describe(setup.delays, named=False),

@@ -1,6 +1,5 @@
 """How often, on how much and on how old rows to train: what was measured, and what it says."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import YEAR, usual_season
+from backtrain.lossmatrix.at_prices import PriceMap
+from backtrain.lossmatrix.decide import FLOOR, Decision, Evidence, Option, decide
 from backtrain.simulator import statistics
 from backtrain.simulator.manifest import put
 
@@ -29,12 +30,16 @@ class Fresh:
         What a window is ("newest", "half-life" or "all") and its size ("800", "90D"); by size.
     loss, rows : array (W, P)
         Mean loss on the rows up to the next point, NaN where there is none; rows trained on.
+    own, own_rows : array (P,)
+        The same of the window that is tuned.
     """
 
     kinds: tuple[str, ...]
     labels: tuple[str, ...]
     loss: Floats
     rows: Integers
+    own: Floats
+    own_rows: Integers
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -76,11 +81,19 @@ class Fresh:
                 low[self.usable], high[self.usable] = found.low, found.high
         return low, high
 
-    @cached_property
-    def enough(self) -> int | None:
-        """The smallest window whose loss cannot be told from the best; None below seven points."""
-        alike = np.flatnonzero(self.above_best[0] <= 0)
-        return int(alike[0]) if len(alike) else None
+    @property
+    def above_own(self) -> tuple[Floats, Floats]:
+        """Mean loss and mean rows of each window less those of the tuned one, (W,) each.
+
+        At the points where both have a model.
+        """
+        both = np.isfinite(self.loss) & np.isfinite(self.own)
+        with np.errstate(invalid="ignore"):
+            loss, rows = (
+                np.where(both, of - own, 0).sum(axis=1) / both.sum(axis=1)
+                for of, own in ((self.loss, self.own), (self.rows, self.own_rows))
+            )
+        return loss, rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,31 +111,19 @@ class Ages:
 
 
 @dataclass(frozen=True, eq=False)
-class PriceMap:
-    """The cheapest interval, as a position, over retrain prices (R,) and error prices (E,)."""
-
-    retrain: Floats
-    error: Floats
-    cheapest: Integers
-
-
-@dataclass(frozen=True, eq=False)
 class Judgement:
-    """Every interval against the best one.
+    """Every option against the advised one, on the history as it was.
 
     Attributes
     ----------
-    best : int
-        The cheapest of those that leave seven blocks; of all, where none does.
-    judged : array (I,)
-        Which leave seven blocks of the label delay, the season and themselves.
+    judged : array (O,)
+        Which leave seven blocks of the label delay, the season, themselves and the advised one.
     block : int or None
         Periods of the longest block of these; None where nothing could be judged.
-    low, high : array (I,)
-        Simultaneous 95 % interval of the difference to the best; NaN where not judged.
+    low, high : array (O,)
+        Simultaneous 95 % interval of the difference to the advised; NaN where not judged.
     """
 
-    best: int
     judged: NDArray[np.bool_]
     block: int | None
     low: Floats
@@ -130,7 +131,7 @@ class Judgement:
 
     @property
     def alike(self) -> Integers:
-        """Intervals whose cost cannot be told from that of the best, which is among them."""
+        """Options whose cost cannot be told from that of the advised, which is among them."""
         return np.flatnonzero((self.low <= 0) & (self.high >= 0))
 
 
@@ -142,17 +143,20 @@ class Tuning:
     ----------
     info : mapping
         Data, span, tick, model, window, update, prices, delays, label delay.
-    intervals : array (I,)
-        Periods between trainings, ascending; the last one is never. A period lies between two
-        candidates.
+    intervals : array (O,)
+        Periods between trainings, ascending; as many as there are candidates is never. A period
+        lies between two candidates.
     labels : tuple of str
-        The same in words: "7D", "500 rows", "never".
-    costs : array (T, I)
+        The same in words: "7D", "500 rows", "never"; and "never (all rows)", the last one, where
+        the window does not hold all rows.
+    options : tuple of Option
+        The same, with what each is expected to cost, as in a comparison of these schedules.
+    costs : array (T, O)
         Money by period, its mean over the phases of the interval.
-    phases : array (I, 2)
+    phases : array (O, 2)
         Total of the cheapest and of the dearest phase.
-    loss, retrains, other : array (I,)
-        Means over phases: a total is ``other + retrain price * retrains + error price * loss``.
+    loss, retrains : array (O,)
+        Means over phases.
     oracle : float
         What the cheapest schedule costs that is known only afterwards.
     oracle_at, candidates_at : array
@@ -161,25 +165,28 @@ class Tuning:
         By number of rows; by age, cut off or weighted.
     ages : Ages
         What a model loses as it ages.
-    prices : PriceMap
-        The cheapest interval where prices are others.
+    scored : float
+        Weight of the rows that were scored.
+    careful : float
+        The share of the cost of never retraining that a change must save.
     """
 
     info: Mapping[str, Any]
     intervals: Integers
     labels: tuple[str, ...]
+    options: tuple[Option, ...]
     costs: Floats
     phases: Floats
     loss: Floats
     retrains: Floats
-    other: Floats
     oracle: float
     oracle_at: NDArray[np.datetime64]
     candidates_at: NDArray[np.datetime64]
     sizes: Fresh
     old: Fresh
     ages: Ages
-    prices: PriceMap
+    scored: float
+    careful: float = FLOOR
 
     @cached_property
     def mean(self) -> Floats:
@@ -187,9 +194,64 @@ class Tuning:
         return np.asarray(self.costs.sum(axis=0))
 
     @property
-    def cheapest(self) -> int:
-        """The interval that cost least, judged or not; of equals the longer."""
-        return int(len(self.mean) - 1 - np.argmin(self.mean[::-1]))
+    def evidence(self) -> Evidence:
+        """What the decision rests on."""
+        prices = self.info["prices"]
+        return Evidence(
+            self.options, self.baseline, prices["retrain"], self.careful, prices["error"]
+        )
+
+    @property
+    def baseline(self) -> str:
+        """Never retraining on the tuned window: what options are held against."""
+        return "never"
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What to do, by the rule of every comparison."""
+        return decide(self.evidence)
+
+    @property
+    def advised(self) -> int:
+        """The position of what is advised, among the options."""
+        return self.labels.index(self.decision.name)
+
+    @property
+    def never(self) -> NDArray[np.bool_]:
+        """Which options never train, (O,)."""
+        return np.asarray(self.intervals == len(self.candidates_at))
+
+    @cached_property
+    def prices(self) -> PriceMap:
+        """What would be decided at other prices."""
+        return PriceMap.of(self.evidence)
+
+    def above_tuned(self, fresh: Fresh) -> Floats:
+        """Money that each of these windows is expected to cost more than the tuned one, (W,).
+
+        Over a span like the one replayed: errors, by fresh models; and rows, as often as is
+        advised. CPU time is left out.
+        """
+        loss, rows = fresh.above_own
+        prices = self.info["prices"]
+        trained = self.options[self.advised].retrains * prices["per_1k_rows"] / 1000
+        return np.asarray(prices["error"] * self.scored * loss + trained * rows)
+
+    @property
+    def about(self) -> float:
+        """Money that the decision is about: what the next best option costs more.
+
+        At most the share of the cost that nobody changes anything for.
+        """
+        choice = self.decision
+        return float(np.nanmin([abs(choice.behind), FLOOR * abs(self.options[self.advised].cost)]))
+
+    def enough(self, fresh: Fresh) -> int | None:
+        """The smallest of these windows that costs no more above the best than `about`."""
+        more = np.where(fresh.usable, self.above_tuned(fresh), np.nan)
+        if np.isnan(more).all():
+            return None
+        return int(np.flatnonzero(more - np.nanmin(more) <= self.about)[0])
 
     @property
     def span(self) -> pd.Timedelta:
@@ -198,32 +260,26 @@ class Tuning:
 
     @cached_property
     def judgement(self) -> Judgement:
-        """Which intervals cannot be told from the best."""
+        """Which options cannot be told from the advised one."""
         period = self.span / len(self.costs)
         delay = pd.Timedelta(seconds=self.info["label_delay_seconds"]["p95"]) / period
         season = usual_season(self.span) / period
-        never = np.arange(len(self.intervals)) == len(self.intervals) - 1
-        gaps = np.where(never, 0, self.intervals)  # what never trains has no lumps
+        gaps = np.where(self.never, 0, self.intervals)  # what never trains has no lumps
         span = len(self.costs)
         needs = [statistics.block_length(delay, season, gap, span) for gap in gaps]
-        return judge(self.costs, needs, YEAR / period)
-
-    @cached_property
-    def ranges(self) -> Floats:
-        """Retrain prices from and to which each interval is the cheapest, ``(I, 2)``."""
-        rest = self.other + self.info["prices"]["error"] * self.loss
-        return statistics.price_range(rest, self.retrains)
+        return judge(self.costs, needs, self.advised, YEAR / period)
 
     def summary(self) -> pd.DataFrame:
-        """A row an interval: mean and phases, retrains, and the difference to the best one.
+        """A row an option: expected cost; mean and phases, retrains, difference to the advised.
 
         ``low`` and ``high`` are its simultaneous 95 % interval; NaN where ``judged`` is false.
         """
         judgement = self.judgement
-        difference = self.mean - self.mean[judgement.best]
+        difference = self.mean - self.mean[self.advised]
         alike = np.isin(np.arange(len(self.labels)), judgement.alike)
         columns = {
             "ticks": self.intervals * int(self.info["every"]),
+            "expected": [option.cost for option in self.options],
             "mean": self.mean,
             "low_phase": self.phases[:, 0],
             "high_phase": self.phases[:, 1],
@@ -237,17 +293,17 @@ class Tuning:
         }
         table = pd.DataFrame(columns, index=pd.Index(self.labels, name="interval"))
         table["ticks"] = table["ticks"].astype("Int64")
-        table.loc[self.labels[-1], "ticks"] = pd.NA
+        table.loc[self.never, "ticks"] = pd.NA
         return table
 
     def findings(self) -> dict[str, str]:
         """What was found, a sentence or two a question: rows, age, staleness, interval, ..."""
-        from backtrain.reports.tuning_page import findings
+        from backtrain.reports.tuning_found import findings
 
         return findings(self)
 
     def sentence(self) -> str:
-        """How often to retrain, and how sure that is."""
+        """What to do, and how sure that is."""
         return self.findings()["interval"]
 
     def to_html(self, path: str | Path) -> Path:
@@ -293,7 +349,7 @@ class Tuning:
         return terminal(self)
 
     def __repr__(self) -> str:
-        return f"Tuning({len(self.labels)} intervals, best {self.labels[self.judgement.best]!r})"
+        return f"Tuning({len(self.labels)} options, advised {self.decision.name!r})"
 
     def _repr_html_(self) -> str:
         from backtrain.reports.tuning_page import notebook
@@ -301,22 +357,19 @@ class Tuning:
         return notebook(self)
 
 
-def judge(costs: Floats, needs: list[int], year: float = 0.0) -> Judgement:
-    """Hold every column of costs ``(T, I)`` against the cheapest, in blocks as long as needed.
+def judge(costs: Floats, needs: list[int], best: int, year: float = 0.0) -> Judgement:
+    """Hold every column of costs ``(T, O)`` against the best one, in blocks as long as needed.
 
-    A column's own block, or that of the cheapest where it is longer; a ``year`` in periods.
+    A column's own block, or that of the best where it is longer; a ``year`` in periods.
     """
-    total = costs.sum(axis=0)
-    judged = np.array([statistics.enough_blocks(len(costs), need) for need in needs])
-    order = np.argsort(np.where(judged, total, math.inf) if judged.any() else total, kind="stable")
-    best = int(order[0])
-    low = np.full(len(total), np.nan)
+    blocks = np.maximum(needs, needs[best])
+    judged = np.array([statistics.enough_blocks(len(costs), block) for block in blocks])
+    low = np.full(len(blocks), np.nan)
     high = low.copy()
-    block = max((need for need, fits in zip(needs, judged, strict=True) if fits), default=None)
-    if block is not None:
-        blocks = np.maximum(needs, needs[best])[judged]
-        differences = costs[:, judged] - costs[:, [best]]
-        found = statistics.simultaneous_intervals(differences, blocks, cycle=year)
-        assert found is not None  # each of these leaves seven blocks
-        low[judged], high[judged] = found.low, found.high
-    return Judgement(best, judged, block, low, high)
+    if not judged.any():
+        return Judgement(judged, None, low, high)
+    differences = costs[:, judged] - costs[:, [best]]
+    found = statistics.simultaneous_intervals(differences, blocks[judged], cycle=year)
+    assert found is not None  # each of these leaves seven blocks
+    low[judged], high[judged] = found.low, found.high
+    return Judgement(judged, int(blocks[judged].max()), low, high)

@@ -21,6 +21,17 @@ RIGHT = {
 }
 
 
+def on(window: Any) -> str:
+    """A window in words, from what a record says of it; empty for one that has none.
+
+    >>> on({"type": "Sliding", "length": "90D"}), on({"type": "Expanding"})
+    ('on the newest 90D', 'on all rows')
+    """
+    if not isinstance(window, Mapping) or window.get("type") not in ("Sliding", "Expanding"):
+        return ""
+    return "on all rows" if window["type"] == "Expanding" else f"on the newest {window['length']}"
+
+
 @dataclass(frozen=True)
 class Words:
     """Says a decision about a comparison or a tuning.
@@ -58,16 +69,16 @@ class Words:
                 better = "what others are expected to save is too little to change for"
             lead = f"{keep}: {better}."
         elif choice.saves < 0:
-            more = self.money(-choice.saves)
+            more = self.by_year(-choice.saves)
             lead = f"{change}: expect it to cost {more} more than {self.baseline}."
         else:
             lead = (
-                f"{change}: expect it to save {self.money(choice.saves)} against {self.baseline} "
+                f"{change}: expect it to save {self.by_year(choice.saves)} against {self.baseline} "
                 f"({choice.confidence}: right in {RIGHT[choice.confidence]})."
             )
         return [text for text in (lead, self._runner_up(), self._prices()) if text]
 
-    def money(self, amount: float) -> str:
+    def by_year(self, amount: float) -> str:
         """An amount, by year where a year was served."""
         span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
         years = span / pd.Timedelta(days=365.25)
@@ -78,7 +89,7 @@ class Words:
         choice = self.choice
         if choice.runner_up in ("", self.baseline):
             return ""
-        differs = self.money(abs(choice.behind))
+        differs = self.by_year(abs(choice.behind))
         more = ""
         if 1.5 < choice.more < 100:
             more = f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"

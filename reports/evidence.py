@@ -42,8 +42,9 @@ def evidence(
             options.append(found[name])
         elif found:
             near = min(found, key=lambda other: abs(paths[other].cost - path.cost))
-            moved = found[near].cost + path.cost - paths[near].cost
-            options.append(replace(path, cost=moved, plain=False))
+            moved = found[near].cost - paths[near].cost
+            cost, errors = path.cost + moved, path.errors + moved
+            options.append(replace(path, cost=cost, errors=errors, plain=False))
         else:
             options.append(path)
     # Trainings are counted at one price: where some are dearer, all prices change in proportion.
@@ -54,7 +55,8 @@ def evidence(
         for one in options
     ]
     limit = math.inf if budget is None else budget * months(runs[baseline])
-    return Evidence(options, baseline, price, floor, limit)
+    error = float(runs[baseline].info["prices"].get("error", 0.0))
+    return Evidence(options, baseline, price, floor, budget=limit, error=error)
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
@@ -67,6 +69,7 @@ def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
         eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
         plain=part_type(run, "trigger") in _FIXED,
         running=running(run),
+        errors=float(run.totals["error"]),
     )
 
 
@@ -90,4 +93,5 @@ def _by_matrix(name: str, run: Run) -> Option | None:
         starts=facts["starts"],
         plain=bool(facts["starts"]),
         running=running(run),
+        errors=facts["cost"] - float(run.totals["train"] + run.totals["deploy"]),
     )

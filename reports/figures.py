@@ -1,4 +1,4 @@
-"""The drawings of the report: cost against loss, and cost against interval and retrain price."""
+"""The drawings of the report: cost against loss, and cost against interval."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -14,8 +14,8 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.labels import FEW, Label
 from backtrain.reports.numbers import Money, listing, number, shorten, significant
-from backtrain.reports.schedules import NEVER, FixedIntervals
-from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, Paper, calm, note
+from backtrain.reports.schedules import FixedIntervals
+from backtrain.reports.svg import COLOURS, FAINT, SOFT, Drawing, Paper
 from backtrain.reports.units import currency, loss_axis, money_axis
 from backtrain.simulator import statistics
 
@@ -152,122 +152,45 @@ def _equal_cost(axes: Axes, table: pd.DataFrame, winner: str) -> None:
 # --- how often ------------------------------------------------------------------------------------
 
 
-def intervals(schedules: FixedIntervals) -> Exhibit | None:
-    """Cost by interval, and the cheapest interval by price; None where all cost the same."""
-    total = _total(schedules)
-    if not np.ptp(total):
+def intervals(comparison: Comparison, baseline: str) -> Exhibit | None:
+    """Cost by interval, on this path and as it is expected; None where all cost the same."""
+    schedules, verdict = comparison.schedules, comparison.verdict(baseline)
+    if schedules is None or not np.ptp(schedules.total):
         return None
-    money = Money.fit(total, schedules.currency)
-    each = zip(schedules.labels, total, strict=True)
-    alt = (
-        "Total cost by interval between retrains: "
-        f"{listing((f'{label} {money(amount)}' for label, amount in each), most=8)}."
-    )
-
-    def data() -> pd.DataFrame:
-        low, high = schedules.ranges.T
-        index = pd.Index(schedules.labels, name="interval")
-        columns = {"strategy": schedules.names, "total": total, "retrains": schedules.retrains}
-        prices = {"cheapest_from_price": low, "cheapest_to_price": high}
-        return pd.DataFrame({**columns, **prices}, index=index)
-
-    draw = partial(_intervals, schedules)
-    return Exhibit("cost-against-interval", "How often", draw, alt, data)
+    index = pd.Index(schedules.labels, name="interval")
+    each = {"strategy": schedules.names, "total": schedules.total, "retrains": schedules.retrains}
+    frame = pd.DataFrame(each, index=index)
+    if not all(comparison.runs[name].info.get("hindsight") is None for name in schedules.names):
+        frame["expected"] = [verdict.expected.get(name, np.nan) for name in schedules.names]
+    money = Money.fit(schedules.total, schedules.currency)
+    told = (f"{label} {money(row['total'])}" for label, row in frame.iterrows())
+    alt = f"Total cost by interval between retrains: {listing(told, most=8)}."
+    draw = partial(_intervals, schedules, frame, verdict.strategy)
+    return Exhibit("cost-against-interval", "How often", draw, alt, lambda: frame)
 
 
-def _total(schedules: FixedIntervals) -> np.ndarray:
-    """What each schedule costs at the price of the replay."""
-    return np.asarray(schedules.cost(np.array([schedules.price]))[0])
-
-
-def _intervals(schedules: FixedIntervals, paper: Paper) -> Drawing:
-    caption = "Total cost by interval, at the retrain price of the replay."
-    if not _changes(schedules).size:  # one interval at every price
-        figure, axes = paper.panel(3.4)
-        return Drawing(caption, figure, _by_interval(axes, schedules))
-    figure, left, right = paper.pair(3.7, (1, 1.15))
-    titles = _by_interval(left, schedules)
-    titles |= _by_price(right, schedules)
-    caption = (
-        f"First: {caption[0].lower()}{caption[1:-1]}. Second: total cost as "
-        "that price changes; the bold line is the cheapest, the dotted one the price of the replay."
-    )
-    return Drawing(caption, figure, titles)
-
-
-def _by_interval(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
-    total, n, best = _total(schedules), schedules.intervals, schedules.cheapest
-    info = {"currency": schedules.currency}
-    calm(axes, "interval between retrains", money_axis("total cost", info))
+def _intervals(
+    schedules: FixedIntervals, frame: pd.DataFrame, advised: str, paper: Paper
+) -> Drawing:
+    money, n = Money.fit(schedules.total, schedules.currency), schedules.intervals
+    cost = money_axis("total cost", {"currency": schedules.currency})
+    figure, axes = paper.panel(3.4, "interval between retrains", cost)
     axes.yaxis.set_major_formatter(THOUSANDS)
-    positions = np.arange(len(total))
-    axes.plot(positions[:n], total[:n], color=FAINT, linewidth=1.4, zorder=1)
-    titles = {}
-    for i, label in enumerate(schedules.labels):
-        colour = COLOURS["winner"] if i == best else SOFT
-        axes.plot(positions[i], total[i], "o", ms=7, color=colour, gid=f"interval-{i}")
-        titles[f"interval-{i}"] = f"{label}: {number(total[i], 2)}"
-    step = -(-len(positions) // 16)  # of many every second, or third
-    axes.set_xticks(positions[::step], schedules.labels[::step])
-    axes.tick_params(axis="x", rotation=0 if len(positions) < 9 else 45)
+    titles, expected = {}, "expected" in frame
+    shown = frame["expected" if expected else "total"].to_numpy()
+    axes.plot(np.arange(n), shown[:n], color=FAINT, linewidth=1.4, zorder=1)
+    for i, (label, row) in enumerate(frame.iterrows()):
+        colour = COLOURS["winner"] if row["strategy"] == advised else SOFT
+        if expected:
+            axes.plot(i, row["total"], "o", ms=5, mec=colour, mfc=COLOURS["paper"])
+        axes.plot(i, shown[i], "o", ms=7, color=colour, gid=f"interval-{i}")
+        told = f", expected {money(row['expected'])}" if expected else ""
+        titles[f"interval-{i}"] = f"{label}: {money(row['total'])} on this path{told}"
+    step = -(-len(frame) // 16)  # of many every second, or third
+    axes.set_xticks(np.arange(len(frame))[::step], schedules.labels[::step])
+    axes.tick_params(axis="x", rotation=0 if len(frame) < 9 else 45)
     axes.margins(0.08, 0.15)
-    return titles
-
-
-def _by_price(axes: Axes, schedules: FixedIntervals) -> dict[str, str]:
-    calm(axes, money_axis("price of one retrain", {"currency": schedules.currency}), "")
-    prices = _price_axis(schedules)
-    cost = schedules.cost(prices)
-    titles = {}
-    for i, label in enumerate(schedules.labels):
-        axes.plot(prices, cost[:, i], color=FAINT, linewidth=1, gid=f"line-{i}")
-        titles[f"line-{i}"] = _range_text(label, schedules.ranges[i])
-    lowest = cost.min(axis=1)
-    axes.plot(prices, lowest, color=INK, linewidth=2)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.minorticks_off()
-    axes.yaxis.set_major_formatter(THOUSANDS)
-    top = float(lowest.max())
-    gap = top - float(lowest.min()) or 1.0
-    axes.set_ylim(float(lowest.min()) - 0.25 * gap, top + 0.35 * gap)
-    axes.set_xlim(prices[0], prices[-1])
-    if schedules.price > 0:
-        axes.axvline(schedules.price, color=SOFT, linewidth=1, linestyle=":")
-    _name_stretches(axes, schedules, prices, lowest)
-    return titles
-
-
-def _price_axis(schedules: FixedIntervals) -> np.ndarray:
-    """Prices that show every change of the cheapest, and that of the replay, with room beside."""
-    marks = np.append(_changes(schedules), schedules.price if schedules.price > 0 else [])
-    return np.geomspace(marks.min() / 4, marks.max() * 4, 200)
-
-
-def _changes(schedules: FixedIntervals) -> np.ndarray:
-    """Retrain prices at which the cheapest interval becomes another one."""
-    ranges = schedules.ranges
-    return np.asarray(ranges[np.isfinite(ranges) & (ranges > 0)])
-
-
-def _name_stretches(
-    axes: Axes, schedules: FixedIntervals, prices: np.ndarray, lowest: np.ndarray
-) -> None:
-    """Write each interval under its stretch of the envelope, in the middle as the eye sees it."""
-    for i, (low, high) in enumerate(schedules.ranges):
-        start, stop = max(low, prices[0]), min(high, prices[-1])
-        if np.isnan(low) or stop <= start * 1.25:
-            continue
-        middle = np.sqrt(start * stop)
-        y = float(np.interp(middle, prices, lowest))
-        colour = COLOURS["winner"] if i == schedules.cheapest else INK
-        style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": colour}
-        note(axes, schedules.labels[i], (middle, y), (0, -13), **style)
-        axes.plot(start, np.interp(start, prices, lowest), "o", ms=3.5, color=INK)
-
-
-def _range_text(label: str, prices: np.ndarray) -> str:
-    what = label if label == NEVER else f"every {label}"
-    if np.isnan(prices[0]):
-        return f"{what}: the cheapest at no price"
-    return f"{what}: the cheapest from {number(prices[0], 2)} to {number(prices[1], 2)}"
+    caption = "Total cost by interval on this path."
+    if expected:
+        caption = "Total cost by interval: points are expected, hollow ones what this path cost."
+    return Drawing(caption, figure, titles)

@@ -13,6 +13,7 @@ from backtrain.reports import (
     figures,
     group_money,
     html,
+    price_map,
     sections,
     story,
     tables,
@@ -106,11 +107,11 @@ def _trade(comparison: Comparison, baseline: str) -> Section | None:
     return Section(exhibit.title, [exhibit]) if exhibit else None
 
 
-def _how_often(comparison: Comparison, _: str) -> Section | None:
+def _how_often(comparison: Comparison, baseline: str) -> Section | None:
     schedules = comparison.schedules
     if schedules is None:
         return None
-    exhibit = figures.intervals(schedules)
+    exhibit = figures.intervals(comparison, baseline)
     return Section("How often", [exhibit] if exhibit else [], finding=schedules.sentence())
 
 
@@ -164,7 +165,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
-    *(story.why, story.changes, _how_often),
+    *(story.why, story.changes, _how_often, price_map.section),
     *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
     *(_luck, alarms.section, faulty.section, _happened),
 )
@@ -239,10 +240,12 @@ def _usual(prices: Mapping[str, Any]) -> bool:
 
 def _differing(comparison: Comparison, say: Callable[[Mapping[str, Any]], str]) -> str:
     """Settings in one line; by strategy where they differ."""
-    texts = {name: say(run.info) for name, run in comparison.runs.items()}
-    if len(set(texts.values())) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{name}: {text}" for name, text in texts.items())
+    names: dict[str, list[str]] = {}
+    for name, run in comparison.runs.items():
+        names.setdefault(say(run.info), []).append(name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{listing(of)}: {text}" for text, of in names.items())
 
 
 def _per_year(amount: float, comparison: Comparison, money: Money) -> str:

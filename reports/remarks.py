@@ -287,13 +287,6 @@ def part_type(run: Run, kind: str) -> str:
     return str(part.get("type", "") if isinstance(part, Mapping) else part)
 
 
-def training_price(run: Run) -> float:
-    """The fixed price of each of its trainings: of updates, where these have one of their own."""
-    prices = run.info["prices"]
-    own = prices.get("update") if part_type(run, "update") in GOES_ON else None
-    return float(prices.get("retrain", 0.0) if own is None else own)
-
-
 def _code(parts: Mapping[str, object]) -> str:
     """The window as code, of plain values only."""
     window = parts.get("window")

@@ -1,4 +1,4 @@
-"""Fixed intervals against each other: the cheapest one, and the prices at which it would change."""
+"""Fixed intervals against each other, on the path that was replayed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.offsets import parse_offset, shift
-from backtrain.reports.numbers import Money
-from backtrain.reports.remarks import training_price
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win, trigger_type
-from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
 NEVER = "never"
@@ -33,12 +30,8 @@ class FixedIntervals:
         Strategy names, and their intervals as configured ("7D") or "never".
     days : array (S,)
         Length of the interval; ``inf`` for never.
-    retrains, rest : array (S,)
-        Trainings charged, and all other cost: a schedule costs ``rest + retrains * price``.
-    price : float
-        What a retrain cost in the replay.
-    ranges : array (S, 2)
-        Retrain prices between which each is the cheapest; NaN where it never is.
+    retrains, total : array (S,)
+        Trainings charged, and all cost.
     currency : str
         What money is called.
     """
@@ -47,9 +40,7 @@ class FixedIntervals:
     labels: tuple[str, ...]
     days: np.ndarray
     retrains: np.ndarray
-    rest: np.ndarray
-    price: float
-    ranges: np.ndarray
+    total: np.ndarray
     currency: str = ""
 
     @classmethod
@@ -67,30 +58,19 @@ class FixedIntervals:
         window = _key(runs[group[0]], ("window",))
         never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
         members = [runs[name] for name in (*group, *never[:1])]
-        price = training_price(members[0])
-        retrains = np.array([run.totals["retrains"] for run in members], dtype=np.float64)
-        totals = np.array([run.totals["total"] for run in members], dtype=np.float64)
-        rest = totals - retrains * price
         return cls(
             names=(*group, *never[:1]),
             labels=tuple(_interval(run) for run in members),
             days=np.array([_days(run) for run in members]),
-            retrains=retrains,
-            rest=rest,
-            price=price,
-            ranges=statistics.price_range(rest, retrains),
+            retrains=np.array([run.totals["retrains"] for run in members], dtype=np.float64),
+            total=np.array([run.totals["total"] for run in members], dtype=np.float64),
             currency=currency(members[0].info),
         )
 
-    def cost(self, prices: np.ndarray) -> np.ndarray:
-        """What each schedule would have cost at other retrain prices, ``(P,) -> (P, S)``."""
-        return np.asarray(self.rest + np.multiply.outer(prices, self.retrains))
-
     @property
     def cheapest(self) -> int:
-        """Position of the cheapest at the price of the replay; the rarer one of equals."""
-        total = self.cost(np.array([self.price]))[0]
-        return int(len(total) - 1 - np.argmin(total[::-1]))
+        """Position of the one that cost least; the rarer one of equals."""
+        return int(len(self.total) - 1 - np.argmin(self.total[::-1]))
 
     @property
     def intervals(self) -> int:
@@ -102,41 +82,17 @@ class FixedIntervals:
         """Whether the cheapest has a shorter and a longer interval beside it."""
         return 0 < self.cheapest < self.intervals - 1
 
-    def edges(self) -> tuple[float, float]:
-        """Retrain prices below which the shortest and above which the rarest is cheapest."""
-        return float(self.ranges[0, 1]), float(self.ranges[-1, 0])
-
     def sentence(self) -> str:
-        """The finding in words."""
+        """Whether shorter or longer ones are worth a try."""
         first, last = self.labels[0], self.labels[self.intervals - 1]
         grid, best = f"the grid {first} to {last}", self.labels[self.cheapest]
         if best == NEVER:
-            lead = f"At {self._priced(self.price)} a retrain none of {grid} pays: never is cheapest"
-        elif self.inside:
-            lead = f"{self._cheapest(best)}, inside {grid}"
-        else:
-            side = "shorter" if self.cheapest == 0 else "longer"
-            lead = f"{self._cheapest(best)}, at the edge of {grid}: try {side} ones"
-        return f"{lead}; {self._leaving()}."
-
-    def in_money(self, label: str) -> str:
-        """A label of an axis that shows money."""
-        return f"{label} ({self.currency})" if self.currency else label
-
-    def _priced(self, amount: float) -> str:
-        return Money(2, self.currency)(amount)
-
-    def _cheapest(self, label: str) -> str:
-        return f"At {self._priced(self.price)} a retrain the cheapest interval is {label}"
-
-    def _leaving(self) -> str:
-        low, high = self.edges()
-        ways = []
-        if 0 < low < math.inf:
-            ways.append(f"below {self._priced(low)} ({self.labels[0]} cheapest)")
-        if not math.isnan(high):
-            ways.append(f"above {self._priced(high)} ({self.labels[-1]} cheapest)")
-        return f"it leaves the grid {' and '.join(ways) or 'at no price'}"
+            return f"On this path none of {grid} cost less than never retraining."
+        lead = f"Of the intervals {best} cost least on this path"
+        if self.inside:
+            return f"{lead}, inside {grid}."
+        side = "shorter" if self.cheapest == 0 else "longer"
+        return f"{lead}, at the edge of {grid}: try {side} ones."
 
 
 def _largest_group(runs: Mapping[str, Run]) -> list[str]:

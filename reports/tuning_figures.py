@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
+from backtrain.reports import price_map
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
-from backtrain.reports.numbers import Money, count, duration, listing, number, price, significant
-from backtrain.reports.svg import COLOURS, FAINT, INK, RULE, SOFT, Drawing, Paper, note
+from backtrain.reports.numbers import Money, count, duration, listing, number, significant
+from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, Paper, note
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.units import currency, loss_axis, money_axis
 
@@ -20,11 +21,11 @@ from backtrain.reports.units import currency, loss_axis, money_axis
 def exhibits(tuning: Tuning) -> dict[str, Exhibit]:
     """Every figure by what it shows, in the order of the report; none of what has no data."""
     made = {"intervals": _intervals_exhibit(tuning)}
-    if len(np.unique(tuning.prices.cheapest)) > 1:
-        made["prices"] = _prices_exhibit(tuning)
+    if prices := price_map.exhibit(tuning.prices, tuning.labels, roles(tuning), tuning.info):
+        made["prices"] = prices
     for name, fresh, draw in (("rows", tuning.sizes, rows), ("old-rows", tuning.old, old_rows)):
         if fresh.best is not None:
-            made[name] = _fresh_exhibit(f"tune-{name}", fresh, partial(draw, tuning))
+            made[name] = _fresh_exhibit(f"tune-{name}", tuning, fresh, partial(draw, tuning))
     if len(worsening(tuning.ages)[1]) > 1:
         made["staleness"] = _staleness_exhibit(tuning.ages)
     if len(tuning.oracle_at) or len(_regular(tuning)):
@@ -32,103 +33,67 @@ def exhibits(tuning: Tuning) -> dict[str, Exhibit]:
     return made
 
 
+def roles(tuning: Tuning) -> dict[int, str]:
+    """The options with a colour of their own, by position."""
+    return {tuning.labels.index(tuning.baseline): "baseline", tuning.advised: "winner"}
+
+
 # --- how often ------------------------------------------------------------------------------------
 
 
 def _intervals_exhibit(tuning: Tuning) -> Exhibit:
-    money = Money.fit(tuning.mean, currency(tuning.info))
-    each = (f"{n} {money(mean)}" for n, mean in zip(tuning.labels, tuning.mean, strict=True))
-    alt = (
-        f"Mean total cost by interval: {listing(each, most=8)}; the oracle {money(tuning.oracle)}."
-    )
+    expected = [option.cost for option in tuning.options]
+    money = Money.fit(expected, currency(tuning.info))
+    each = (f"{name} {money(cost)}" for name, cost in zip(tuning.labels, expected, strict=True))
+    alt = f"Expected cost by interval: {listing(each, most=8)}; the oracle {money(tuning.oracle)}."
     draw = partial(intervals, tuning)
     return Exhibit("tune-intervals", "Cost by interval", draw, alt, tuning.summary)
 
 
 def intervals(tuning: Tuning, paper: Paper) -> Drawing:
-    """Cost of every interval with its phases, and what the oracle costs."""
+    """Expected cost of every interval, what its phases cost here, and what the oracle costs."""
     figure, axes = paper.panel(
         4.2, "interval between retrains", money_axis("total cost", tuning.info)
     )
     axes.yaxis.set_major_formatter(THOUSANDS)
-    mean, judgement, titles = tuning.mean, tuning.judgement, {}
-    money, positions = Money.fit(mean), np.arange(len(mean))
+    expected = np.array([option.cost for option in tuning.options])
+    judgement, money, titles = tuning.judgement, Money.fit(tuning.mean), {}
     low, high = tuning.phases.T
-    timed = positions[:-1]  # never is no interval: no line leads to it
+    timed = np.flatnonzero(~tuning.never)  # never is no interval: no line leads to it
     axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
-    axes.plot(timed, mean[timed], color=SOFT, linewidth=1.2, zorder=2)
+    axes.plot(timed, expected[timed], color=SOFT, linewidth=1.2, zorder=2)
+    top = _fit_height(axes, tuning, expected)
     for i, name in enumerate(tuning.labels):
-        colour = COLOURS["winner"] if i in (judgement.best, *judgement.alike) else SOFT
+        colour = COLOURS["winner"] if i in (tuning.advised, *judgement.alike) else SOFT
         fill = colour if judgement.judged[i] else COLOURS["paper"]
-        size = 9 if i == judgement.best else 6
-        axes.plot(i, mean[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
-        titles[f"interval-{i}"] = f"{name}: {money(mean[i])} ({money(low[i])} to {money(high[i])})"
+        size = 9 if i == tuning.advised else 6
+        axes.plot(i, expected[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
+        titles[f"interval-{i}"] = (
+            f"{name}: expected {money(expected[i])}, here {money(low[i])} to {money(high[i])}"
+        )
+        if expected[i] > top:
+            text = f"{number(expected[i])} \N{UPWARDS ARROW}"
+            note(axes, text, (i, top), (0, -4), ha="center", va="top", fontsize=8.5, color=SOFT)
     axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
-    edge = (len(mean) - 0.6, tuning.oracle)
+    edge = (len(expected) - 0.6, tuning.oracle)
     style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
     note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
     _named(axes, tuning.labels, paper)
-    _fit_height(axes, tuning)
     caption = (
-        "Total cost by interval: the line is the mean over the phases at which it can start, the "
-        "band reaches from the cheapest phase to the dearest. Blue points cannot be told from the "
-        "best, the large one; hollow points are too long to be judged. The dashed line is the "
-        "cheapest schedule that hindsight finds."
+        "Points are expected costs: means over phases, starts and windows. The band is what the "
+        "cheapest and the dearest phase cost on this history. The large point is advised; from it, "
+        "blue ones cannot be told on this history, and hollow ones are too long to be. The dashed "
+        "line is the cheapest schedule that hindsight finds."
     )
     return Drawing(caption, figure, titles)
-
-
-def _prices_exhibit(tuning: Tuning) -> Exhibit:
-    grid, labels = tuning.prices, tuning.labels
-    found = [labels[i] for i in np.unique(grid.cheapest)]
-    alt = f"Cheapest interval by the prices of a retrain and of an error: {listing(found)}."
-
-    def data() -> pd.DataFrame:
-        columns = pd.Index(grid.retrain, name="price of a retrain")
-        index = pd.Index(grid.error, name="price of an error")
-        return pd.DataFrame(np.array(labels)[grid.cheapest], index=index, columns=columns)
-
-    title = "Cheapest interval by prices"
-    return Exhibit("tune-prices", title, partial(prices, tuning), alt, data)
-
-
-def prices(tuning: Tuning, paper: Paper) -> Drawing:
-    """The cheapest interval where the prices of a retrain and of an error are others."""
-    grid, labels = tuning.prices, tuning.labels
-    figure, axes = paper.panel(
-        4.4,
-        money_axis("price of one retrain", tuning.info),
-        money_axis("price of one unit of loss", tuning.info),
-    )
-    axes.grid(visible=False)
-    rank = (grid.cheapest + 1) / len(labels)
-    for (e, r), cheapest in np.ndenumerate(grid.cheapest):
-        shade = 0.06 + 0.6 * rank[e, r]
-        axes.fill_between(
-            [r - 0.48, r + 0.48], e - 0.46, e + 0.46, color=COLOURS["winner"], alpha=shade, lw=0
-        )
-        axes.text(r, e, labels[cheapest], ha="center", va="center", fontsize=8.5, color=INK)
-    now = tuning.info["prices"]
-    if now["retrain"] and now["error"]:
-        r, e = len(grid.retrain) // 2, len(grid.error) // 2
-        box = [r - 0.5, r + 0.5, r + 0.5, r - 0.5, r - 0.5], [e - 0.5] * 2 + [e + 0.5] * 2
-        axes.plot(box[0], [*box[1], e - 0.5], color=COLOURS["baseline"], linewidth=2)
-    axes.set_xticks(range(len(grid.retrain)), [price(p) for p in grid.retrain])
-    axes.set_yticks(range(len(grid.error)), [price(p) for p in grid.error])
-    axes.set_xlim(-0.6, len(grid.retrain) - 0.4)
-    axes.set_ylim(-0.6, len(grid.error) - 0.4)
-    caption = (
-        "The interval that would have been cheapest at other prices of a retrain and of an error; "
-        "darker is rarer, the box marks the prices of this report. Prices are guesses: look how "
-        "far the box is from the next answer."
-    )
-    return Drawing(caption, figure)
 
 
 # --- on what --------------------------------------------------------------------------------------
 
 
-def _fresh_exhibit(name: str, fresh: Fresh, draw: Callable[[Paper], Drawing]) -> Exhibit:
+def _fresh_exhibit(
+    name: str, tuning: Tuning, fresh: Fresh, draw: Callable[[Paper], Drawing]
+) -> Exhibit:
     each = [
         f"{kind} {label} {significant(mean)}"
         for kind, label, mean in zip(fresh.kinds, fresh.labels, fresh.mean, strict=True)
@@ -139,6 +104,7 @@ def _fresh_exhibit(name: str, fresh: Fresh, draw: Callable[[Paper], Drawing]) ->
         means = {"rows": fresh.rows.mean(axis=1), "mean_loss": fresh.mean}
         low, high = fresh.above_best
         above = {"above_best_low": low, "above_best_high": high}
+        above["money_above_tuned"] = tuning.above_tuned(fresh)
         return pd.DataFrame({"kind": fresh.kinds, "size": fresh.labels, **means, **above})
 
     alt = f"Mean loss of fresh models: {listing(each, most=8)}."
@@ -150,14 +116,15 @@ def rows(tuning: Tuning, paper: Paper) -> Drawing:
     sizes, loss = tuning.sizes, loss_axis("mean loss a row", tuning.info)
     figure, axes = paper.panel(3.6, "newest labelled rows trained on", loss)
     titles = _curve(axes, sizes, "newest", "winner")
-    if sizes.enough is not None:
-        axes.axvline(sizes.enough, color=SOFT, linewidth=1, linestyle=":")
+    enough = tuning.enough(sizes)
+    if enough is not None:
+        axes.axvline(enough, color=SOFT, linewidth=1, linestyle=":")
     _named(axes, sizes.labels, paper)
     caption = (
         f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
         "the rows up to the next point; the band holds the middle half of the points. Where fewer "
-        "rows were known, all of them were taken. The dotted line is the smallest size that "
-        "cannot be told from the best."
+        "rows were known, all of them were taken. Left of the dotted line rows are too few: they "
+        "cost more than the advice is about."
     )
     return Drawing(caption, figure, titles)
 
@@ -222,11 +189,7 @@ def staleness(ages: Ages, paper: Paper) -> Drawing:
 
 
 def _oracle_exhibit(tuning: Tuning) -> Exhibit:
-    name, often, hindsight = (
-        tuning.labels[tuning.judgement.best],
-        _regular(tuning),
-        tuning.oracle_at,
-    )
+    name, often, hindsight = tuning.labels[tuning.advised], _regular(tuning), tuning.oracle_at
     alt = f"{name} trains {len(often)} times, the oracle {len(hindsight)} times; a mark each."
 
     def data() -> pd.DataFrame:
@@ -240,18 +203,17 @@ def _oracle_exhibit(tuning: Tuning) -> Exhibit:
 
 
 def _regular(tuning: Tuning) -> NDArray[np.datetime64]:
-    """When the best fixed interval trains."""
-    best, at = tuning.judgement.best, tuning.candidates_at
-    steps = int(tuning.intervals[best])
-    return at[steps::steps] if best < len(tuning.labels) - 1 else at[:0]
+    """When the advised schedule trains."""
+    steps = int(tuning.intervals[tuning.advised])
+    return tuning.candidates_at[steps::steps]
 
 
 def oracle(tuning: Tuning, paper: Paper) -> Drawing:
-    """When the oracle schedule trains, beside the best fixed interval."""
+    """When the oracle schedule trains, beside the advised one."""
     figure, axes = paper.panel(1.7)
     axes.grid(visible=False)
-    best = tuning.labels[tuning.judgement.best]
-    lines = (("winner", _regular(tuning), best), ("runner", tuning.oracle_at, "oracle"))
+    advised = tuning.labels[tuning.advised]
+    lines = (("winner", _regular(tuning), advised), ("runner", tuning.oracle_at, "oracle"))
     for y, (role, times, name) in enumerate(reversed(lines)):
         marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
         marks.set_color(COLOURS[role])
@@ -262,7 +224,7 @@ def oracle(tuning: Tuning, paper: Paper) -> Drawing:
     axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
     calendar(axes, paper)
     caption = (
-        "Every training of the best fixed interval (at phase 0), and of the schedule that "
+        "Every training of what is advised (at phase 0), and of the schedule that "
         "hindsight finds: where its marks crowd, the model went stale quickly."
     )
     return Drawing(caption, figure)
@@ -303,16 +265,14 @@ def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False)
     return titles
 
 
-def _fit_height(axes: Axes, tuning: Tuning) -> None:
-    """Room for what trains at all; never training may cost a multiple, and is then written."""
-    top, never = float(tuning.phases[:-1].max()), float(tuning.mean[-1])
-    room = top - tuning.oracle or 1.0
-    axes.set_ylim(tuning.oracle - 0.12 * room, top + 0.12 * room)
-    if never > top + 0.12 * room:
-        axes.annotate(
-            f"{number(never)} \N{UPWARDS ARROW}", (len(tuning.mean) - 1, top + 0.1 * room),
-            ha="center", va="top", fontsize=8.5, color=SOFT,
-        )  # fmt: skip
+def _fit_height(axes: Axes, tuning: Tuning, expected: NDArray[np.float64]) -> float:
+    """Room for what trains at all; never training may cost a multiple. Returns the upper end."""
+    timed = ~tuning.never
+    shown = np.append(tuning.phases[timed].ravel(), [*expected[timed], expected[tuning.advised]])
+    low = min(tuning.oracle, float(shown.min()))
+    room = float(shown.max()) - low or 1.0
+    axes.set_ylim(low - 0.12 * room, float(shown.max()) + 0.12 * room)
+    return float(shown.max()) + 0.12 * room
 
 
 def _named(axes: Axes, names: Sequence[str], paper: Paper) -> None:

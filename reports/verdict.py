@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving
 from backtrain.reports import budget, remarks, timers
-from backtrain.reports.advice import Words
+from backtrain.reports.advice import Words, on
 from backtrain.reports.evidence import evidence
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
@@ -195,7 +195,7 @@ def judge(
     if not alone:
         said = _words(runs, choice, baseline, one_price)
         words = _advice(runs, choice, said, "within the budget" if left_out else "")
-        words += [budget.sentence(runs, winner, limit, left_out, said.money)]
+        words += [budget.sentence(runs, winner, limit, left_out, said.by_year)]
         advice, *changes = filter(None, words)
         words += [remarks.summary(runs), _left_out(failing)]
     return Recommendation(
@@ -264,7 +264,8 @@ def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: st
     """What to run, and what to expect of it; ``allowed`` says among which others."""
     run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
     what = f"{choice.name}{_in_words(run)}"
-    among = "nothing" if len(eligible(runs, words.baseline)) == len(runs) else "nothing that may win"
+    all_may = len(eligible(runs, words.baseline)) == len(runs)
+    among = "nothing" if all_may else "nothing that may win"
     return words.sentences(
         f"{'Stop retraining: run' if never else 'Run'} {what}",
         f"{'Do not retrain: keep' if never else 'Keep'} {what}",
@@ -275,15 +276,13 @@ def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: st
 def _in_words(run: Run) -> str:
     """An interval and a window in words, in brackets; nothing for other parts."""
     parts = run.info["parts"]
-    trigger, window = parts.get("trigger"), parts.get("window")
-    if not isinstance(trigger, Mapping) or not isinstance(window, Mapping):
+    trigger, rows = parts.get("trigger"), on(parts.get("window"))
+    if not isinstance(trigger, Mapping):
         return ""
-    kind, rows = trigger.get("type"), window.get("type")
+    kind = trigger.get("type")
     every = {
         "Every": f"every {trigger.get('every')}",
         "EveryRows": f"every {trigger.get('rows')} rows",
     }
-    length = window.get("length") if rows == "Sliding" else None
-    on = {"Sliding": f"the newest {length}", "Expanding": "all rows"}.get(str(rows))
-    words = [text for text in (every.get(str(kind)), on and f"on {on}") if text]
+    words = [text for text in (every.get(str(kind)), rows) if text]
     return f" ({', '.join(words)})" if kind in every and words else ""

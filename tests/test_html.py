@@ -147,6 +147,7 @@ def test_figures_are_files(runs, tmp_path):
     assert [path.name for path in paths] == [
         "cost-against-interval.png",
         "cost-against-loss.png",
+        "prices.png",
         "time-line.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)

@@ -38,7 +38,7 @@ DOORS = {
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
-    ("reports", "lossmatrix"): {"decide", "tuning"},
+    ("reports", "lossmatrix"): {"at_prices", "decide", "tuning"},
     ("reports", "strategies"): {""},  # the names of parts, for presets
     ("config", "simulator"): {"constraints", "ledger"},
 }
@@ -47,6 +47,7 @@ CALLS = {
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
+    ("lossmatrix/tuning.py", "reports.tuning_found"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
 }

@@ -158,15 +158,6 @@ def test_even_placebos_have_the_same_number_of_retrains() -> None:
     assert matrix.placebo(0).even.cost(PRICES)[0] == pytest.approx(static)
 
 
-def test_an_interval_that_is_cheapest_stays_so_in_the_price_map() -> None:
-    backtest = setting(Delays())
-    matrix = loss_matrix(backtest, Sliding("10D"), Refit(), backtest.store)
-    curve = matrix.interval_curve()
-    found = curve.cheapest(np.array([0.0, 3.0, 1e6]), np.array([1.0]), PRICES)
-    assert found[0, 1] == curve.best(PRICES)
-    assert curve.intervals[found[0, 2]] > curve.intervals[found[0, 1]]
-
-
 @given(matrices(), st.data())
 def test_a_part_of_a_matrix_is_the_rest_of_a_schedule(matrix: LossMatrix, data: st.DataObject):
     """From when a trial model serves, all goes on as if it had been the first one."""

@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt, stationary
-from backtrain.lossmatrix import regret
+from backtrain.lossmatrix import intervals
 from backtrain.strategies import Every, Expanding, Never, OnDates, Random, Shadow, Sliding
 
 WINDOW = Sliding("20D")
@@ -22,7 +22,7 @@ def compared(backtest, **strategies):
 
 
 def test_trainings_cost_what_they_cost_also_where_a_matrix_has_fewer_instants(monkeypatch):
-    monkeypatch.setattr(regret, "MOST_MODELS", 20)
+    monkeypatch.setattr(intervals, "MOST_MODELS", 20)
     stream = stationary(n=600, task="regression", seed=2)
     found = compared(setting(stream, 1.0, "1h"), hourly=Strategy(Every("1h"), WINDOW))
     table = found.table()

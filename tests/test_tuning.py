@@ -22,12 +22,14 @@ from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
+from backtrain.lossmatrix.at_prices import PriceMap
 from backtrain.lossmatrix.intervals import label, ladder, usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.lossmatrix.tuning import Fresh, PriceMap, Tuning, judge
+from backtrain.lossmatrix.tune import NEVER_ON_ALL
+from backtrain.lossmatrix.tuning import Fresh, Tuning, judge
 from backtrain.reports import tuning_page
 from backtrain.simulator.manifest import RecordWarning
-from backtrain.strategies import Decay, Every, PartialFit, Sliding
+from backtrain.strategies import Decay, Every, Expanding, Never, PartialFit, Sliding
 
 PRICES = Prices(retrain=3, per_1k_rows=2, release=1, error=0.5)
 HOSTILE = "<script>alert(1)</script>"
@@ -105,70 +107,110 @@ def test_every_total_is_that_of_replays(tuning: Tuning) -> None:
     run = backtest.replay(Strategy(Every("6h"), Sliding("10D")))
     assert tuning.labels[0] == "6h"
     assert tuning.mean[0] == pytest.approx(run.totals["total"])
-    assert tuning.labels[-1] == "never"
-    assert tuning.retrains[-1] == 0
+    assert tuning.labels[-2:] == ("never", NEVER_ON_ALL)
+    assert tuning.retrains[-2:].tolist() == [0, 0]
+    once = backtest.replay(Strategy(Never(), Expanding()))
+    assert tuning.mean[-1] == pytest.approx(once.totals["total"])
 
 
 # --- the recommendation ---------------------------------------------------------------------------
 
 
-def test_the_best_is_held_against_all_that_leave_seven_blocks() -> None:
+def test_all_that_leave_seven_blocks_are_held_against_the_advised() -> None:
     noise = np.random.default_rng(0).normal(size=(200, 4))
     costs = np.array([5.0, 4.0, 4.0, 1.0]) + 0.1 * noise
-    found = judge(costs, [2, 7, 10, 30])
+    found = judge(costs, [2, 7, 10, 30], 1)
     assert found.judged.tolist() == [True, True, True, False]
-    assert found.best != 3  # the cheapest of all is too long to be judged
     assert found.block == 10
     assert found.alike.tolist() == [1, 2]
     assert np.isnan(found.low[3])
+    nobody = judge(costs, [2, 7, 10, 30], 3)  # the advised one leaves too few
+    assert (nobody.block, nobody.alike.tolist()) == (None, [])
 
 
-def test_without_seven_blocks_the_cheapest_is_named_and_nobody_judged() -> None:
-    found = judge(np.tile([2.0, 1.0], (6, 1)), [1, 1])
-    assert (found.best, found.block, found.alike.tolist()) == (1, None, [])
+def test_what_is_advised_is_said_as_a_comparison_says_it(tuning: Tuning) -> None:
+    assert tuning.sentence().startswith("Retrain every 7D, on the newest 10D: expect it to save ")
+    assert "Next is every 5D, expected to cost " in tuning.sentence()
+    never = tuple(
+        dataclasses.replace(o, cost=1.0 if o.name == "never" else 9.0) for o in tuning.options
+    )
+    kept = dataclasses.replace(tuning, options=never)
+    assert kept.sentence().startswith("Do not retrain: keep the first model: nothing is expected")
+    assert kept.labels[kept.advised] == "never"
+    last = tuple(
+        dataclasses.replace(o, cost=9.0 - (o.name == NEVER_ON_ALL)) for o in tuning.options
+    )
+    once = dataclasses.replace(tuning, options=last)
+    assert once.sentence().startswith("Stop retraining: train once, on all rows: expect it to save")
 
 
-def test_never_among_the_rivals_is_too_close_to_call(tuning: Tuning) -> None:
-    level = np.linspace(1.0, 2.0, len(tuning.labels))
-    noise = np.random.default_rng(0).normal(size=(len(tuning.costs), 1))
-    clear = dataclasses.replace(tuning, costs=level + 0 * noise)
-    assert clear.sentence().startswith("Retrain every 6h: it costs ")
-    close = dataclasses.replace(tuning, costs=level * 0 + 1 + noise * (level - 1))
-    assert close.sentence().startswith("Too close to call: every ")
-    rare = dataclasses.replace(tuning, costs=level[::-1] + 0 * noise)
-    assert rare.sentence().startswith("Do not retrain: it costs ")
+def test_a_change_must_save_what_the_careful_ask_for(tuning: Tuning) -> None:
+    assert dataclasses.replace(tuning, careful=0.9).decision.name == "never"
+    with pytest.raises(SetupError, match=r"careful=1\.0: give a share"):
+        setting().tune(careful=1.0)
 
 
-def test_the_smallest_size_that_cannot_be_told_from_the_best_is_enough() -> None:
+def fresh(loss: list[float], own: float, rows: list[int] | None = None) -> Fresh:
+    """Windows of the newest rows whose models err so much, at every one of twelve points."""
+    each = np.tile(np.array(loss)[:, None], 12)
+    n = len(loss)
+    held = np.tile(np.array(rows or [100] * n)[:, None], 12)
+    labels = tuple(str(50 * 2**k) for k in range(n))
+    return Fresh(("newest",) * n, labels, each, held, np.full(12, own), np.full(12, 100))
+
+
+def test_a_smaller_window_costs_money_by_hand(tuning: Tuning) -> None:
+    """0.5 a unit of loss on the rows that were scored; 2 a 1,000 rows, at the advised retrains."""
+    sizes = fresh([3.0, 2.0, 1.5], own=2.0, rows=[50, 100, 100])
+    more = tuning.above_tuned(sizes)
+    retrains = tuning.options[tuning.advised].retrains
+    errors = 0.5 * tuning.scored * np.array([1.0, 0.0, -0.5])
+    assert more == pytest.approx(errors + retrains * 2 / 1000 * np.array([-50, 0, 0]))
+
+
+def test_what_costs_more_than_the_advice_is_about_is_never_enough(tuning: Tuning) -> None:
+    step = tuning.about / (0.5 * tuning.scored)  # loss a row that makes just so much money
+    sizes = fresh([2 + 1.1 * step, 2 + 0.9 * step, 2.0], own=2.0)
+    assert tuning.enough(sizes) == 1
+    assert tuning.about <= abs(tuning.decision.behind)
+    told = dataclasses.replace(tuning, sizes=sizes).findings()["rows"]
+    assert "the newest 100 rows are enough" in told
+    assert "less than the advice is about" in told
+    dear = dataclasses.replace(tuning, sizes=fresh([2 + 9 * step, 2 + 8 * step, 2.0], own=2.5))
+    assert "enough" not in dear.findings()["rows"]
+    assert "more than the advice is about" in dear.findings()["rows"]
+    assert "tune that next" in dear.findings()["rows"]
+    gone = fresh([np.nan, 2.0], own=2.0)
+    assert dataclasses.replace(tuning, sizes=gone).enough(gone) == 1
+
+
+def test_windows_are_compared_at_the_points_that_all_of_them_have() -> None:
     rng = np.random.default_rng(0)
     season = rng.normal(size=12)  # hard and easy times, shared by all sizes
     loss = np.array([9.0, 5.02, 5.0, 5.01])[:, None] + season + 0.05 * rng.normal(size=(4, 12))
-    sizes = Fresh(("newest",) * 3 + ("all",), ("50", "100", "200", "all"), loss, np.ones((4, 12)))  # type: ignore[arg-type]
-    assert sizes.enough == 1
+    rows, kinds = np.ones((4, 12), dtype=int), ("newest",) * 3 + ("all",)
+    sizes = Fresh(kinds, ("50", "100", "200", "all"), loss, rows, loss[2], rows[2])
+    assert (sizes.above_best[0] <= 0).tolist() == [False, True, True, True]
     short = dataclasses.replace(sizes, loss=loss[:, :6])
-    assert short.enough is None
+    assert np.isnan(short.above_best[0]).all()
     loss[0, :7] = np.nan  # too few models: not compared, and no point is lost for the others
     assert dataclasses.replace(sizes, loss=loss).points == 12
 
 
-def test_the_price_map_and_the_ranges_agree(tuning: Tuning) -> None:
-    grid, place = tuning.prices, tuning.cheapest
+def test_the_price_map_holds_the_decision(tuning: Tuning) -> None:
+    grid = tuning.prices
     middle = len(grid.retrain) // 2
     assert grid.retrain[middle] == pytest.approx(PRICES.retrain)
-    assert grid.cheapest[middle, middle] == place
-    low, high = tuning.ranges[place]
-    assert low <= PRICES.retrain <= high
-    for price, found in zip(grid.retrain, grid.cheapest[middle], strict=True):
-        assert tuning.ranges[found, 0] <= price <= tuning.ranges[found, 1]
-    known = tuning.other + PRICES.retrain * tuning.retrains + PRICES.error * tuning.loss
-    assert known == pytest.approx(tuning.mean)
-    assert tuning.oracle <= tuning.phases[:, 0].min() + 1e-9
+    assert grid.cheapest[middle, middle] == tuning.advised
+    low, high = (end[tuning.advised] for end in grid.here)
+    assert (low, high) == pytest.approx([PRICES.retrain * f for f in tuning.decision.factors])
+    assert tuning.oracle <= tuning.phases[~tuning.never, 0].min() + 1e-9
 
 
 def test_summary_has_a_row_an_interval(tuning: Tuning) -> None:
     table = tuning.summary()
     assert list(table.index) == list(tuning.labels)
-    assert table["ticks"].isna().tolist() == [False] * (len(table) - 1) + [True]
+    assert table["ticks"].isna().tolist() == [False] * (len(table) - 2) + [True, True]
     assert (table["low_phase"] <= table["mean"] + 1e-9).all()
     assert (table["mean"] <= table["high_phase"] + 1e-9).all()
 
@@ -189,7 +231,8 @@ def test_intervals_are_round_and_named() -> None:
 
 def test_given_intervals_and_thinning_are_kept() -> None:
     found = setting().tune(Sliding("10D"), every=4, intervals=[8, 40])
-    assert found.labels == ("2D", "10D", "never")
+    assert found.labels == ("2D", "10D", "never", NEVER_ON_ALL)
+    assert setting(tick="2D").tune(intervals=[1]).labels == ("2D", "never")  # on all rows as it is
     assert found.summary()["ticks"].tolist()[:2] == [8, 40]
     assert "every 4th of" in " ".join(found._repr_html_().split()) or found.info["every"] == 4
 

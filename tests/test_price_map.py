@@ -1,0 +1,105 @@
+"""The price map: drawn where there is something to see, and said in a sentence."""
+
+import pytest
+from sklearn.linear_model import Ridge
+
+from backtrain import Backtest, Prices, Strategy
+from backtrain.datasets.synthetic import abrupt
+from backtrain.lossmatrix.at_prices import PriceMap
+from backtrain.lossmatrix.decide import Evidence, Option
+from backtrain.reports import price_map
+from backtrain.reports.svg import NARROW, WIDE, Paper
+from backtrain.strategies import BeatsChampion, ErrorDrift, Every, Never, Sliding
+
+INFO = {"currency": "EUR"}
+
+
+def of(*lines, price=1.0, floor=0.0):
+    """The map of options of (loss, retrains); the first one is the baseline."""
+    options = [
+        Option(f"option {k}", loss + price * n, n, errors=loss) for k, (loss, n) in enumerate(lines)
+    ]
+    prices = PriceMap.of(Evidence(options, "option 0", price, floor))
+    return prices, list(prices.names)
+
+
+THREE = of((10, 0), (6, 1), (5, 3))
+
+
+def test_the_sentence_walks_up_the_price_by_hand():
+    assert price_map.sentence(*THREE, "EUR") == (
+        "By the price of a retrain, now 1 EUR, it would be: option 2 up to 0.5, option 1 up to 4 "
+        "and option 0 above that."
+    )
+
+
+def test_a_single_winner_is_a_sentence_and_no_figure():
+    prices, names = of((10, 0), (11, 3))
+    assert price_map.exhibit(prices, names, {}, INFO) is None
+    assert price_map.sentence(prices, names).startswith("option 0 is expected to cost least at ev")
+
+
+def test_of_many_stretches_those_round_the_present_price_are_told():
+    many = [(200.0 * 0.7**k, 2**k) for k in range(12)]
+    told = price_map.sentence(*of(*many, price=1.0))
+    assert told.count("up to") <= 7
+    assert "option 5 up to" in told
+
+
+@pytest.mark.parametrize("paper", [WIDE, NARROW])
+@pytest.mark.parametrize("letters", [8, 60])
+def test_each_region_has_its_name_or_a_number_that_is_explained(paper: Paper, letters):
+    prices, names = of(*((200.0 * 0.7**k, 2**k) for k in range(8)))
+    names = [f"s{k} {'x' * (letters - 3)}" for k in range(len(names))]
+    exhibit = price_map.exhibit(prices, names, {0: "baseline", 3: "winner"}, INFO)
+    assert exhibit is not None
+    drawing = exhibit.shows(paper)  # type: ignore[operator]
+    axes = drawing.figure.axes[0]
+    assert axes.get_xlabel() == "price of one retrain (EUR)"
+    drawing.figure.draw_without_rendering()
+    room = axes.get_window_extent()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert all(room.x0 <= box.x0 and box.x1 <= room.x1 for box in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    shown = [text.get_text() for text in axes.texts]
+    for place in prices.chosen:
+        name = names[place]
+        numbers = [
+            text for text in shown if text.isdigit() and f" {text} {name}" in drawing.caption
+        ]
+        assert numbers or any(text.startswith(name[:3]) for text in shown), name
+    assert len(drawing.titles) == len(prices.chosen)
+
+
+def test_the_data_are_the_borders():
+    exhibit = price_map.exhibit(*THREE, {}, INFO)
+    assert exhibit is not None
+    frame = exhibit.frame()
+    row = frame[frame["runs"] == "option 1"].loc[1.0]
+    assert (row["retrain_from"], row["retrain_to"]) == (0.5, 4.0)
+
+
+def test_schedules_alarms_and_gates_are_on_one_map():
+    stream = abrupt(n=1_500, task="regression", seed=1)
+    backtest = Backtest(stream, Ridge(), tick="1D", start=0.2, prices=Prices(retrain=5.0))
+    window = Sliding("20D")
+    found = backtest.compare(
+        {
+            "static": Strategy(Never(), window),
+            "weekly": Strategy(Every("7D"), window),
+            "alarm": Strategy(ErrorDrift(), window),
+            "gate": Strategy(Every("3D"), window, gate=BeatsChampion()),
+        },
+        hindsight=True,
+    )
+    section = price_map.section(found, "static")
+    assert section is not None
+    assert section.finding
+    verdict = found.verdict("static")
+    for exhibit in section.exhibits:
+        frame = exhibit.frame()
+        here = frame.loc[frame.index == 1.0].set_index("runs")
+        low, high = here.loc[verdict.strategy, ["retrain_from", "retrain_to"]]
+        assert (low, high) == pytest.approx(verdict.prices)
+    alone = backtest.compare({"static": Strategy(Never(), window)})
+    assert price_map.section(alone, "static") is None
