@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from backtrain.reports import labels
+from backtrain.reports import point_labels
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
-from backtrain.reports.labels import FEW, Label
 from backtrain.reports.numbers import Money, listing, number, shorten, significant
+from backtrain.reports.point_labels import FEW, Label
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.svg import COLOURS, FAINT, SOFT, Drawing, Paper
 from backtrain.reports.units import currency, loss_axis, money_axis
@@ -98,7 +98,7 @@ def _tradeoff(comparison: Comparison, baseline: str, points: pd.DataFrame, paper
     axes.set_xlim(right=axes.get_xlim()[1] + 0.14 * np.ptp(points["spent"]))
     _equal_cost(axes, comparison.table(baseline), comparison.verdict(baseline).strategy)
     at = points[["spent", "loss"]].to_numpy()
-    labels.place(figure, axes, at, list(_labels(points, coloured, paper)))
+    point_labels.place(figure, axes, at, list(_labels(points, coloured, paper)))
     caption = (
         "Money spent against mean loss. Filled points and the grey line are the Pareto front: "
         "nothing is both cheaper and better. On the dashed line the total is that of the strategy "

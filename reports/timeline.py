@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.faulty import Fault, faults_of
-from backtrain.reports.labels import FEW
 from backtrain.reports.numbers import duration, listing, shorten
 from backtrain.reports.periods import Grid, trainings
+from backtrain.reports.point_labels import FEW
 from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, Paper, calm, note
 from backtrain.reports.units import loss_axis
 from backtrain.simulator.record import Run
