@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -67,12 +67,16 @@ class Evidence:
         Of a retrain, as the costs contain it.
     floor : float
         The least share of the baseline's cost for which it is given up.
+    stop : str
+        The option that is to stop, of those that may be run: to go back to the model of the start,
+        which is there and costs no training. Empty where none is.
     """
 
     options: Sequence[Option]
     baseline: str
     price: float = 0.0
     floor: float = FLOOR
+    stop: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,40 @@ def decide(evidence: Evidence) -> Decision:
         factors=_factors(at_price - at_price[place], slope - slope[place]),
         more=_more(chosen, rival) if rival else math.nan,
     )
+
+
+def review(evidence: Evidence, running: str, left: float = 1.0) -> Decision:
+    """Decide again while an option runs: another must win back the training that it begins with.
+
+    To stop begins with none: it goes back to the model of the start.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        On all history so far; its floor holds against what runs.
+    running : str
+        The option that runs now.
+    left : float
+        How much is still to come, in spans like the one that the costs are of.
+
+    Examples
+    --------
+    >>> weekly, daily = Option("weekly", 80.0, retrains=10), Option("daily", 78.0, retrains=70)
+    >>> evidence = Evidence([weekly, daily], "weekly", price=0.5)
+    >>> review(evidence, "weekly").name, review(evidence, "weekly", left=0.25).name
+    ('daily', 'weekly')
+    """
+    options = [
+        option
+        if option.name in (running, evidence.stop)
+        else replace(
+            option,
+            cost=option.cost + evidence.price / left,
+            retrains=option.retrains + 1 / left,
+        )
+        for option in evidence.options
+    ]
+    return decide(replace(evidence, options=options, baseline=running))
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:

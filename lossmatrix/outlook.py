@@ -64,12 +64,13 @@ class Outlook:
         -------
         dict
             ``cost``; ``eras``, by stretch of equal length; ``starts``, a period, in histories that
-            begin later; ``interval``, in periods, None where it never trains. None without costs.
+            begin later; ``interval``, in periods, None where it never trains. None without costs,
+            and where the matrix is thinned out to fewer instants than it had trainings.
         """
-        if self.costs is None:
-            return None
         matrix, window = self.matrices[key], list(self.matrices).index(key)
-        interval, prices = _interval(matrix, run), self.setup.prices
+        if self.costs is None or len(decided(run)) > len(matrix):
+            return None
+        interval, prices = interval_of(matrix, run), self.setup.prices
         paid = float(run.totals["train"] + run.totals["deploy"])
         option = schedule(run.name, self.costs, window, matrix, interval, prices, paid)
         if not is_fixed(strategy):
@@ -127,7 +128,7 @@ def decided(run: Run) -> Integers:
     return later["decided_at"].to_numpy("datetime64[ns]").view(np.int64)
 
 
-def _interval(matrix: LossMatrix, run: Run) -> float:
+def interval_of(matrix: LossMatrix, run: Run) -> float:
     """Periods a training: at least 1, and as many as there are for one that never did."""
     trainings = len(decided(run))
     return max(1.0, (len(matrix) - 1) / trainings) if trainings else len(matrix)
