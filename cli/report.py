@@ -47,7 +47,13 @@ def _report(
             path = archive.path_of(comparison.save(first, baseline), archive.REPORT)
         elif alone and (first / archive.MANIFEST).exists():
             told = comparison.verdict(baseline)
-            contents = answer.files(told, comparison.runs[told.strategy], comparison.careful)
+            contents = answer.files(
+                told,
+                comparison.runs[told.strategy],
+                comparison.careful,
+                comparison.running,
+                comparison.followed(baseline),
+            )
             contents[archive.REPORT] = comparison.page(baseline).encode()
             archive.add_files(first, contents)
             path = archive.path_of(first, archive.REPORT)

@@ -44,7 +44,7 @@ class RunKeys(Keys):
 
     trigger: Built
     gate: Built
-    hindsight: bool
+    hindsight: bool | str
     baseline: str | None
     careful: float
     running: str | None

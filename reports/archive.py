@@ -143,6 +143,17 @@ class Keeper:
         """The folder of a run that was added."""
         return str(self._open().facts["unfinished"]["strategies"][name]["folder"])
 
+    def earlier(self) -> list[dict[str, Any]]:
+        """The facts of the runs that an earlier result of the same question holds, if any."""
+        result = opened(self.directory).facts.get("result") or {}
+        if result.get("id") != self.id:
+            return []
+        folders = [entry["folder"] for entry in result["strategies"].values()]
+        try:
+            return [head(inside(self.directory, folder)).info for folder in folders]
+        except RecordError:
+            return []
+
     def finish(self, contents: Mapping[str, bytes]) -> None:
         """Make the runs the directory's result, with these files beside them."""
         manifest = self._open()
@@ -225,13 +236,13 @@ def tune_path(directory: Path, name: str = "tune.html") -> Path:
     return directory / str(facts.get("files", {}).get(name, name))
 
 
-def careful_in(directory: str | Path) -> float | None:
-    """The least share to change for, with which a directory's verdict was made; None without."""
+def judged_in(directory: str | Path) -> dict[str, Any]:
+    """How a directory's verdict was made: ``careful``, and what was ``running``; empty without."""
     try:
         told = json.loads(path_of(Path(directory), VERDICT).read_text(encoding="utf-8"))
-        return float(told["careful"])
+        return {"careful": float(told["careful"]), "running": told.get("running")}
     except (OSError, ValueError, KeyError, TypeError, RecordError):
-        return None
+        return {}
 
 
 def path_of(directory: Path, name: str) -> Path:

@@ -26,7 +26,7 @@ def notebook(comparison: Comparison, baseline: str) -> str:
     """The verdict and the ranked table, to stand below a notebook's cell."""
     ranked = tables.ranked(comparison, baseline)
     verdict = comparison.verdict(baseline)
-    lines = {"lead": verdict.sentence, "lines": verdict.beside}
+    lines = {"lead": verdict.sentence, "lines": [*verdict.beside, verdict.evidence]}
     return html.page("notebook.html", **lines, table=ranked, first="strategy")
 
 
@@ -56,6 +56,8 @@ def _context(
         "faults": faulty.sections(comparison, baseline),
         "eras": tables.by_era(comparison, baseline),
         "era_sentence": _steadiness(comparison, verdict),
+        "followed": comparison.followed(baseline).sentence,
+        "earlier": sections.earlier(comparison, baseline),
         "groups": sections.by_group(comparison, baseline),
         "largest": sections.SHOWN_GROUPS,
         "least_rows": sections.LEAST_ROWS,
@@ -112,7 +114,7 @@ def remarks(verdict: Recommendation) -> list[str]:
     if verdict.unjudged:
         names = listing(verdict.unjudged)
         lines.append(f"No interval against {verdict.strategy}, fewer than seven blocks: {names}.")
-    return lines
+    return [*lines, verdict.evidence]
 
 
 def setup(comparison: Comparison) -> list[tuple[str, str]]:

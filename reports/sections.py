@@ -20,7 +20,8 @@ from backtrain.reports.numbers import (
     significant,
 )
 from backtrain.reports.periods import trainings
-from backtrain.reports.tables import Cell, Column, Sheet, sheet
+from backtrain.reports.tables import Cell, Column, Row, Sheet, sheet
+from backtrain.reports.units import in_money
 from backtrain.reports.verdict import hindsight_of, is_tested
 from backtrain.simulator.record import Run
 
@@ -127,6 +128,39 @@ def _matrix(facts: Mapping[str, Any]) -> str:
         "each once the one before is over. A trigger that does not beat even spacing in most "
         "phases has shown nothing but its number of retrains."
     )
+
+
+# --- the advice at earlier instants ---------------------------------------------------------------
+
+
+def earlier(comparison: Comparison, baseline: str) -> Sheet | None:
+    """What was decided at each instant and paid from then on; None where nobody can tell."""
+    followed = comparison.followed(baseline)
+    found = followed.walk
+    if found is None:
+        return None
+    totals, info = comparison.table(baseline)["total"], comparison.info
+    money = Money.fit(totals)
+
+    def cells(k: int) -> tuple[Cell, ...]:
+        paid, kept, least = (float(amounts[k]) for amounts in (found.paid, found.kept, found.least))
+        return (
+            Cell(found.chosen[k], found.chosen[k]),
+            Cell(money(paid), paid),
+            Cell(money(kept), kept),
+            Cell(found.best[k], found.best[k]),
+            Cell(money(least), least),
+        )
+
+    columns = (
+        Column("what was advised", numeric=False),
+        Column(in_money("paid from then on", info)),
+        Column(in_money(f"{baseline} paid", info)),
+        Column("best afterwards", numeric=False),
+        Column(in_money("which paid", info)),
+    )
+    rows = [Row(f"{at:%Y-%m-%d}", "", cells(k)) for k, at in enumerate(followed.at)]
+    return Sheet(columns, tuple(rows))
 
 
 # --- triggers: how often they fired, how late after a drift ---------------------------------------

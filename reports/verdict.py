@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide
+from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, review
 from backtrain.reports import remarks
 from backtrain.reports.advice import Words
-from backtrain.reports.evidence import evidence
+from backtrain.reports.evidence import evidence, grounds, to_stop
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
@@ -33,6 +33,12 @@ class Recommendation:
         How sure the saving is; nothing for "keep".
     expected : mapping of str to float
         What each strategy that may win is expected to cost, by name.
+    back_to : str
+        Of the model to go back to where this says to stop: that of the start. The model in force
+        was trained to be replaced, and is not what was judged.
+    every : int
+        A model of every so many ticks stands behind `expected`; 0 where there is no loss matrix,
+        and costs are those of one path each. ``evidence`` says it in words.
     runner_up : str
         The next cheapest by expected cost; `behind` is the money that it costs more, and `more` how
         many times this history it would take to tell the two apart; NaN where that is not known.
@@ -60,6 +66,9 @@ class Recommendation:
     saves: float
     confidence: Confidence = ""
     expected: Mapping[str, float] = field(default_factory=dict)
+    back_to: str = ""
+    every: int = 0
+    evidence: str = ""
     runner_up: str = ""
     behind: float = math.nan
     more: float = math.nan
@@ -113,8 +122,7 @@ def is_tested(run: Run) -> bool:
 
 def default_baseline(runs: Mapping[str, Run]) -> str:
     """The strategy that never retrains, else the first one."""
-    never = (name for name, run in runs.items() if trigger_type(run) == "Never")
-    return next(never, next(iter(runs)))
+    return to_stop(runs) or next(iter(runs))
 
 
 def may_win(run: Run) -> bool:
@@ -133,9 +141,16 @@ def eligible(runs: Mapping[str, Run], baseline: str) -> list[str]:
 
 
 def judge(
-    runs: Mapping[str, Run], costs: Costs, baseline: str, careful: float = FLOOR
+    runs: Mapping[str, Run],
+    costs: Costs,
+    baseline: str,
+    careful: float = FLOOR,
+    running: bool = False,
 ) -> Recommendation:
-    """Take the least expected cost; ``careful`` is the share of it that a change must save."""
+    """Take the least expected cost; ``careful`` is the share of it that a change must save.
+
+    Where the baseline is ``running`` now, a change must win back the training that it begins with.
+    """
     ranked = eligible(runs, baseline)
     failing = tuple(name for name, run in runs.items() if remarks.failing(run))
     beside = tuple(remark.sentence for remark in remarks.gather(runs))
@@ -143,7 +158,10 @@ def judge(
     known = (
         evidence(runs, costs, ranked, baseline if held else ranked[0], careful) if ranked else None
     )
-    choice = decide(known) if known else Decision(baseline, math.nan)
+    every, grounded = grounds(runs, ranked)
+    choice = Decision(baseline, math.nan)
+    if known:
+        choice = review(known, baseline) if running and held else decide(known)
     price_of = known.price if known else 1.0
     winner = choice.name
     contrast = costs.against(winner)
@@ -160,6 +178,9 @@ def judge(
         saves=math.nan if alone else choice.saves,
         confidence="" if alone else choice.confidence,
         expected={option.name: option.cost for option in known.options} if known else {},
+        back_to=_back_to(runs, winner) if winner != baseline and not alone else "",
+        every=every,
+        evidence=grounded,
         runner_up=choice.runner_up,
         behind=choice.behind,
         more=choice.more,
@@ -195,6 +216,11 @@ def _no_verdict(runs: Mapping[str, Run], ranked: list[str], baseline: str) -> st
     return " ".join((lead, *causes))
 
 
+def _back_to(runs: Mapping[str, Run], name: str) -> str:
+    """The instant of the model to go back to, where this strategy is to stop."""
+    return str(runs[name].info["start"]) if name == to_stop(runs) else ""
+
+
 def _left_out(failing: tuple[str, ...]) -> str:
     """Says that a strategy is not judged."""
     if not failing:
@@ -209,7 +235,10 @@ def _advice(runs: Mapping[str, Run], choice: Decision, baseline: str) -> list[st
     among = "nothing" if all(map(may_win, runs.values())) else "nothing that may win"
     totals = [float(one.totals["total"]) for one in runs.values()]
     return Words(choice, baseline, run.info, totals).sentences(
-        f"{'Stop retraining: run' if never else 'Run'} {what}",
+        f"Stop retraining: go back to the model of {back_to[:10]}, {what}, and do not keep the one "
+        "in force"
+        if (back_to := _back_to(runs, choice.name))
+        else f"{'Train once more, then never: run' if never else 'Run'} {what}",
         f"{'Do not retrain: keep' if never else 'Keep'} {what}",
         among,
     )
