@@ -15,6 +15,7 @@ import joblib
 import pandas as pd
 from tqdm.auto import tqdm
 
+from backtrain.lossmatrix.bill import Bill, seconds_of
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.regret import with_hindsight
@@ -91,7 +92,7 @@ class Backtest(Setup):
         strategies: Mapping[str, Strategy],
         n_jobs: int = 1,
         progress: bool = False,
-        hindsight: bool = False,
+        hindsight: bool | str = "auto",
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
     ) -> Comparison:
@@ -105,9 +106,12 @@ class Backtest(Setup):
             Processes, as in joblib; the result does not depend on it.
         progress : bool
             Show a progress bar.
-        hindsight : bool
-            Also train a model at every tick (at most 700 of them) for each window, and show each
-            strategy's regret to the oracle and its rank against luck.
+        hindsight : "auto", bool or str
+            Also train a model at every tick (at most 700 of them) for each window: the verdict then
+            rests on every phase and start of a schedule, not on one path, and each strategy is
+            shown beside the oracle and luck. By default models are thinned out where they would
+            take more CPU time than the replays did, and two minutes; True trains all, False none,
+            and a time, such as "2h", as many as that is expected to take.
         directory : path, optional
             Where each strategy's record is written as soon as it is finished, so that nothing is
             lost when the comparison is stopped: `Comparison.load` reads what was finished.
@@ -123,8 +127,10 @@ class Backtest(Setup):
             raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
         if directory is not None and not isinstance(directory, (str, os.PathLike)):
             raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
+        wanted = seconds_of(hindsight) != 0
         ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
         keeper = None if directory is None else Keeper(directory, ids)
+        before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         finished = (
             self._in_turn(strategies, progress)
@@ -139,8 +145,8 @@ class Backtest(Setup):
                 runs[run.name] = run
                 _keep(keeper, run)
             runs = {name: runs[name] for name in strategies}
-            if hindsight:
-                runs = with_hindsight(self, strategies, runs, self.store, n_jobs)
+            if wanted:
+                runs = with_hindsight(self, strategies, runs, self.store, n_jobs, hindsight, before)
                 for run in runs.values():
                     _keep(keeper, run)
         except BaseException as error:

@@ -37,6 +37,7 @@ from backtrain.lossmatrix.decide import Evidence, Option, decide
 from backtrain.lossmatrix.expected import Expected, expected
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.outlook import alarmed, decided, schedule
+from backtrain.lossmatrix.walk import courses
 from backtrain.strategies import ErrorDrift, Expanding, FeatureDrift, Sliding, Strategy
 
 CUTS = (0.48, 0.54, 0.60, 0.66, 0.72)
@@ -387,29 +388,20 @@ def play(kind: str, stream: Stream, name: str, quick: bool) -> list[Outcome]:
 
 
 def with_reviews(case: Case, start: int, cut: int, price: float) -> float:
-    """Cost of the rest where the decision is made again at each quarter of it.
-
-    A switch trains a model, which it pays for; "never" goes back to the model of the cut.
-    """
-    rest, total = case.ticks - cut - DAYS, 0.0
+    """Cost of the rest where the decision is made again at each quarter of it."""
+    rest = case.ticks - cut - DAYS
     borders = [cut + DAYS + round(share * rest) for share in (*REVIEWS, 1.0)]
-    running, since = STATIC, cut
-    for begin, end in pairwise(borders):
-        seen = cut if begin == borders[0] else begin
-        (options,) = case.evidence(start, seen, [price])
-        first, left = begin == borders[0], (case.ticks - begin) / (seen - case.delay - start)
-        # A switch must win back the training that it begins with, in what is left.
-        dearer = [
-            replace(o, cost=o.cost + (0.0 if first or o.name == str(running) else price / left))
-            for o in options
-        ]
-        choice = named(decide(Evidence(dearer, str(running), price)).name)
-        if choice != running:
-            fresh = not first and choice != STATIC
-            total += price if fresh else 0.0
-            running, since = choice, begin if fresh else cut
-        costs = case.served(since, running)[begin - since : end - since].sum(axis=0)
-        total += float(costs[0] + price * costs[1])
+    seen = [cut, *borders[1:-1]]
+    known = [
+        Evidence(case.evidence(start, at, [price])[0], str(STATIC), price, stop=str(STATIC))
+        for at in seen
+    ]
+    left = [(case.ticks - at) / (at - case.delay - start) for at in seen]
+    total = 0.0
+    for one, (begin, end) in zip(courses(known, left), pairwise(borders), strict=True):
+        first = seen[one.since]
+        costs = case.served(first, named(one.name))[begin - first : end - first].sum(axis=0)
+        total += float(costs[0] + price * (costs[1] + one.trains))
     return total
 
 

@@ -205,7 +205,9 @@ class Question:
         """What both strategies say, in the order of ``strategies``."""
         asked = list(self.strategies.items())
         runs = (
-            self.backtest().compare(dict(asked[::-1] if backwards else asked), n_jobs=n_jobs).runs
+            self.backtest()
+            .compare(dict(asked[::-1] if backwards else asked), n_jobs, hindsight=False)
+            .runs
         )
         return [self.said(runs[name]) for name, _ in asked]
 

@@ -68,7 +68,7 @@ def test_two_processes_against_one(ratio):
 
     def compare(n_jobs: int) -> object:
         backtest = Backtest(stream, Slow(), tick=80, start=start)
-        return backtest.compare(strategies, n_jobs=n_jobs)
+        return backtest.compare(strategies, n_jobs=n_jobs, hindsight=False)
 
     found = ratio(lambda: compare(1), lambda: compare(2), "at least 1.6", rounds=3)
     assert found > 0

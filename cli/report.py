@@ -88,7 +88,13 @@ def _write_again(
 ) -> Path:
     """Replace report and verdict of a saved comparison; returns where the page lies."""
     told, place = comparison.verdict(baseline), archive.reopened(directory)
-    contents = answer.files(told, comparison.runs[told.strategy], comparison.careful)
+    contents = answer.files(
+        told,
+        comparison.runs[told.strategy],
+        comparison.careful,
+        comparison.running,
+        comparison.followed(baseline),
+    )
     make = partial(page.report, comparison, comparison.baseline(baseline))
     contents |= html.files(make, archive.REPORT, wanted, place.names)
     archive.add_files(place, contents)

@@ -80,9 +80,11 @@ def _holds(study: Study, comparison: Comparison) -> bool:
 
 def show(comparison: Comparison, baseline: str | None) -> None:
     """Print table and verdict."""
+    told = comparison.verdict(baseline)
+    lines = (str(told), told.evidence, comparison.followed(baseline).sentence)
     # The typographic minus of reports is missing from some terminal fonts.
-    verdict = " ".join(str(comparison.verdict(baseline)).split()).replace("\N{MINUS SIGN}", "-")
-    say(f"{terminal_table(comparison, baseline)}\n\n{verdict}")
+    shown = (" ".join(line.split()).replace("\N{MINUS SIGN}", "-") for line in lines)
+    say("\n\n".join([terminal_table(comparison, baseline), *shown]))
 
 
 def _compare(study: Study) -> Comparison:

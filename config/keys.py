@@ -46,7 +46,7 @@ class RunKeys(Keys):
 
     trigger: Built
     gate: Built
-    hindsight: bool
+    hindsight: bool | str
     baseline: str | None
     budget: float | None
     running: str | None

@@ -19,6 +19,7 @@ from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
 from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
+from backtrain.lossmatrix.bill import seconds_of
 from backtrain.models import ByTask
 from backtrain.reports.comparison import Comparison
 from backtrain.store.cache_dir import default_directory
@@ -37,8 +38,10 @@ _USUAL_TRIGGER = {
 }
 #: Keys that are parameters of a backtest as they stand.
 _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
-#: And of a study.
-_WORK = ("n_jobs", "progress", "hindsight", "careful", "baselines", "budget", "report")
+#: And those of a study.
+_AS_GIVEN = (
+    *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
+)
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
 
@@ -52,8 +55,9 @@ class Study:
     n_jobs: int
     progress: bool
     baseline: str | None
-    hindsight: bool
+    hindsight: bool | str
     careful: float
+    running: str | None
     condition: Condition | None
     baselines: bool = False
     budget: float | None = None
@@ -68,13 +72,14 @@ class Study:
             hindsight=self.hindsight,
             directory=directory,
         )
-        return replace(comparison, careful=self.careful, budget=self.budget)
+        settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
+        return replace(comparison, **settings)
 
     @property
     def held_against(self) -> str:
         """The baseline and its parts: the run's, also where other strategies choose their own."""
         never = (name for name, s in self.strategies.items() if isinstance(s.trigger, Never))
-        baseline = self.baseline or next(never, next(iter(self.strategies)))
+        baseline = self.baseline or self.running or next(never, next(iter(self.strategies)))
         return f"baseline {baseline}: {self.strategies[baseline]!r}"
 
     def __str__(self) -> str:
@@ -246,6 +251,7 @@ def _condition(plain: Mapping[str, Any], names: Mapping[str, Strategy]) -> Condi
 def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:
     baseline = plain["baseline"]
     try:
+        seconds_of(plain["hindsight"])
         backtest.check(strategies)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -257,5 +263,5 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
-        **{key: plain[key] for key in _WORK},
+        **{key: plain[key] for key in _AS_GIVEN},
     )

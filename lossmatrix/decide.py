@@ -79,6 +79,9 @@ class Evidence:
     budget : float
         What may be spent on running an option, over the same span. Where all cost more, the one
         that costs the least to run is chosen.
+    stop : str
+        The option that is to stop, of those that may be run: to go back to the model of the start,
+        which is there and costs no training. Empty where none is.
     """
 
     options: Sequence[Option]
@@ -87,6 +90,7 @@ class Evidence:
     floor: float = FLOOR
     budget: float = math.inf
     error: float = 1.0
+    stop: str = ""
 
     def weights(self) -> np.ndarray:
         """By what costs are multiplied before the least is taken, (O,): the rule but for ties.
@@ -173,6 +177,40 @@ def decide(evidence: Evidence) -> Decision:
 def expected_saving(difference: float) -> float:
     """What is promised of an estimated difference: less of a saving, all of what is dearer."""
     return REALISED * difference if difference > 0 else difference
+
+
+def review(evidence: Evidence, running: str, left: float = 1.0) -> Decision:
+    """Decide again while an option runs: another must win back the training that it begins with.
+
+    To stop begins with none: it goes back to the model of the start.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        On all history so far; its floor holds against what runs.
+    running : str
+        The option that runs now.
+    left : float
+        How much is still to come, in spans like the one that the costs are of.
+
+    Examples
+    --------
+    >>> weekly, daily = Option("weekly", 80.0, retrains=10), Option("daily", 78.0, retrains=70)
+    >>> evidence = Evidence([weekly, daily], "weekly", price=0.5)
+    >>> review(evidence, "weekly").name, review(evidence, "weekly", left=0.25).name
+    ('daily', 'weekly')
+    """
+    options = [
+        option
+        if option.name in (running, evidence.stop)
+        else replace(
+            option,
+            cost=option.cost + evidence.price / left,
+            retrains=option.retrains + 1 / left,
+        )
+        for option in evidence.options
+    ]
+    return decide(replace(evidence, options=options, baseline=running))
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:

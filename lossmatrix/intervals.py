@@ -21,14 +21,15 @@ _COUNTS = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 
 _THINNED = (1, 2, 3, 4, 6, 7, 12, 14, 24, 28, 48, 96, 168, 336, 672)
 
 
-def usual_thinning(ticks: int) -> int:
+def usual_thinning(ticks: int, most: int | None = None) -> int:
     """Every how many ticks a model is trained, so that they are not too many.
 
     >>> usual_thinning(641), usual_thinning(15_384)
     (1, 24)
     """
-    known = (step for step in _THINNED if ticks <= step * MOST_MODELS)
-    return next(known, -(-ticks // MOST_MODELS))
+    most = MOST_MODELS if most is None else most
+    known = (step for step in _THINNED if ticks <= step * most)
+    return next(known, -(-ticks // most))
 
 
 def label(tick: str | int, count: int) -> str:

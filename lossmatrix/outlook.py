@@ -65,12 +65,13 @@ class Outlook:
         dict
             ``cost``; ``eras``, by stretch of equal length; ``starts``, a period, in histories that
             begin later; ``interval``, in periods, None where it never trains; ``windows``, with
-            their updates, that steadied each other's costs. None without costs.
+            their updates, that steadied each other's costs. None without costs, and where the
+            matrix is thinned out to fewer instants than it had trainings.
         """
-        if self.costs is None:
-            return None
         matrix, window = self.matrices[key], list(self.matrices).index(key)
-        interval, prices = _between(matrix, len(decided(run))), self.setup.prices
+        if self.costs is None or len(decided(run)) > len(matrix):
+            return None
+        interval, prices = interval_of(matrix, len(decided(run))), self.setup.prices
         paid = float(run.totals["train"] + run.totals["deploy"])
         option = schedule(run.name, self.costs, window, matrix, interval, prices, paid)
         if not is_fixed(strategy):
@@ -93,7 +94,7 @@ class Outlook:
             eras = _eras(matrix.period_costs(matrix.evenly(interval, [0]), prices))
             return Option(name, cost, made, eras, errors=cost - paid)
         window = list(self.matrices).index(key)
-        return schedule(name, self.costs, window, matrix, _between(matrix, made), prices, paid)
+        return schedule(name, self.costs, window, matrix, interval_of(matrix, made), prices, paid)
 
 
 def schedule(
@@ -156,6 +157,6 @@ def decided(run: Run) -> Integers:
     return later["decided_at"].to_numpy("datetime64[ns]").view(np.int64)
 
 
-def _between(matrix: LossMatrix, trainings: int) -> float:
+def interval_of(matrix: LossMatrix, trainings: int) -> float:
     """Periods a training: at least 1, and as many as there are where there was none."""
     return max(1.0, (len(matrix) - 1) / trainings) if trainings else len(matrix)

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from backtrain.lossmatrix.bill import Bill
+from backtrain.lossmatrix.earlier import Earlier
 from backtrain.lossmatrix.intervals import usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.lossmatrix.outlook import Outlook, decided
-from backtrain.lossmatrix.trial_models import PathError, loss_matrix
+from backtrain.lossmatrix.outlook import Key, Outlook, decided, is_fixed
+from backtrain.lossmatrix.trial_models import Effort, PathError, effort, loss_matrix
 from backtrain.simulator.asking import instants_of, needs_parent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
@@ -25,44 +27,84 @@ def with_hindsight(
     runs: Mapping[str, Run],
     store: FitStore,
     n_jobs: int = 1,
+    hindsight: bool | str = True,
+    before: Bill | None = None,
 ) -> dict[str, Run]:
     """The runs, with ``info["hindsight"]`` where a matrix covers window, update and gate.
 
     Else with ``info["no_hindsight"]``, a sentence that says why there is none.
+
+    Parameters
+    ----------
+    hindsight : True, "auto" or a time
+        What matrices may take, see `bill.seconds_of`.
+    before : Bill, optional
+        What an earlier result of the same question could afford, so that this is the same.
     """
-    every = usual_thinning(len(setup.ticks))
-    matrices: dict[tuple[str, str], LossMatrix] = {}
-    keys: dict[str, tuple[str, str]] = {}
-    none: dict[str, str] = {}
-    for name, strategy in strategies.items():
-        key = content(strategy.window), content(strategy.update)
-        why = _without_matrix(strategy)
-        if why is None and key not in matrices:
-            try:
-                matrices[key] = loss_matrix(
-                    setup, strategy.window, strategy.update, store, every, n_jobs
-                )
-            except PathError as error:
-                why = str(error)
-        if why is None:
-            keys[name] = key
-        else:
-            none[name] = why
+    none = {name: why for name, s in strategies.items() if (why := _without_matrix(s))}
+    keys = {name: _key(s) for name, s in strategies.items() if name not in none}
+    trained = {keys[name]: strategies[name] for name in keys}
+    made, refused, bill = _made(setup, trained, runs, store, n_jobs, hindsight, before)
+    none |= {name: refused[key] for name, key in keys.items() if key in refused}
     # Sorted: the last digit of a mean over windows may not depend on the order of strategies.
-    outlook = Outlook.of(setup, dict(sorted(matrices.items())), every)
+    matrices = dict(sorted(made.items()))
+    outlook = Outlook.of(setup, matrices, bill.every)
+    earlier = Earlier.of(setup, matrices, bill.every)
     with_facts: dict[str, Run] = {}
     for name, run in runs.items():
         if name in none:
             info = {**run.info, "no_hindsight": none[name]}
         else:
-            matrix = matrices[keys[name]]
-            facts = judge(matrix, run, setup, every)
+            key, strategy = keys[name], strategies[name]
+            facts = judge(made[key], run, setup, bill.every) | bill.facts
             saved = facts.pop("saved")
             facts["over_even"] = None if np.isnan(saved) else saved
-            facts["expected"] = outlook.of_run(keys[name], strategies[name], run, saved)
+            facts["expected"] = outlook.of_run(key, strategy, run, saved)
+            if earlier and facts["expected"] and is_fixed(strategy):
+                facts["walk"] = earlier.of_run(key, run)
             info = {**run.info, "hindsight": facts}
         with_facts[name] = replace(run, info=info)
     return with_facts
+
+
+def _key(strategy: Strategy) -> Key:
+    return content(strategy.window), content(strategy.update)
+
+
+def _made(
+    setup: Setup,
+    trained: Mapping[Key, Strategy],
+    runs: Mapping[str, Run],
+    store: FitStore,
+    n_jobs: int,
+    hindsight: bool | str,
+    before: Bill | None,
+) -> tuple[dict[Key, LossMatrix], dict[Key, str], Bill]:
+    """A matrix for each window and update; why there is none, where it is so; what was afforded."""
+    made: dict[Key, LossMatrix] = {}
+    refused: dict[Key, str] = {}
+    efforts: dict[Key, Effort] = {}
+    if hindsight is not True and before is None:
+        for key, strategy in trained.items():
+            try:
+                parts = strategy.window, strategy.update
+                efforts[key] = effort(setup, *parts, store, usual_thinning(len(setup.ticks)))
+            except PathError as error:
+                refused[key] = str(error)
+    bill = before or Bill.of(setup, list(efforts.values()), runs, hindsight)
+    for key, strategy in trained.items():
+        if key in refused:
+            continue
+        if not bill.every:
+            refused[key] = str(bill)
+            continue
+        try:
+            made[key] = loss_matrix(
+                setup, strategy.window, strategy.update, store, bill.every, n_jobs
+            )
+        except PathError as error:
+            refused[key] = str(error)
+    return made, refused, bill
 
 
 def _without_matrix(strategy: Strategy) -> str | None:

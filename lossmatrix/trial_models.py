@@ -1,8 +1,9 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import joblib
 import numpy as np
@@ -22,7 +23,7 @@ from backtrain.simulator.setup import Setup, outcomes_of, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View
-from backtrain.store.fits import FitStore
+from backtrain.store.fits import FitStore, StoredFit
 
 
 class PathError(PartError):
@@ -146,7 +147,7 @@ def loss_matrix(
     if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
-    at = np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
+    at = _instants(setup, every)
     chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))
     work = [(setup, window, update, store, at, chunk) for chunk in chunks if len(chunk)]
     made: list[_Scored] = []
@@ -155,6 +156,72 @@ def loss_matrix(
         if progress is not None:
             progress(len(part))
     return _assemble(setup, window, update, at, made)
+
+
+def _instants(setup: Setup, every: int) -> Integers:
+    """When trial models are trained: at ``start``, and at every so many ticks, in nanoseconds."""
+    return np.concatenate(([setup.start_at.value], setup.ticks[every - 1 :: every]))
+
+
+class Effort(NamedTuple):
+    """CPU seconds: to train a trial model, on average, and to ask one about all served rows."""
+
+    train: float
+    ask: float
+
+    @property
+    def model(self) -> float:
+        """Of a trial model, which is asked about half of the rows, on average."""
+        return self.train + self.ask / 2
+
+
+def effort(
+    setup: Setup, window: AnyWindow, update: AnyUpdate, store: FitStore, every: int = 1
+) -> Effort:
+    """What a trial model takes, by the first and the last one; between them it grows evenly.
+
+    Seconds are measured once, as those of a fit are: who has the store, has them. The parameters
+    are those of `loss_matrix`, and so is `PathError`.
+    """
+    learner, training, fence, view = _desk(setup, window, update, store)
+    trained, asked = [], 0.0
+    with one_thread(setup.model), unchanged(setup.stream, store):
+        for now in _instants(setup, every)[[0, -1]].tolist():
+            fence.move(now)
+            training.begin(view.past)
+            try:
+                fit = training.fit(update, training.select(view), None, None)
+            except FitError:
+                continue
+            finally:
+                trained.append(training.cpu_seconds)
+            if now == setup.start_at.value:
+                asked = _asking(learner, fit, view.past)
+    store.flush()
+    return Effort(float(np.mean(trained)), asked)
+
+
+def _asking(learner: Learner, fit: Fit, past: int) -> float:
+    """CPU seconds of asking a model about all served rows; kept under the fit's name."""
+    served = learner.setup.served
+
+    def measure() -> StoredFit:
+        began = time.process_time()
+        _loss_after(learner, fit, past, served.stop)
+        return StoredFit(name, None, time.process_time() - began, 0)
+
+    name = f"{fit.name}.asked.{served.start}.{served.stop}"
+    return learner.store.fit(name, measure, fit.lasting)[0].cpu_seconds
+
+
+def _desk(
+    setup: Setup, window: AnyWindow, update: AnyUpdate, store: FitStore
+) -> tuple[Learner, _TrialTraining, Fence, _UnplayedView]:
+    """Who trains trial models, and what their window sees."""
+    learner = Learner(setup, store)
+    training = _TrialTraining(learner, window, update)
+    fence = Fence(setup, Predictions(learner), training)
+    return learner, training, fence, _UnplayedView(fence, training)
 
 
 def _each(
@@ -179,10 +246,7 @@ def _score(
     chunk: Integers,
 ) -> list[_Scored]:
     """For each trial model: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
-    learner = Learner(setup, store)
-    training = _TrialTraining(learner, window, update)
-    fence = Fence(setup, Predictions(learner), training)
-    view = _UnplayedView(fence, training)
+    learner, training, fence, view = _desk(setup, window, update, store)
     memory = Memory(window, update)
     out: list[_Scored] = []
     with one_thread(setup.model), unchanged(setup.stream, store):
@@ -320,10 +384,7 @@ def _fresh(
     at: Integers,
     edges: Integers,
 ) -> tuple[Floats, Integers]:
-    learner = Learner(setup, store)
-    training = _TrialTraining(learner, window, update)
-    fence = Fence(setup, Predictions(learner), training)
-    view = _UnplayedView(fence, training)
+    learner, training, fence, view = _desk(setup, window, update, store)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
     with one_thread(setup.model), unchanged(setup.stream, store):

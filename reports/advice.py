@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from backtrain.lossmatrix.decide import Decision
-from backtrain.reports.numbers import Money, count, price
+from backtrain.reports.numbers import Money, about, price
 from backtrain.reports.units import currency
 
 #: How often advice of each word was right on public streams (``benchmarks/advice.py``).
@@ -90,14 +90,20 @@ class Words:
         if choice.runner_up in ("", self.baseline):
             return ""
         differs = self.by_year(abs(choice.behind))
-        more = ""
-        if 1.5 < choice.more < 100:
-            more = f"; about {count(max(2, round(choice.more)), 'time')} this history would tell"
-        elif choice.more >= 100:
-            more = "; this history cannot tell"
+        more = self._more_history()
         if choice.behind < 0:
             return f"Expected to be cheaper is {choice.runner_up}, by {differs}{more}."
         return f"Next is {choice.runner_up}, expected to cost {differs} more{more}."
+
+    def _more_history(self) -> str:
+        """How much longer a history would tell the choice from the next one."""
+        if not self.choice.more > 1.5:  # it tells now, or soon, or nobody knows
+            return ""
+        if self.choice.more >= 20:
+            return "; this history cannot tell them apart"
+        span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
+        longer = about(span * (self.choice.more - 1))
+        return f"; about {longer} more of history would tell them apart"
 
     def _prices(self) -> str:
         now = float(self.info["prices"].get("retrain", 0.0))

@@ -163,6 +163,17 @@ class Keeper:
         """Under which names files will lie, by what they were to be called."""
         return self._open().names(files)
 
+    def earlier(self) -> list[dict[str, Any]]:
+        """The facts of the runs that an earlier result of the same question holds, if any."""
+        result = opened(self.directory).facts.get("result") or {}
+        if result.get("id") != self.id:
+            return []
+        folders = [entry["folder"] for entry in result["strategies"].values()]
+        try:
+            return [head(inside(self.directory, folder)).info for folder in folders]
+        except RecordError:
+            return []
+
     def finish(self, contents: Mapping[str, bytes]) -> None:
         """Make the runs the directory's result, with these files beside them."""
         manifest = self._open()
@@ -259,12 +270,13 @@ def tune_path(directory: Path, name: str = TUNING) -> Path:
     return directory / str(facts.get("files", {}).get(name, name))
 
 
-def settings_in(directory: str | Path) -> dict[str, Any]:
-    """How careful a directory's verdict was, and on which budget; nothing where it has none."""
+def judged_in(directory: str | Path) -> dict[str, Any]:
+    """How a directory's verdict was made: how careful, on which budget, and what was running."""
     try:
         told = json.loads(path_of(Path(directory), VERDICT).read_text(encoding="utf-8"))
         kept = {key: told.get(key) for key in ("careful", "budget")}
-        return {key: float(value) for key, value in kept.items() if value is not None}
+        numbers = {key: float(value) for key, value in kept.items() if value is not None}
+        return {**numbers, "running": told.get("running")}
     except (OSError, ValueError, AttributeError, TypeError, RecordError):
         return {}
 

@@ -15,6 +15,7 @@ from backtrain.datasets.offsets import usual_season
 from backtrain.datasets.values import is_number
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import answer, archive, baselines, remarks, verdict
+from backtrain.reports.followed import Followed
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -47,6 +48,9 @@ class Comparison:
         told another one: what tables, pages and files rest on.
     budget : float or None
         Money a month that a strategy may cost to run, errors left out, to be advised; likewise.
+    running : str or None
+        The strategy that runs now. It is the baseline then, where no other is named, and `verdict`
+        is a review: a change must win back the training that it begins with.
 
     Raises
     ------
@@ -58,12 +62,15 @@ class Comparison:
     season: str | None = None
     careful: float = FLOOR
     budget: float | None = None
+    running: str | None = None
 
     def __post_init__(self) -> None:
         _share(self.careful)
         _money(self.budget)
         if not self.runs:
             raise ComparisonError("no runs: a comparison needs at least one strategy")
+        if self.running is not None:
+            self._named("running", self.running)
         first, *others = self.runs
         for name in others:
             for what, value in _must_agree(self.runs[name]).items():
@@ -78,10 +85,11 @@ class Comparison:
     def load(cls, *directories: str | Path) -> Comparison:
         """Read comparison directories or run directories back, as one comparison.
 
-        That of one directory is as careful as the one that was saved, and has its budget.
+        That of one directory is as careful as the one that was saved, has its budget, and the same
+        runs now.
         """
-        saved = archive.settings_in(directories[0]) if len(directories) == 1 else {}
-        return cls(archive.load(*directories), **saved)
+        judged = archive.judged_in(directories[0]) if len(directories) == 1 else {}
+        return cls(archive.load(*directories), **judged)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -115,11 +123,14 @@ class Comparison:
         return baselines.frame(self.runs)
 
     def baseline(self, name: str | None = None) -> str:
-        """The strategy that others are held against; without a name `Never`, else the first."""
+        """What others are held against; without a name what runs, `Never`, or else the first."""
         if name is None:
-            return verdict.default_baseline(self.runs)
+            return self.running or verdict.default_baseline(self.runs)
+        return self._named("baseline", name)
+
+    def _named(self, key: str, name: str) -> str:
         if name not in self.runs:
-            raise ComparisonError(f"baseline={name!r}: not among {', '.join(map(repr, self.runs))}")
+            raise ComparisonError(f"{key}={name!r}: not among {', '.join(map(repr, self.runs))}")
         return name
 
     def contrast(self, baseline: str | None = None) -> Contrast:
@@ -169,7 +180,7 @@ class Comparison:
         share = _share(self.careful if careful is None else careful)
         key = self.baseline(baseline), share, _money(self.budget if budget is None else budget)
         if key not in self._verdicts:
-            judged = verdict.judge(self.runs, self.costs, *key)
+            judged = verdict.judge(self.runs, self.costs, *key, running=key[0] == self.running)
             self._verdicts[key] = replace(
                 judged,
                 sentence=printable(judged.sentence),
@@ -177,6 +188,10 @@ class Comparison:
                 changes=tuple(map(printable, judged.changes)),
             )
         return self._verdicts[key]
+
+    def followed(self, baseline: str | None = None) -> Followed:
+        """What following this advice from the middle of the history on would have paid."""
+        return Followed.of(self.runs, self.baseline(baseline), self.careful)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, float]]:
@@ -244,7 +259,9 @@ class Comparison:
         contents = {archive.SUMMARY: archive.csv_text(summary)}
         told = self.verdict(baseline)
         try:
-            contents |= answer.files(told, runs[told.strategy], self.careful)
+            contents |= answer.files(
+                told, runs[told.strategy], self.careful, self.running, self.followed(baseline)
+            )
             make = partial(page.report, self, baseline)
             contents |= html.files(make, archive.REPORT, wanted, keeper.names)
         finally:

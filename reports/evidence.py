@@ -43,8 +43,9 @@ def evidence(
         elif found:
             near = min(found, key=lambda other: abs(paths[other].cost - path.cost))
             moved = found[near].cost - paths[near].cost
+            plain = path.plain and "no_hindsight" not in runs[name].info
             cost, errors = path.cost + moved, path.errors + moved
-            options.append(replace(path, cost=cost, errors=errors, plain=False))
+            options.append(replace(path, cost=cost, errors=errors, plain=plain))
         else:
             options.append(path)
     # Trainings are counted at one price: where some are dearer, all prices change in proportion.
@@ -56,7 +57,34 @@ def evidence(
     ]
     limit = math.inf if budget is None else budget * months(runs[baseline])
     error = float(runs[baseline].info["prices"].get("error", 0.0))
-    return Evidence(options, baseline, price, floor, budget=limit, error=error)
+    return Evidence(options, baseline, price, floor, budget=limit, error=error, stop=to_stop(runs))
+
+
+def to_stop(runs: Mapping[str, Run]) -> str:
+    """The strategy that is to stop: the first that never trains, if any.
+
+    Another that never trains, on other rows, has no model yet where something else runs.
+    """
+    return next((name for name, run in runs.items() if part_type(run, "trigger") == "Never"), "")
+
+
+def grounds(runs: Mapping[str, Run], names: list[str]) -> tuple[int, str]:
+    """At every how many ticks a model was trained to know expected costs, and that in words.
+
+    0 where they are those of one path of each strategy.
+    """
+    known = [runs[name].info.get("hindsight") or {} for name in names]
+    facts = next((facts for facts in known if facts.get("expected")), None)
+    if facts is None:
+        told = (runs[name].info.get("no_hindsight") or "" for name in names)
+        why = next((text for text in told if text.startswith("Loss matrices of")), "")
+        one_path = "Expected costs are those of one path of each strategy"
+        return 0, f"{one_path}. {why}." if why else f"{one_path}: no loss matrix covers them."
+    every = int(facts["every"])
+    if "thinned" in facts:
+        return every, f"{facts['thinned']['says']}."
+    models = f"{facts['candidates']:,} models a window, one at every"
+    return every, f"Expected costs rest on {models} {'tick' if every == 1 else f'{every} ticks'}."
 
 
 def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:

@@ -85,6 +85,18 @@ def duration(length: pd.Timedelta) -> str:
     return _plural(seconds, "second")
 
 
+def about(length: pd.Timedelta) -> str:
+    """A length of time in whole units, two of them at least.
+
+    >>> about(pd.Timedelta("300D")), about(pd.Timedelta("1000D")), about(pd.Timedelta("2h"))
+    ('10 months', '3 years', '2 hours')
+    """
+    days = length / pd.Timedelta(days=1)
+    units = (("year", 365.25), ("month", 30.4375), ("day", 1.0), ("hour", 1 / 24))
+    unit, size = next((pair for pair in units if days >= 2 * pair[1]), ("minute", 1 / 1440))
+    return count(max(1, round(days / size)), unit)
+
+
 def count(quantity: int, noun: str) -> str:
     """A count with its noun: "1 row", "2,000 rows"."""
     return f"{number(quantity)} {noun}" + ("" if quantity == 1 else "s")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from backtrain.reports import (
+    advised_earlier,
     alarms,
     faulty,
     figures,
@@ -50,7 +51,7 @@ def notebook(comparison: Comparison, baseline: str) -> str:
     """The verdict and the ranked table, to stand below a notebook's cell."""
     ranked = tables.ranked(comparison, baseline)
     verdict = comparison.verdict(baseline)
-    lines = {"lead": verdict.sentence, "lines": verdict.beside}
+    lines = {"lead": verdict.sentence, "lines": [*verdict.beside, verdict.evidence]}
     return html.page("notebook.html", **lines, table=ranked)
 
 
@@ -165,7 +166,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
-    *(story.why, story.changes, _how_often, price_map.section),
+    *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
     *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
     *(_luck, alarms.section, faulty.section, _happened),
 )
@@ -211,7 +212,8 @@ def remarks(verdict: Recommendation) -> list[str]:
     """What must be said right beside the verdict."""
     left_out = verdict.failing and not math.isnan(verdict.saves)
     lines = [f"Not judged, as a tenth or more of the trainings failed: {listing(verdict.failing)}."]
-    return [*(lines if left_out else []), *(r for r in verdict.remarks if r not in verdict.advice)]
+    told = [remark for remark in verdict.remarks if remark not in verdict.advice]
+    return [*(lines if left_out else []), *told, verdict.evidence]
 
 
 def setup(comparison: Comparison) -> list[tuple[str, str]]:

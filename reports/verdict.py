@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving
+from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving, review
 from backtrain.reports import budget, remarks, timers
 from backtrain.reports.advice import Words, on
-from backtrain.reports.evidence import evidence
+from backtrain.reports.evidence import evidence, grounds, to_stop
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
 from backtrain.simulator.record import Run
@@ -33,6 +33,12 @@ class Recommendation:
         How sure the saving is; nothing for "keep".
     expected : mapping of str to float
         What each strategy that may win is expected to cost, by name.
+    back_to : str
+        Of the model to go back to where this says to stop: that of the start. The model in force
+        was trained to be replaced, and is not what was judged.
+    every : int
+        A model of every so many ticks stands behind `expected`; 0 where there is no loss matrix,
+        and costs are those of one path each. ``evidence`` says it in words.
     runner_up : str
         The next cheapest by expected cost; `behind` is the money that it costs more, and `more` how
         many times this history it would take to tell the two apart; NaN where that is not known.
@@ -69,6 +75,9 @@ class Recommendation:
     saves: float
     confidence: Confidence = ""
     expected: Mapping[str, float] = field(default_factory=dict)
+    back_to: str = ""
+    every: int = 0
+    evidence: str = ""
     runner_up: str = ""
     behind: float = math.nan
     more: float = math.nan
@@ -126,8 +135,7 @@ def is_tested(run: Run) -> bool:
 
 def default_baseline(runs: Mapping[str, Run]) -> str:
     """The strategy that never retrains, else the first one."""
-    never = (name for name, run in runs.items() if trigger_type(run) == "Never")
-    return next(never, next(iter(runs)))
+    return to_stop(runs) or next(iter(runs))
 
 
 def may_win(run: Run) -> bool:
@@ -162,11 +170,13 @@ def judge(
     baseline: str,
     careful: float = FLOOR,
     limit: float | None = None,
+    running: bool = False,
 ) -> Recommendation:
     """Take the least expected cost.
 
     ``careful`` is the share of it that a change must save; ``limit`` what the choice may cost to
-    run, in money a month.
+    run, in money a month. Where the baseline is ``running`` now, a change must win back the
+    training that it begins with.
     """
     ranked = eligible(runs, baseline)
     failing = tuple(name for name, run in runs.items() if remarks.failing(run))
@@ -174,7 +184,10 @@ def judge(
     held = baseline in ranked
     reference = baseline if held or not ranked else ranked[0]
     known = evidence(runs, costs, ranked, reference, careful, limit) if ranked else None
-    choice = decide(known) if known else Decision(baseline, math.nan)
+    every, grounded = grounds(runs, ranked)
+    choice = Decision(baseline, math.nan)
+    if known:
+        choice = review(known, baseline) if running and held else decide(known)
     price_of = known.price if known else 1.0
     winner = choice.name
     contrast = costs.against(winner)
@@ -205,6 +218,9 @@ def judge(
         saves=math.nan if alone else choice.saves,
         confidence="" if alone else choice.confidence,
         expected=expected,
+        back_to=_back_to(runs, winner) if winner != baseline and not alone else "",
+        every=every,
+        evidence=grounded,
         runner_up=choice.runner_up,
         behind=choice.behind,
         more=choice.more,
@@ -242,6 +258,11 @@ def _no_verdict(runs: Mapping[str, Run], ranked: list[str], baseline: str) -> st
     return " ".join((lead, *causes))
 
 
+def _back_to(runs: Mapping[str, Run], name: str) -> str:
+    """The instant of the model to go back to, where this strategy is to stop."""
+    return str(runs[name].info["start"]) if name == to_stop(runs) else ""
+
+
 def _left_out(failing: tuple[str, ...]) -> str:
     """Says that a strategy is not judged."""
     if not failing:
@@ -267,7 +288,10 @@ def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: st
     all_may = len(eligible(runs, words.baseline)) == len(runs)
     among = "nothing" if all_may else "nothing that may win"
     return words.sentences(
-        f"{'Stop retraining: run' if never else 'Run'} {what}",
+        f"Stop retraining: go back to the model of {back_to[:10]}, {what}, and do not keep the one "
+        "in force"
+        if (back_to := _back_to(runs, choice.name))
+        else f"{'Train once more, then never: run' if never else 'Run'} {what}",
         f"{'Do not retrain: keep' if never else 'Keep'} {what}",
         f"{among} {allowed}".strip(),
     )

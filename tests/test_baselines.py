@@ -233,7 +233,7 @@ def wandering(walk):
 def compared(history, **more):
     weekly = Strategy(Every("7D"), Sliding("14D"))
     plans = {"static": Strategy(Never(), Expanding()), "weekly": weekly}
-    return Backtest(history, LinearRegression(), **more).compare(plans)
+    return Backtest(history, LinearRegression(), **more).compare(plans, hindsight=False)
 
 
 def test_it_is_said_where_no_model_beats_the_last_label(wandering):

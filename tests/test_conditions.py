@@ -72,14 +72,14 @@ def test_bad_keys_are_refused_before_anything_is_computed(here, capsys, keys):
 
 
 def test_a_job_fails_with_a_code_of_its_own_and_writes_everything(here, capsys):
-    line = ["run", *QUICK, "hydra.run.dir=out"]
+    line = ["run", *QUICK, "hydra.run.dir=out", "prices.retrain=1"]
     assert main([*line, "running=static", "fail_if=changed", "careful=0.99"]) == 0
     told = json.loads((here / "out/verdict.json").read_text())
     assert (told["decision"], told["strategy"], told["careful"]) == ("keep", "static", 0.99)
     assert "fail_if" not in capsys.readouterr().err
-    other = ["running=every_7d", "careful=0.99"]
+    other = ["running=static", "careful=0"]
     assert main([*line, *other, "fail_if=changed"]) == 3
-    why = "fail_if=changed: every_7d runs, and static is advised"
+    why = "fail_if=changed: static runs, and every_7d is advised"
     assert capsys.readouterr().err.splitlines()[-1] == why
     assert (here / "out/report.html").is_file()
     before = (here / "out/verdict.json").read_bytes()
@@ -87,20 +87,22 @@ def test_a_job_fails_with_a_code_of_its_own_and_writes_everything(here, capsys):
     assert (here / "out/verdict.json").read_bytes() == before
     for careful in ([], ["--careful=0.01"], []):  # as careful as what was saved
         assert main(["report", "out", *careful]) == 0
-    assert json.loads((here / "out/verdict.json").read_text())["careful"] == 0.01
-    assert main(["report", "out", "--careful=0.99"]) == 0
+    again = json.loads((here / "out/verdict.json").read_text())
+    assert (again["careful"], again["running"]) == (0.01, "static")
+    assert main(["report", "out", "--careful=0"]) == 0
     assert (here / "out/verdict.json").read_bytes() == before
     assert main(["report", "out", "--careful=99"]) == 2
     says = "careful=99.0: give a share from 0 to below 1, as 0.05"
     assert capsys.readouterr().err.splitlines()[-1] == says
+    told = json.loads((here / "out/verdict.json").read_text())
     assert (here / "out/strategy/advised.yaml").read_text() == told["preset"]
     again = ["run", *QUICK, "--config-dir=out", "strategy=advised", "hydra.run.dir=two"]
     assert main(again) == 0
-    runs = Comparison.load(here / "two").runs
-    assert runs["advised"].info["strategy"] == runs["static"].info["strategy"]
+    one, two = (Comparison.load(here / name).runs for name in ("out", "two"))
+    assert two["advised"].info["strategy"] == one["every_7d"].info["strategy"]
 
 
 def test_a_sweep_fails_where_a_job_does(here):
-    line = ["run", *QUICK, "-m", "seed=1,2", "hydra.sweep.dir=swept"]
-    assert main([*line, "running=every_7d", "careful=0.99", "fail_if=changed"]) == 3
+    line = ["run", *QUICK, "-m", "seed=1,2", "hydra.sweep.dir=swept", "prices.retrain=1"]
+    assert main([*line, "running=static", "fail_if=changed"]) == 3
     assert (here / "swept/0/verdict.json").is_file()

@@ -38,7 +38,7 @@ DOORS = {
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
-    ("reports", "lossmatrix"): {"at_prices", "decide", "tuning"},
+    ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
     ("reports", "strategies"): {""},  # the names of parts, for presets
     ("config", "simulator"): {"constraints", "ledger"},
 }

@@ -32,6 +32,19 @@ def test_trainings_cost_what_they_cost_also_where_a_matrix_has_fewer_instants(mo
     assert found.verdict().strategy == "static"
 
 
+def test_a_thinned_matrix_does_not_take_frequent_schedules_for_rarer_ones(monkeypatch):
+    """They are moved from the nearest that has one, by their paths, as what has a gate is."""
+    drifting = abrupt(n=3_000, at=(0.2, 0.4, 0.6, 0.8), task="regression", seed=1)
+    plans = {f"every_{n}D": Strategy(Every(f"{n}D"), WINDOW) for n in (1, 2, 7)}
+    monkeypatch.setattr(intervals, "MOST_MODELS", 25)
+    found = compared(setting(drifting, price=0.5), **plans)
+    verdict, paths = found.verdict(), found.table()["total"]
+    assert verdict.every == 4
+    moved = verdict.expected["every_1D"] - verdict.expected["every_2D"]
+    assert moved == pytest.approx(paths["every_1D"] - paths["every_2D"])
+    assert verdict.strategy in ("every_1D", "every_2D")
+
+
 def test_few_trainings_in_a_row_are_no_frequent_schedule():
     dates = OnDates(["2024-02-01", "2024-02-02", "2024-02-03"])
     cheap = compared(setting(price=1.0), dates=Strategy(dates, WINDOW)).table()
