@@ -197,9 +197,8 @@ class Tuning:
     def evidence(self) -> Evidence:
         """What the decision rests on."""
         prices = self.info["prices"]
-        return Evidence(
-            self.options, self.baseline, prices["retrain"], self.careful, prices["error"]
-        )
+        price, error = prices["retrain"], prices["error"]
+        return Evidence(self.options, self.baseline, price, self.careful, error=error)
 
     @property
     def baseline(self) -> str:

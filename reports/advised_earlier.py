@@ -14,8 +14,10 @@ _NOTE = (
 )
 
 
-def section(comparison: Comparison, baseline: str) -> Section:
+def section(comparison: Comparison, baseline: str) -> Section | None:
     """The advice at earlier dates in a sentence, and in a table where anybody can tell."""
+    if len(comparison.runs) == 1:
+        return None
     followed, shows = comparison.followed(baseline), _sheet(comparison, baseline)
     exhibits = [Exhibit("earlier", "The advice at earlier dates", shows)] if shows else []
     note = _NOTE if shows else ""

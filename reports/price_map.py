@@ -22,7 +22,7 @@ from backtrain.reports.verdict import eligible
 
 TITLE = "At which price the answer changes"
 #: A sentence names so many stretches, those round the present price first.
-_MOST = 7
+_MOST = 6
 #: Shades of regions, the first for what trains least, and of those with a colour of their own.
 _FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
 #: Inches that a character of a label takes, and the least that is left of a name.
@@ -107,11 +107,11 @@ def draw(
         money_axis("price of one retrain", info),
         money_axis("price of one unit of loss", info),
     )
-    titles = _regions(axes, prices, names, roles)
-    each = [f"{number} {names[place]}" for number, place in enumerate(prices.chosen, 1)]
+    titles, numbered = _regions(axes, prices, names, roles)
+    legend = f": {listing(numbered)}" if numbered else ""
     caption = (
-        "What is expected to cost least where a retrain and an error have other prices: "
-        f"{listing(each, most=len(each))}. The stronger a grey, the more often it trains; the "
+        "What is expected to cost least where a retrain and an error have other prices"
+        f"{legend}. The stronger a grey, the more often it trains; the "
         "circle marks the prices of this report. Prices are guesses: look how far it is from the "
         "next answer."
     )
@@ -120,8 +120,8 @@ def draw(
 
 def _regions(
     axes: Axes, prices: PriceMap, names: Sequence[str], roles: Mapping[int, str]
-) -> dict[str, str]:
-    """Fill axes; returns hover texts."""
+) -> tuple[dict[str, str], list[str]]:
+    """Fill axes; returns hover texts, and what the numbers stand for that have no room for more."""
     axes.grid(visible=False)
     axes.set(xscale="log", yscale="log")
     axes.set_xlim(prices.retrain[0], prices.retrain[-1])
@@ -131,6 +131,7 @@ def _regions(
         axis.set_minor_locator(NullLocator())
     shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
     titles: dict[str, str] = {}
+    numbered = []
     for number, (place, shade) in enumerate(zip(prices.chosen, shades, strict=True), 1):
         role = roles.get(place)
         low, high = _clipped(prices, place)
@@ -138,10 +139,11 @@ def _regions(
         area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
         axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
-        _label(axes, prices, place, names[place], number)
+        if _label(axes, prices, place, names[place], number) == f"{number}":
+            numbered.append(f"{number} {names[place]}")
     if all(prices.now):
         axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
-    return titles
+    return titles, numbered
 
 
 def _clipped(prices: PriceMap, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,8 +164,11 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
     return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
 
 
-def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> None:
-    """Write a name into its region, near the middle; where it does not fit, a part or a number."""
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> str:
+    """Write a name into its region, near the middle; where it does not fit, a part or a number.
+
+    Returns what was written.
+    """
     ends = np.log10(prices.retrain[[0, -1]])
     low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
     rows = np.arange(1, len(low) - 1)
@@ -181,9 +186,10 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> 
     fits = room >= min(len(name), _MOST_OF_IT * room[np.isfinite(off)].max(initial=0.0))
     best = int(np.argmin(np.where(fits, off, np.inf)))
     if room[best] < 1:
-        return
+        return ""
     least = min(_SHORTEST, len(name))
     text = shorten(name, int(room[best])) if room[best] >= least else f"{number}"
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
     note(axes, text, at, (0, 0), **style)
+    return text

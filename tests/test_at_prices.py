@@ -18,7 +18,7 @@ def evidence(*lines, price=1.0, error=1.0, floor=0.0, **more):
         Option(f"s{k}", error * loss + price * n, n, errors=error * loss, **more)
         for k, (loss, n) in enumerate(lines)
     ]
-    return Evidence(options, "s0", price, floor, error)
+    return Evidence(options, "s0", price, floor, error=error)
 
 
 def test_a_choice_holds_between_two_prices_of_a_retrain_by_hand():

@@ -217,7 +217,7 @@ def test_one_price_is_said_as_a_price():
 
 def expected(cost, *windows):
     facts = {"cost": cost, "eras": [cost / 10] * 10, "starts": [], "windows": list(windows)}
-    return {"hindsight": {"expected": facts}}
+    return {"hindsight": {"expected": facts, "every": 1, "candidates": 30}}
 
 
 def test_costs_of_separate_comparisons_are_remarked_on():

@@ -146,8 +146,8 @@ def test_figures_are_files(runs, tmp_path):
     paths = Comparison(runs).figures(tmp_path / "figures")
     assert [path.name for path in paths] == [
         "cost-against-interval.png",
-        "cost-against-loss.png",
         "prices.png",
+        "cost-against-loss.png",
         "time-line.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)

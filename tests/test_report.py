@@ -114,8 +114,8 @@ def test_the_ranked_table_has_a_row_and_a_number_for_each(sized: SimpleNamespace
 
 def test_lists_of_names_end_with_how_many_more(sized: SimpleNamespace) -> None:
     names = list(sized.comparison.runs)
-    most = max(sum(name in text for name in names) for text in sized.outline.text)
-    assert most <= 6
+    longest = max(sized.outline.text, key=lambda text: sum(name in text for name in names))
+    assert sum(name in longest for name in names) <= 6, longest
     verdict = dataclasses.replace(sized.comparison.verdict(), rivals=tuple(names))
     told = " ".join(story.rivals(sized.comparison, verdict))
     assert (" more" in told.split(". By")[0]) == (sized.n > 6)

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Comparison, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt, stationary
-from backtrain.lossmatrix import bill
+from backtrain.lossmatrix import intervals
 from backtrain.strategies import Every, Never, Random, Sliding
 
 WINDOW = Sliding("20D")
@@ -121,7 +121,7 @@ def test_care_is_taken_at_earlier_instants_too(drifting):
 
 
 def test_a_schedule_that_trains_between_the_instants_of_its_matrix_is_left_out(monkeypatch):
-    monkeypatch.setattr(bill, "MOST_MODELS", 50)
+    monkeypatch.setattr(intervals, "MOST_MODELS", 50)
     found = compared(stationary(n=3_000, task="regression", seed=2))
     facts = {name: run.info["hindsight"] for name, run in found.runs.items()}
     assert {name for name in facts if "walk" in facts[name]} == {"static", "weekly"}
