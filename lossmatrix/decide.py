@@ -22,7 +22,9 @@ FLOOR = 0.01
 #: So much of its cost is added to what is not a plain schedule: it is more to run and to explain.
 SIMPLE = 0.01
 #: For each word: standard errors of ten eras, eras won, share of starts won, share saved; at least.
-_SURE, _LIKELY = (3.0, 7, 1.0, 0.05), (2.0, 7, 0.9, 0.02)
+_SURE, _LIKELY = (4.0, 7, 1.0, 0.05), (2.0, 7, 0.9, 0.02)
+#: Standard errors that tell two options from each other.
+_TOLD = 3.0
 #: The newest quarter of the starts must save so much of what all of them save on average: a drift
 #: that is over makes early models dear, and not those that follow.
 _STILL = 0.5
@@ -214,10 +216,13 @@ def review(evidence: Evidence, running: str, left: float = 1.0) -> Decision:
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:
-    """A word for how steadily the choice was cheaper than the baseline."""
+    """A word for how steadily the choice was cheaper than the baseline.
+
+    What never trains again is one model: its eras are no independent evidence.
+    """
     if chosen is baseline:
         return ""
-    if len(baseline.eras) != len(chosen.eras):
+    if not chosen.retrains or len(baseline.eras) != len(chosen.eras):
         return "unsure"
     saved = from_starts = np.subtract(baseline.eras, chosen.eras)
     if len(baseline.starts) == len(chosen.starts) > 0:
@@ -277,4 +282,4 @@ def _more(chosen: Option, rival: Option) -> float:
         return math.nan
     error = _standard_error(np.subtract(rival.eras, chosen.eras))
     difference = abs(rival.cost - chosen.cost)
-    return (_SURE[0] * error / difference) ** 2 if difference else math.nan
+    return (_TOLD * error / difference) ** 2 if difference else math.nan

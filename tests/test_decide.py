@@ -70,7 +70,8 @@ def eras(saved, wobble):
         (2.0, 1.0, (0.9, 1.5), "sure"),
         (2.0, 1.0, (0.5, 1.6), "unsure"),  # what it saves is over: .4 of late, .95 on average
         (2.0, 3.0, (1.0, 1.0), "unsure"),  # half of the eras are lost
-        (0.5, 0.4, (1.0, 1.0), "sure"),
+        (0.5, 0.3, (1.0, 1.0), "sure"),
+        (0.5, 0.4, (1.0, 1.0), "likely"),  # 3.75 standard errors
         (0.4, 0.1, (1.0, 1.0), "likely"),  # steady, but 4 %
         (0.15, 0.1, (1.0, 1.0), "unsure"),  # steady, but 1.5 %
     ],
@@ -82,6 +83,13 @@ def test_a_word_for_how_steadily_it_saved(saved, wobble, starts, word):
         Option("weekly", 100.0 - 10 * saved, 10.0, own, starts),
     ]
     assert decide(Evidence(options, "never")).confidence == word
+
+
+def test_what_never_trains_again_is_one_model_of_which_nobody_is_sure():
+    never, own = eras(2.0, 1.0)
+    options = [Option("never", 100.0, eras=never), Option("never, all rows", 80.0, 0.0, own)]
+    found = decide(Evidence(options, "never"))
+    assert (found.name, found.confidence) == ("never, all rows", "unsure")
 
 
 def test_how_much_more_history_would_tell_two_apart():
