@@ -23,6 +23,8 @@ FLOOR = 0.01
 SIMPLE = 0.01
 #: For each word: standard errors of ten eras, eras won, share of starts won, share saved; at least.
 _SURE, _LIKELY = (4.0, 7, 1.0, 0.05), (2.0, 7, 0.9, 0.02)
+#: Multiples of a price below which a bound is an error of rounding.
+_ROUNDING = 1e-9
 #: Standard errors that tell two options from each other.
 _TOLD = 3.0
 #: The newest quarter of the starts must save so much of what all of them save on average: a drift
@@ -142,13 +144,18 @@ class Decision:
 
 
 def decide(evidence: Evidence) -> Decision:
-    """Choose the least expected cost; of equals the one that trains less.
+    """Choose the least expected cost; of equals the baseline, else the one that trains less.
 
     >>> never, weekly = Option("never", 100.0), Option("weekly", 80.0, retrains=10)
     >>> decide(Evidence([never, weekly], "never", price=1.0)).name
     'weekly'
     """
-    options = sorted(evidence.options, key=lambda option: (option.cost, option.retrains))
+    kept = evidence.baseline if evidence.floor else ""  # of equals
+
+    def rank(option: Option) -> tuple[float, bool, float]:
+        return option.cost, option.name != kept, option.retrains
+
+    options = sorted(evidence.options, key=rank)
     baseline = next(option for option in options if option.name == evidence.baseline)
     budget = max(evidence.budget, min(option.running for option in options))
     dear = np.array([option.running > budget for option in options])
@@ -202,17 +209,23 @@ def review(evidence: Evidence, running: str, left: float = 1.0) -> Decision:
     >>> review(evidence, "weekly").name, review(evidence, "weekly", left=0.25).name
     ('daily', 'weekly')
     """
+    return decide(reviewed(evidence, running, left))
+
+
+def reviewed(evidence: Evidence, running: str, left: float = 1.0) -> Evidence:
+    """What `review` decides on: the evidence with the training that a change begins with."""
     options = [
         option
         if option.name in (running, evidence.stop)
         else replace(
             option,
             cost=option.cost + evidence.price / left,
+            running=option.running + evidence.price / left,
             retrains=option.retrains + 1 / left,
         )
         for option in evidence.options
     ]
-    return decide(replace(evidence, options=options, baseline=running))
+    return replace(evidence, options=options, baseline=running)
 
 
 def _confidence(chosen: Option, baseline: Option) -> Confidence:
@@ -273,7 +286,8 @@ def _factors(
         lower = dearer + (nearest - 1) * steeper < 0  # where it comes within the budget
     below = np.where(lower, nearest, np.where(steeper > 0, cross, -np.inf))
     above = np.where((steeper < 0) & (cross <= limits), cross, np.inf)
-    return max(0.0, float(below.max())), min(float(above.min()), float(limit))
+    lowest = float(below.max())
+    return lowest if lowest > _ROUNDING else 0.0, min(float(above.min()), float(limit))
 
 
 def _more(chosen: Option, rival: Option) -> float:

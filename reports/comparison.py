@@ -85,11 +85,16 @@ class Comparison:
     def load(cls, *directories: str | Path) -> Comparison:
         """Read comparison directories or run directories back, as one comparison.
 
-        That of one directory is as careful as the one that was saved, has its budget, and the same
-        runs now.
+        It is as careful as those that were saved, has their budget, and the same runs now, as far
+        as they agree.
         """
-        judged = archive.judged_in(directories[0]) if len(directories) == 1 else {}
-        return cls(archive.load(*directories), **judged)
+        judged = [archive.judged_in(directory) for directory in directories]
+        agreed = {
+            key: value
+            for key, value in (judged[0] if judged else {}).items()
+            if all(one.get(key, value) == value for one in judged)
+        }
+        return cls(archive.load(*directories), **agreed)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -191,7 +196,10 @@ class Comparison:
 
     def followed(self, baseline: str | None = None) -> Followed:
         """What following this advice from the middle of the history on would have paid."""
-        return Followed.of(self.runs, self.baseline(baseline), self.careful)
+        kept = self.baseline(baseline)
+        too_dear = self.verdict(kept).left_out
+        runs = {n: run for n, run in self.runs.items() if n == kept or n not in too_dear}
+        return Followed.of(runs, kept, self.careful)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, float]]:

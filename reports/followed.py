@@ -92,7 +92,13 @@ def _why_none(
     if not any(map(hindsight_of, runs.values())):
         return f"{lead}: no loss matrix was made."
     if not any(told.values()):
-        return f"{lead}: its first half is too short to decide on."
+        thinned = any("thinned" in hindsight_of(run) for run in runs.values())
+        why = (
+            "too few models were trained; hindsight=true trains all"
+            if thinned
+            else ("its first half is too short to decide on")
+        )
+        return f"{lead}: {why}."
     if baseline not in known:
         return f"{lead}: {baseline} is no fixed schedule with a loss matrix."
     if len(known) == 1:

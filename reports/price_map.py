@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from backtrain.lossmatrix.at_prices import PriceMap
+from backtrain.lossmatrix.decide import reviewed
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.evidence import evidence
 from backtrain.reports.exhibit import Exhibit, Section
@@ -60,10 +61,13 @@ def sentence(prices: PriceMap, names: Sequence[str], currency: str = "") -> str:
 
 def section(comparison: Comparison, baseline: str) -> Section | None:
     """What would be advised at other prices, over all strategies that may win."""
-    names = eligible(comparison.runs, baseline)
+    too_dear = comparison.verdict(baseline).left_out
+    names = [name for name in eligible(comparison.runs, baseline) if name not in too_dear]
     if len(names) < 2 or baseline not in names:
         return None
     known = evidence(comparison.runs, comparison.costs, names, baseline, comparison.careful)
+    if baseline == comparison.running:
+        known = reviewed(known, baseline)
     prices = PriceMap.of(known)
     roles = {names.index(baseline): "baseline"}
     roles[names.index(comparison.verdict(baseline).strategy)] = "winner"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtrain.lossmatrix.decide import FLOOR, REALISED, SIMPLE, Evidence, Option, decide
+from backtrain.lossmatrix.decide import FLOOR, REALISED, SIMPLE, Evidence, Option, decide, review
 from backtrain.lossmatrix.expected import expected
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.simulator.ledger import Prices
@@ -83,6 +83,26 @@ def test_a_word_for_how_steadily_it_saved(saved, wobble, starts, word):
         Option("weekly", 100.0 - 10 * saved, 10.0, own, starts),
     ]
     assert decide(Evidence(options, "never")).confidence == word
+
+
+def test_of_equal_costs_the_baseline_is_kept():
+    free = [Option("never", 0.0), Option("daily", 0.0, retrains=70)]
+    assert decide(Evidence(free, "daily")).name == "daily"
+    assert decide(Evidence(free, "daily", floor=0.0)).name == "never"
+
+
+def test_a_change_of_what_runs_costs_its_training_of_the_budget_too():
+    never = Option("never", 100.0)
+    options = [never, option(cost=50.0, running=10.0), Option("daily", 60.0, 70.0, running=10.5)]
+    known = Evidence(options, "daily", price=1.0, budget=10.75)
+    assert decide(known).name == "weekly"
+    assert review(known, "daily").name == "daily"  # 11 with the training that weekly begins with
+
+
+def test_a_bound_that_is_an_error_of_rounding_is_none():
+    daily = Option("daily", 80.0 + 60 * (1 - 1e-13), retrains=70)  # as cheap where all is free
+    known = Evidence([option(), daily], "weekly", price=1.0, floor=0.0)
+    assert decide(known).factors == (0.0, math.inf)
 
 
 def test_what_never_trains_again_is_one_model_of_which_nobody_is_sure():

@@ -1,5 +1,7 @@
 """The price map: drawn where there is something to see, and said in a sentence."""
 
+import dataclasses
+
 import pytest
 from sklearn.linear_model import Ridge
 
@@ -79,6 +81,33 @@ def test_the_data_are_the_borders():
     assert (row["retrain_from"], row["retrain_to"]) == (0.5, 4.0)
 
 
+def ends(section, name):
+    """Between which prices of a retrain the map names a strategy, an error as now."""
+    (frame,) = (exhibit.frame() for exhibit in section.exhibits)
+    here = frame.loc[frame.index == 1.0].set_index("runs")
+    return tuple(here.loc[name, ["retrain_from", "retrain_to"]])
+
+
+def test_what_runs_now_and_what_is_too_dear_count_in_the_map():
+    stream = abrupt(n=2_000, task="regression", seed=1)
+    backtest = Backtest(stream, Ridge(), tick="1D", start=0.2, prices=Prices(retrain=5.0))
+    plans = {"static": Never(), **{f"every_{n}D": Every(f"{n}D") for n in (3, 7, 14, 30)}}
+    found = backtest.compare({n: Strategy(t, Sliding("20D")) for n, t in plans.items()})
+    running = dataclasses.replace(found, running="every_14D")
+    verdict = running.verdict()
+    section = price_map.section(running, "every_14D")
+    assert ends(section, verdict.strategy) == pytest.approx(verdict.prices)
+    assert ends(section, verdict.strategy) != pytest.approx(
+        ends(price_map.section(found, "every_14D"), verdict.strategy)
+    )
+    poor = dataclasses.replace(found, budget=25.0)
+    left_out = set(poor.verdict().left_out)
+    assert left_out
+    assert left_out.isdisjoint(poor.followed().walk.chosen)
+    shown = price_map.section(poor, "static")
+    assert not any(name in shown.finding for name in left_out)
+
+
 def test_schedules_alarms_and_gates_are_on_one_map():
     stream = abrupt(n=1_500, task="regression", seed=1)
     backtest = Backtest(stream, Ridge(), tick="1D", start=0.2, prices=Prices(retrain=5.0))
@@ -96,10 +125,6 @@ def test_schedules_alarms_and_gates_are_on_one_map():
     assert section is not None
     assert section.finding
     verdict = found.verdict("static")
-    for exhibit in section.exhibits:
-        frame = exhibit.frame()
-        here = frame.loc[frame.index == 1.0].set_index("runs")
-        low, high = here.loc[verdict.strategy, ["retrain_from", "retrain_to"]]
-        assert (low, high) == pytest.approx(verdict.prices)
+    assert ends(section, verdict.strategy) == pytest.approx(verdict.prices)
     alone = backtest.compare({"static": Strategy(Never(), window)})
     assert price_map.section(alone, "static") is None
