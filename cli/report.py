@@ -86,7 +86,7 @@ def _report(
 def _write_again(
     comparison: Comparison, directory: Path, baseline: str | None, wanted: str
 ) -> Path:
-    """Replace report and verdict of a saved comparison; returns where the page lies."""
+    """Replace report, verdict and summary of a saved comparison; returns where the page lies."""
     told, place = comparison.verdict(baseline), archive.reopened(directory)
     contents = answer.files(
         told,
@@ -95,6 +95,7 @@ def _write_again(
         comparison.running,
         comparison.followed(baseline),
     )
+    contents[archive.SUMMARY] = comparison.summary(baseline, *archive.summarised(directory))
     make = partial(page.report, comparison, comparison.baseline(baseline))
     contents |= html.files(make, archive.REPORT, wanted, place.names)
     archive.add_files(place, contents)

@@ -58,5 +58,10 @@ class Condition:
         best, cost = advice.expected[advice.strategy], advice.expected[self.running]
         if not cost - best > self.share * abs(best):
             return ""
-        above = f"{100 * (cost / best - 1):.3g} %" if best > 0 else f"{cost - best:.3g}"
-        return f"{self.running} is expected to cost {above} more than {advice.strategy}, advised"
+        if not best:
+            above = f"{cost - best:.3g} more than"
+        elif best > 0:
+            above = f"{100 * (cost / best - 1):.3g} % more than"
+        else:
+            above = f"more by {100 * (cost - best) / -best:.3g} % of what is gained with"
+        return f"{self.running} is expected to cost {above} {advice.strategy}, advised"

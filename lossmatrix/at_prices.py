@@ -48,8 +48,7 @@ class PriceMap:
         Where errors are free, or it is not known what they cost, their price stays as it is.
         """
         options = evidence.options
-        # Of equal costs the first one is chosen, in the order of `decide`.
-        places = sorted(range(len(options)), key=lambda i: (options[i].cost, options[i].retrains))
+        places = evidence.ranking()  # of equal costs the first one is chosen
         weight = evidence.weights()[places]
         retrains = np.array([options[i].retrains for i in places])
         fixed = np.array([options[i].cost for i in places]) - evidence.price * retrains

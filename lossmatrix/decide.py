@@ -96,6 +96,19 @@ class Evidence:
     error: float = 1.0
     stop: str = ""
 
+    def ranking(self) -> list[int]:
+        """Positions of the options, the cheapest first; of equals the baseline, else by trainings.
+
+        Without a floor the baseline has no precedence.
+        """
+
+        def rank(place: int) -> tuple[float, bool, float]:
+            option = self.options[place]
+            other = self.floor > 0 and option.name != self.baseline
+            return option.cost, other, option.retrains
+
+        return sorted(range(len(self.options)), key=rank)
+
     def weights(self) -> np.ndarray:
         """By what costs are multiplied before the least is taken, (O,): the rule but for ties.
 
@@ -150,18 +163,14 @@ def decide(evidence: Evidence) -> Decision:
     >>> decide(Evidence([never, weekly], "never", price=1.0)).name
     'weekly'
     """
-    kept = evidence.baseline if evidence.floor else ""  # of equals
-
-    def rank(option: Option) -> tuple[float, bool, float]:
-        return option.cost, option.name != kept, option.retrains
-
-    options = sorted(evidence.options, key=rank)
+    order = evidence.ranking()
+    options = [evidence.options[place] for place in order]
     baseline = next(option for option in options if option.name == evidence.baseline)
     budget = max(evidence.budget, min(option.running for option in options))
     dear = np.array([option.running > budget for option in options])
     # Costs are lines in the price of a retrain.
     costs = np.array([option.cost for option in options])
-    weight = replace(evidence, options=options).weights()
+    weight = evidence.weights()[order]
     at_price = weight * costs
     trainings = np.array([evidence.price * option.retrains for option in options])
     slope = weight * trainings

@@ -236,6 +236,13 @@ def reopened(directory: Path) -> Manifest:
     return manifest
 
 
+def summarised(directory: Path) -> tuple[dict[str, str], bool]:
+    """The folder of each strategy of a result, and whether its summary has what needs no model."""
+    entries = _section(directory, "result")[0]
+    folders = pd.read_csv(path_of(directory, SUMMARY), dtype={"folder": str})["folder"]
+    return {name: folder for name, (folder, _) in entries.items()}, bool(folders.isna().any())
+
+
 def add_files(manifest: Manifest, contents: Mapping[str, bytes]) -> None:
     """Write files beside a comparison's runs.
 

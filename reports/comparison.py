@@ -257,14 +257,8 @@ class Comparison:
         keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
         for run in runs.values():
             keeper.add(run)
-        # In the order of the runs, not by cost: reading it back must give the same comparison.
-        summary = self.table(baseline).loc[list(runs)]
-        summary.insert(0, "folder", [keeper.folder_of(name) for name in runs])
-        summary["remarks"] = pd.Series(remarks.by_strategy(self.runs))
-        if baselines:
-            more = self.without_model.assign(folder="", remarks="needs no model")
-            summary = pd.concat([summary, more]).reindex(columns=summary.columns)
-        contents = {archive.SUMMARY: archive.csv_text(summary)}
+        folders = {name: keeper.folder_of(name) for name in runs}
+        contents = {archive.SUMMARY: self.summary(baseline, folders, baselines)}
         told = self.verdict(baseline)
         try:
             contents |= answer.files(
@@ -275,6 +269,19 @@ class Comparison:
         finally:
             keeper.finish(contents)  # without a report, where that failed
         return target
+
+    def summary(
+        self, baseline: str | None, folders: Mapping[str, str], baselines: bool = False
+    ) -> bytes:
+        """``summary.csv``: the table, with the folder of each run and what befell it."""
+        # In the order of the runs, not by cost: reading it back must give the same comparison.
+        table = self.table(baseline).loc[list(self.runs)]
+        table.insert(0, "folder", [folders[name] for name in self.runs])
+        table["remarks"] = pd.Series(remarks.by_strategy(self.runs))
+        if baselines:
+            more = self.without_model.assign(folder="", remarks="needs no model")
+            table = pd.concat([table, more]).reindex(columns=table.columns)
+        return archive.csv_text(table)
 
     def __repr__(self) -> str:
         cheapest = min(self.runs, key=lambda name: float(self.runs[name].totals["total"]))

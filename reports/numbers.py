@@ -113,6 +113,16 @@ def shorten(name: str, width: int = LONGEST) -> str:
     return name if len(name) <= width else f"{name[: width - 1 - end]}…{name[-end:]}"
 
 
+def told_apart(names: list[str], width: int) -> list[str]:
+    """Names shortened to a width, or as little more as leaves no two of them alike."""
+    longest = max(map(len, names))
+    while True:
+        short = [shorten(name, width) for name in names]
+        if width >= longest or len(set(short)) == len(set(names)):
+            return short
+        width += 1
+
+
 def listing(names: Iterable[str], most: int = 5) -> str:
     """Names as a sentence lists them: "a, b and c"; of more than one above ``most`` the first.
 

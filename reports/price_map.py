@@ -71,16 +71,25 @@ def section(comparison: Comparison, baseline: str) -> Section | None:
     prices = PriceMap.of(known)
     roles = {names.index(baseline): "baseline"}
     roles[names.index(comparison.verdict(baseline).strategy)] = "winner"
-    drawn = exhibit(prices, names, roles, comparison.info)
+    rows = list(comparison.table(baseline).index)
+    numbers = [rows.index(name) + 1 for name in names]
+    drawn = exhibit(prices, names, roles, comparison.info, numbers)
     return Section(
         TITLE, [drawn] if drawn else [], sentence(prices, names, currency(comparison.info))
     )
 
 
 def exhibit(
-    prices: PriceMap, names: Sequence[str], roles: Mapping[int, str], info: Mapping[str, Any]
+    prices: PriceMap,
+    names: Sequence[str],
+    roles: Mapping[int, str],
+    info: Mapping[str, Any],
+    numbers: Sequence[int] = (),
 ) -> Exhibit | None:
-    """The drawing and its data; None where there is nothing to see: one option, one price."""
+    """The drawing and its data; None where there is nothing to see: one option, one price.
+
+    ``numbers`` stand in regions that have no room for a name; by default those of the options.
+    """
     if len(prices.chosen) < 2 or len(prices.error) < 2:
         return None
 
@@ -95,7 +104,13 @@ def exhibit(
 
     alt = sentence(prices, names, currency(info))
     title = "What to run, by the prices of a retrain and of an error"
-    return Exhibit("prices", title, partial(draw, prices, names, roles, info), alt, data)
+    return Exhibit(
+        "prices",
+        title,
+        partial(draw, prices, names, roles, info, numbers or range(1, len(names) + 1)),
+        alt,
+        data,
+    )
 
 
 def draw(
@@ -103,6 +118,7 @@ def draw(
     names: Sequence[str],
     roles: Mapping[int, str],
     info: Mapping[str, Any],
+    numbers: Sequence[int],
     paper: Paper,
 ) -> Drawing:
     """The region of each option; ``roles`` are colours of some, as "winner" and "baseline"."""
@@ -111,7 +127,7 @@ def draw(
         money_axis("price of one retrain", info),
         money_axis("price of one unit of loss", info),
     )
-    titles, numbered = _regions(axes, prices, names, roles)
+    titles, numbered = _regions(axes, prices, names, roles, numbers)
     legend = f": {listing(numbered)}" if numbered else ""
     caption = (
         "What is expected to cost least where a retrain and an error have other prices"
@@ -123,7 +139,11 @@ def draw(
 
 
 def _regions(
-    axes: Axes, prices: PriceMap, names: Sequence[str], roles: Mapping[int, str]
+    axes: Axes,
+    prices: PriceMap,
+    names: Sequence[str],
+    roles: Mapping[int, str],
+    numbers: Sequence[int],
 ) -> tuple[dict[str, str], list[str]]:
     """Fill axes; returns hover texts, and what the numbers stand for that have no room for more."""
     axes.grid(visible=False)
@@ -136,14 +156,15 @@ def _regions(
     shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
     titles: dict[str, str] = {}
     numbered = []
-    for number, (place, shade) in enumerate(zip(prices.chosen, shades, strict=True), 1):
+    for place, shade in zip(prices.chosen, shades, strict=True):
         role = roles.get(place)
         low, high = _clipped(prices, place)
         area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
         area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
         axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
-        if _label(axes, prices, place, names[place], number) == f"{number}":
+        number = f"{numbers[place]}"
+        if _label(axes, prices, place, names[place], number) == number:
             numbered.append(f"{number} {names[place]}")
     if all(prices.now):
         axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
@@ -168,7 +189,7 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
     return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
 
 
-def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> str:
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> str:
     """Write a name into its region, near the middle; where it does not fit, a part or a number.
 
     Returns what was written.
@@ -192,7 +213,7 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: int) -> 
     if room[best] < 1:
         return ""
     least = min(_SHORTEST, len(name))
-    text = shorten(name, int(room[best])) if room[best] >= least else f"{number}"
+    text = shorten(name, int(room[best])) if room[best] >= least else number
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
     note(axes, text, at, (0, 0), **style)

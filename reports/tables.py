@@ -12,7 +12,15 @@ import pandas as pd
 from backtrain.reports import timers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
-from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, significant
+from backtrain.reports.numbers import (
+    MISSING,
+    Money,
+    number,
+    percent,
+    shorten,
+    significant,
+    told_apart,
+)
 from backtrain.reports.units import currency, in_loss, in_money, loss_unit, of_metric
 from backtrain.reports.verdict import hindsight_of, is_tested
 
@@ -64,11 +72,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading; numbers stand to the right, words to the left."""
+    """A heading; numbers stand to the right, words to the left. What ``wraps`` may break lines."""
 
     label: str
     numeric: bool = True
     title: str = ""
+    wraps: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,7 +198,8 @@ class _Against:
 
     def columns(self) -> list[Column]:
         against = f"against {shorten(self.name)}"
-        interval = Column("95 % interval", title=f"{against}; holds for all strategies at once")
+        held = f"{against}; holds for all strategies at once"
+        interval = Column("95 % interval", title=held, wraps=True)
         difference = Column(against, title=f"difference of totals to {self.name}")
         return [difference, interval] if self.judged else [difference]
 
@@ -341,7 +351,7 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     marks = ["> " if n == advised else "= " if n in rivals else "  " for n in table.index]
     marks += ["~ "] * len(comparison.without_model)
     rows_of = [*table.index, *comparison.without_model.index]
-    names = [shorten(" ".join(str(name).split()), room - 2) for name in rows_of]
+    names = told_apart([" ".join(str(name).split()) for name in rows_of], room - 2)
     names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
     return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])

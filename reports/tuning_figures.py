@@ -233,7 +233,7 @@ def oracle(tuning: Tuning, paper: Paper) -> Drawing:
 def worsening(ages: Ages) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Loss above the freshest model in per cent, by age; and at which ages it was measured."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        worse = 100 * ages.excess / ages.fresh
+        worse = 100 * ages.excess / np.abs(ages.fresh)
     return worse, np.flatnonzero(np.isfinite(worse))
 
 

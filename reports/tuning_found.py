@@ -90,11 +90,9 @@ def _oracle(tuning: Tuning) -> str:
     name, gap = named(tuning)[advised], float(tuning.mean[advised]) - tuning.oracle
     if gap < 0:
         return f"{lead}, more than {name} cost here."
-    share = number(100 * gap / tuning.mean[advised] if tuning.mean[advised] else 0.0, 1)
-    return (
-        f"{lead}; {name} cost {money(gap)} more here, {share} % of its cost. No trigger can gain "
-        "more than that."
-    )
+    cost = float(tuning.mean[advised])
+    share = f", {number(100 * gap / cost, 1)} % of its cost" if cost > 0 else ""
+    return f"{lead}; {name} cost {money(gap)} more here{share}. No trigger can gain more than that."
 
 
 # --- on what --------------------------------------------------------------------------------------

@@ -196,13 +196,7 @@ def judge(
     against = baseline if winner != baseline else choice.runner_up
     one_price = len({runs[name].info["prices"].get("retrain", 0.0) for name in ranked}) < 2
     expected = {option.name: option.cost for option in known.options} if known else {}
-    left_out = {
-        name: {
-            "running": budget.running_cost(runs[name]),
-            "saves": expected_saving(expected[winner] - expected[name]),
-        }
-        for name in choice.too_dear
-    }
+    left_out = _too_dear(runs, choice, expected)
     words = [_no_verdict(runs, ranked, baseline)]
     advice, *changes = words
     if not alone:
@@ -237,6 +231,19 @@ def judge(
         advice=advice,
         changes=tuple(changes),
     )
+
+
+def _too_dear(
+    runs: Mapping[str, Run], choice: Decision, expected: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """What those above the budget cost to run, and were expected to save more than the choice."""
+    return {
+        name: {
+            "running": budget.running_cost(runs[name]),
+            "saves": expected_saving(expected[choice.name] - expected[name]),
+        }
+        for name in choice.too_dear
+    }
 
 
 def _no_verdict(runs: Mapping[str, Run], ranked: list[str], baseline: str) -> str:
