@@ -27,7 +27,7 @@ from backtrain.config.keys import RunKeys
 from backtrain.config.study import Study, in_words, load
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.tables import terminal_table
+from backtrain.reports.plain import terminal_table
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError

@@ -15,6 +15,7 @@ from backtrain.reports.numbers import (
     duration,
     number,
 )
+from backtrain.reports.plain import aligned
 from backtrain.reports.tables import Cell, Column, Row, Sheet
 from backtrain.reports.tuning_found import findings, words
 from backtrain.reports.units import currency, in_money
@@ -139,7 +140,7 @@ def terminal_table(tuning: Tuning) -> str:
             "" if same else money.signed(row["difference"]),
             "" if same else tables.interval_text(row, money),
         ))  # fmt: skip
-    if max(map(len, tables.aligned(lines))) > _WIDTH:  # the report has them
+    if max(map(len, aligned(lines))) > _WIDTH:  # the report has them
         lines = [(*line[:3], *line[4:]) for line in lines]
     notes = [
         "",
@@ -148,7 +149,7 @@ def terminal_table(tuning: Tuning) -> str:
     ]
     if not tuning.judgement.judged.all():
         notes.append("no interval: fewer than seven blocks of the interval between retrains")
-    return "\n".join([*tables.aligned(lines), *notes])
+    return "\n".join([*aligned(lines), *notes])
 
 
 def _role(tuning: Tuning, position: int) -> str:

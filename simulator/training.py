@@ -5,7 +5,6 @@ import hashlib
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +21,10 @@ from backtrain.simulator.answers import (
     Selection,
     needs_parent,
 )
-from backtrain.simulator.process import LOCK, has_params, seeded, threads_to_hold
+from backtrain.simulator.process import LOCK, has_params, seeded
+from backtrain.simulator.prototype import first_line, is_plain, needs_names, prototype_of
 from backtrain.simulator.sealing import private
-from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.setup import Setup
 from backtrain.store.code_version import environment, is_trusted, origin_of
 from backtrain.store.content import content, content_for_seed
 from backtrain.store.fits import Answers, FitStore, StoredFit
@@ -52,12 +52,12 @@ class Learner:
         self.store = store
         self._trusted = is_trusted(setup.model)
         with nullcontext() if self._trusted else seeded(setup.seed):  # constructors may draw
-            self._prototype = _prototype(setup.model)
+            self._prototype = prototype_of(setup.model)
         params = self._prototype.get_params(deep=True) if has_params(setup.model) else {}
         # Scikit-learn's own constructors make nothing but parameters. Where none of these has a
         # state, a copy shares them; what another class makes in `__init__` must not be shared.
         own = type(setup.model).__module__.startswith("sklearn.")
-        self._flat = own and bool(params) and all(map(_is_plain, params.values()))
+        self._flat = own and bool(params) and all(map(is_plain, params.values()))
         self._unseeded = [
             name
             for name, value in params.items()
@@ -138,7 +138,7 @@ class Learner:
         except Exception as error:
             if labels:  # an update may go on from its parent with one class, but need not
                 self._refuse_one_class(selection)
-            raise FitError(f"{type(error).__name__}: {_first_line(error)}") from error
+            raise FitError(f"{type(error).__name__}: {first_line(error)}") from error
         took = time.process_time() - began
         if model is None:
             raise PartError(f"{update!r}: fit() gave None; return the fitted model")
@@ -329,7 +329,7 @@ class Learner:
         try:
             self._ask(fit.model, self.features(slice(row, row + 1)))
         except Exception as error:
-            return f"{type(error).__name__}: {_first_line(error)}"
+            return f"{type(error).__name__}: {first_line(error)}"
         return "the answer is not a number, or not a class of the target"
 
     def _finish(
@@ -393,46 +393,6 @@ class Learner:
         return counts / counts.sum()
 
 
-def _prototype(model: Any) -> Any:
-    """An unfitted copy on one thread, to be copied for each fit; `SetupError` where none can be."""
-
-    from sklearn.base import clone
-
-    try:
-        prototype = clone(model, safe=False)
-    except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
-        prototype = model
-    if has_params(prototype):
-        held = threads_to_hold(prototype)
-        if held:
-            prototype = copy.deepcopy(prototype) if prototype is model else prototype
-            prototype.set_params(**held)
-    try:
-        return copy.deepcopy(prototype)
-    except Exception as error:
-        raise SetupError(
-            f"{type(model).__name__} cannot be copied ({type(error).__name__}: "
-            f"{_first_line(error)}), and every training needs a model of its own; make what cannot "
-            "be copied (a lock, a file, a connection) in fit(), not in __init__()"
-        ) from error
-
-
-def needs_names(model: Any) -> bool:
-    """Whether a model must be given column names: it selects by them, or may keep them."""
-
-    from sklearn.compose import ColumnTransformer
-
-    parts = [model]
-    if has_params(model):
-        parts += [value for value in model.get_params(deep=True).values() if has_params(value)]
-    return any(
-        isinstance(part, ColumnTransformer)
-        or hasattr(part, "_sklearn_output_config")
-        or not type(part).__module__.startswith("sklearn.")
-        for part in parts
-    )
-
-
 def block_borders(origin: int, row: int) -> tuple[int, int]:
     """First and stop row of the block in which a row lies, of blocks that begin at ``origin``."""
     start, size = origin, FIRST_BLOCK
@@ -444,15 +404,3 @@ def block_borders(origin: int, row: int) -> tuple[int, int]:
 
 def _integer(text: bytes, seed: int) -> int:
     return int(hashlib.blake2b(text + str(seed).encode(), digest_size=4).hexdigest(), 16) >> 1
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether no fit can change it: neither an object with a state, such as a `RandomState`."""
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    kinds = (bool, int, float, str, np.generic, np.ufunc, FunctionType, BuiltinFunctionType, type)
-    return value is None or isinstance(value, kinds)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:300]

@@ -13,7 +13,8 @@ import pytest
 
 from backtrain.reports import story
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.tables import role_names, terminal_table
+from backtrain.reports.plain import terminal_table
+from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))

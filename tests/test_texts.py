@@ -29,7 +29,7 @@ from backtrain.cli.run import _append
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.tables import terminal_table
+from backtrain.reports.plain import terminal_table
 from backtrain.simulator.answers import Reason
 from backtrain.simulator.facts import describe
 from backtrain.simulator.parts import Part

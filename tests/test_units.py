@@ -10,8 +10,9 @@ from backtrain import Backtest, Comparison, SetupError
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import html, page, tuning_figures
 from backtrain.reports.comparison import ComparisonError
+from backtrain.reports.plain import terminal_table
 from backtrain.reports.svg import WIDE
-from backtrain.reports.tables import ranked, terminal_table
+from backtrain.reports.tables import ranked
 from backtrain.reports.units import loss_unit
 from backtrain.strategies import Every, Expanding, Never, Sliding, Strategy
 
