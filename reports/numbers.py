@@ -114,7 +114,11 @@ def shorten(name: str, width: int = LONGEST) -> str:
 
 
 def told_apart(names: list[str], width: int) -> list[str]:
-    """Names shortened to a width, or as little more as leaves no two of them alike."""
+    """Names shortened to a width, or as little more as leaves no two of them alike.
+
+    >>> told_apart(["every_30d", "every_90d"], 6), told_apart(["static", "every_90d"], 6)
+    (['eve…30d', 'eve…90d'], ['static', 'eve…0d'])
+    """
     longest = max(map(len, names))
     while True:
         short = [shorten(name, width) for name in names]

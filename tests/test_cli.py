@@ -11,6 +11,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from backtrain.cli import main
@@ -98,6 +99,13 @@ def test_reports_are_written_again_from_records(
     (here / "one/report.html").unlink()
     assert main(["report", "one"]) == 0
     assert (here / "one/report.html").read_bytes() == before
+    before = pd.read_csv(here / "one" / "summary.csv", index_col=0)
+    assert main(["report", "one", "--baseline", "every_7d"]) == 0
+    after = pd.read_csv(here / "one" / "summary.csv", index_col=0)
+    assert list(before.index) == list(after.index)
+    assert before["folder"].equals(after["folder"])
+    assert after["difference"]["every_7d"] == before["difference"]["static"] == 0
+    assert after["difference"]["static"] == -before["difference"]["every_7d"]
     assert main(["report", "one/static", "one/every_7d", "--output", "two.html"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "report  two.html"
     assert set(Comparison.load(here / "one").runs) == {"static", "every_7d"}

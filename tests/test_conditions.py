@@ -29,6 +29,10 @@ def test_conditions_by_hand():
     assert replace(more, running="monthly").holds(told).endswith("is not known")
     free = advice(weekly=0.0, daily=3.0)
     assert more.holds(free) == "daily is expected to cost 3 more than weekly, advised"
+    gains = advice(weekly=-100.0, daily=-97.0)
+    assert more.holds(gains) == (
+        "daily is expected to cost more by 3 % of what is gained with weekly, advised"
+    )
     # The floor of `careful` may advise what is expected to cost more.
     assert more.holds(advice("static", daily=99.0, static=100.0)) == ""
 
