@@ -95,7 +95,8 @@ def _write_again(
         comparison.running,
         comparison.followed(baseline),
     )
-    contents[archive.SUMMARY] = comparison.summary(baseline, *archive.summarised(directory))
+    if archive.path_of(directory, archive.SUMMARY).is_file():  # not of a run that was stopped
+        contents[archive.SUMMARY] = comparison.summary(baseline, *archive.summarised(directory))
     make = partial(page.report, comparison, comparison.baseline(baseline))
     contents |= html.files(make, archive.REPORT, wanted, place.names)
     archive.add_files(place, contents)

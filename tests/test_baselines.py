@@ -11,7 +11,8 @@ from sklearn.linear_model import LinearRegression
 from backtrain import Backtest, Comparison, Prices, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive
-from backtrain.reports.tables import ranked, terminal_table
+from backtrain.reports.plain import terminal_table
+from backtrain.reports.tables import ranked
 from backtrain.simulator.baselines import baselines
 from backtrain.simulator.setup import Setup
 from backtrain.strategies import Every, Expanding, Never, Sliding

@@ -13,7 +13,7 @@ from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison, ComparisonError
 from backtrain.reports.numbers import Money, duration, listing, number
 from backtrain.reports.periods import fixed_length, own_block, usual_gap
-from backtrain.reports.tables import terminal_table
+from backtrain.reports.plain import terminal_table
 from backtrain.simulator.record import RecordError
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))

@@ -14,7 +14,8 @@ from backtrain import PartError, Strategy
 from backtrain.cli import main
 from backtrain.cli.run import Sweep
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.tables import role_names, terminal_table
+from backtrain.reports.plain import terminal_table
+from backtrain.reports.tables import role_names
 from backtrain.strategies import Every, Never, Sliding
 
 STATIC = Strategy(Never(), Sliding(4))

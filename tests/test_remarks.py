@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from backtrain.reports import remarks
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import shorten
-from backtrain.reports.tables import role_names, terminal_table
+from backtrain.reports.plain import terminal_table
+from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
 from backtrain.strategies import Never, Sliding, Strategy, WarmStart
 
