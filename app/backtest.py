@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import joblib
 import pandas as pd
-from tqdm.auto import tqdm
 
 from backtrain.lossmatrix.bill import Bill, seconds_of
 from backtrain.lossmatrix.decide import FLOOR
@@ -29,10 +27,11 @@ from backtrain.simulator.baselines import baselines
 from backtrain.simulator.facts import asked
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.progress import Shown, Stage, stage
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.texts import code, printable
+from backtrain.simulator.texts import code
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
@@ -40,8 +39,6 @@ from backtrain.strategies.windows.sliding import Expanding
 
 if TYPE_CHECKING:
     from backtrain.audit.findings import Audit
-
-_AUDIT_BAR = "{l_bar}{bar}| audit [{elapsed}<{remaining}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +88,7 @@ class Backtest(Setup):
         self,
         strategies: Mapping[str, Strategy],
         n_jobs: int = 1,
-        progress: bool = False,
+        progress: Shown = False,
         hindsight: bool | str = "auto",
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
@@ -104,8 +101,8 @@ class Backtest(Setup):
             By the names that reports show.
         n_jobs : int
             Processes, as in joblib; the result does not depend on it.
-        progress : bool
-            Show a progress bar.
+        progress : bool or "auto"
+            Show a progress bar; "auto" writes lines instead where nobody watches, as in logs.
         hindsight : "auto", bool or str
             Also train a model at every tick (at most 700 of them) for each window: the verdict then
             rests on every phase and start of a schedule, not on one path, and each strategy is
@@ -146,7 +143,9 @@ class Backtest(Setup):
                 _keep(keeper, run)
             runs = {name: runs[name] for name in strategies}
             if wanted:
-                runs = with_hindsight(self, strategies, runs, self.store, n_jobs, hindsight, before)
+                runs = with_hindsight(
+                    self, strategies, runs, self.store, n_jobs, hindsight, before, progress
+                )
                 for run in runs.values():
                     _keep(keeper, run)
         except BaseException as error:
@@ -183,7 +182,7 @@ class Backtest(Setup):
         every: int | None = None,
         intervals: Sequence[int] | None = None,
         n_jobs: int = 1,
-        progress: bool = False,
+        progress: Shown = False,
         careful: float = FLOOR,
     ) -> Tuning:
         """How often to retrain, on how many and how old rows, and at which prices that changes.
@@ -200,8 +199,8 @@ class Backtest(Setup):
             In ticks, multiples of ``every``; by default some twenty up to half of the history.
         n_jobs : int
             Processes, as in joblib; the result does not depend on it.
-        progress : bool
-            Show a progress bar.
+        progress : bool or "auto"
+            Show a progress bar; "auto" writes lines instead where nobody watches, as in logs.
         careful : float
             The share of the cost of never retraining that a change must save, as in
             `Comparison.verdict`.
@@ -216,7 +215,7 @@ class Backtest(Setup):
         instants: Sequence[float | str | pd.Timestamp] = (0.25, 0.5, 0.75),
         name: str = "strategy",
         data: bool = True,
-        progress: bool = False,
+        progress: Shown = False,
     ) -> Audit:
         """Look for what a strategy, its model or the data know too early, and what is not pure.
 
@@ -236,8 +235,8 @@ class Backtest(Setup):
             What findings call the strategy.
         data : bool
             Look at the columns of the data, too.
-        progress : bool
-            Show a progress bar.
+        progress : bool or "auto"
+            Show a progress bar; "auto" writes lines instead where nobody watches, as in logs.
 
         Returns
         -------
@@ -255,8 +254,10 @@ class Backtest(Setup):
         """
         from backtrain.audit.examine import audit
 
-        with tqdm(total=1, disable=not progress, bar_format=_AUDIT_BAR, smoothing=0) as bar:
-            return audit(self, strategy, instants, name, data, _advance(bar, 0))
+        with stage(progress, "audits", 1) as told:
+            found = audit(self, strategy, instants, name, data, told.reached)
+            told.finished(name)
+        return found
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""
@@ -278,24 +279,22 @@ class Backtest(Setup):
             except ValueError as error:
                 raise type(error)(f"strategy {name!r}: {error}") from None
 
-    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> Iterator[Run]:
-        with _bar(len(strategies), progress) as bar:
+    def _in_turn(self, strategies: Mapping[str, Strategy], progress: Shown) -> Iterator[Run]:
+        with stage(progress, "strategies", len(strategies)) as told:
             for done, (name, strategy) in enumerate(strategies.items()):
-                bar.set_postfix_str(printable(name))
-                yield self.replay(strategy, name, _advance(bar, done))
-                bar.update(done + 1 - bar.n)
+                yield self.replay(strategy, name, _advance(told, done, name))
+                told.finished(name)
 
     def _at_once(
-        self, strategies: Mapping[str, Strategy], n_jobs: int, progress: bool
+        self, strategies: Mapping[str, Strategy], n_jobs: int, progress: Shown
     ) -> Iterator[Run]:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
-        with _bar(len(strategies), progress) as bar:
+        with stage(progress, "strategies", len(strategies)) as told:
             try:
                 for run in parallel(jobs):
                     yield run
-                    bar.set_postfix_str(printable(run.name))
-                    bar.update(1)
+                    told.finished(run.name)
             except pickle.PicklingError:
                 _refuse_unsendable(strategies)
                 raise
@@ -330,15 +329,5 @@ def _replay_alone(backtest: Backtest, name: str, strategy: Strategy) -> Run:
     return backtest.replay(strategy, name)
 
 
-def _advance(bar: tqdm, done: int) -> Callable[[float], None]:
-    def tell(share: float) -> None:
-        bar.update(done + share - bar.n)
-
-    return tell
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator[tqdm]:
-    layout = "{l_bar}{bar}| {n:.1f}/{total} strategies [{elapsed}<{remaining}{postfix}]"
-    with tqdm(total=total, disable=not shown, bar_format=layout, smoothing=0) as bar:
-        yield bar
+def _advance(told: Stage, done: int, name: str) -> Callable[[float], None]:
+    return lambda share: told.reached(done + share, name)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 
 import joblib
-from tqdm.auto import tqdm
 
 from backtrain.audit.data import data_findings
 from backtrain.audit.examine import audit
@@ -16,6 +15,7 @@ from backtrain.config.compose import composed, in_order, is_sweep, only_shows, s
 from backtrain.config.keys import RunKeys
 from backtrain.config.study import Study, load
 from backtrain.reports.numbers import count
+from backtrain.simulator.progress import stage
 
 _HELP = """\
 backtrain audit [key=value ...]
@@ -67,10 +67,9 @@ def _audits(study: Study) -> Iterator[Audit]:
         for name, strategy in study.strategies.items()
     )
     parallel = joblib.Parallel(n_jobs=study.n_jobs, return_as="generator")
-    with tqdm(total=len(study.strategies), disable=not study.progress, leave=False) as bar:
+    with stage(study.progress, "strategies", len(study.strategies)) as told:
         for report in parallel(jobs):
-            bar.set_postfix_str(report.strategy)
-            bar.update(1)
+            told.finished(report.strategy)
             yield report
 
 

@@ -36,7 +36,7 @@ class Keys:
     careful: float
     seed: int
     n_jobs: int
-    progress: bool
+    progress: bool | Literal["auto"]
     cache: bool | str
 
 

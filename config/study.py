@@ -22,6 +22,7 @@ from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.bill import seconds_of
 from backtrain.models import ByTask
 from backtrain.reports.comparison import Comparison
+from backtrain.simulator.progress import Shown
 from backtrain.store.cache_dir import default_directory
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Never
@@ -53,7 +54,7 @@ class Study:
     backtest: Backtest
     strategies: Mapping[str, Strategy]
     n_jobs: int
-    progress: bool
+    progress: Shown
     baseline: str | None
     hindsight: bool | str
     careful: float

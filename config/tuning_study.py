@@ -14,6 +14,7 @@ from backtrain.config.study import checked, explained, of_stream, prepared
 from backtrain.lossmatrix.tune import NEVER_ON_ALL, Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
+from backtrain.simulator.progress import Shown
 from backtrain.strategies.updates.refit import last_step
 
 #: Where `backtrain run` finds the advice: --config-dir DIRECTORY strategy=tuned.
@@ -27,7 +28,7 @@ class TuningStudy:
     backtest: Backtest
     question: Question
     n_jobs: int
-    progress: bool
+    progress: Shown
     parts: Mapping[str, Any]
     report: str = "all"
 

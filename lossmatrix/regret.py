@@ -13,6 +13,7 @@ from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.outlook import Key, Outlook, decided, is_fixed
 from backtrain.lossmatrix.trial_models import Effort, PathError, effort, loss_matrix
 from backtrain.simulator.asking import instants_of, needs_parent
+from backtrain.simulator.progress import Shown, stage
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.store.content import content
@@ -29,6 +30,7 @@ def with_hindsight(
     n_jobs: int = 1,
     hindsight: bool | str = True,
     before: Bill | None = None,
+    progress: Shown = False,
 ) -> dict[str, Run]:
     """The runs, with ``info["hindsight"]`` where a matrix covers window, update and gate.
 
@@ -40,11 +42,13 @@ def with_hindsight(
         What matrices may take, see `bill.seconds_of`.
     before : Bill, optional
         What an earlier result of the same question could afford, so that this is the same.
+    progress : bool or "auto"
+        Show how many trial models are done.
     """
     none = {name: why for name, s in strategies.items() if (why := _without_matrix(s))}
     keys = {name: _key(s) for name, s in strategies.items() if name not in none}
     trained = {keys[name]: strategies[name] for name in keys}
-    made, refused, bill = _made(setup, trained, runs, store, n_jobs, hindsight, before)
+    made, refused, bill = _made(setup, trained, runs, store, n_jobs, hindsight, before, progress)
     none |= {name: refused[key] for name, key in keys.items() if key in refused}
     # Sorted: the last digit of a mean over windows may not depend on the order of strategies.
     matrices = dict(sorted(made.items()))
@@ -79,6 +83,7 @@ def _made(
     n_jobs: int,
     hindsight: bool | str,
     before: Bill | None,
+    progress: Shown,
 ) -> tuple[dict[Key, LossMatrix], dict[Key, str], Bill]:
     """A matrix for each window and update; why there is none, where it is so; what was afforded."""
     made: dict[Key, LossMatrix] = {}
@@ -92,18 +97,18 @@ def _made(
             except PathError as error:
                 refused[key] = str(error)
     bill = before or Bill.of(setup, list(efforts.values()), runs, hindsight)
-    for key, strategy in trained.items():
-        if key in refused:
-            continue
-        if not bill.every:
-            refused[key] = str(bill)
-            continue
-        try:
-            made[key] = loss_matrix(
-                setup, strategy.window, strategy.update, store, bill.every, n_jobs
-            )
-        except PathError as error:
-            refused[key] = str(error)
+    if not bill.every:
+        refused |= {key: str(bill) for key in trained if key not in refused}
+    left = [key for key in trained if key not in refused]
+    models = len(setup.ticks) // bill.every + 1 if left else 0
+    with stage(progress if left else False, "models of hindsight", models * len(left)) as told:
+        for number, key in enumerate(left, 1):
+            parts = trained[key].window, trained[key].update
+            try:
+                made[key] = loss_matrix(setup, *parts, store, bill.every, n_jobs, told.more)
+            except PathError as error:
+                refused[key] = str(error)
+                told.reached(number * models)
     return made, refused, bill
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from backtrain.lossmatrix.curves import Floats
 from backtrain.lossmatrix.decide import FLOOR
@@ -24,6 +22,7 @@ from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.facts import describe
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.progress import Shown, stage
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code
@@ -96,22 +95,22 @@ class Question:
         return list({content(window): window for window in (self.window, Expanding())}.values())
 
 
-def tune(question: Question, store: FitStore, n_jobs: int = 1, progress: bool = False) -> Tuning:
+def tune(question: Question, store: FitStore, n_jobs: int = 1, progress: Shown = False) -> Tuning:
     """Measure, and put it together."""
     setup, update, every = question.setup, question.update, question.every
     sizes, old = _sizes(setup), _old(setup)
     windows = list(dict.fromkeys((question.window, *(window for _, _, window in (*sizes, *old)))))
     models = len(question.windows) * (len(setup.ticks) // every + 1)
     matrices: dict[Key, LossMatrix] = {}
-    with _bar(models + POINTS * len(windows), progress) as tell:
+    with stage(progress, "models", models + POINTS * len(windows)) as told:
         for window in question.windows:
-            matrix = loss_matrix(setup, window, update, store, every, n_jobs, tell)
+            matrix = loss_matrix(setup, window, update, store, every, n_jobs, told.more)
             if matrix.failed[0]:
                 raise SetupError(
                     f"the first model cannot be trained on what is known at start={setup.start_at}"
                 )
             matrices[content(window), content(update)] = matrix
-        fresh = fresh_losses(setup, windows, update, store, POINTS, n_jobs, tell)
+        fresh = fresh_losses(setup, windows, update, store, POINTS, n_jobs, told.more)
     return _assembled(question, matrices, *(_fresh(part, windows, fresh) for part in (sizes, old)))
 
 
@@ -248,14 +247,3 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }  # fmt: skip
-
-
-@contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    layout = "{l_bar}{bar}| {n}/{total} models [{elapsed}<{remaining}]"
-    with tqdm(total=total, disable=not shown, bar_format=layout, smoothing=0) as bar:
-
-        def tell(done: int) -> None:
-            bar.update(done)
-
-        yield tell

@@ -51,7 +51,8 @@ def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     first, *_, last = done.stdout.splitlines()
     assert first.startswith("abrupt: 600 rows, 2024-01-01 to 2024-01-25; 2 strategies from ")
-    assert "strategies [" in done.stderr  # the progress bar keeps out of the way of the output
+    assert "1 of 2 static" in done.stderr  # progress keeps out of the way of the output
+    assert "\r" not in done.stderr
     report = tmp_path / last.removeprefix("report").strip()
     assert report.is_file()
     written = {path.name for path in report.parent.iterdir()}

@@ -40,7 +40,7 @@ DOORS = {
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
     ("reports", "strategies"): {""},  # the names of parts, for presets
-    ("config", "simulator"): {"constraints", "ledger"},
+    ("config", "simulator"): {"constraints", "ledger", "progress"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.
 CALLS = {

@@ -354,7 +354,8 @@ def test_tune_prints_the_findings_and_writes_the_report(tmp_path: Path) -> None:
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("abrupt: 600 rows, 2024-01-01 to 2024-01-25; LogisticRegression")
-    assert "models [" in done.stderr
+    assert " models " in done.stderr
+    assert "\r" not in done.stderr
     report = tmp_path / done.stdout.splitlines()[-1].removeprefix("report").strip()
     written = {path.name for path in report.parent.iterdir()}
     folders = {"strategy", "figures", "tables", ".hydra"}
