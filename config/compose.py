@@ -6,11 +6,13 @@ It is set up as `hydra.main` sets it up, but composes a job only once.
 import itertools
 import re
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from unittest.mock import patch
 
 import hydra
 from hydra import version
@@ -23,7 +25,7 @@ from hydra._internal.utils import (
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import QuotedString
+from hydra.core.override_parser.types import Glob, QuotedString
 from hydra.errors import (
     CompactHydraException,
     HydraException,
@@ -37,6 +39,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from backtrain.config.build import ConfigError, guess
 from backtrain.config.keys import Keys, RunKeys, names
+from backtrain.config.loader import Loader
 from backtrain.config.presets import PACKAGE
 from backtrain.config.presets import names as _presets
 
@@ -44,9 +47,7 @@ Task = Callable[[DictConfig], None]
 
 _BASE = "1.3"
 #: Groups of which several presets may be chosen.
-_SEVERAL = ("faults",)
-#: A key of a part that a preset may leave to the run, as in strategy.window.length.
-_OF_THE_RUN = re.compile(r"(?:strategy|comparison\.[^.]+)\.(trigger|window|update|gate)\.(.+)")
+_SEVERAL = ("faults", "strategy")
 
 
 def in_order(arguments: list[str]) -> list[str]:
@@ -114,10 +115,13 @@ def _refuse_no_preset(overrides: list[str]) -> None:
         if not choices or override.is_delete() or override.is_sweep_override():
             continue
         value = override.value()
-        several = group in _SEVERAL and isinstance(value, list) and all(map(_is_name, value))
-        if not several and not _is_name(value) and not (isinstance(value, dict) and value):
+        listed = value if isinstance(value, list) and override.package is None else [None]
+        # In a sweep, Hydra hands a glob on as a mapping.
+        if group in _SEVERAL and all(isinstance(v, (Glob, dict)) or _is_name(v) for v in listed):
+            continue
+        if not _is_name(value) and not (isinstance(value, dict) and value):
             given = str(override.input_line).lstrip("+")
-            what = "presets" if group in _SEVERAL else "one preset"
+            what = "one preset or several" if group in _SEVERAL else "one preset"
             raise ConfigError(f"{given}: give {what}; {guess('', choices)}")
 
 
@@ -155,7 +159,9 @@ def _in_few_words(schema: type[Keys]) -> Iterator[None]:
     except MissingConfigException as error:
         raise ConfigError(_no_such_choice(error)) from error
     except OverrideParseException as error:
-        raise ConfigError(f"{error.override}\n{error}") from error
+        says = next(iter(str(error).splitlines()), "")
+        hint = "close brackets and quotes, and quote for the shell: 'key=[a,b]'"
+        raise ConfigError(f"{error.override}: {says}; {hint}") from error
     except YAMLError as error:
         raise ConfigError(_no_yaml(error)) from error
     except UnicodeDecodeError as error:
@@ -210,9 +216,6 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     parent = getattr(error.__cause__, "parent_node", None)
     keys = list(parent if above and isinstance(parent, DictConfig) else names(schema))
     keys = [name for name in keys if name != "_target_"]
-    if not keys and (shared := _OF_THE_RUN.fullmatch(path)):
-        part, inner = shared.groups()
-        return f"{path}: this strategy takes the run's {part}; set {part}.{inner}"
     if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
@@ -265,21 +268,29 @@ def sweep(arguments: Sequence[str], name: str, task: Task) -> int:
 
 def show(arguments: Sequence[str], name: str) -> int:
     """Let Hydra show what `only_shows` has found; returns the exit code."""
-    start = hydra.main(version_base=_BASE, config_path=f"pkg://{PACKAGE}", config_name=name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = hydra.main(version_base=_BASE, config_path=f"pkg://{PACKAGE}", config_name=name)
     sys.argv = [f"backtrain {name}", *arguments]
-    return _code_of(start(lambda config: None))
+    with warnings.catch_warnings(), patch("hydra._internal.hydra.ConfigLoaderImpl", Loader):
+        warnings.simplefilter("ignore")
+        return _code_of(start(lambda config: None))
 
 
 @contextmanager
 def _started(arguments: Sequence[str]) -> Iterator[Hydra]:
-    version.setbase(_BASE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Hydra 1.4 wants none, 1.3 does
+        version.setbase(_BASE)
     path = create_automatic_config_search_path(None, None, f"pkg://{PACKAGE}")
     if (own := parsed(arguments).config_dir) is not None:
         anchor = SearchPathQuery(provider="schema")
         path.prepend("command-line", f"file://{Path(own).resolve()}", anchor)
     GlobalHydra.instance().clear()
+    started = Hydra("backtrain", Loader(path))
+    GlobalHydra.instance().initialize(started)
     try:
-        yield Hydra.create_main_hydra2("backtrain", path)
+        yield started
     finally:
         GlobalHydra.instance().clear()
 

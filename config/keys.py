@@ -56,6 +56,7 @@ class RunKeys(Keys):
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None
+    grid: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """A study: one dataset, one model, the strategies to compare; read from a run's config."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -195,7 +196,9 @@ def usual_metric(task: str) -> str:
     return "accuracy" if task == "classification" else "MAE"
 
 
-OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # OmegaConf 2.4 has another name for it
+    OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
 
 
 @dataclass
