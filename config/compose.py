@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -79,12 +79,14 @@ def composed(
     options = parsed(arguments)
     if options.config_dir is not None and not Path(options.config_dir).is_dir():
         raise ConfigError(f"--config-dir {options.config_dir}: no such directory")
-    with composer(arguments) as compose, _in_few_words(schema):
-        overrides = options.overrides
-        jobs = _jobs(overrides) if is_sweep(arguments) else [overrides]
+    config, jobs, sweeps = options.config_name or name, [options.overrides], is_sweep(arguments)
+    with _started(arguments) as started, _in_few_words(schema):
+        if sweeps:
+            whole = _whole(started, config, options.overrides)
+            jobs = _jobs(whole.hydra.sweeper.get("params") or {}, options.overrides)
         for job in jobs:
             _refuse_no_preset(job)
-        return [compose(options.config_name or name, job) for job in jobs]
+        return [_composed(started, config, job) for job in jobs]
 
 
 def split(config: DictConfig) -> tuple[DictConfig, str | None]:
@@ -94,17 +96,20 @@ def split(config: DictConfig) -> tuple[DictConfig, str | None]:
     return own, chosen
 
 
-def _jobs(overrides: list[str]) -> list[list[str]]:
-    """The overrides of each job, as Hydra's own sweeper combines them."""
+def _jobs(params: Mapping[str, object], overrides: list[str]) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper combines them with those of the config."""
     loader = GlobalHydra.instance().config_loader()
-    axes = []
-    for override in OverridesParser.create(config_loader=loader).parse_overrides(overrides):
+    given = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    axes: dict[str, list[str]] = {}
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(given):
+        key = override.get_key_element()
         if override.is_discrete_sweep():
-            key = override.get_key_element()
-            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        elif not override.is_sweep_override():  # other sweepers choose their values as they go
-            axes.append([str(override.input_line)])
-    return [list(job) for job in itertools.product(*axes)]
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        elif override.is_sweep_override():  # other sweepers choose their values as they go
+            axes[key] = []
+        else:
+            axes[key] = [str(override.input_line)]
+    return [list(job) for job in itertools.product(*filter(None, axes.values()))]
 
 
 def _refuse_no_preset(overrides: list[str]) -> None:
@@ -200,6 +205,9 @@ def _first_line(error: BaseException | None) -> str:
 
 def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     message = "; ".join(dict.fromkeys(filter(None, map(_first_line, (error, error.__cause__)))))
+    if swept := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'", message):
+        key, values = swept.groups()
+        return f"{message}; add -m for a job each, or give a list, {key}=[{values}]"
     refused = re.search(r"Could not override '([^']+)'", message)
     if refused is None or not re.search("No match|not in struct", f"{message}{error.__cause__}"):
         return message
@@ -230,9 +238,17 @@ def parsed(arguments: Sequence[str]) -> Namespace:
 
 
 def is_sweep(arguments: Sequence[str]) -> bool:
-    """Whether these arguments start several jobs."""
+    """Whether these arguments start several jobs: they say so, or the experiment that they name."""
     options = parsed(arguments)
-    return options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+    modes = [one for one in options.overrides if one.lstrip("+").startswith("hydra.mode=")]
+    if options.multirun or modes:
+        return bool(options.multirun) or modes[-1].endswith("=MULTIRUN")
+    if not any(one.lstrip("+").startswith("experiment=") for one in options.overrides):
+        return False
+    with _started(arguments) as started, suppress(Exception):  # what is wrong is said later
+        whole = _whole(started, options.config_name or "run", options.overrides)
+        return bool(whole.hydra.mode == RunMode.MULTIRUN)
+    return False
 
 
 def only_shows(arguments: Sequence[str]) -> bool:
@@ -242,13 +258,16 @@ def only_shows(arguments: Sequence[str]) -> bool:
     return any(shows)
 
 
-@contextmanager
-def composer(arguments: Sequence[str]) -> Iterator[Callable[[str, list[str]], DictConfig]]:
-    """A function that composes the config of one job from its name and overrides."""
-    with _started(arguments) as started:
-        yield lambda name, overrides: started.compose_config(
-            name, [*overrides, "hydra.mode=RUN"], RunMode.RUN, from_shell=False
-        )
+def _composed(started: Hydra, name: str, overrides: list[str]) -> DictConfig:
+    mode = "hydra.mode=RUN"
+    return started.compose_config(name, [*overrides, mode], RunMode.RUN, from_shell=False)
+
+
+def _whole(started: Hydra, name: str, overrides: list[str]) -> DictConfig:
+    """The config of a sweep as a whole: what is swept over is left out."""
+    return started.compose_config(
+        name, overrides, RunMode.MULTIRUN, from_shell=False, validate_sweep_overrides=False
+    )
 
 
 def run(config: DictConfig, arguments: Sequence[str], name: str, task: Task) -> int:
