@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from backtrain.datasets.mapped import is_checked
 from backtrain.datasets.offsets import Times
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -48,17 +49,19 @@ def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tupl
     plain = None if isinstance(X, pd.DataFrame) else np.asarray(X)
     if plain is not None and plain.ndim != 2:
         raise ValueError(f"X: shape {plain.shape}, not (rows, features); use X.reshape(-1, 1)")
-    frame = X if plain is None else pd.DataFrame(plain).infer_objects()
-    names = _names(columns, frame, X)
+    names = _names(columns, X if plain is None else [f"x{i}" for i in range(plain.shape[1])])
+    if is_checked(X, "X") and (plain is not None or _is_own(X, names)):
+        return X, names
     if plain is not None and plain.dtype.kind in "biuf":
         array = np.ascontiguousarray(plain, dtype=np.float64)
-    elif all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+    else:
+        frame = X if plain is None else pd.DataFrame(plain).infer_objects()
+        if not all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+            read = [_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
+            return pd.DataFrame(dict(zip(names, read, strict=True))), names
         array = np.empty(frame.shape)
         for i in range(len(names)):  # column by column: no second copy of the whole table
             array[:, i] = _floats(frame.iloc[:, i])
-    else:
-        read = [_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
-        return pd.DataFrame(dict(zip(names, read, strict=True))), names
     for start in range(0, len(array), _CHUNK):
         infinite = np.isinf(array[start : start + _CHUNK])
         if infinite.any():
@@ -73,6 +76,8 @@ def read_labels(values: Any, name: str) -> Array:
     Missing labels: numbers and truth values become float64 with NaN, text gets None.
     Raises `ValueError` for other types, infinite values and more than one column.
     """
+    if is_checked(values, "y", "truth"):
+        return cast(Array, values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufU" and values.ndim == 1:
         labels = values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
     else:
@@ -85,6 +90,8 @@ def read_labels(values: Any, name: str) -> Array:
 
 def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> Floats:
     """Read sample weights or amounts, (n,), as float64 >= 0; raises `ValueError` for others."""
+    if is_checked(values, "weight", "amount"):
+        return cast(Floats, values)
     series = _one_column(values, name)
     if not is_number(series):
         raise ValueError(f"{name}: {infer_dtype(series)} values; {kind} is a number >= 0")
@@ -98,6 +105,8 @@ def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> F
 
 def read_groups(values: Any, name: str = "group") -> Array:
     """Read group keys, (n,), as they are; raises `ValueError` where one is missing."""
+    if is_checked(values, "group"):
+        return cast(Array, values)
     series = _one_column(values, name)
     if series.isna().any():
         row = int(series.isna().to_numpy().argmax())
@@ -140,11 +149,16 @@ def _coded(codes: Array, values: Any) -> Iterator[bytes | memoryview]:
     yield np.ascontiguousarray(codes, dtype=np.int64).data
 
 
-def _names(columns: Sequence[str] | None, frame: pd.DataFrame, X: Any) -> tuple[str, ...]:
-    own = frame.columns if isinstance(X, pd.DataFrame) else [f"x{i}" for i in range(frame.shape[1])]
-    names = tuple(str(name) for name in (columns or own))
-    if len(names) != frame.shape[1]:
-        raise ValueError(f"columns: {len(names)} names for {frame.shape[1]} features")
+def _is_own(frame: pd.DataFrame, names: tuple[str, ...]) -> bool:
+    """Whether a frame has the names and the index that a stream gives it."""
+    return tuple(frame.columns) == names and frame.index.equals(pd.RangeIndex(len(frame)))
+
+
+def _names(columns: Sequence[str] | None, own: Iterable[Any]) -> tuple[str, ...]:
+    own = tuple(str(name) for name in own)
+    names = tuple(str(name) for name in columns) if columns else own
+    if len(names) != len(own):
+        raise ValueError(f"columns: {len(names)} names for {len(own)} features")
     if not names:
         raise ValueError("X: no feature columns; a stream needs at least one")
     twice = [name for i, name in enumerate(names) if name in names[:i]]
@@ -237,6 +251,8 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     A time zone is converted to UTC. Missing times become `NaT`. Raises `ValueError` for numbers,
     for text that is no date or an ambiguous one, and for mixed time zones.
     """
+    if is_checked(values, "event_time", "label_time"):
+        return values, False
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)

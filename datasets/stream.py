@@ -1,9 +1,11 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -23,7 +25,14 @@ from backtrain.datasets.columns import (
     read_labels,
     read_weights,
 )
+from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times, to_timestamp
+from backtrain.datasets.saved import read, write
+
+#: The fields that hold rows; the others say what of.
+_ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
+#: Those of them that streams did not always have: without them a stream is named as it was.
+_LATER = ("truth", "amount")
 
 
 class FaultPeriod(NamedTuple):
@@ -59,8 +68,10 @@ class Stream:
             with the features; no feature, only losses that ask for it and decisions by cost see it.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
-    copied only when their type must change, so leave the originals alone. Raises `ValueError`
-    naming what is wrong, where, and the remedy; see `from_frame` for data that is not sorted.
+    copied only when their type must change, so leave the originals alone. Those that are mapped,
+    by `open` or ``np.load(file, mmap_mode="r")``, stay in their files, and other processes are sent
+    the path. Raises `ValueError` naming what is wrong, where, and the remedy; see `from_frame` for
+    data that is not sorted.
 
     >>> import numpy as np
     >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
@@ -86,6 +97,8 @@ class Stream:
     amount: Floats | None = None
 
     def __post_init__(self) -> None:
+        for field in _ROWS:
+            opened(getattr(self, field))
         event_time, label_time = read_both_times(self.event_time, self.label_time)
         X, columns = read_features(self.X, self.columns)
         y = read_labels(self.y, self.target)
@@ -96,16 +109,11 @@ class Stream:
                 label_time = np.where(missing, np.datetime64("NaT", "ns"), event_time)
         weight = None if self.weight is None else read_weights(self.weight)
         group = None if self.group is None else read_groups(self.group)
-        drift = tuple(to_timestamp(when, "drift") for when in self.drift)
         self._set(X=X, y=y, event_time=event_time, label_time=label_time, columns=columns)
-        faults = tuple(
-            FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
-            for name, start, stop in self.faults
-        )
         truth = None if self.truth is None else read_labels(self.truth, self.target)
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
-        self._set(weight=weight, group=group, drift=drift, faults=faults, truth=truth)
-        self._set(amount=amount)
+        self._set(weight=weight, group=group, truth=truth, amount=amount)
+        self._set(drift=_instants(self.drift), faults=_periods(self.faults))
         self._check(missing)
 
     @classmethod
@@ -162,6 +170,46 @@ class Stream:
             target=str(target),
         )
 
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> "Stream":
+        """Open a stream that was saved: its arrays are read from its files when they are needed.
+
+        Raises `FileNotFoundError` where none was saved, and `ValueError` naming the file for what
+        cannot be read, or has another content than was saved.
+        """
+        facts, rows, changed = read(path)
+        stream = object.__new__(cls)
+        stream._set(**dict.fromkeys(_ROWS) | rows, columns=tuple(facts["columns"]))
+        stream._set(name=facts["name"], target=facts["target"])
+        stream._set(drift=_instants(facts["drift"]), faults=_periods(facts["faults"]))
+        stream._open(facts["fingerprint"], changed)
+        return stream
+
+    def save(self, path: str | PathLike[str]) -> "Stream":
+        """Write it into a directory, and return it opened from there.
+
+        The directory may hold a stream already, which is replaced at once. Raises `ValueError`
+        where something else is there, and for groups and categories of which a file can keep no
+        copy: neither text, truth values nor numbers.
+
+        >>> import tempfile
+        >>> from backtrain.datasets.synthetic import stationary
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(stationary(100).save(f"{folder}/history"))
+        100
+        """
+        facts = {
+            "name": self.name,
+            "target": self.target,
+            "rows": len(self),
+            "columns": list(self.columns),
+            "fingerprint": self.fingerprint,
+            "drift": [str(when) for when in self.drift],
+            "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
+        }
+        rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
+        return Stream.open(write(path, rows, facts))
+
     def __len__(self) -> int:
         return len(self.event_time)
 
@@ -174,8 +222,30 @@ class Stream:
             f"{first} to {last}, target {self.target!r}{never})"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What lies in files is sent by reference, with the digest of the content."""
+        sent = {field: referred(getattr(self, field)) for field in _ROWS}
+        if self._files:
+            _ = self.fingerprint
+        state = {**vars(self), **sent}
+        state.pop("_files", None)
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**state)  # pickle forgets that arrays are read-only
+        sent = [piece for field in _ROWS for piece in files_of(state[field])]
+        changed = [piece.path for piece in sent if not piece.is_unchanged]
+        rows = {field: resolved(state[field]) for field in _ROWS}
+        self._set(**{**state, **rows})  # pickle forgets that arrays are read-only
+        if sent:
+            self._open(state["fingerprint"], changed)
+
+    def _open(self, fingerprint: str, changed: Sequence[Path]) -> None:
+        """Take the content to be what it was; look at it where files have changed."""
+        if changed and self._digest() != fingerprint:
+            files = ", ".join(dict.fromkeys(map(str, changed)))
+            raise ValueError(f"{files}: not what was saved or opened; save the stream again")
+        self._set(fingerprint=fingerprint)
+        _ = self._held
 
     @property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -189,23 +259,44 @@ class Stream:
         Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
         are not content.
         """
-        return self._digest()
+        return self._digest() if self._files else self._held
 
     @property
     def is_intact(self) -> bool:
-        """Whether the content is what it was when `fingerprint` was taken; reads all of it."""
-        return self.fingerprint == self._digest()
+        """Whether the content is what it was when `fingerprint` was taken.
 
-    def _digest(self) -> str:
+        Reads all that is in memory; for what lies in files, their sizes and times of change stand.
+        """
+        return not self.changed_files and self._held == self._digest(in_files=False)
+
+    @property
+    def changed_files(self) -> tuple[Path, ...]:
+        """Files of the content that are no longer what they were when they were opened."""
+        return tuple({piece.path: 0 for piece in self._files if not piece.is_unchanged})
+
+    @cached_property
+    def _files(self) -> tuple[InFile, ...]:
+        return tuple(piece for field in _ROWS for piece in files_of(getattr(self, field)))
+
+    @cached_property
+    def _held(self) -> str:
+        """The digest of what is in memory."""
+        return self._digest(in_files=False)
+
+    def _digest(self, in_files: bool = True) -> str:
         digest = hashlib.sha256(repr(self.columns).encode())
-        frame = self.X if isinstance(self.X, pd.DataFrame) else None
-        features = [self.X] if frame is None else [frame[column] for column in self.columns]
-        rest = [self.y, self.event_time, self.label_time, self.weight, self.group]
-        rest += [] if self.truth is None else [self.truth]
-        rest += [] if self.amount is None else [np.array(["amount"]), self.amount]
-        for part in (*features, *rest):
-            for piece in (b"none",) if part is None else content(part):
-                digest.update(piece)
+        for field in _ROWS:
+            rows = getattr(self, field)
+            if (not in_files and is_mapped(rows)) or (rows is None and field in _LATER):
+                continue
+            parts = [rows]
+            if isinstance(rows, pd.DataFrame):
+                parts = [rows[column] for column in self.columns]
+            elif field == "amount":
+                parts = [np.array(["amount"]), rows]
+            for part in parts:
+                for piece in (b"none",) if part is None else content(part):
+                    digest.update(piece)
         return digest.hexdigest()
 
     def rows(self, start: Any = None, stop: Any = None) -> slice:
@@ -272,6 +363,17 @@ class Stream:
             raise ValueError(
                 f"row {row} (event_time {pd.Timestamp(self.event_time[row])}): {problem}"
             )
+
+
+def _instants(drift: Iterable[Any]) -> tuple[pd.Timestamp, ...]:
+    return tuple(to_timestamp(when, "drift") for when in drift)
+
+
+def _periods(faults: Iterable[Any]) -> tuple[FaultPeriod, ...]:
+    return tuple(
+        FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
+        for name, start, stop in faults
+    )
 
 
 def _check_names(

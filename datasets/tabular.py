@@ -1,4 +1,4 @@
-"""Own data: any CSV or Parquet file, or a data set of OpenML by name, as a stream."""
+"""Own data: a CSV or Parquet file, a saved stream, or a data set of OpenML by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +46,11 @@ def table(
         )
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+
+
+def saved(path: str | Path) -> Stream:
+    """Open a stream that `Stream.save` wrote: mapped from its files, not read."""
+    return Stream.open(path)
 
 
 def openml(
