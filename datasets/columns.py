@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from backtrain.datasets.mapped import is_checked
+from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.offsets import Times
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -22,6 +22,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = Floats | pd.DataFrame
 
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
+_NANOSECONDS = np.dtype("datetime64[ns]")
 _CHUNK = 1 << 16  # rows looked at together, so that checks need no second copy of a large array
 
 
@@ -46,6 +47,9 @@ def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tupl
     missing values stay, as NaN. With any text or category column they become a DataFrame of
     float64 and category columns. Raises `ValueError` for other types and for infinite values.
     """
+    if isinstance(X, Table):  # its columns have been read
+        refuse_infinite(X.numbers.T, [name for name in X.columns if name not in X.codes])
+        return X.frame() if X.codes else np.ascontiguousarray(X.numbers.T), X.columns
     plain = None if isinstance(X, pd.DataFrame) else np.asarray(X)
     if plain is not None and plain.ndim != 2:
         raise ValueError(f"X: shape {plain.shape}, not (rows, features); use X.reshape(-1, 1)")
@@ -57,17 +61,22 @@ def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tupl
     else:
         frame = X if plain is None else pd.DataFrame(plain).infer_objects()
         if not all(is_number(frame.iloc[:, i]) for i in range(len(names))):
-            read = [_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
+            read = [read_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
             return pd.DataFrame(dict(zip(names, read, strict=True))), names
         array = np.empty(frame.shape)
         for i in range(len(names)):  # column by column: no second copy of the whole table
             array[:, i] = _floats(frame.iloc[:, i])
+    refuse_infinite(array, names)
+    return array, names
+
+
+def refuse_infinite(array: Floats, names: Sequence[str]) -> None:
+    """Raise `ValueError` for the first infinite value of features, (n, k), of these names."""
     for start in range(0, len(array), _CHUNK):
         infinite = np.isinf(array[start : start + _CHUNK])
         if infinite.any():
             row, column = np.argwhere(infinite)[0]
             raise ValueError(_infinite(names[column], start + row))
-    return array, names
 
 
 def read_labels(values: Any, name: str) -> Array:
@@ -167,7 +176,8 @@ def _names(columns: Sequence[str] | None, own: Iterable[Any]) -> tuple[str, ...]
     return names
 
 
-def _feature(series: pd.Series, name: str) -> pd.Series:
+def read_feature(series: pd.Series, name: str) -> pd.Series:
+    """Read one feature, (n,): float64, or a category column where it is text or one."""
     if is_number(series):
         floats = _floats(series)
         if np.isinf(floats).any():
@@ -188,13 +198,21 @@ def _feature(series: pd.Series, name: str) -> pd.Series:
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
         return series.reset_index(drop=True)  # an order is declared by the user, not learnt
     # In order of first appearance: sorted, a category's code would depend on names yet to come.
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes = series.array.codes
+        used = pd.unique(codes[codes >= 0])
+        place = np.full(len(series.cat.categories) + 1, -1)  # the last: -1, missing
+        place[used] = np.arange(len(used))
+        words = pd.Index(series.cat.categories.take(used).to_numpy(dtype=object))
+        dtype: Any = pd.CategoricalDtype(words)
+        return pd.Series(pd.Categorical.from_codes(place[codes], dtype=dtype))
     values = series.astype(object)
     return pd.Series(pd.Categorical(values, categories=pd.unique(values.dropna())))
 
 
 def _refuse_times(series: pd.Series, name: str) -> None:
     """A column of times as text is most likely a label time that was not named: it would leak."""
-    some = pd.unique(series.dropna().astype(str).iloc[:1000])[:20]
+    some = pd.unique(series.dropna().iloc[:1000].astype(str))[:20]
     if len(some) and all(_TIME.match(value) for value in some):
         raise ValueError(
             f"column {name!r}: times as text, such as {some[0]!r}, are no feature; name it as the "
@@ -251,7 +269,7 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     A time zone is converted to UTC. Missing times become `NaT`. Raises `ValueError` for numbers,
     for text that is no date or an ambiguous one, and for mixed time zones.
     """
-    if is_checked(values, "event_time", "label_time"):
+    if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
         return values, False
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
@@ -261,7 +279,8 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     elif not _is_datetime(series):
         series = _parse_times(series, name)
     try:
-        index = pd.DatetimeIndex(series).as_unit("ns")
+        index = pd.DatetimeIndex(series, copy=False)
+        index = index if index.unit == "ns" else index.as_unit("ns")
     except pd.errors.OutOfBoundsDatetime:
         raise ValueError(f"{name}: a time outside the years 1678 to 2261") from None
     aware = index.tz is not None

@@ -150,8 +150,8 @@ class Table:
         """The table; its columns are the pieces, not copied."""
         codes = {name: _array(piece) for name, piece in self.codes.items()}
         names = [name for name in self.columns if name not in codes]
-        n = len(next(iter(codes.values())))
-        numbers = np.empty((n, 0)) if self.numbers is None else _array(self.numbers).T
+        rows = len(next(iter(codes.values())))
+        numbers = np.empty((rows, 0)) if self.numbers is None else _array(self.numbers).T
         frame = pd.DataFrame(numbers, columns=names, copy=False)
         for place, name in enumerate(self.columns):
             if name in codes:

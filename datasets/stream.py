@@ -1,7 +1,7 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -18,7 +18,6 @@ from backtrain.datasets.columns import (
     Floats,
     content,
     is_missing,
-    nearest,
     read_both_times,
     read_features,
     read_groups,
@@ -28,6 +27,7 @@ from backtrain.datasets.columns import (
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times, to_timestamp
 from backtrain.datasets.saved import read, write
+from backtrain.datasets.source import Source, check_names, inverse
 
 #: The fields that hold rows; the others say what of.
 _ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
@@ -119,7 +119,7 @@ class Stream:
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame,
+        df: pd.DataFrame | Source,
         *,
         target: str,
         time: str,
@@ -132,6 +132,7 @@ class Stream:
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
+        The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
         features are all others, or those named, where the amount may be among them. Rows in later
         error messages are counted in time order.
@@ -143,31 +144,42 @@ class Stream:
         """
         roles = {"target": target, "time": time, "label_time": label_time}
         roles |= {"weight": weight, "group": group, "amount": amount}
-        used = _check_names(df, roles, features)
-        chosen = [c for c in df.columns if c not in used] if features is None else list(features)
+        table = df if isinstance(df, Source) else Source(df)
+        used = check_names(table.head, roles, features)
+        names = table.head.columns
+        chosen = [c for c in names if c not in used] if features is None else list(features)
         if not chosen:
             raise ValueError(
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
-        label = None if label_time is None else df[label_time]
+        label = None if label_time is None else table.column(label_time)
         event_times, label_times = read_both_times(
-            df[time], label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
+            table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
         )
+        place = None
         if (event_times[1:] < event_times[:-1]).any():
             order = np.argsort(event_times, kind="stable")
-            df, event_times = df.iloc[order], event_times[order]
+            event_times = event_times[order]
             label_times = None if label_times is None else label_times[order]
-        # Copied: what is done to the table later must not reach the stream.
+            place = inverse(order)
+            del order
+        del label
+
+        def numbers(column: str | None, *kind: str) -> Floats | None:
+            return (
+                None if column is None else read_weights(table.column(column, place), column, *kind)
+            )
+
         return cls(
-            df[chosen],
-            read_labels(df[target].copy(), target),
-            event_times.copy(),
-            cast(Times, None if label_times is None else label_times.copy()),
-            weight=None if weight is None else read_weights(df[weight].copy(), weight),
-            group=None if group is None else read_groups(df[group].copy(), group),
-            amount=None if amount is None else read_weights(df[amount].copy(), amount, "an amount"),
+            y=read_labels(table.column(target, place), target),
+            event_time=event_times,
+            label_time=cast(Times, label_times),
+            weight=numbers(weight),
+            group=None if group is None else read_groups(table.column(group, place), group),
+            amount=numbers(amount, "an amount"),
             name=name,
             target=str(target),
+            X=table.features(chosen, place),
         )
 
     @classmethod
@@ -348,13 +360,13 @@ class Stream:
             arrives & missing,
             f"target {self.target!r} is missing, but label_time is given; make that NaT",
         )
-        labels = self.y[arrives]
-        if not len(labels):
+        if not arrives.any():
             raise ValueError(f"target {self.target!r}: no label ever arrives; nothing to learn")
-        if (labels == labels[0]).all():
+        first = self.y[arrives.argmax()]
+        if ((self.y == first) | ~arrives).all():
             raise ValueError(
-                f"target {self.target!r}: every label that arrives is {labels[:1].tolist()[0]!r}; "
-                "there is nothing to learn"
+                f"target {self.target!r}: every label that arrives is "
+                f"{np.asarray(first).tolist()!r}; there is nothing to learn"
             )
 
     def _refuse(self, bad: npt.NDArray[np.bool_], problem: str) -> None:
@@ -374,31 +386,3 @@ def _periods(faults: Iterable[Any]) -> tuple[FaultPeriod, ...]:
         FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
         for name, start, stop in faults
     )
-
-
-def _check_names(
-    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
-) -> set[str]:
-    if not isinstance(df, pd.DataFrame):
-        raise ValueError(f"df: a {type(df).__name__}, not a pandas DataFrame")
-    if df.columns.has_duplicates:
-        twice = df.columns[df.columns.duplicated()][0]
-        raise ValueError(f"column {twice!r} stands there twice; rename one of them")
-    required = ("target", "time")
-    asked = [(role, name) for role, name in roles.items() if name is not None or role in required]
-    used: dict[str, str] = {}
-    for role, name in [*asked, *(("features", name) for name in features or ())]:
-        if name is None or not isinstance(name, Hashable):
-            raise ValueError(f"{role}={name!r}: give the name of one column")
-        if df.columns.nlevels > 1 and name in df.columns and name not in set(df.columns):
-            first = next(column for column in df.columns if name in column)
-            raise ValueError(f"{role}={name!r}: several columns; name one whole, such as {first}")
-        if name not in df.columns:
-            hint = f"did you mean {nearest(name, df.columns)}?"
-            if name in df.index.names:
-                hint = "it is the index: use df.reset_index()"
-            raise ValueError(f"{role}={name!r}: no such column; {hint}")
-        if name in used and (role, used[name]) != ("features", "amount"):
-            raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
-        used[name] = role
-    return {name for _, name in asked if name is not None}
