@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import pandas as pd
@@ -39,6 +39,7 @@ from backtrain.strategies.windows.sliding import Expanding
 
 if TYPE_CHECKING:
     from backtrain.audit.findings import Audit
+    from backtrain.search.result import Search
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +209,71 @@ class Backtest(Setup):
         window, update = window or Expanding(), update or Refit()
         question = Question.of(self, window, update, every, intervals, careful)
         return tune(question, self.store, n_jobs, progress)
+
+    def search(
+        self,
+        strategy_of: Callable[..., Strategy],
+        space: Mapping[str, Any],
+        objective: str | Sequence[str] = "total",
+        trials: int = 100,
+        until: Instant | float = 0.5,
+        folds: int = 1,
+        sampler: str = "auto",
+        against: Mapping[str, Strategy] | None = None,
+        baseline: str | None = None,
+        n_jobs: int = 1,
+        progress: bool = False,
+    ) -> Search:
+        """Search a strategy's parameters on the first part of the history; judge them on the rest.
+
+        Needs Optuna: ``pip install 'backtrain[search]'``; see `docs/search.md`.
+
+        Parameters
+        ----------
+        strategy_of : callable
+            Takes a value for each key of ``space`` by name, and returns the strategy.
+        space : mapping of str to str or list
+            What each may be: ``"0.6..0.9"``, ``"10..500"``, ``"7D..90D"``, ``"1..1000 log"``,
+            ``"7D..91D step 7D"``, or a list of choices.
+        objective : str or sequence of str
+            What to make small: money by kind (``"total"``, ``"error"``), counts (``"retrains"``),
+            or ``"loss"``. Of several a front is found, and of that the cheapest chosen.
+        trials : int
+            How many are proposed; a space with no more combinations is tried as a whole.
+        until : float, str or Timestamp
+            The end of the rows that are chosen on: a share of the served span, or a date.
+        folds : int
+            Parts of the rest. Before each of them it is chosen anew on all rows before.
+        sampler : {"auto", "grid", "tpe", "nsga2", "random"}
+            What proposes; "auto" is "grid" where all combinations can be tried, else "tpe".
+        against : mapping of str to Strategy, optional
+            What is judged on the later rows, too; by default never retraining.
+        baseline : str, optional
+            The one of these that savings are counted against; the first by default.
+        n_jobs : int
+            Processes, as in joblib; the result does not depend on it.
+        progress : bool
+            Show a progress bar.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import Ridge
+        >>> from backtrain import Prices
+        >>> from backtrain.datasets.synthetic import abrupt
+        >>> from backtrain.strategies import Every, Sliding
+        >>> backtest = Backtest(abrupt(n=900, task="regression"), Ridge(), prices=Prices(retrain=5))
+        >>> found = backtest.search(
+        ...     lambda every, length: Strategy(Every(every), Sliding(length)),
+        ...     {"every": ["2D", "8D"], "length": ["4D", "9D"]},
+        ... )
+        >>> found.params
+        {'every': '8D', 'length': '4D'}
+        """
+        from backtrain.search import walk
+
+        asked = (objective, trials, until, folds, sampler, against, baseline)
+        question = walk.Question.of(self, lambda values: strategy_of(**values), space, *asked)
+        return walk.search(question, self.store, n_jobs, progress)
 
     def audit(
         self,

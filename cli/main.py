@@ -13,6 +13,7 @@ from backtrain.cli.terminal import Terminated, in_one_line, say, stoppable
 COMMANDS = {
     "run": ("[key=value ...] [-m]", "compare strategies on one dataset; -m sweeps over several"),
     "tune": ("[key=value ...]", "how often to retrain, on how many and how old rows"),
+    "search": ("[key=value ...]", "which parameters of a strategy, judged on rows not seen"),
     "audit": ("[key=value ...]", "what strategies, model and data know too early"),
     "report": ("DIR...", "write a report again, or several runs into one"),
     "list": ("[group]", "what can be named, with one line each"),
@@ -28,7 +29,7 @@ Examples:
   backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
   backtrain run -m comparison=one strategy=monthly,champion seed=0,1
 
-`backtrain run --help` and `backtrain tune --help` show every key that can be set."""
+`backtrain run --help`, `tune --help` and `search --help` show every key that can be set."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

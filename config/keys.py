@@ -68,6 +68,25 @@ class TuneKeys(Keys):
     report: Literal["all", "page", "none"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchKeys(Keys):
+    """And what is searched, and how."""
+
+    trigger: Built
+    gate: Built
+    objective: str | Sequence[str]
+    trials: int
+    until: str | float
+    folds: int
+    sampler: Literal["auto", "grid", "tpe", "nsga2", "random"]
+    baseline: str | None
+    report: Literal["all", "page", "none"]
+    comparison: Mapping[str, Built]
+    strategy: Built
+    search: Mapping[str, Any]
+    faults: Mapping[str, Built] | None = None
+
+
 #: What a config is held against: a class above, or any callable whose parameters are the keys.
 Schema = Callable[..., Any]
 

@@ -40,6 +40,8 @@ VERDICT = "verdict.json"
 ADVISED = "strategy/advised.yaml"
 TUNE = "tune.csv"
 TUNING = "tune.html"
+TRIALS = "trials.csv"
+SEARCH = "search.html"
 #: What may be wanted of a report: the page with pictures and data beside it, the page alone, none.
 REPORTS = ("all", "page", "none")
 #: Where pictures and data lie.
@@ -48,6 +50,7 @@ _BESIDE = ("figures/", "tables/")
 RESERVED = (
     *("figures", "tables", "strategy", REPORT, SUMMARY, VERDICT, MANIFEST, RUN),
     *(TUNING, TUNE, "tune.json"),
+    *(SEARCH, TRIALS, "search.json"),
 )
 #: What Windows keeps for devices, with any ending.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)")
@@ -264,8 +267,15 @@ def of_tuning(directory: Path) -> Manifest:
     return manifest
 
 
+def of_search(directory: Path) -> Manifest:
+    """The manifest of a search's directory, which need not be there."""
+    manifest = Manifest(directory / "search.json", remove_run)
+    manifest.settle([*manifest.facts.get("files", {}).values()] or manifest.written)
+    return manifest
+
+
 def save_files(manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-    """Write the files of a tuning; ``tune.json`` names them and is replaced at last."""
+    """Write the files of a tuning or search; its manifest names them and is replaced at last."""
     files, moves = manifest.stage(contents)
     manifest.write(files=files, moves=moves)
     manifest.settle(files.values())
@@ -274,6 +284,12 @@ def save_files(manifest: Manifest, contents: Mapping[str, bytes]) -> None:
 def tune_path(directory: Path, name: str = TUNING) -> Path:
     """Where a file of a tuning lies."""
     facts = read_json(directory / "tune.json") or {}
+    return directory / str(facts.get("files", {}).get(name, name))
+
+
+def search_path(directory: Path, name: str = SEARCH) -> Path:
+    """Where a file of a search lies."""
+    facts = read_json(directory / "search.json") or {}
     return directory / str(facts.get("files", {}).get(name, name))
 
 

@@ -142,7 +142,9 @@ class _KindCollector(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Take note, and let pickling go on as usual; or through what it cannot find by name."""
         named = isinstance(value, (type, FunctionType))
-        self.kinds.add(value if named else type(value))
+        # The type of a compiled function lies in no module; lengths of time of pandas have one.
+        compiled = type(value).__name__ == "cython_function_or_method"
+        self.kinds.add(value if named or compiled else type(value))
         return (str, ()) if named and self._through else NotImplemented
 
 

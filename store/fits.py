@@ -157,6 +157,23 @@ class FitStore:
                 self._memory.put(key, answers, size)
         return answers
 
+    def note(self, name: str, lasting: bool = False) -> dict[str, float] | None:
+        """The numbers that were noted under this name; None where there are none."""
+        noted: dict[str, float] | None = self._memory.get(name)
+        if noted is None:
+            content, size = self._read(name, self._disk if lasting else None, _is_note)
+            if content is not None:
+                noted = dict(content)
+                self._memory.put(name, noted, size)
+        return noted
+
+    def keep_note(self, name: str, numbers: dict[str, float], lasting: bool = False) -> None:
+        """Note what came of a whole replay, as a trial of a search; ``lasting`` as of fits."""
+        disk = self._disk if lasting else None
+        with self._lock(name, disk):
+            size = self._keep(name, disk, tuple(numbers.items()))
+        self._memory.put(name, numbers, size or 100 * len(numbers))
+
     def _read_fit(self, name: str, disk: DiskStore | None) -> StoredFit | None:
         content, size = self._read(name, disk, _is_fit)
         if content is None:
@@ -253,6 +270,13 @@ class FitStore:
         with self._guard:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
+
+
+def _is_note(content: Any) -> bool:
+    """Whether these are pairs of a name and a number."""
+    return type(content) is tuple and all(
+        type(pair) is tuple and tuple(map(type, pair)) == (str, float) for pair in content
+    )
 
 
 def _is_fit(content: Any) -> bool:

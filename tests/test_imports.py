@@ -20,16 +20,23 @@ MAY_IMPORT = {
     "simulator": {"datasets", "store", "simulator"},
     "strategies": {"datasets", "simulator", "strategies"},
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
-    "reports": {"datasets", "simulator", "strategies", "lossmatrix", "reports"},
+    "search": {"datasets", "store", "simulator", "strategies", "search"},
+    "reports": {"datasets", "simulator", "strategies", "lossmatrix", "search", "reports"},
     "audit": {"datasets", "store", "simulator", "strategies", "audit"},
     "app": {
-        *("datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "audit", "app")
+        *("datasets", "store", "simulator", "strategies", "lossmatrix", "search", "reports"),
+        *("audit", "tracking", "app"),
     },
+    "tracking": {"simulator", "reports", "tracking"},
     "conf": {"config"},
     "config": {
-        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "reports", "config")
+        *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "search", "reports"),
+        *("tracking", "config"),
     },
-    "cli": {"app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "cli"},
+    "cli": {
+        *("app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "tracking"),
+        "cli",
+    },
 }
 #: Of these folders, the files that others may see: parts see what is known, reports read records.
 DOORS = {
@@ -39,6 +46,7 @@ DOORS = {
     },
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
+    ("reports", "search"): {"proposals", "result"},
     ("reports", "strategies"): {""},  # the names of parts, for presets
     ("config", "simulator"): {"constraints", "ledger", "progress"},
 }
@@ -48,6 +56,10 @@ CALLS = {
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
     ("lossmatrix/tuning.py", "reports.tuning_found"),
+    ("search/result.py", "reports.archive"),
+    ("search/result.py", "reports.html"),
+    ("search/result.py", "reports.search_page"),
+    ("search/result.py", "reports.search_found"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
 }

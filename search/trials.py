@@ -1,0 +1,122 @@
+"""A trial: what one strategy costs on a stretch of the history; each is computed once."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from backtrain.simulator.answers import PartError
+from backtrain.simulator.record import Run
+from backtrain.simulator.replay import replay
+from backtrain.simulator.setup import Setup, SetupError
+from backtrain.store.code_version import environment, origin_of
+from backtrain.store.content import content
+from backtrain.store.fits import FitStore
+from backtrain.strategies.strategy import Strategy
+
+#: What a search can make small: money, counts of trainings, and the mean loss of a row.
+MONEY = ("total", "error", "train", "label", "check", "deploy", "predict")
+COUNTS = ("retrains", "deployed", "rejected", "failed")
+OBJECTIVES = (*MONEY, *COUNTS, "loss")
+
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a trial has no values."""
+
+    why: str
+
+
+@dataclass(eq=False)
+class Stretch:
+    """A part of the history, and what was found of strategies on it.
+
+    Parameters
+    ----------
+    setup : Setup
+        Data, model, prices.
+    first, last : Timestamp
+        The first and the last instant that is served.
+    known : Timestamp, optional
+        Rows whose labels arrive later are not scored: nobody could have chosen by them then.
+    """
+
+    setup: Setup
+    store: FitStore
+    first: pd.Timestamp
+    last: pd.Timestamp
+    known: pd.Timestamp | None = None
+    _found: dict[str, Values | Failed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.setup = replace(self.setup, start=self.first, end=self.last)
+        setup = self.setup
+        #: All that a trial depends on, beside its strategy.
+        self._asked = (
+            *(environment(), setup.stream.fingerprint, setup.features, setup.seed),
+            *(self.first.value, self.last.value, str(self.known)),
+            *map(content, (setup.model, setup.tick, setup.prices, setup.delays)),
+            *map(content, (setup.row_loss, setup.threshold)),
+            *(metric.name for metric in setup.row_metrics),
+        )
+
+    def values(self, strategies: Sequence[Strategy], n_jobs: int = 1) -> list[Values | Failed]:
+        """What each strategy costs; what was found before is not replayed again."""
+        names = [self._name(strategy) for strategy in strategies]
+        for name, strategy in zip(names, strategies, strict=True):
+            if name not in self._found and (kept := self.store.note(*self._key(name, strategy))):
+                self._found[name] = kept
+        new = {n: s for n, s in zip(names, strategies, strict=True) if n not in self._found}
+        if len(new) > 1 and joblib.effective_n_jobs(n_jobs) > 1:
+            work = (joblib.delayed(self._value)(n, s) for n, s in new.items())
+            self._found |= dict(zip(new, joblib.Parallel(n_jobs=n_jobs)(work), strict=True))
+        else:
+            for name, strategy in new.items():
+                self._found[name] = self._value(name, strategy)
+        return [self._found[name] for name in names]
+
+    def _value(self, name: str, strategy: Strategy) -> Values | Failed:
+        try:
+            run = replay(self.setup, strategy, self.store, "trial")
+        except (PartError, SetupError) as error:
+            return Failed(" ".join(str(error).split()))
+        values = values_of(run, self.known)
+        key, lasting = self._key(name, strategy)
+        self.store.keep_note(key, dict(values), lasting)
+        return values
+
+    def _name(self, strategy: Strategy) -> str:
+        return content(replace(strategy, tuned_until=None))
+
+    def _key(self, name: str, strategy: Strategy) -> tuple[str, bool]:
+        """The name under which a store keeps it, and whether that holds in other processes."""
+        setup = self.setup
+        # `Setup` and `values_of` stand for the code that replays, and that reads what came out.
+        code = (Setup, values_of, setup.row_loss, setup.threshold)
+        origin = origin_of((strategy, setup.model, *code))
+        text = repr(("trial", name, origin.versions, *self._asked))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), origin.lasting
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_found": {}}
+
+
+def values_of(run: Run, known: pd.Timestamp | None = None) -> dict[str, float]:
+    """The numbers of a run; of rows whose label is not ``known`` by then, no error is charged."""
+    totals, rows = run.totals, run.predictions
+    values = {key: float(totals.get(key, 0)) for key in (*MONEY, *COUNTS, "initial")}
+    scored = rows["loss"].notna().to_numpy()
+    if known is not None:
+        scored = scored & (rows["label_time"] <= known).to_numpy()
+    weight = rows["weight"].to_numpy()[scored]
+    loss = float((rows["loss"].to_numpy()[scored] * weight).sum())
+    error = run.info["prices"]["error"] * loss
+    values["total"] += error - values["error"]
+    values |= {"error": error, "loss": float(loss / weight.sum()) if weight.sum() else np.nan}
+    return values | {"rows": float(len(rows)), "scored": float(scored.sum())}
