@@ -1,0 +1,1 @@
+"""Many jobs, one answer: what each job left, and what all of them say."""
