@@ -50,6 +50,7 @@ CALLS = {
     ("lossmatrix/tuning.py", "reports.tuning_found"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
+    ("reports/sweep/sweep.py", "reports.sweep.page"),
 }
 #: Circles that still stand; the list only gets shorter.
 CIRCLES = ({"simulator.replay", "simulator.tables"},)
