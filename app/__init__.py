@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from backtrain.backtest import Backtest as Backtest
     from backtrain.datasets.stream import Stream as Stream
     from backtrain.reports.comparison import Comparison as Comparison
+    from backtrain.reports.sweep.sweep import Sweep as Sweep
     from backtrain.simulator.answers import PartError as PartError
     from backtrain.simulator.answers import Reason as Reason
     from backtrain.simulator.answers import Selection as Selection
@@ -35,6 +36,7 @@ _NAMES = {
     "backtest": ("Backtest",),
     "datasets.stream": ("Stream",),
     "reports.comparison": ("Comparison",),
+    "reports.sweep.sweep": ("Sweep",),
     "simulator.ledger": ("Delays", "Prices"),
     "simulator.costs": ("CostMatrix", "TimesAmount"),
     "simulator.metrics": ("Pinball",),

@@ -1,4 +1,4 @@
-"""``backtrain report``: write a report again, or several runs into one."""
+"""``backtrain report``: write a report again, or several runs or a sweep's jobs into one."""
 
 import argparse
 import shlex
@@ -15,14 +15,22 @@ from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.study import explained
 from backtrain.reports import answer, archive, html, page
-from backtrain.reports.comparison import Comparison
+from backtrain.reports.comparison import Comparison, ComparisonError
+from backtrain.reports.sweep import page as sweeps
+from backtrain.reports.sweep.result import HYDRA, RESULT, results_in
+from backtrain.reports.sweep.sweep import Sweep
+from backtrain.simulator.record import RUN
 
 
 def main(arguments: list[str]) -> int:
     """Read records, print table and verdict, write the report."""
     parser = argparse.ArgumentParser("backtrain report", description=__doc__)
-    parser.add_argument("directories", nargs="+", metavar="DIR", help="what `run` wrote")
-    parser.add_argument("--output", type=Path, help="default: report.html, in DIR if there is one")
+    parser.add_argument(
+        "directories", nargs="+", metavar="DIR", help="what `run` wrote, or a sweep"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="default: report.html or sweep.html, in DIR if there is one"
+    )
     parser.add_argument("--baseline", help="the strategy that the others are held against")
     parser.add_argument(
         "--careful",
@@ -40,8 +48,65 @@ def main(arguments: list[str]) -> int:
     parsed = parser.parse_args(arguments)
     changed = {key: getattr(parsed, key) for key in ("careful", "budget")}
     settings = {key: value for key, value in changed.items() if value is not None}
-    _report(parsed.directories, parsed.output, parsed.baseline, settings, parsed.report)
+    asked = parsed.output, parsed.baseline, settings, parsed.report
+    if any(_is_sweep(Path(directory)) for directory in parsed.directories):
+        _report_sweep(parsed.directories, *asked)
+        return 0
+    try:
+        _report(parsed.directories, *asked)
+    except ConfigError as error:
+        refused = isinstance(error.__cause__, ComparisonError)
+        jobs = all((Path(directory) / RESULT).is_file() for directory in parsed.directories)
+        if not refused or not jobs or len(parsed.directories) < 2:
+            raise
+        say(f"{error}: each is held against its own baseline\n", sys.stderr)
+        _report_sweep(parsed.directories, *asked)
     return 0
+
+
+def _is_sweep(directory: Path) -> bool:
+    """Whether a directory holds jobs, and is none itself."""
+    own = (archive.MANIFEST, RUN, RESULT, HYDRA)
+    alone = any((directory / name).exists() for name in own)
+    return directory.is_dir() and not alone and bool(results_in(directory))
+
+
+def _report_sweep(
+    directories: list[str],
+    output: Path | None,
+    baseline: str | None,
+    settings: Mapping[str, Any],
+    wanted: str | None,
+) -> None:
+    """Print the answer of sweeps, together one, and write page and table."""
+    for key, value in settings.items():
+        raise ConfigError(
+            f"--{key}={value}: each job of a sweep was judged when it ran; run it again with "
+            f"{key}={value}, which takes its fits from the store"
+        )
+    alone = len(directories) == 1 and output is None
+    if wanted == "all" and not alone:
+        raise ConfigError(
+            "--report=all: figures and data are written into one sweep's directory: name it alone "
+            "and leave --output out, or give --report=page"
+        )
+    with explained():
+        sweep = Sweep.load(*directories, baseline=baseline)
+        say(str(sweep))
+        if wanted == "none":
+            return
+        where = output or (Path(directories[0]) if len(directories) == 1 else Path()) / sweeps.PAGE
+        try:
+            if alone:
+                where = sweep.save(directories[0], wanted or "all")
+            else:
+                sweeps.put_page(sweep, where)
+        except OSError as error:
+            why = "a directory" if where.is_dir() else error.strerror or error
+            raise ConfigError(
+                f"{where}: the report cannot be written ({why}); give --output=FILE"
+            ) from error
+    say(f"\nsweep   {from_here(where)}\ntable   {from_here(where.with_name(sweeps.TABLE))}")
 
 
 def _report(

@@ -55,13 +55,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, what it is sorted by, and what appears on hover."""
+    """What is shown, what it is sorted by, what appears on hover, and where it leads."""
 
     text: str
     sort: float | str = ""
     title: str = ""
     interval: Interval | None = None
     blocks: tuple[Block, ...] = ()
+    link: str = ""
 
 
 @dataclass(frozen=True)

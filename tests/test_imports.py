@@ -62,6 +62,7 @@ CALLS = {
     ("search/result.py", "reports.search_found"),
     ("reports/comparison.py", "reports.html"),
     ("reports/comparison.py", "reports.page"),
+    ("reports/sweep/sweep.py", "reports.sweep.page"),
 }
 #: Circles that still stand; the list only gets shorter.
 CIRCLES = ({"simulator.replay", "simulator.tables"},)

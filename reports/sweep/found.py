@@ -1,0 +1,300 @@
+"""What a sweep found, in sentences: which strategy costs least where, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.numbers import count, listing, number, shorten
+from backtrain.reports.sweep.frame import text
+from backtrain.reports.sweep.importance import Importance
+from backtrain.reports.sweep.pooled import FEWEST, Pooled
+from backtrain.reports.sweep.sweep import REPLICATES, Sweep
+
+IN_SAMPLE = (
+    "To choose among these strategies and settings is to choose on the span that they are judged "
+    "on: what is chosen looks better here than it will be. Run the one you choose on later rows "
+    "(start=), or mark it: strategy.tuned_until=DATE, the end of that span."
+)
+#: Axes and values that a sentence names, and the first characters of a strategy's name.
+_AXES_TOLD, _VALUES_TOLD, _NAME = 3, 4, 60
+#: Roles that strategies are drawn in, and their colours in words.
+_COLOURS = {"winner": "blue", "runner": "green", "drift": "violet", "baseline": "orange"}
+#: What strategies are called as an axis.
+_WHICH = "which strategy"
+
+
+class Found:
+    """What is said, shown and coloured alike in page and terminal, of one sweep.
+
+    Attributes
+    ----------
+    sweep : Sweep
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.settings, self.pooled = sweep.settings, sweep.pooled
+        self.number = len({s for s in sweep.settings.of_job if s is not None})
+
+    @cached_property
+    def best(self) -> str:
+        """The strategy to run: that of the least cost relative to the baseline, on average."""
+        return self.pooled.least() if self.number else ""
+
+    @cached_property
+    def against(self) -> str:
+        """What it is held against, in words."""
+        held = self.settings.held
+        return held[0] if len(held) == 1 else "the baseline" if held else ""
+
+    @cached_property
+    def keeps(self) -> bool:
+        """Whether that is the baseline itself."""
+        return self.best in self.settings.held
+
+    @cached_property
+    def next_best(self) -> str:
+        """The next cheapest on average, or by wins; empty where there is none."""
+        others = self.pooled.table.drop(index=self.best, errors="ignore")
+        return str(others.index[0]) if len(others) else ""
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Colours of strategies: the one to run, baseline, and those that cost least most often."""
+        roles = {self.best: "winner"} if self.number else {}
+        roles |= {name: "baseline" for name in self.settings.held[:1] if name not in roles}
+        often = self.pooled.table.sort_values("wins", ascending=False, kind="stable").index
+        free = [role for role in _COLOURS if role not in roles.values()]
+        return roles | dict(zip((n for n in map(str, often) if n not in roles), free, strict=False))
+
+    def colours(self, names: Iterable[str]) -> str:
+        """Which of these strategies has which colour, in words."""
+        occur = dict.fromkeys(names)
+        told = [
+            f"{colour} is {shorten(name, 40)}"
+            for role, colour in _COLOURS.items()
+            for name in occur
+            if self.roles.get(name) == role
+        ]
+        return listing([*told, *(["grey any other"] if len(told) < len(occur) else [])])
+
+    def brief(self, key: str) -> str:
+        """The last part of a key, where no other ends so."""
+        last = key.rpartition(".")[2]
+        ends = [other.rpartition(".")[2] for other in self.sweep.axes]
+        return last if ends.count(last) == 1 else key
+
+    @cached_property
+    def by_value(self) -> dict[str, list[Pooled]]:
+        """Of each axis, strategies over the settings of each of its values."""
+        found = {}
+        for key, values in self.settings.axes.items():
+            groups = dict(list(self.settings.cells.groupby(key)))
+            none = self.settings.cells.iloc[:0]
+            found[key] = [self.sweep.pool(groups.get(i, none)) for i in range(len(values))]
+        return found
+
+    @cached_property
+    def importance(self) -> Importance | None:
+        """What explains the cost relative to the baseline: axes, and which strategy it is."""
+        points, axes = self.points
+        return Importance.of(points[points["log"].notna()], "log", axes)
+
+    @cached_property
+    def points(self) -> tuple[pd.DataFrame, list[str]]:
+        """Cells without those of baselines, with what was chosen; and the axes to explain them.
+
+        Where strategies differ in what was swept for them (``strategy.trigger.every=``), these are
+        the axes, and only the strategies that it was swept for are points.
+        """
+        cells = self.settings.cells
+        logs = cells["relative"].where(cells["relative"] > 0).map(math.log, na_action="ignore")
+        held = {(setting, name) for setting, (name, _) in self.settings.baselines.items()}
+        pairs = zip(cells["setting"], cells["strategy"], strict=True)
+        own = np.array([pair not in held for pair in pairs], dtype=bool)
+        points = cells.assign(log=logs.astype(np.float64))[own]
+        chosen = [key for key in self.settings.choices if key != "strategy"]
+        if chosen and (points["name"] != points["strategy"]).any():
+            points = points[points["name"] != points["strategy"]]
+            for key in chosen:
+                at = {text(v): i for i, v in enumerate(self.settings.choices[key])}
+                given = [text(one.overrides.get(key)) for one in self.sweep.results]
+                points[key] = [at[given[job]] for job in points["job"]]
+        of_name = "name" if chosen else "strategy"
+        points = points.assign(**{_WHICH: pd.factorize(points[of_name])[0]})
+        return points, [*self.settings.axes, *chosen, _WHICH]
+
+    @property
+    def ordered(self) -> list[str]:
+        """Axes of settings: those that matter first, replicates last."""
+        told = self.importance
+        return sorted(
+            self.settings.axes,
+            key=lambda key: (key in REPLICATES, -told.of_axis(key) if told else 0),
+        )
+
+    @property
+    def chosen(self) -> list[str]:
+        """Keys that were swept for strategies themselves, where these can be drawn."""
+        return [key for key in self.settings.choices if key in self.points[1]]
+
+    # --- sentences --------------------------------------------------------------------------------
+
+    @cached_property
+    def lead(self) -> str:
+        """What to run, over how much, and what that saves."""
+        if not self.number:
+            return f"No job has finished: {self.ended}."
+        best, table = shorten(self.best, _NAME), self.pooled.table
+        over = count(self.number, "setting")
+        wins = f"it costs least in {number(int(table['wins'][self.best]))} of {over}"
+        if table["relative"].isna().all():
+            return f"Run {best}: {wins}."
+        if not self.keeps:
+            told = f"{change(table['relative'][self.best])} than {self.against}"
+            where = f"over {over} " if self.number > 1 else ""
+            return f"Run {best}: {where}it costs {told}{self._reach(self.best)}."
+        if not self.next_best:
+            return f"{best} was run alone, in {over}."
+        second = f"{shorten(self.next_best, _NAME)} costs {self._costs(self.next_best)}"
+        where = (
+            f"over {over} nothing costs less on average"
+            if self.number > 1
+            else "nothing costs less"
+        )
+        return f"Keep {best}: {where}; {second}."
+
+    def _costs(self, name: str) -> str:
+        ratio = self.pooled.table["relative"][name]
+        return f"{change(ratio)}{self._reach(name)}" if not math.isnan(ratio) else "more"
+
+    def _reach(self, name: str) -> str:
+        low, high = (self.pooled.table[end][name] for end in ("low", "high"))
+        return "" if math.isnan(low) else f" (95 % interval: {reach(low, high)})"
+
+    @property
+    def beside(self) -> list[str]:
+        """What must be said right beside the lead."""
+        chosen = IN_SAMPLE if self.number and len(self.sweep.results) > 1 else ""
+        lines = [
+            self._luck(),
+            *self.elsewhere(),
+            self._advice(),
+            self._unfinished(),
+            self._left_out(),
+        ]
+        # Where the sweep was over strategies, choosing among them was its very purpose.
+        lines = [chosen, *lines] if self.settings.choices else [*lines, chosen]
+        return [line for line in lines if line]
+
+    def _luck(self) -> str:
+        table = self.pooled.table
+        if not self.number or table["relative"].isna().all():
+            return ""
+        if self.pooled.units < FEWEST:
+            what = "data sets" if self.pooled.unit == "data" else "data sets or seeds"
+            return f"No interval: fewer than {FEWEST} {what} show how much of this is luck."
+        name = self.next_best if self.keeps else self.best
+        if not name or math.isnan(table["low"][name]):
+            return "No interval: the seeds change nothing here, so they show no luck."
+        on = "" if self.pooled.unit == "data" else " It knows of this data set only: others differ."
+        if table["low"][name] < 1 < table["high"][name]:
+            return f"That may be luck: the interval includes no difference at all.{on}"
+        return on.strip()
+
+    def elsewhere(self) -> list[str]:
+        """Where another strategy than the one to run costs least, an axis a line."""
+        lines = []
+        for key in [key for key in self.ordered if key != "seed"]:
+            winners: dict[str, list[str]] = {}
+            for value, own in zip(self.settings.axes[key], self.by_value[key], strict=True):
+                if len(own.table):
+                    winners.setdefault(own.least(), []).append(shown(value))
+            others = {n: values for n, values in winners.items() if n != self.best}
+            if others:
+                told = [
+                    f"{shorten(name, _NAME)} at {listing(values, _VALUES_TOLD)}"
+                    for name, values in others.items()
+                ]
+                lines.append(f"Not everywhere: by {key}, it would be {listing(told)}.")
+        return lines[:_AXES_TOLD]
+
+    def _advice(self) -> str:
+        """What the jobs' own verdicts advise, which rest on expected costs."""
+        advised = self.pooled.table["advised"] if self.number else pd.Series(dtype=int)
+        named = advised[advised > 0].sort_values(ascending=False, kind="stable")
+        if not len(named) or self.settings.choices:
+            return ""  # a job that knows one of several advises among its own
+        each = [f"{shorten(str(name), _NAME)} in {number(n)}" for name, n in named.items()]
+        return f"By itself, over what it expects, each job advises: {listing(each)}."
+
+    @property
+    def ended(self) -> str:
+        """How many jobs ended how: "3 failed and 1 missing"."""
+        kinds = ("done", "failed", "stopped", "missing")
+        found = self.sweep.ended
+        return listing(f"{number(found[kind])} {kind}" for kind in kinds if found[kind])
+
+    def _unfinished(self) -> str:
+        left = len(self.sweep.results) - self.sweep.ended["done"]
+        if not left or not self.number:
+            return ""
+        jobs = count(len(self.sweep.results), "job")
+        return f"Of {jobs}: {self.ended}. What is not done is left out."
+
+    def _left_out(self) -> str:
+        lines = []
+        if gains := len(self.settings.without_ratio):
+            lines.append(
+                f"In {count(gains, 'setting')} the baseline's total is 0 or negative, a gain: no "
+                "ratio to it says anything, and only who costs least is counted there."
+            )
+        if unheld := len(self.settings.unheld):
+            name = self.sweep.baseline or "their baseline"
+            lines.append(f"{count(unheld, 'setting')} do not hold {name}: without ratios.")
+        return " ".join(lines)
+
+    @property
+    def over(self) -> str:
+        """What was swept: "dataset 4, seed 3"."""
+        told = [f"{key} ({number(len(values))})" for key, values in self.sweep.axes.items()]
+        return listing(told) if told else "nothing"
+
+
+def change(ratio: float) -> str:
+    """What a relative cost is in words.
+
+    >>> change(0.8), change(1.063), change(1.0), change(12.0)
+    ('20 % less', '6.3 % more', 'as much', '12 times as much')
+    """
+    if ratio >= 10:
+        return f"{number(ratio)} times as much"
+    size = _size(ratio)
+    return "as much" if size == "0.0 %" else f"{size} {'less' if ratio < 1 else 'more'}"
+
+
+def reach(low: float, high: float) -> str:
+    """An interval of relative costs in words.
+
+    >>> reach(0.7, 0.9), reach(0.9, 1.2), reach(1.02, 1.2)
+    ('10 % to 30 % less', '10 % less to 20 % more', '2.0 % to 20 % more')
+    """
+    if low >= 10 or high >= 10 or (low < 1 < high):
+        return f"{change(low)} to {change(high)}"
+    ends = (high, low) if high <= 1 else (low, high)
+    return f"{_size(ends[0])} to {_size(ends[1])} {'less' if high <= 1 else 'more'}"
+
+
+def shown(value: object) -> str:
+    """A value of an axis as a page has it; "usual" where a job did not set it."""
+    return "usual" if value is None else text(value)
+
+
+def _size(ratio: float) -> str:
+    size = 100 * abs(1 - ratio)
+    return f"{number(size, 0 if size >= 9.95 else 1)} %"

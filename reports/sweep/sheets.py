@@ -1,0 +1,308 @@
+"""The tables of a sweep, as cells ready to print."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backtrain.reports.archive import REPORT
+from backtrain.reports.numbers import MISSING, count, listing, number, shorten
+from backtrain.reports.sweep.found import Found, change, reach, shown
+from backtrain.reports.sweep.pooled import Pooled
+from backtrain.reports.sweep.result import Result
+from backtrain.reports.tables import Cell, Column, Interval, Row, Sheet
+
+#: Rows at most: strategies, values of an axis, jobs, reasons; and strategies beside an axis.
+STRATEGIES, VALUES, JOBS, REASONS, BESIDE = 40, 40, 200, 30, 5
+#: A scale reaches so many times as far to the dearer side as to the cheaper one, at most.
+_DEARER = 1.5
+
+
+def standings(found: Found) -> Sheet:
+    """Every strategy over all settings, the cheapest on average first."""
+    table, many = found.pooled.table.head(STRATEGIES), found.sweep.settings.axes.get("seed")
+    sets = found.pooled.unit == "data"
+    scale = _scale(table)
+    rows = []
+    for place, (name, row) in enumerate(table.iterrows(), start=1):
+        own = str(name)
+        ratio, low, high = float(row["relative"]), float(row["low"]), float(row["high"])
+        of = f" of {number(row['settings'])}"
+        base = own in found.settings.held
+        cells = [
+            _ratio_cell(ratio, low, high, scale),
+            Cell(_ends(low, high), _sort(low)),
+            Cell(number(row["wins"]) + of, float(row["wins"])),
+            Cell(MISSING if base else number(row["beats"]) + of, "" if base else row["beats"]),
+            Cell(number(row["advised"]), float(row["advised"])),
+            *([_spread(row["seeds"])] if many else []),
+            *([_spread(row["sets"])] if sets else []),
+            Cell(number(row["retrains"], 1), _sort(row["retrains"])),
+        ]
+        rows.append(Row(own, _role(found, own), tuple(cells), place))
+    against = f"against {shorten(found.against)}" if found.against else "relative cost"
+    columns = [
+        Column(against, title="geometric mean of total / total of the baseline, less 1"),
+        Column("95 % interval", title="holds for all strategies at once", wraps=True),
+        Column("costs least in", title="settings, ties included"),
+        Column("beats baseline in", title="settings"),
+        Column("advised in", title="jobs whose own verdict, by expected costs, says to run it"),
+        *([Column("seeds \N{PLUS-MINUS SIGN}", title=_SPREAD.format("seeds"))] if many else []),
+        *([Column("data sets \N{PLUS-MINUS SIGN}", title=_SPREAD.format("data sets"))] * sets),
+        Column("retrains", title="mean over settings"),
+    ]
+    return Sheet(tuple(columns), tuple(rows))
+
+
+_SPREAD = "standard deviation of the relative cost over {}"
+
+
+def by_axis(found: Found, key: str) -> Sheet:
+    """Who costs least at each value of an axis, and what some strategies cost there."""
+    values, pools = found.settings.axes[key], found.by_value[key]
+    names = _beside(found)
+    rows = []
+    for value, pooled in list(zip(values, pools, strict=True))[:VALUES]:
+        table = pooled.table
+        if not len(table):
+            continue
+        least = pooled.least()
+        ratio, settings = float(table["relative"][least]), int(table["settings"].max())
+        cells = [
+            Cell(shorten(least, 30), least, least),
+            Cell(percent(ratio), _sort(ratio), _reach_of(pooled, least)),
+            Cell(_winners(pooled), float(table["wins"].max())),
+            Cell(number(settings), settings),
+            *(_relative(pooled, name) for name in names),
+        ]
+        role = "baseline" if least in found.settings.held else ""
+        rows.append(Row(shown(value), role if least != found.best else "", tuple(cells)))
+    columns = (
+        Column("least on average", numeric=False, wraps=True),
+        Column("against baseline", title="geometric mean over the settings with this value"),
+        Column("costs least most often", numeric=False, title="settings, ties included"),
+        Column("settings"),
+        *(Column(shorten(name, 18), title=f"{name} against its baseline") for name in names),
+    )
+    return Sheet(columns, tuple(rows), key)
+
+
+def by_choice(found: Found, key: str) -> Sheet:
+    """What strategies cost at each value that was swept for them, and the cheapest of them."""
+    points, values = found.points[0], found.settings.choices[key]
+    rows = []
+    for i, value in enumerate(values):
+        own = points[(points[key] == i) & points["log"].notna()]
+        if len(own):
+            ratio = math.exp(own["log"].mean())
+            least = str(own.groupby("strategy")["log"].mean().idxmin())
+            cells = [
+                Cell(percent(ratio), ratio),
+                Cell(shorten(least, 48), least, least),
+                Cell(number(own["setting"].nunique()), own["setting"].nunique()),
+                Cell(number(own["retrains"].mean(), 1), _sort(own["retrains"].mean())),
+            ]
+            rows.append(Row(shown(value), "", tuple(cells)))
+    columns = (
+        Column("against baseline", title="geometric mean over all strategies with this value"),
+        Column("the cheapest of them", numeric=False, wraps=True),
+        Column("settings"),
+        Column("retrains", title="mean"),
+    )
+    return Sheet(columns, tuple(rows), key)
+
+
+def failures(found: Found) -> Sheet:
+    """Why jobs are not done: a row a reason, the most frequent first."""
+    reasons: dict[tuple[str, str], list[Result]] = {}
+    for one in found.sweep.results:
+        if one.status != "done":
+            why = " ".join((one.error or "no reason is known").split())
+            reasons.setdefault((why, one.status), []).append(one)
+    ordered = sorted(reasons.items(), key=lambda item: -len(item[1]))
+    rows = [
+        Row(
+            shorten(why, 300),
+            "",
+            (
+                Cell(status, status),
+                Cell(number(len(jobs)), len(jobs)),
+                Cell(listing((str(one.number) for one in jobs), most=8), jobs[0].number),
+                Cell(_overrides(found, jobs[0]), _overrides(found, jobs[0])),
+            ),
+        )
+        for (why, status), jobs in ordered[:REASONS]
+    ]
+    columns = (
+        Column("status", numeric=False),
+        Column("jobs"),
+        Column("numbers", numeric=False, wraps=True),
+        Column("the first of them", numeric=False, wraps=True),
+    )
+    return Sheet(columns, tuple(rows), "reason")
+
+
+def jobs(found: Found, beside: Path | None) -> Sheet:
+    """What each job was asked and says, with links to its directory and report."""
+    keys = list(found.sweep.axes)[:6]
+    several = len({one.directory.parent for one in found.sweep.results if one.directory}) > 1
+    rows = []
+    for one in found.sweep.results[:JOBS]:
+        told = one.verdict
+        saves = told.get("saves") if told.get("decision") != "keep" else 0.0
+        base = next((r["total"] for r in one.rows if r["strategy"] == one.baseline), None)
+        share = 1 - saves / base if base and base > 0 and saves is not None else math.nan
+        cells = [
+            *(_override(one, key) for key in keys),
+            Cell(one.status, one.status, one.error or ""),
+            Cell(shorten(told.get("strategy", MISSING), 30), told.get("strategy", "")),
+            Cell(percent(share) if told else MISSING, _sort(share) if told else ""),
+            Cell(number(one.wall_seconds, 1), one.wall_seconds),
+            _link(one, beside, REPORT, "report"),
+            _taken(one, beside),
+        ]
+        place = one.directory.parent.name if several and one.directory else ""
+        rows.append(Row(f"{place}/{one.number}" if place else str(one.number), "", tuple(cells)))
+    columns = (
+        *(Column(key, numeric=_numeric(found.sweep.axes[key]), wraps=True) for key in keys),
+        Column("status", numeric=False),
+        Column("advises", numeric=False, title="by expected costs, among the job's own strategies"),
+        Column("expects against baseline"),
+        Column("seconds"),
+        Column("report", numeric=False),
+        Column("directory", numeric=False),
+    )
+    return Sheet(columns, tuple(rows), "job")
+
+
+def percent(ratio: float) -> str:
+    """A relative cost as a signed difference to the baseline: 0.8 is "-20 %"."""
+    if math.isnan(ratio):
+        return MISSING
+    if ratio >= 10:
+        return f"\N{MULTIPLICATION SIGN}{number(ratio)}"
+    size = 100 * (ratio - 1)
+    text = number(size, 0 if abs(size) >= 9.95 else 1)
+    return f"+{text} %" if size >= 0.05 else f"{text} %"
+
+
+def _beside(found: Found) -> list[str]:
+    """The strategies that have a column beside an axis: those that cost least somewhere first."""
+    table = found.pooled.table[found.pooled.table["relative"].notna()]
+    order = table.sort_values("wins", ascending=False, kind="stable").index
+    ranked = [str(name) for name in order if name not in found.settings.held]
+    return ranked[:BESIDE]
+
+
+def _relative(pooled: Pooled, name: str) -> Cell:
+    ratio = float(pooled.table["relative"].get(name, math.nan))
+    return Cell(percent(ratio), _sort(ratio), _reach_of(pooled, name))
+
+
+def _reach_of(pooled: Pooled, name: str) -> str:
+    if name not in pooled.table.index or math.isnan(pooled.table["low"][name]):
+        return ""
+    return f"95 % interval: {reach(*pooled.table.loc[name, ['low', 'high']])}"
+
+
+def _winners(pooled: Pooled) -> str:
+    wins = pooled.table["wins"].sort_values(ascending=False, kind="stable")
+    named = [f"{shorten(str(name), 24)} {number(n)}" for name, n in wins.items() if n]
+    return listing(named, most=2)
+
+
+def _role(found: Found, name: str) -> str:
+    words = {"run this": name == found.best, "baseline": name in found.settings.held}
+    return ", ".join(word for word, holds in words.items() if holds)
+
+
+def _scale(table: pd.DataFrame) -> tuple[float, float]:
+    """The range of relative costs that is drawn: what is much dearer would leave others no room."""
+    ends = table[["relative", "low", "high"]].to_numpy(np.float64).ravel()
+    ends = np.append(ends[np.isfinite(ends)], 1.0)
+    low = float(ends.min())
+    return low, float(ends[ends <= 1 + _DEARER * (1 - low)].max(initial=1.0))
+
+
+def _ratio_cell(ratio: float, low: float, high: float, scale: tuple[float, float]) -> Cell:
+    if math.isnan(ratio) or not scale[0] <= ratio <= scale[1] or scale[0] == scale[1]:
+        return Cell(percent(ratio), _sort(ratio))
+    bounded = not math.isnan(low)
+
+    def place(value: float) -> float:
+        return round(3 + 94 * (min(value, scale[1]) - scale[0]) / (scale[1] - scale[0]), 2)
+
+    drawn = Interval(
+        place(1.0), place(ratio), place(low) if bounded else None, place(high) if bounded else None
+    )
+    return Cell(percent(ratio), ratio, change(ratio), interval=drawn)
+
+
+def _ends(low: float, high: float) -> str:
+    return MISSING if math.isnan(low) else f"{percent(low)} to {percent(high)}"
+
+
+def _spread(deviation: float) -> Cell:
+    if math.isnan(deviation):
+        return Cell(MISSING)
+    size = 100 * math.expm1(deviation)
+    return Cell(f"{number(size, 1)} %", deviation)
+
+
+def _sort(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else ""
+
+
+def _numeric(values: Sequence[object]) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+
+
+def _override(one: Result, key: str) -> Cell:
+    value = one.overrides.get(key)
+    by = value if isinstance(value, (int, float)) and not isinstance(value, bool) else shown(value)
+    return Cell(shorten(shown(value), 40), by, shown(value))
+
+
+def _overrides(found: Found, one: Result) -> str:
+    keys = [key for key in found.sweep.axes if key in one.overrides]
+    return shorten(" ".join(f"{key}={shown(one.overrides[key])}" for key in keys), 120)
+
+
+def _link(one: Result, beside: Path | None, name: str, words: str) -> Cell:
+    if beside is None or one.directory is None or not (one.directory / name).is_file():
+        return Cell(MISSING)
+    return Cell(words, words, link=relative(one.directory / name, beside))
+
+
+def _taken(one: Result, beside: Path | None) -> Cell:
+    """The job's directory, and where its result was taken from."""
+    if one.directory is None:
+        return Cell(MISSING)
+    words = f"{one.directory.name}/"
+    earlier = f"taken from {one.taken_from}" if one.taken_from else ""
+    link = "" if beside is None else relative(one.directory, beside)
+    return Cell(f"{words}, from an earlier job" if earlier else words, words, earlier, link=link)
+
+
+def relative(path: Path, folder: Path) -> str:
+    """A path as a page in that folder links it; absolute on another drive."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.resolve().as_uri()
+
+
+def rest(shown_rows: int, all_rows: int, noun: str) -> str:
+    """Says how many rows more there are than are shown; empty where that is all."""
+    more = all_rows - shown_rows
+    return f"And {count(more, noun)} more in summary.parquet." if more > 0 else ""
+
+
+def names_of(found: Found) -> Sequence[str]:
+    """Strategies by their number in the table, as figures name them."""
+    return [str(name) for name in found.pooled.table.index]

@@ -1,0 +1,159 @@
+"""The jobs of a sweep side by side, as data: the table, the settings, the answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from backtrain.datasets.columns import nearest
+from backtrain.reports.sweep.frame import text, tidy
+from backtrain.reports.sweep.pooled import Pooled
+from backtrain.reports.sweep.settings import Settings
+from backtrain.simulator.manifest import RecordError
+
+if TYPE_CHECKING:  # it takes Hydra, which whoever only names a `Sweep` does without
+    from backtrain.reports.sweep.result import Result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep:
+    """What the jobs of one or several sweeps have left, whatever history each is of.
+
+    Attributes
+    ----------
+    results : sequence of Result
+        A job each, also those that failed, were stopped, or left nothing.
+    baseline : str or None
+        What strategies are held against in every setting; by default the baseline of each job.
+
+    Raises
+    ------
+    RecordError
+        When no job that is done holds the baseline that is asked for.
+
+    Examples
+    --------
+    >>> sweep = Sweep.load("multirun/2026-11-26")  # doctest: +SKIP
+    >>> sweep.frame().groupby("strategy")["relative"].median()  # doctest: +SKIP
+    """
+
+    results: Sequence[Result]
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        known = dict.fromkeys(row["strategy"] for one in self.results for row in one.rows)
+        if self.baseline is not None and known and not self.settings.baselines:
+            hint = nearest(self.baseline, known)
+            raise RecordError(
+                f"baseline={self.baseline!r}: in no job of the sweep; did you mean {hint}?"
+            )
+
+    @classmethod
+    def load(cls, *directories: str | Path, baseline: str | None = None) -> Sweep:
+        """Read the results of one or several sweeps' directories, or of single jobs.
+
+        Raises `RecordError` for a directory in which no job was ever started.
+        """
+        from backtrain.reports.sweep.result import results_in
+
+        found = []
+        for directory in directories:
+            results = results_in(directory)
+            if not results:
+                what = "no job of a sweep" if Path(directory).is_dir() else "no such directory"
+                raise RecordError(f"{directory}: {what}: no result.json and no .hydra found")
+            found += results
+        return cls(found, baseline)
+
+    def frame(self, baselines: bool | None = None) -> pd.DataFrame:
+        """One row a job and strategy; a job that is not done has one row, without a strategy.
+
+        An override has a column of its type; the others stand in ``docs/sweeps.md``.
+
+        Parameters
+        ----------
+        baselines : bool, optional
+            Whether what needs no model has rows, of ``kind`` "no model"; by default those of jobs
+            that were run with ``baselines=true``.
+        """
+        settings = self.settings
+        return tidy(self.results, settings.of_job, settings.baselines, baselines)
+
+    @cached_property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """Keys that were swept, with their values: numbers by size, others as they occur.
+
+        A job that does not set a key has None there.
+        """
+        keys = dict.fromkeys(key for one in self.results for key in one.overrides)
+        values = {key: _values([one.overrides.get(key) for one in self.results]) for key in keys}
+        return {key: own for key, own in values.items() if len(own) > 1}
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Jobs that are done, by everything but their strategies."""
+        return Settings.of(self.results, self.axes, self.baseline)
+
+    @cached_property
+    def pooled(self) -> Pooled:
+        """What each strategy costs relative to the baseline, over all settings."""
+        return self.pool(self.settings.cells)
+
+    def pool(self, cells: pd.DataFrame) -> Pooled:
+        """Likewise over some rows of the settings' cells."""
+        return Pooled.of(cells, tuple(key for key in self.settings.axes if key not in REPLICATES))
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How many jobs are "done", "failed", "stopped", "missing"."""
+        return Counter(one.status for one in self.results)
+
+    def save(self, directory: str | Path, report: str = "all") -> Path:
+        """Write ``summary.parquet`` and ``sweep.html``; returns the page, or without it the table.
+
+        ``report`` is "all": with every figure and table as a file beside the page; "page"; or
+        "none". ``sweep.json`` names the files and is replaced at last: the directory holds the old
+        ones or these.
+        """
+        from backtrain.reports.sweep import page
+
+        return page.save(self, Path(directory), report)
+
+    def page(self) -> str:
+        """The report as HTML, with nothing beside it."""
+        from backtrain.reports.sweep import page
+
+        return page.report(self).page()
+
+    def __str__(self) -> str:
+        from backtrain.reports.sweep import page
+
+        return page.terminal(self)
+
+    def __repr__(self) -> str:
+        done, names = self.ended["done"], len(self.settings.names)
+        return f"Sweep({len(self.results)} jobs, {done} done, {names} strategies)"
+
+    def _repr_html_(self) -> str:
+        from backtrain.reports.sweep import page
+
+        return page.notebook(self)
+
+
+#: Axes whose values are replicates of one another rather than choices or circumstances.
+REPLICATES = ("seed", "dataset", "dataset.path", "dataset.seed")
+
+
+def _values(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Distinct values in their order; what was not given comes first."""
+    distinct = list({text(value): value for value in values}.values())
+    numbers = [v for v in distinct if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) == len(distinct) - distinct.count(None):
+        return (*([None] if None in distinct else []), *sorted(numbers))
+    return tuple(sorted(distinct, key=lambda value: value is not None))
