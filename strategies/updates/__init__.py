@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from backtrain.strategies.updates.boosters import *
 from backtrain.strategies.updates.refit import *
 from backtrain.strategies.updates.retune import *
 
