@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import sklearn.ensemble
 
 from backtrain import Backtest, Strategy, Stream, models
+from backtrain.cli import main
+from backtrain.simulator.record import Run
 from backtrain.strategies import Every, Expanding
 
 KINDS = ("HistGradientBoostingRegressor", "HistGradientBoostingClassifier")
@@ -88,3 +91,45 @@ def test_a_replay_learns_from_the_column_once_it_has_numbers() -> None:
     loss = run.predictions["loss"].to_numpy()
     assert (run.totals["failed"], run.totals["fallback"]) == (0, 0)
     assert loss[-100:].mean() < 0.5 * loss[:100].mean()
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
+@pytest.mark.parametrize("labels", ["text", "truth", "0 and 5", "three", "quantity"])
+@pytest.mark.parametrize("columns", ["table", "array"])
+def test_boosters_of_others_take_any_label_and_column(name, labels, columns, tmp_path) -> None:
+    """With gaps, with a column that is empty at first, with a category that comes later."""
+    pytest.importorskip(name)
+    rng = np.random.default_rng(0)
+    frame, y = table(rng)
+    named = {"text": ["no", "yes"], "truth": [False, True], "0 and 5": [0.0, 5.0]}
+    frame["y"] = {
+        "three": (y + rng.integers(2, size=N)).astype(int),
+        "quantity": y + rng.normal(size=N),
+    }.get(labels, np.array(named.get(labels, [0, 1]))[y])
+    frame["later"] = np.where(np.arange(N) < 400, np.nan, 1.0)
+    frame["level"] = frame["level"].astype(object)
+    frame.loc[::11, "level"] = None
+    frame.loc[300::9, "level"] = "new"
+    if columns == "array":
+        frame = frame.drop(columns="level")
+    frame["t"] = pd.date_range("2024-01-01", periods=N, freq="h")
+    frame.to_parquet(tmp_path / "table.parquet")
+    task = "regression" if labels == "quantity" else "classification"
+    code = main([
+        *("run", "dataset=table", f"dataset.path={tmp_path / 'table.parquet'}", "dataset.time=t"),
+        *("dataset.target=y", f"model={name}", f"task={task}", "comparison=one", "cache=false"),
+        *("strategy=every_3d", "n_jobs=1", "progress=false", "hindsight=false", "report=none"),
+        f"hydra.run.dir={tmp_path / 'out'}",
+    ])  # fmt: skip
+    assert code == 0
+    run = Run.load(tmp_path / "out" / "every_3d")
+    assert (run.totals["failed"], run.totals["fallback"]) == (0, 0)
+    assert not list(tmp_path.glob("catboost_info"))
+
+
+def test_a_preset_whose_library_is_missing_says_what_installs_it(monkeypatch, capsys) -> None:
+    for name in ("lightgbm", "xgboost", "catboost"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, f"backtrain.models_{name}", raising=False)
+        assert main(["run", f"model={name}"]) == 2
+        assert "pip install 'backtrain[models]'" in capsys.readouterr().err
