@@ -16,6 +16,8 @@ class _FindsCategories:
         """Fit on n rows: an array of shape (n, p), or a table."""
         if isinstance(X, pd.DataFrame):
             given.setdefault("cat_features", X.columns[X.dtypes == "category"].tolist() or None)
+        if given.get("eval_set") is not None:
+            given["eval_set"] = [(_taken(rows), labels) for rows, labels in given["eval_set"]]
         return super().fit(_taken(X), y, **given)  # type: ignore[misc]
 
     def predict(self, X: Any, *more: Any, **given: Any) -> Any:

@@ -20,6 +20,8 @@ class _AnyCategories:
         if isinstance(X, pd.DataFrame):
             texts = X.columns[X.dtypes == "category"]
             self._known = {name: X[name].cat.categories for name in texts}
+        if given.get("eval_set") is not None:
+            given["eval_set"] = [(self._taken(rows), labels) for rows, labels in given["eval_set"]]
         return super().fit(X, y, **given)  # type: ignore[misc]
 
     def predict(self, X: Any, **given: Any) -> Any:
@@ -50,6 +52,8 @@ class XGBClassifier(_AnyCategories, _Classifier):  # type: ignore[misc]
         """Fit on n rows and their labels."""
         self._labels = None  # XGBoost asks for the classes while it fits: those of the codes
         labels, codes = np.unique(np.asarray(y), return_inverse=True)
+        if given.get("eval_set") is not None:
+            given["eval_set"] = [(rows, _codes(labels, known)) for rows, known in given["eval_set"]]
         super().fit(X, codes, **given)
         self._labels = labels
         return self
@@ -61,3 +65,12 @@ class XGBClassifier(_AnyCategories, _Classifier):  # type: ignore[misc]
     def predict_proba(self, X: Any, **given: Any) -> NDArray[np.float64]:
         """The chance of each label, shape (n, k)."""
         return np.asarray(super().predict_proba(self._taken(X), **given))
+
+
+def _codes(labels: NDArray[Any], y: Any) -> NDArray[np.int64]:
+    """The place of each label among those that the training rows held."""
+    known = np.asarray(y)
+    places = np.minimum(np.searchsorted(labels, known), len(labels) - 1)
+    if (strange := labels[places] != known).any():
+        raise ValueError(f"label {known[strange][0]!r} of the evaluation set is new to the model")
+    return places
