@@ -30,6 +30,10 @@ class ConfigError(CompactHydraException, ValueError):
         super().__init__("\n".join(lines))
 
 
+#: Modules of others that presets name, and the extra that installs them.
+_EXTRAS = dict.fromkeys(("lightgbm", "xgboost", "catboost"), "models")
+
+
 def build(config: Any) -> Any:
     """Build what a checked config says; what names no ``_target_`` stays as it is.
 
@@ -112,6 +116,9 @@ def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        if error.name in _EXTRAS:
+            install = f"pip install 'backtrain[{_EXTRAS[error.name]}]'"
+            raise ConfigError(f"there is no module {error.name!r}; {install}") from None
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise ConfigError(f"importing {name!r} failed: {error}") from error
         parent, _, missing = error.name.rpartition(".")

@@ -11,6 +11,7 @@ import numpy as np
 from backtrain.reports import baselines, timers
 from backtrain.reports.charged import charged
 from backtrain.reports.numbers import listing, number
+from backtrain.reports.recalibrated import recalibrated
 from backtrain.reports.unseen import unseen
 from backtrain.simulator.record import Run
 
@@ -48,7 +49,8 @@ class Remark:
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
         ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``, ``"apart"``,
-        ``"baselines"``, ``"unseen"``, ``"charged"``, ``"timer"`` or ``"never fired"``.
+        ``"baselines"``, ``"unseen"``, ``"charged"``, ``"recalibrated"``, ``"timer"`` or
+        ``"never fired"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -85,7 +87,8 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
         remarks.append(Remark("unseen", (), blind))
     if undecided := charged(runs):
         remarks.append(Remark("charged", (), undecided))
-    return remarks + [Remark(*told) for told in timers.sentences(runs)]
+    shares = [Remark("recalibrated", (name,), told) for name, told in recalibrated(runs)]
+    return remarks + shares + [Remark(*told) for told in timers.sentences(runs)]
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
@@ -259,7 +262,7 @@ _REMEDIES = (
     ("needs the parent's classes", "Refit() needs no parent; so does a window with every class."),
 )
 #: Updates that go on from the model in force.
-GOES_ON = ("WarmStart", "PartialFit", "Transfer")
+GOES_ON = ("Continue", "PartialFit", "Recalibrate", "RefreshLeaves", "Transfer", "WarmStart")
 
 
 def remedy(kind: str, cause: str, run: Run) -> str:

@@ -315,9 +315,10 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["list", "update"]) == 0
     updates = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in updates] == [
-        *("update=", "custom", "partial_fit", "refit", "retune", "transfer", "warm_start")
+        *("update=", "continue", "custom", "partial_fit", "recalibrate", "refit"),
+        *("refresh_leaves", "retune", "transfer", "warm_start"),
     ]
-    assert "  refit        A new model, fitted from scratch on the window. (default)" in updates
+    assert "  refit           A new model, fitted from scratch on the window. (default)" in updates
     assert "  bike " in everything
     assert "_base" not in everything
     assert main(["--version"]) == 0

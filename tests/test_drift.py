@@ -1,5 +1,7 @@
 """Drift statistics say what SciPy and scikit-learn say, and a naive line of our own elsewhere."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from backtrain import Backtest, Strategy, Stream
+from backtrain.models import HistGradientBoostingRegressor
+from backtrain.strategies import Expanding, FeatureDrift
 from backtrain.strategies.drift.distances import (
     Distances,
     DomainClassifier,
@@ -34,6 +39,7 @@ from backtrain.strategies.drift.two_sample import (
     benjamini_hochberg,
     bonferroni,
     chi_squared,
+    first_numbers,
     ks_p_value,
     ks_statistic,
     matched,
@@ -268,7 +274,9 @@ def test_nothing_to_compare_is_no_distance() -> None:
     gone = np.full(5, np.nan)
     for test in ("Wasserstein", "PSI", "JS"):
         assert Distances(test, [np.arange(50.0)]).to([gone]) == [0]
-        assert Distances(test, [gone]).to([np.arange(50.0)]) == [0]
+        assert Distances(test, [gone]).to([gone]) == [0]
+        assert Distances(test, [gone]).to([np.append(gone, 1.0)]) == [0]  # chance can bring one
+        assert Distances(test, [gone]).to([np.arange(50.0)]) == [np.inf]
 
 
 # --- all columns at once ------------------------------------------------------------------------
@@ -477,3 +485,33 @@ def test_a_calibrated_threshold_is_seldom_passed_without_drift(test: str) -> Non
             true.append((distances.to(list(new * 1.6 + 0.3)) > limit).any())
     assert np.mean(false) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
     assert np.mean(true) >= 0.9
+
+
+# --- a column without a number in the reference ---------------------------------------------------
+
+
+def test_the_first_numbers_of_a_column_have_an_exact_p_value() -> None:
+    """By counting every order of 3 reference rows and 4 current ones of which 2 have a number."""
+    orders = list(itertools.permutations([1, 1, 0, 0, 0, 0, 0]))
+    as_far = sum(order[:3] == (0, 0, 0) for order in orders) / len(orders)
+    current = np.array([np.nan, 1.0, 2.0, np.nan])
+    assert first_numbers(3, current) == pytest.approx(as_far)
+    assert p_values([ReferenceSample(np.full(3, np.nan))], [current])[0] == pytest.approx(as_far)
+    assert p_values([ReferenceSample(np.full(3, np.nan), True)], [current]) == pytest.approx(as_far)
+    assert first_numbers(3, np.full(4, np.nan)) == 1.0
+
+
+@pytest.mark.parametrize("test", ["auto", "KS", "chi2", "PSI", "JS", "Wasserstein"])
+def test_a_column_that_comes_alive_is_drift(test: str) -> None:
+    n, alive = 1_000, 600
+    rng = np.random.default_rng(0)
+    later = np.where(np.arange(n) < alive, np.nan, rng.normal(size=n))
+    times = np.datetime64("2024-01-01", "ns") + np.arange(n) * np.timedelta64(1, "h")
+    stream = Stream(np.column_stack((np.zeros(n), later)), rng.normal(size=n), times)
+    trigger = FeatureDrift(test, window=100, min_rows=50)
+    run = Backtest(stream, HistGradientBoostingRegressor(max_iter=2)).replay(
+        Strategy(trigger, Expanding())
+    )
+    first = run.versions["decided_at"].iloc[1]
+    assert times[alive] < first <= times[alive] + np.timedelta64(3, "D")
+    assert run.versions["reason"].iloc[1] == "1 of 2 features drifted: x1"

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.strategies.drift.two_sample import Cells, Floats, thinned
+from backtrain.strategies.drift.two_sample import (
+    Cells,
+    Floats,
+    first_numbers,
+    is_empty,
+    thinned,
+)
 
 #: Rows of either sample whose distances from each other are computed.
 MOST_PAIRED = 1_000
@@ -292,12 +298,22 @@ class Distances:
             else [AT_ONCE[test](columns)]
         )
         self._at_once = test in AT_ONCE
+        by_column = () if self._at_once else columns
+        self._empty = {i: len(c) for i, c in enumerate(by_column) if is_empty(c)}
 
     def to(self, columns: Columns) -> Floats:
-        """Shape (columns,), or (1,) where all are taken at once."""
+        """Shape (columns,), or (1,) where all are taken at once.
+
+        Infinite for a column of numbers that the reference has none of, where chance would hardly
+        bring so many of them.
+        """
         currents = [columns] if self._at_once else columns
         pairs = zip(self._references, currents, strict=True)
-        return np.array([reference.to(current) for reference, current in pairs])
+        distances = np.array([reference.to(current) for reference, current in pairs])
+        for place, rows in self._empty.items():
+            if first_numbers(rows, columns[place]) < THREE_SIGMA:
+                distances[place] = np.inf
+        return distances
 
 
 # --- thresholds ---------------------------------------------------------------------------------
@@ -340,10 +356,11 @@ def calibrated(test: str, sample: Sample, size: int) -> Floats:
     """The distances that a stretch of the reference rarely has from the rest of it.
 
     Mean plus three standard deviations over stretches of ``size`` rows; infinite where the
-    reference is too short. Three is for one column and a mean and deviation that are known: the
-    factor grows such that all k columns together pass as seldom (Bonferroni), and by Student's t
-    because both are estimated from a few stretches. These are neighbouring rows, so that what goes
-    up and down within the reference is not taken for drift.
+    reference is too short, or a stretch infinitely far from the rest. Three is for one column and a
+    mean and deviation that are known: the factor grows such that all k columns together pass as
+    seldom (Bonferroni), and by Student's t because both are estimated from a few stretches. These
+    are neighbouring rows, so that what goes up and down within the reference is not taken for
+    drift.
     """
 
     from scipy.stats import t as student_t
@@ -352,5 +369,8 @@ def calibrated(test: str, sample: Sample, size: int) -> Floats:
     if len(distances) == 0:
         return np.array([np.inf])
     n, columns = distances.shape
+    known = np.isfinite(distances).all(axis=0)  # else a stretch held the first numbers of a column
+    distances = np.where(known, distances, 0.0)
     factor = student_t.isf(THREE_SIGMA / columns, n - 1) * np.sqrt(1 + 1 / n)
-    return np.asarray(distances.mean(axis=0) + factor * distances.std(axis=0, ddof=1))
+    limit = distances.mean(axis=0) + factor * distances.std(axis=0, ddof=1)
+    return np.where(known, limit, np.inf)

@@ -58,7 +58,8 @@ class ReferenceSample:
     """One column to compare with again and again: sorted, or counted, once.
 
     Numeric columns are tested by Kolmogorov-Smirnov (two-sided), categorical ones by Pearson's
-    chi-squared test of homogeneity. Missing numbers are left out; a missing category is a category.
+    chi-squared test of homogeneity. Missing numbers are left out, unless the reference has no other
+    (`first_numbers`); a missing category is a category.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ class ReferenceSample:
 
     def __init__(self, values: Any, counted: bool = False) -> None:
         self._cells: Cells | None = None
+        self._empty = len(values) if is_empty(values) else 0
         if counted or isinstance(values, pd.Series):
             self._cells = Cells(values)
             self._counts = self._cells.count(values)
@@ -78,6 +80,8 @@ class ReferenceSample:
 
     def compare(self, values: Any) -> tuple[float, float]:
         """Statistic and effective sample size (NaN: the statistic is a p-value already)."""
+        if self._empty:
+            return first_numbers(self._empty, values), np.nan
         if self._cells is not None:
             return chi_squared(self._counts, self._cells.count(values)), np.nan
         current = np.sort(values[~np.isnan(values)])
@@ -85,6 +89,25 @@ class ReferenceSample:
         if n == 0 or m == 0:
             return 1.0, np.nan
         return ks_statistic(self._sorted, current), float(max(1, round(n * m / (n + m))))
+
+
+def is_empty(values: Any) -> bool:
+    """Whether a column of numbers has rows, and no number in them."""
+    return isinstance(values, np.ndarray) and len(values) > 0 and bool(np.isnan(values).all())
+
+
+def first_numbers(n: int, current: Any) -> float:
+    """p-value of the first numbers of a column that had none in n rows.
+
+    The chance that, of all rows in random order, those with a number all lie among the current
+    ones: Fisher's exact test.
+
+    >>> round(first_numbers(3, np.array([np.nan, 1.0])), 3)
+    0.4
+    """
+    m, present = len(current), int((~np.isnan(current)).sum())
+    kept = np.arange(present)
+    return float(np.prod((m - kept) / (n + m - kept)))
 
 
 def p_values(references: Sequence[ReferenceSample], columns: Sequence[Any]) -> Floats:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from backtrain.strategies.updates.boosters import *
+from backtrain.strategies.updates.recalibrate import *
 from backtrain.strategies.updates.refit import *
 from backtrain.strategies.updates.retune import *
 

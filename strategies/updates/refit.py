@@ -2,18 +2,27 @@
 
 import copy
 import inspect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.columns import nearest
 from backtrain.datasets.values import exact_share
 from backtrain.simulator.answers import PartError, Selection
 from backtrain.simulator.constraints import Count, Number, Seed
 from backtrain.simulator.parts import Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
+from backtrain.strategies.updates.validation import (
+    Validation,
+    held_out,
+    parameters_of,
+    takes_validation,
+    validated,
+)
 
 __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
 
@@ -36,20 +45,64 @@ _ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 class Refit(Part):
     """A new model, fitted from scratch on the window.
 
-    >>> Refit()
-    Refit()
+    Parameters
+    ----------
+    fit_params : mapping of str to any, optional
+        What ``fit`` of the step that learns the target is given besides, under its own names.
+    validation : str, float or int, optional
+        The newest rows of the window, a share ("20%", 0.2) or a number, that are not learnt from
+        but handed over for early stopping: as ``eval_set`` to LightGBM, XGBoost and CatBoost, as
+        ``X_val`` and ``y_val`` to scikit-learn's estimators that take these, with their weights
+        where the library takes some. When to stop is the estimator's own parameter. In a pipeline
+        transformers are fitted on the other rows, too. Charged are all rows.
+
+    >>> Refit(), Refit(validation="20%")
+    (Refit(), Refit(validation='20%'))
     """
+
+    fit_params: Mapping[str, Any] | None = None
+    validation: Validation | None = None
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
 
+    def __getstate__(self) -> dict[str, Any] | None:
+        """What differs from the defaults: names and seeds of plain fits are those of 0.1."""
+        return {name: value for name, value in vars(self).items() if value is not None} or None
+
     def check_setup(self, setup: Setup) -> None:
-        """Refuse weights that the estimator cannot take."""
+        """Refuse weights, parameters and rows held out that the estimator cannot take."""
         refuse_weights(setup)
+        last = last_step(setup.model)
+        if self.validation is not None and not takes_validation(last):
+            raise PartError(
+                f"Refit(validation={self.validation!r}): {type(last).__name__}.fit() takes neither "
+                "eval_set nor X_val; leave validation out, or use a model that stops early"
+            )
+        names, others = parameters_of(last)
+        for name in self.fit_params or ():
+            if not others and name not in names:
+                raise PartError(
+                    f"Refit(fit_params={{{name!r}: ...}}): {type(last).__name__}.fit() has no "
+                    f"{name!r}; did you mean {nearest(name, names)}?"
+                )
 
     def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit ``model`` and return it."""
-        return fit_weighted(model, X, y, weights)
+        given = dict(self.fit_params or {})
+        if self.validation is None:
+            return fit_weighted(model, X, y, weights, given)
+        held = held_out(self.validation, len(y))
+        rows, newest = slice(0, len(y) - held), slice(len(y) - held, None)
+        before, later = X[rows], X[newest]
+        for step in _transformers(model):
+            before = step.fit_transform(before, y[rows])
+            later = step.transform(later)
+        last = last_step(model)
+        own, others = (None if weights is None else weights[part] for part in (rows, newest))
+        given |= validated(last, later, y[newest], others)
+        fit_weighted(last, before, y[rows], own, given)
+        return model
 
 
 @dataclass(frozen=True, repr=False)
@@ -297,10 +350,22 @@ def last_prefix(model: Any) -> str:
     return prefix
 
 
-def fit_weighted(model: Any, X: Any, y: Labels, weights: Weights) -> Any:
-    """Fit, with the weights given to the step that learns the target."""
-    extra = {} if weights is None else {f"{last_prefix(model)}sample_weight": weights}
-    return model.fit(X, y, **extra)
+def fit_weighted(
+    model: Any, X: Any, y: Labels, weights: Weights, more: Mapping[str, Any] | None = None
+) -> Any:
+    """Fit, with weights and ``more`` given to the step that learns the target."""
+    extra = {} if weights is None else {"sample_weight": weights}
+    prefix, extra = last_prefix(model), extra | dict(more or {})
+    return model.fit(X, y, **{f"{prefix}{name}": value for name, value in extra.items()})
+
+
+def _transformers(model: Any) -> Iterator[Any]:
+    """The transformers of a pipeline before the step that learns the target, in their order."""
+    from sklearn.pipeline import Pipeline
+
+    while isinstance(model, Pipeline):
+        yield from (step for _, step in model.steps[:-1] if step not in (None, "passthrough"))
+        model = model.steps[-1][1]
 
 
 def takes_weights(model: Any, method: str = "fit") -> bool:
