@@ -44,7 +44,7 @@ Task = Callable[[DictConfig], None]
 
 _BASE = "1.3"
 #: Groups of which several presets may be chosen.
-_SEVERAL = ("faults",)
+_SEVERAL = ("faults", "callbacks")
 #: A key of a part that a preset may leave to the run, as in strategy.window.length.
 _OF_THE_RUN = re.compile(r"(?:strategy|comparison\.[^.]+)\.(trigger|window|update|gate)\.(.+)")
 

@@ -32,7 +32,7 @@ CONF = files("backtrain.conf")
 GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.name).is_dir())
 PRESETS = [(group, name) for group in GROUPS for name in presets.names(group) if name[0] != "_"]
 PARTS = ("trigger", "window", "update", "gate")
-SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
+SEVERAL = ("comparison", "faults", "callbacks")  # groups whose presets hold several by name
 
 #: What presets leave to the user.
 GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
