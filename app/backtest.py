@@ -36,6 +36,7 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
+from backtrain.tracking.callbacks import Told, told
 
 if TYPE_CHECKING:
     from backtrain.audit.findings import Audit
@@ -93,6 +94,7 @@ class Backtest(Setup):
         hindsight: bool | str = "auto",
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
+        callbacks: Sequence[Any] | Told = (),
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -118,8 +120,11 @@ class Backtest(Setup):
             The end of the history on which the strategies, or some of them by name, were chosen,
             by `tune`, a sweep or Optuna: sets ``Strategy(tuned_until=)``. Where that is later than
             ``start``, they are shown as in-sample and cannot win.
+        callbacks : sequence of Callback
+            Told of each run and of the comparison when they are finished; see `docs/tracking.md`.
         """
         self.check(strategies)
+        listeners = told(callbacks)
         strategies = chosen_until(strategies, tuned_until)
         if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
             raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
@@ -142,6 +147,7 @@ class Backtest(Setup):
                 run = replace(found, info={**found.info, "baselines": without_model})
                 runs[run.name] = run
                 _keep(keeper, run)
+                listeners.tell("run_finished", run)
             runs = {name: runs[name] for name in strategies}
             if wanted:
                 runs = with_hindsight(
@@ -150,10 +156,13 @@ class Backtest(Setup):
                 for run in runs.values():
                     _keep(keeper, run)
         except BaseException as error:
+            listeners.tell("comparison_failed", error)
             if keeper is not None and runs:
                 error.add_note(f"finished before, and kept in {directory}: {', '.join(runs)}")
             raise
-        return Comparison(runs)
+        comparison = Comparison(runs)
+        listeners.finished(comparison)
+        return comparison
 
     def loss_matrix(
         self,

@@ -3,12 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from backtrain.cli.terminal import say
@@ -21,6 +22,7 @@ from backtrain.reports.numbers import price
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
+from backtrain.tracking.callbacks import Job
 
 
 class WriteError(ConfigError):
@@ -94,6 +96,19 @@ class Command:
 def output_directory() -> Path:
     """Where Hydra wants the files of the job that is being done."""
     return Path(HydraConfig.get().runtime.output_dir)
+
+
+def job_of(config: Mapping[str, Any]) -> Job:
+    """The job that is being done, as callbacks are told of it."""
+    settings = HydraConfig.get()
+    in_sweep = settings.mode == RunMode.MULTIRUN
+    return Job(
+        output_directory(),
+        config,
+        Path(settings.sweep.dir).absolute() if in_sweep else None,
+        settings.job.num if in_sweep else 0,
+        tuple(settings.overrides.task),
+    )
 
 
 def chosen() -> str | None:

@@ -18,6 +18,7 @@ from backtrain.cli.jobs import (
     WriteError,
     chosen,
     from_here,
+    job_of,
     output_directory,
     say_money,
 )
@@ -32,6 +33,7 @@ from backtrain.simulator.answers import PartError
 from backtrain.simulator.record import RecordError
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak
+from backtrain.tracking.callbacks import telling
 
 #: Of ``sweep.csv``, which has a line a job.
 COLUMNS = ("job", "overrides", "cheapest", "total", "saves", "verdict", "directory", "error")
@@ -88,6 +90,12 @@ def show(comparison: Comparison, baseline: str | None) -> None:
 
 
 def _compare(study: Study) -> Comparison:
+    """Compare, and tell the callbacks of it."""
+    with telling(study.told, job_of(study.config)):
+        return _compared(study)
+
+
+def _compared(study: Study) -> Comparison:
     """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
     directory = output_directory()
     say(f"{study}\n{study.held_against}")

@@ -47,7 +47,7 @@ Task = Callable[[DictConfig], None]
 
 _BASE = "1.3"
 #: Groups of which several presets may be chosen.
-_SEVERAL = ("faults", "strategy")
+_SEVERAL = ("faults", "strategy", "callbacks")
 
 
 def in_order(arguments: list[str]) -> list[str]:

@@ -55,6 +55,7 @@ class RunKeys(Keys):
     report: Literal["all", "page", "none"]
     comparison: Mapping[str, Built]
     strategy: Built | None = None
+    callbacks: Mapping[str, Built] | None = None
     faults: Mapping[str, Built] | None = None
     grid: Mapping[str, Any] | None = None
 

@@ -28,6 +28,7 @@ from backtrain.store.cache_dir import default_directory
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Never
 from backtrain.strategies.updates.refit import last_step
+from backtrain.tracking.callbacks import Told
 
 Task = Literal["regression", "classification"]
 
@@ -64,6 +65,8 @@ class Study:
     baselines: bool = False
     budget: float | None = None
     report: str = "all"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    told: Told = field(default_factory=lambda: Told(()))
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -73,6 +76,7 @@ class Study:
             progress=self.progress,
             hindsight=self.hindsight,
             directory=directory,
+            callbacks=self.told,
         )
         settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
         return replace(comparison, **settings)
@@ -267,5 +271,10 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
+        config=plain,
+        told=Told(
+            [build(one) for one in (plain["callbacks"] or {}).values()],
+            **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
+        ),
         **{key: plain[key] for key in _AS_GIVEN},
     )

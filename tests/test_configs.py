@@ -33,7 +33,7 @@ GROUPS = sorted(str(entry.name) for entry in CONF.iterdir() if (CONF / entry.nam
 PRESETS = [(group, name) for group in GROUPS for name in presets.names(group) if name[0] != "_"]
 NODES = [preset for preset in PRESETS if preset[0] != "experiment"]  # it sets what others hold
 PARTS = ("trigger", "window", "update", "gate")
-SEVERAL = ("comparison", "faults")  # groups whose presets hold several by name
+SEVERAL = ("comparison", "faults", "callbacks")  # groups whose presets hold several by name
 
 #: What presets leave to the user.
 GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
