@@ -38,7 +38,7 @@ _CHARACTER, _LINE = 0.068, 0.17
 def importance(found: Found) -> Exhibit | None:
     """Shares of the variance of relative costs; None where nothing explains any."""
     told = found.importance
-    if told is None or not told.shares:
+    if told is None or len(told.shares) < 2:
         return None
     shares = pd.Series({" with ".join(map(str.strip, k)): v for k, v in told.shares.items()})
     frame = shares.rename("share").rename_axis("axes").to_frame()
@@ -301,9 +301,12 @@ def _scatter(found: Found, frame: pd.DataFrame, keys: tuple[str, str], paper: Pa
             axis.set_major_locator(MaxNLocator(8 if paper.wide else 4))
         else:
             places.append([float(i) for i in frame[key]])
-            step = -(-len(values) // 16)
-            labels = told_apart([shown(value) for value in values], 16)
+            most_of = 16 if paper.wide or axis is axes.yaxis else 8
+            step = -(-len(values) // most_of)
+            labels = told_apart([shown(value) for value in values], 16 if paper.wide else 10)
             axis.set_ticks([*range(len(values))[::step]], labels[::step])
+            if axis is axes.xaxis:
+                _turn(axes, labels[::step], paper)
     logs = np.log(frame["relative"])
     most, titles = float(np.abs(logs).max()) or 1.0, {}
     least = frame["relative"].idxmin()
@@ -328,12 +331,18 @@ def _values(found: Found, key: str) -> tuple[Any, ...]:
 
 def _ticks(axes: Axes, columns: tuple[Any, ...], rows: tuple[Any, ...], paper: Paper) -> None:
     wide = 16 if paper.wide else 8
-    axes.set_xticks(range(len(columns)), told_apart([shown(v) for v in columns], wide))
-    room = 90 if paper.wide else 34
-    longest = max(min(len(shown(v)), wide) for v in columns)
-    axes.tick_params(axis="x", rotation=0 if (longest + 2) * len(columns) < room else 45)
+    labels = told_apart([shown(v) for v in columns], wide)
+    axes.set_xticks(range(len(columns)), labels)
+    _turn(axes, labels, paper)
     axes.set_yticks(range(len(rows)), told_apart([shown(v) for v in rows], wide + 2))
     axes.spines["bottom"].set_visible(False)
+
+
+def _turn(axes: Axes, labels: list[str], paper: Paper) -> None:
+    """Names along the lower edge, slanted where there is no room for them side by side."""
+    room = 90 if paper.wide else 34
+    slanted = (max(map(len, labels)) + 2) * len(labels) >= room
+    axes.tick_params(axis="x", rotation=45 if slanted else 0)
 
 
 def _at(value: float) -> str:

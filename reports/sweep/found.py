@@ -231,7 +231,7 @@ class Found:
         if not len(named) or self.settings.choices:
             return ""  # a job that knows one of several advises among its own
         each = [f"{shorten(str(name), _NAME)} in {number(n)}" for name, n in named.items()]
-        return f"By itself, over what it expects, each job advises: {listing(each)}."
+        return f"The jobs' own verdicts, which rest on expected costs, advise {listing(each)}."
 
     @property
     def ended(self) -> str:
@@ -256,7 +256,7 @@ class Found:
             )
         if unheld := len(self.settings.unheld):
             name = self.sweep.baseline or "their baseline"
-            lines.append(f"{count(unheld, 'setting')} do not hold {name}: without ratios.")
+            lines.append(f"Without {name}, and so without ratios: {count(unheld, 'setting')}.")
         return " ".join(lines)
 
     @property
@@ -291,7 +291,13 @@ def reach(low: float, high: float) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of an axis as a page has it; "usual" where a job did not set it."""
+    """A value of an axis as a page has it; "usual" where a job did not set it.
+
+    >>> shown(1.0), shown("7D"), shown(["a", "b"]), shown(None)
+    ('1', '7D', '["a", "b"]', 'usual')
+    """
+    if isinstance(value, float):
+        return f"{value:.12g}"
     return "usual" if value is None else text(value)
 
 

@@ -94,9 +94,10 @@ def typed(values: Sequence[Any]) -> pd.Series:
     >>> typed([1, "7D"]).tolist(), typed([True, False]).dtype
     (['1', '7D'], dtype('bool'))
     """
+    values = [None if value != value else value for value in values]  # NaN says the same
     known = [value for value in values if value is not None]
     whole = len(known) == len(values)
-    series = pd.Series(list(values), dtype=object)
+    series = pd.Series(values, dtype=object)
     if known and all(isinstance(value, bool) for value in known):
         return series.astype("bool" if whole else "boolean")
     if known and all(isinstance(v, int) and not isinstance(v, bool) for v in known):

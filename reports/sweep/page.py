@@ -220,8 +220,10 @@ def _jobs(found: Found, beside: Path | None) -> Iterator[Section]:
     exhibit = Exhibit("jobs", "The jobs", sheets.jobs(found, beside))
     note = sheets.rest(sheets.JOBS, len(found.sweep.results), "job")
     taken = sum(one.taken_from is not None for one in found.sweep.results)
-    if taken:
-        note = f"{count(taken, 'job')} were taken from earlier, equal ones. {note}".strip()
+    if taken == 1:
+        note = f"1 job was taken from an earlier, equal one. {note}".strip()
+    elif taken:
+        note = f"{number(taken)} jobs were taken from earlier, equal ones. {note}".strip()
     yield Section(exhibit.title, [exhibit], note=note)
 
 

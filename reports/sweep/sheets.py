@@ -25,7 +25,8 @@ _DEARER = 1.5
 
 def standings(found: Found) -> Sheet:
     """Every strategy over all settings, the cheapest on average first."""
-    table, many = found.pooled.table.head(STRATEGIES), found.sweep.settings.axes.get("seed")
+    table = found.pooled.table.head(STRATEGIES)
+    many = table["seeds"].notna().any()
     sets = found.pooled.unit == "data"
     scale = _scale(table)
     rows = []
@@ -80,8 +81,7 @@ def by_axis(found: Found, key: str) -> Sheet:
             Cell(number(settings), settings),
             *(_relative(pooled, name) for name in names),
         ]
-        role = "baseline" if least in found.settings.held else ""
-        rows.append(Row(shown(value), role if least != found.best else "", tuple(cells)))
+        rows.append(Row(shown(value), "", tuple(cells)))
     columns = (
         Column("least on average", numeric=False, wraps=True),
         Column("against baseline", title="geometric mean over the settings with this value"),
@@ -300,7 +300,7 @@ def relative(path: Path, folder: Path) -> str:
 def rest(shown_rows: int, all_rows: int, noun: str) -> str:
     """Says how many rows more there are than are shown; empty where that is all."""
     more = all_rows - shown_rows
-    return f"And {count(more, noun)} more in summary.parquet." if more > 0 else ""
+    return f"And {count(more, f'more {noun}')} in summary.parquet." if more > 0 else ""
 
 
 def names_of(found: Found) -> Sequence[str]:

@@ -1,0 +1,295 @@
+"""The page of a sweep, the files beside it, and the short answer of the terminal."""
+
+import runpy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from swept import failed, grid, job, saved, sweep
+from test_report import faults
+
+from backtrain.cli import main
+from backtrain.reports import html
+from backtrain.reports.svg import NARROW, WIDE, plain_text
+from backtrain.reports.sweep import page as pages
+from backtrain.reports.sweep.found import IN_SAMPLE, Found
+from backtrain.reports.sweep.result import Result
+from backtrain.reports.tables import Sheet
+
+Outline = runpy.run_path(str(Path(__file__).with_name("test_html.py")))["Outline"]
+
+
+def sections(page: str) -> list[str]:
+    return [part.split("</h2>")[0] for part in page.split("<h2>")[1:]]
+
+
+def test_the_answer_comes_first_with_where_it_does_not_hold(tmp_path) -> None:
+    text = pages.write(saved(tmp_path, *grid())).read_text()
+    body = text[text.index("<body>") :]
+    lead = "Run monthly: over 12 settings it costs 20\N{NO-BREAK SPACE}% less than static."
+    places = [body.index(lead), body.index("by prices.retrain, it would be static at 100")]
+    places += [body.index(what) for what in (IN_SAMPLE[:60], "Who wins where", "<svg role")]
+    assert places == sorted(places)
+    assert sections(text)[:4] == ["Who wins where", "Two at a time", "All axes", "What matters"]
+    assert sections(text)[-1] == "What to keep in mind"
+    assert "No interval: fewer than 3 data sets" in body
+
+
+def test_the_page_is_well_formed_asks_nothing_and_links_what_lies_beside_it(tmp_path) -> None:
+    saved(tmp_path, *grid())
+    (tmp_path / "3" / "report.html").write_text("a report")
+    page = pages.write(tmp_path)
+    outline = Outline(page.read_text())
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+    links = [v for _, name, v in outline.attributes if name == "href" and v[0] != "#"]
+    assert {"3", "3/report.html"} <= set(links)
+    assert "4/report.html" not in links
+    for link in links:
+        assert (tmp_path / link).exists(), link
+    assert not any(name == "src" for _, name, _ in outline.attributes)
+
+
+def test_every_exhibit_has_its_files(tmp_path) -> None:
+    pages.write(saved(tmp_path, *grid()))
+    found = Found(sweep(*grid()))
+    shown = list(html.exhibits(pages.outline(found)))
+    for one in shown:
+        endings = ("csv",) if isinstance(one.shows, Sheet) else ("csv", "png", "svg")
+        for ending in endings:
+            assert (tmp_path / one.folder / f"{one.id}.{ending}").is_file(), one.id
+    assert {one.id for one in shown} >= {"strategies", "jobs", "importance", "all-axes"}
+    assert pd.read_csv(tmp_path / "figures/all-axes.csv").shape[0] == 12
+    pages.save(sweep(*grid()), tmp_path, "page")  # what is not wanted any more is withdrawn
+    assert not (tmp_path / "figures").exists()
+    assert (tmp_path / "0" / "result.json").is_file()
+
+
+def test_a_report_that_is_broken_off_leaves_the_old_one(tmp_path, monkeypatch) -> None:
+    pages.write(saved(tmp_path, *grid()[:6]))
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    saved(tmp_path, *grid())
+
+    def fails(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(html.Report, "page", fails)
+        with pytest.raises(KeyboardInterrupt):
+            pages.write(tmp_path)
+    for path in (tmp_path / "sweep.html", tmp_path / "summary.parquet"):
+        assert path.read_bytes() == before[path]
+    pages.write(tmp_path)
+    assert len(pd.read_parquet(tmp_path / "summary.parquet")) == 36
+    again = (tmp_path / "sweep.html").read_bytes()
+    assert again != before[tmp_path / "sweep.html"]
+    pages.write(tmp_path)
+    assert (tmp_path / "sweep.html").read_bytes() == again
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_a_file_of_ones_own_stays(tmp_path) -> None:
+    saved(tmp_path, *grid()[:6])
+    (tmp_path / "sweep.html").write_text("mine")
+    with pytest.warns(RuntimeWarning, match="was not written by backtrain and stays"):
+        assert pages.write(tmp_path) == tmp_path / "sweep-2.html"
+    assert (tmp_path / "sweep.html").read_text() == "mine"
+
+
+def test_where_no_job_is_done_the_reasons_are_listed(tmp_path) -> None:
+    jobs = [failed(n, {"seed": n}, "ValueError: too hot" if n else "no") for n in range(12)]
+    text = pages.write(saved(tmp_path, *jobs)).read_text()
+    assert "No job has finished: 12 failed." in text
+    assert sections(text) == ["What did not finish", "The jobs", "What to keep in mind"]
+    assert "1, 2, 3, 4, 5, 6, 7, 8 and 3 more" in text
+    assert "11 failed: ValueError: too hot" in str(sweep(*jobs))
+    assert len(pd.read_parquet(tmp_path / "summary.parquet")) == 12
+    assert "too hot" in sweep(*jobs)._repr_html_()
+
+
+def test_of_twelve_jobs_two_fail_and_ten_are_shown() -> None:
+    jobs = [*grid()[:10], failed(10, {"seed": 7}, "A"), failed(11, {"seed": 8}, "B")]
+    text = sweep(*jobs).page()
+    assert "Of 12 jobs: 10 done and 2 failed." in text
+    assert "over 10 settings" in text
+    assert text.count("<tr>") > 12
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_names_and_reasons_are_escaped() -> None:
+    jobs = [
+        job(n, {HOSTILE: n, "seed": n, "b": f"{HOSTILE}{n}"}, {"static": 9, HOSTILE: 8 + n})
+        for n in range(3)
+    ]
+    found = sweep(*jobs, failed(3, {"seed": 9}, f"{HOSTILE}\x1b[31m"))
+    text = found.page()
+    assert "<script>alert" not in text
+    assert "\x1b" not in text
+    assert "<script>alert" not in found._repr_html_()
+
+
+def test_money_of_two_currencies_is_not_added() -> None:
+    jobs = [
+        job(n, {"dataset": d}, {"static": s, "weekly": s / 2}, currency=c)
+        for n, (d, s, c) in enumerate((("a", 1e6, "EUR"), ("b", 3.0, "USD")))
+    ]
+    text = sweep(*jobs).page()
+    assert "Run weekly: over 2 settings it costs 50\N{NO-BREAK SPACE}% less than static" in text
+    assert "several currencies" in text
+    assert "1,000,00" not in text  # no total, nor a sum of any
+
+
+def test_jobs_taken_from_earlier_ones_are_marked() -> None:
+    jobs = [
+        *grid()[:3],
+        job(3, {"seed": 9}, {"static": 1}, taken_from="/old/3", directory=Path("3")),
+    ]
+    text = sweep(*jobs).page()
+    assert "1 job were taken" not in text
+    assert "1 job was taken from an earlier, equal one." in text
+    assert "from an earlier job" in text
+
+
+SWEEPS = {
+    "grid": grid(),
+    "two axes": [j for j in grid() if j.seed == 0],
+    "one": grid()[:1],
+    "strategies": [
+        job(n, {"strategy": f"every_{n}", "seed": s}, {"static": 9, f"every_{n}": 8 - n + s})
+        for s in range(4)
+        for n in range(4)
+    ],
+    "search": [
+        job(n, {"strategy": "fixed", "strategy.every": n * 1.5, "strategy.length": n * n % 31},
+            {"static": 90, "fixed": 80 + (n - 15) ** 2 / 9})
+        for n in range(30)
+    ],
+    "mixed": [
+        job(n, {"x": x, "y": y}, {"static": 9, "weekly": 8 + n % 3})
+        for n, (x, y) in enumerate((x, y) for x in (1, "auto", None) for y in (True, ["a", 2]))
+    ],
+    "gains": [job(n, {"x": n, "y": n % 3}, {"static": -9, "weekly": -9 - n}) for n in range(9)],
+    "long names": [
+        job(n, {"a.very.long.key.of.a.part": f"{'a very long value ' * 5}{n}", "y": n % 2, "z": n},
+            {"a baseline with a long name": 9, "a strategy with a name that is long": 8 + n})
+        for n in range(6)
+    ],
+    "many": [
+        job(n, {"x": n % 40, "y": n // 40}, {f"s{i}": 50 + (i * 7 + n) % 31 for i in range(40)})
+        for n in range(80)
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_whatever_was_swept_is_drawn_and_no_text_covers_another(name, recwarn) -> None:
+    found = Found(sweep(*SWEEPS[name]))
+    shown = pages.outline(found)
+    for one in html.exhibits(shown):
+        if isinstance(one.shows, Sheet):
+            cells = {len(row.cells) for row in one.shows.rows}
+            assert cells <= {len(one.shows.columns)}, one.id
+            continue
+        with plain_text():
+            for paper in (WIDE, NARROW):
+                drawing = one.shows(paper)
+                found_out = faults(drawing)
+                if one.id == "all-axes":  # its labels stand on paper, above the lines
+                    found_out = [fault for fault in found_out if fault.startswith("cut")]
+                assert found_out == [], (one.id, paper.wide)
+        assert one.alt
+        assert len(one.frame())
+    assert max(map(len, str(found.sweep).splitlines())) <= 100
+    assert found.sweep._repr_html_()
+    assert not [w for w in recwarn if "could not be drawn" in str(w.message)]
+
+
+def test_what_is_drawn_depends_on_what_there_is() -> None:
+    def ids(name: str) -> set[str]:
+        return {one.id for one in html.exhibits(pages.outline(Found(sweep(*SWEEPS[name]))))}
+
+    assert "map-prices-retrain-dataset" in ids("two axes")
+    assert "all-axes" not in ids("two axes")  # two are a map
+    assert "map-strategy-every-strategy-length" in ids("search")
+    assert ids("one") == {"strategies", "cost-against-retrains", "jobs"}
+    assert not {"importance", "cost-against-retrains"} & ids("gains")
+
+
+def test_lists_end_with_how_many_more_there_are() -> None:
+    text = sweep(*SWEEPS["many"] * 4).page()
+    assert "And 120 more jobs in summary.parquet." in text
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_report_knows_a_sweep(here, capsys) -> None:
+    saved(here / "swept", *grid())
+    assert main(["report", "swept"]) == 0
+    printed = capsys.readouterr().out
+    assert "Run monthly: over 12 settings it costs 20 % less than static." in printed
+    assert printed.splitlines()[-2:] == [
+        "sweep   swept/sweep.html",
+        "table   swept/summary.parquet",
+    ]
+    assert (here / "swept" / "figures" / "importance.png").is_file()
+    assert main(["report", "swept", "--report=none", "--baseline=monthly"]) == 0
+    assert "against monthly" in capsys.readouterr().out
+    assert "static" in (here / "swept" / "sweep.html").read_text()
+
+
+def test_report_of_several_sweeps(here, capsys) -> None:
+    saved(here / "a", *grid())
+    saved(here / "b", job(0, {"dataset": "taxi"}, {"static": 4, "monthly": 3}))
+    assert main(["report", "a", "b"]) == 0
+    assert "13 jobs (13 done)" in capsys.readouterr().out
+    assert "a/3" in (here / "sweep.html").read_text()
+    assert not (here / "a" / "sweep.html").exists()
+    assert main(["report", "a", "b", "--output=both/all.html"]) == 0
+    assert len(pd.read_parquet(here / "both/summary.parquet")) == 38
+    assert 'href="../a/0"' in (here / "both/all.html").read_text()
+
+
+REFUSED = {
+    "--careful=0.1": "--careful=0.1: each job of a sweep was judged when it ran",
+    "--budget=5": "run it again with budget=5",
+    "--baseline=montly": "did you mean 'monthly'?",
+    "--report=all --output=x.html": "name it alone and leave --output out",
+    "--output=swept": "swept: the report cannot be written (a directory)",
+}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_what_makes_no_sense_is_refused_in_a_line(here, capsys, options) -> None:
+    saved(here / "swept", *grid())
+    assert main(["report", "swept", *options.split()]) == 2
+    printed = capsys.readouterr()
+    assert REFUSED[options] in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_runs_of_different_histories_stand_side_by_side(here, capsys) -> None:
+    fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
+    from backtrain.reports.comparison import Comparison
+
+    for n, fingerprint in enumerate(("f00", "f01")):
+        runs = fabricated["drifting_runs"]()
+        for run in runs.values():
+            run.info["stream"] = {**run.info["stream"], "fingerprint": fingerprint}
+        comparison = Comparison(dict(list(runs.items())[:2]))
+        comparison.save(here / f"job{n}", report="none")
+        Result.of(comparison, number=n, overrides={"dataset": f"d{n}"}).save(here / f"job{n}")
+    assert main(["report", "job0", "job1"]) == 0
+    printed = capsys.readouterr()
+    assert "cannot be compared" in printed.err
+    assert "2 jobs (2 done), over dataset (2)" in printed.out
+    (here / "job1" / "result.json").unlink()
+    assert main(["report", "job0", "job1"]) == 2
