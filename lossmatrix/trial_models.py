@@ -1,6 +1,5 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
@@ -18,7 +17,7 @@ from backtrain.simulator.model import State
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.process import one_thread
+from backtrain.simulator.process import cpu_seconds, one_thread
 from backtrain.simulator.setup import Setup, outcomes_of, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
@@ -206,9 +205,9 @@ def _asking(learner: Learner, fit: Fit, past: int) -> float:
     served = learner.setup.served
 
     def measure() -> StoredFit:
-        began = time.process_time()
+        began = cpu_seconds()
         _loss_after(learner, fit, past, served.stop)
-        return StoredFit(name, None, time.process_time() - began, 0)
+        return StoredFit(name, None, cpu_seconds() - began, 0)
 
     name = f"{fit.name}.asked.{served.start}.{served.stop}"
     return learner.store.fit(name, measure, fit.lasting)[0].cpu_seconds

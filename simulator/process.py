@@ -5,6 +5,7 @@ import inspect
 import random
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,9 +27,13 @@ def _threadpools(module: str) -> Any:
 
 @contextmanager
 def one_thread(model: object) -> Iterator[None]:
-    """Hold the numeric libraries that are loaded, those of the model included, to one thread."""
+    """Hold the numeric libraries that are loaded, those of the model included, to one thread.
+
+    OpenMP and torch keep their numbers for each thread of ours, BLAS has one for the whole process.
+    """
+    module = type(model).__module__
     torch = sys.modules.get("torch")
-    with _threadpools(type(model).__module__).limit(limits=1):
+    with _BLAS.held(module), _threadpools(module).limit(limits=1, user_api="openmp"):
         if torch is None:
             yield
             return
@@ -38,6 +43,41 @@ def one_thread(model: object) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
+
+
+class _Blas:
+    """Holds the process to one thread of BLAS until the last of our threads has done with it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._inside = 0
+        self._limits: dict[str, Any] = {}
+
+    @contextmanager
+    def held(self, module: str) -> Iterator[None]:
+        with self._guard:
+            self._inside += 1
+            if module not in self._limits:
+                self._limits[module] = _threadpools(module).limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._inside -= 1
+                while not self._inside and self._limits:  # the first to come knew the true number
+                    self._limits.popitem()[1].restore_original_limits()
+
+
+_BLAS = _Blas()
+
+
+def cpu_seconds() -> float:
+    """A clock of CPU time: of the process, or of a thread beside its main one, which others join.
+
+    The numeric libraries of such a thread do not start any more, see `one_thread`.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    return time.process_time() if alone else time.thread_time()
 
 
 def threads_to_hold(model: Any) -> dict[str, int]:
