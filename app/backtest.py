@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import pandas as pd
@@ -22,6 +22,7 @@ from backtrain.lossmatrix.regret import with_hindsight
 from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
+from backtrain.replays import at_once
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator.answers import AnyUpdate, PartError
@@ -33,6 +34,8 @@ from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code, printable
+from backtrain.simulator.workers import WorkerError
+from backtrain.simulator.workshop import sweep
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
@@ -128,28 +131,38 @@ class Backtest(Setup):
         if directory is not None and not isinstance(directory, (str, os.PathLike)):
             raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
         wanted = seconds_of(hindsight) != 0
-        ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
+        questions = {name: asked(self, strategy) for name, strategy in strategies.items()}
+        ids = {name: identity(question) for name, question in questions.items()}
         keeper = None if directory is None else Keeper(directory, ids)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
+        without_model = [baseline._asdict() for baseline in baselines(self)]
+        more = {
+            name: {**question, "id": ids[name], "baselines": without_model}
+            for name, question in questions.items()
+        }
+        if keeper is not None:
+            sweep(keeper.directory)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         finished = (
             self._in_turn(strategies, progress)
             if alone
-            else self._at_once(strategies, n_jobs, progress)
+            else self._at_once(strategies, n_jobs, progress, more, keeper)
         )
-        without_model = [baseline._asdict() for baseline in baselines(self)]
         runs: dict[str, Run] = {}
         try:
-            for found in finished:
-                run = replace(found, info={**found.info, "baselines": without_model})
-                runs[run.name] = run
-                _keep(keeper, run)
+            with closing(finished):
+                for found in finished:
+                    run = replace(found, info={**found.info, "baselines": without_model})
+                    runs[run.name] = run
+                    _keep(keeper, run)
             runs = {name: runs[name] for name in strategies}
             if wanted:
                 runs = with_hindsight(self, strategies, runs, self.store, n_jobs, hindsight, before)
                 for run in runs.values():
                     _keep(keeper, run)
         except BaseException as error:
+            if isinstance(error, WorkerError) and runs:
+                error.finished = Comparison({name: runs[name] for name in ids if name in runs})
             if keeper is not None and runs:
                 error.add_note(f"finished before, and kept in {directory}: {', '.join(runs)}")
             raise
@@ -278,7 +291,7 @@ class Backtest(Setup):
             except ValueError as error:
                 raise type(error)(f"strategy {name!r}: {error}") from None
 
-    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> Iterator[Run]:
+    def _in_turn(self, strategies: Mapping[str, Strategy], progress: bool) -> Generator[Run]:
         with _bar(len(strategies), progress) as bar:
             for done, (name, strategy) in enumerate(strategies.items()):
                 bar.set_postfix_str(printable(name))
@@ -286,16 +299,22 @@ class Backtest(Setup):
                 bar.update(done + 1 - bar.n)
 
     def _at_once(
-        self, strategies: Mapping[str, Strategy], n_jobs: int, progress: bool
-    ) -> Iterator[Run]:
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-        jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
+        self,
+        strategies: Mapping[str, Strategy],
+        n_jobs: int,
+        progress: bool,
+        more: Mapping[str, Mapping[str, Any]],
+        keeper: Keeper | None,
+    ) -> Generator[Run]:
         with _bar(len(strategies), progress) as bar:
             try:
-                for run in parallel(jobs):
-                    yield run
-                    bar.set_postfix_str(printable(run.name))
-                    bar.update(1)
+                with closing(
+                    at_once(self, self.store, strategies, n_jobs, more, keeper)
+                ) as finished:
+                    for run in finished:
+                        yield run
+                        bar.set_postfix_str(printable(run.name))
+                        bar.update(1)
             except pickle.PicklingError:
                 _refuse_unsendable(strategies)
                 raise
@@ -324,10 +343,6 @@ def _keep(keeper: Keeper | None, run: Run) -> None:
         keeper.add(run)
     except OSError as error:
         warn(f"the record of {run.name!r} could not be written to {keeper.directory}: {error}")
-
-
-def _replay_alone(backtest: Backtest, name: str, strategy: Strategy) -> Run:
-    return backtest.replay(strategy, name)
 
 
 def _advance(bar: tqdm, done: int) -> Callable[[float], None]:

@@ -14,6 +14,7 @@ from backtrain.backtest import Backtest
 from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.check import check
 from backtrain.config.condition import Condition
+from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
@@ -62,16 +63,18 @@ class Study:
     baselines: bool = False
     budget: float | None = None
     report: str = "all"
+    engine: Engine = field(default_factory=Processes)
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
-        comparison = self.backtest.compare(
-            self.strategies,
-            self.n_jobs,
-            progress=self.progress,
-            hindsight=self.hindsight,
-            directory=directory,
-        )
+        with self.engine.running(self.n_jobs):
+            comparison = self.backtest.compare(
+                self.strategies,
+                self.n_jobs,
+                progress=self.progress,
+                hindsight=self.hindsight,
+                directory=directory,
+            )
         settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
         return replace(comparison, **settings)
 
@@ -263,5 +266,6 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
+        engine=build(plain["engine"]),
         **{key: plain[key] for key in _AS_GIVEN},
     )

@@ -15,6 +15,7 @@ from backtrain.lossmatrix.trial_models import Effort, PathError, effort, loss_ma
 from backtrain.simulator.asking import instants_of, needs_parent
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.workers import WorkerError
 from backtrain.store.content import content
 from backtrain.store.fits import FitStore
 from backtrain.strategies.gates.holdout import Immediate
@@ -102,7 +103,7 @@ def _made(
             made[key] = loss_matrix(
                 setup, strategy.window, strategy.update, store, bill.every, n_jobs
             )
-        except PathError as error:
+        except (PathError, WorkerError) as error:
             refused[key] = str(error)
     return made, refused, bill
 

@@ -118,13 +118,17 @@ def has_params(value: Any) -> bool:
 
 #: Threads share these generators, so only one of them may fit, or ask, what draws from them.
 LOCK = threading.RLock()
+_OURS = threading.local()
+_begun = _inside = 0  # of `seeded`
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed `random`, `numpy.random` and, where it is imported, torch; put them back afterwards."""
+    global _begun, _inside
     torch = sys.modules.get("torch")
     with LOCK:
+        _begun, _inside = _begun + 1, _inside + 1
         before = random.getstate(), np.random.get_state()
         tensors = None if torch is None else torch.random.get_rng_state()
         random.seed(seed)
@@ -138,3 +142,25 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(before[1])
             if torch is not None:
                 torch.random.set_rng_state(tensors)
+            _inside -= 1
+
+
+def seedings() -> tuple[int, int]:
+    """How often `seeded` has begun, and how many are inside now."""
+    return _begun, _inside
+
+
+@contextmanager
+def among_threads() -> Iterator[None]:
+    """Do a piece of work in a thread beside others that do the same, and nothing else."""
+    _OURS.thread = True
+    try:
+        yield
+    finally:
+        _OURS.thread = False
+
+
+def works_alone() -> bool:
+    """Whether this thread is the main one, or one of those that only do work of ours."""
+    alone = threading.current_thread() is threading.main_thread()
+    return alone or getattr(_OURS, "thread", False)

@@ -17,6 +17,8 @@ from backtrain.store.locks import NamedLocks
 from backtrain.store.lru import LRU, weigh
 
 GIB = 2**30
+#: What a store counts.
+_COUNTS = ("asked", "computed", "read", "predicted")
 
 
 @dataclass(slots=True, eq=False)
@@ -106,8 +108,7 @@ class FitStore:
         A ``lasting`` fit, whose name holds in other processes and at other times, may go to disk.
         ``make`` may not ask the store for another fit.
         """
-        with self._guard:
-            self.asked += 1
+        self.count(asked=1)
         kept = self._memory.get(name)
         if kept is not None:
             return kept, True
@@ -116,7 +117,7 @@ class FitStore:
             kept = self._memory.get(name) or self._read_fit(name, disk)
             if kept is not None:
                 return kept, True
-            self._count(computed=1)
+            self.count(computed=1)
             made = make()
             price = self._prices.setdefault(name, made.cpu_seconds)
             if price != made.cpu_seconds:
@@ -150,7 +151,7 @@ class FitStore:
             if answers is None:
                 answers = self._read_answers(name, disk, key[2] - key[1])
                 if answers is None:
-                    self._count(predicted=1)
+                    self.count(predicted=1)
                     answers = make()
                     self._keep(name, disk, answers.arrays())
                 size = sum(array.nbytes for array in answers.arrays() if array is not None)
@@ -162,7 +163,7 @@ class FitStore:
         if content is None:
             return None
         model, cpu_seconds, seed = content
-        self._count(read=1)
+        self.count(read=1)
         cpu_seconds = self._prices.setdefault(name, cpu_seconds)
         fit = StoredFit(name, model, cpu_seconds, seed)
         self._memory.put(name, fit, size)
@@ -221,8 +222,7 @@ class FitStore:
         """The disk's ``path``, ``entries``, ``bytes``, ``max_bytes``; what this store counted."""
         nothing = {"path": None, "entries": 0, "bytes": 0, "max_bytes": self.max_bytes}
         disk = nothing if self._disk is None else self._disk.info()
-        counts = ("asked", "computed", "read", "predicted")
-        return disk | {name: getattr(self, name) for name in counts}
+        return disk | {name: getattr(self, name) for name in _COUNTS}
 
     def mark(self) -> int:
         """How much has been put on disk so far: what `forget` goes back to."""
@@ -249,10 +249,18 @@ class FitStore:
             self._weights[kind] = weigh(model)
         return self._weights[kind]
 
-    def _count(self, **more: int) -> None:
+    def count(self, **more: int) -> None:
+        """Add to ``asked``, ``computed``, ``read`` and ``predicted``, what a copy elsewhere did."""
         with self._guard:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
+
+    def drain(self) -> dict[str, int]:
+        """What was counted, for `count` of another copy; begins at nought again."""
+        with self._guard:
+            counts = {name: getattr(self, name) for name in _COUNTS}
+            self.__dict__.update(dict.fromkeys(_COUNTS, 0))
+        return counts
 
 
 def _is_fit(content: Any) -> bool:
