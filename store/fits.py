@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.store import network
 from backtrain.store.disk import DiskStore
 from backtrain.store.locks import NamedLocks
 from backtrain.store.lru import LRU, weigh
@@ -81,6 +82,8 @@ class FitStore:
         self, directory: str | Path | None = None, max_bytes: int = 4 * GIB, max_memory: int = GIB
     ) -> None:
         self.directory = None if directory is None else Path(directory).expanduser().absolute()
+        if self.directory is not None:
+            network.warn_where_shared(self.directory)
         self.max_bytes = max_bytes
         self.max_memory = max_memory
         self.asked = self.computed = self.read = self.predicted = 0
@@ -96,7 +99,7 @@ class FitStore:
         return "FitStore()" if self.directory is None else f"FitStore({str(self.directory)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FitStore, (self.directory, self.max_bytes, self.max_memory)
+        return _copy, (self.directory, self.max_bytes, self.max_memory)
 
     # --- the two questions --------------------------------------------------------------------
 
@@ -261,6 +264,13 @@ class FitStore:
             counts = {name: getattr(self, name) for name in _COUNTS}
             self.__dict__.update(dict.fromkeys(_COUNTS, 0))
         return counts
+
+
+def _copy(directory: Path | None, max_bytes: int, max_memory: int) -> FitStore:
+    """A store in another process, of which its first owner has been told where it lies."""
+    if directory is not None:
+        network.TOLD.add(directory)
+    return FitStore(directory, max_bytes, max_memory)
 
 
 def _is_fit(content: Any) -> bool:
