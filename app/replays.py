@@ -41,9 +41,13 @@ def at_once(
         f"replayed {name!r}": (name, strategy, more[name], workshop.path)
         for name, strategy in strategies.items()
     }
-    with closing(each(_replayed, setup, store, pieces, n_jobs)) as done:
-        for _, (run, folder) in done:
-            yield run if folder is None else _taken(run, Path(folder), workshop, keeper)
+    try:
+        with closing(each(_replayed, setup, store, pieces, n_jobs)) as done:
+            for _, (run, folder) in done:
+                yield run if folder is None else _taken(run, Path(folder), workshop, keeper)
+    finally:
+        if keeper is not None:
+            workshop.close()
 
 
 def _workshop(keeper: Keeper | None, store: FitStore) -> Workshop:
@@ -87,7 +91,8 @@ def _taken(run: Run, folder: Path, workshop: Workshop, keeper: Keeper | None) ->
         except OSError as error:
             warn(f"the record of {run.name!r} could not be kept in {keeper.directory}: {error}")
     try:
-        return lying_in(run, folder, workshop)
+        read = lying_in(run, folder, workshop)
+        return read if keeper is None else replace(run, tables=dict(read.tables))
     except RecordError as error:
         raise SetupError(
             f"{error}; a worker wrote it where this process does not see it: choose a folder that "

@@ -44,6 +44,13 @@ class Workshop:
     ------
     SetupError
         Where nothing can be written.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    close : callable
+        Removes it now.
     """
 
     def __init__(self, above: Path | None = None) -> None:
@@ -57,7 +64,7 @@ class Workshop:
             os.rename(self.path / f".{_OWNER}", self.path / _OWNER)
         except OSError as error:
             raise _unwritable(above, error) from error
-        self._close = weakref.finalize(self, _remove, self.path, owner, os.getpid())
+        self.close = weakref.finalize(self, _remove, self.path, owner, os.getpid())
 
     def put(self, value: Any) -> None:
         """Write what workers `opened`: a pickle and, beside it, its arrays, each once.
