@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from backtrain.lossmatrix.regret import with_hindsight
 from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
+from backtrain.replays import at_once
 from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
 from backtrain.simulator.answers import AnyUpdate, PartError
@@ -32,6 +34,8 @@ from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code
+from backtrain.simulator.workers import WorkerError
+from backtrain.simulator.workshop import sweep
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
@@ -131,23 +135,31 @@ class Backtest(Setup):
         if directory is not None and not isinstance(directory, (str, os.PathLike)):
             raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
         wanted = seconds_of(hindsight) != 0
-        ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
+        questions = {name: asked(self, strategy) for name, strategy in strategies.items()}
+        ids = {name: identity(question) for name, question in questions.items()}
         keeper = None if directory is None else Keeper(directory, ids)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
+        without_model = [baseline._asdict() for baseline in baselines(self)]
+        more = {
+            name: {**question, "id": ids[name], "baselines": without_model}
+            for name, question in questions.items()
+        }
+        if keeper is not None:
+            sweep(keeper.directory)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         finished = (
             self._in_turn(strategies, progress)
             if alone
-            else self._at_once(strategies, n_jobs, progress)
+            else self._at_once(strategies, n_jobs, progress, more, keeper)
         )
-        without_model = [baseline._asdict() for baseline in baselines(self)]
         runs: dict[str, Run] = {}
         try:
-            for found in finished:
-                run = replace(found, info={**found.info, "baselines": without_model})
-                runs[run.name] = run
-                _keep(keeper, run)
-                listeners.tell("run_finished", run)
+            with closing(finished):
+                for found in finished:
+                    run = replace(found, info={**found.info, "baselines": without_model})
+                    runs[run.name] = run
+                    _keep(keeper, run)
+                    listeners.tell("run_finished", run)
             runs = {name: runs[name] for name in strategies}
             if wanted:
                 runs = with_hindsight(
@@ -156,6 +168,8 @@ class Backtest(Setup):
                 for run in runs.values():
                     _keep(keeper, run)
         except BaseException as error:
+            if isinstance(error, WorkerError) and runs:
+                error.finished = Comparison({name: runs[name] for name in ids if name in runs})
             listeners.tell("comparison_failed", error)
             if keeper is not None and runs:
                 error.add_note(f"finished before, and kept in {directory}: {', '.join(runs)}")
@@ -354,22 +368,28 @@ class Backtest(Setup):
             except ValueError as error:
                 raise type(error)(f"strategy {name!r}: {error}") from None
 
-    def _in_turn(self, strategies: Mapping[str, Strategy], progress: Shown) -> Iterator[Run]:
+    def _in_turn(self, strategies: Mapping[str, Strategy], progress: Shown) -> Generator[Run]:
         with stage(progress, "strategies", len(strategies)) as told:
             for done, (name, strategy) in enumerate(strategies.items()):
                 yield self.replay(strategy, name, _advance(told, done, name))
                 told.finished(name)
 
     def _at_once(
-        self, strategies: Mapping[str, Strategy], n_jobs: int, progress: Shown
-    ) -> Iterator[Run]:
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-        jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
+        self,
+        strategies: Mapping[str, Strategy],
+        n_jobs: int,
+        progress: Shown,
+        more: Mapping[str, Mapping[str, Any]],
+        keeper: Keeper | None,
+    ) -> Generator[Run]:
         with stage(progress, "strategies", len(strategies)) as told:
             try:
-                for run in parallel(jobs):
-                    yield run
-                    told.finished(run.name)
+                with closing(
+                    at_once(self, self.store, strategies, n_jobs, more, keeper)
+                ) as finished:
+                    for run in finished:
+                        yield run
+                        told.finished(run.name)
             except pickle.PicklingError:
                 _refuse_unsendable(strategies)
                 raise
@@ -398,10 +418,6 @@ def _keep(keeper: Keeper | None, run: Run) -> None:
         keeper.add(run)
     except OSError as error:
         warn(f"the record of {run.name!r} could not be written to {keeper.directory}: {error}")
-
-
-def _replay_alone(backtest: Backtest, name: str, strategy: Strategy) -> Run:
-    return backtest.replay(strategy, name)
 
 
 def _advance(told: Stage, done: int, name: str) -> Callable[[float], None]:

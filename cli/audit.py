@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Iterator
-
-import joblib
+from typing import Any
 
 from backtrain.audit.data import data_findings
 from backtrain.audit.examine import audit
 from backtrain.audit.findings import Audit, Finding
+from backtrain.backtest import Backtest
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.compose import composed, in_order, is_sweep, only_shows, show, split
@@ -16,6 +16,8 @@ from backtrain.config.keys import RunKeys
 from backtrain.config.study import Study, load
 from backtrain.reports.numbers import count
 from backtrain.simulator.progress import stage
+from backtrain.simulator.workers import each
+from backtrain.store.fits import FitStore
 
 _HELP = """\
 backtrain audit [key=value ...]
@@ -45,9 +47,10 @@ def main(arguments: list[str]) -> int:
     study = load(*split(composed(arguments, "run", RunKeys)[0]))
     say(str(study))
     findings = _audit_data(study)
-    for report in _audits(study):
-        findings += len(report.found)
-        say(str(report))
+    with study.engine.running(study.n_jobs):
+        for report in _audits(study):
+            findings += len(report.found)
+            say(str(report))
     say(f"\n{_summary(findings)}")
     return 1 if findings else 0
 
@@ -62,15 +65,18 @@ def _audit_data(study: Study) -> int:
 
 def _audits(study: Study) -> Iterator[Audit]:
     """Of each strategy, in the order of the comparison."""
-    jobs = (
-        joblib.delayed(audit)(study.backtest, strategy, name=name, data=False)
-        for name, strategy in study.strategies.items()
-    )
-    parallel = joblib.Parallel(n_jobs=study.n_jobs, return_as="generator")
-    with stage(study.progress, "strategies", len(study.strategies)) as told:
-        for report in parallel(jobs):
+    setup, pieces = study.backtest, {f"audited {n!r}": (s, n) for n, s in study.strategies.items()}
+    waiting, made = list(pieces), {}
+    with stage(study.progress, "strategies", len(pieces)) as told:
+        for name, report in each(_audit, setup, setup.store, pieces, study.n_jobs):
             told.finished(report.strategy)
-            yield report
+            made[name] = report
+            while waiting and waiting[0] in made:
+                yield made.pop(waiting.pop(0))
+
+
+def _audit(setup: Backtest, _: FitStore, strategy: Any, name: str) -> Audit:
+    return audit(setup, strategy, name=name, data=False)
 
 
 def _summary(findings: int) -> str:

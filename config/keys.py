@@ -23,6 +23,7 @@ class Keys:
     update: Built
     prices: Built
     delays: Built
+    engine: Built
     task: Literal["auto", "regression", "classification"]
     tick: str | int
     start: str | float

@@ -15,6 +15,7 @@ from backtrain.backtest import Backtest
 from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.check import check
 from backtrain.config.condition import Condition
+from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.faults import inject
@@ -67,17 +68,19 @@ class Study:
     report: str = "all"
     config: Mapping[str, Any] = field(default_factory=dict)
     told: Told = field(default_factory=lambda: Told(()))
+    engine: Engine = field(default_factory=Processes)
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
-        comparison = self.backtest.compare(
-            self.strategies,
-            self.n_jobs,
-            progress=self.progress,
-            hindsight=self.hindsight,
-            directory=directory,
-            callbacks=self.told,
-        )
+        with self.engine.running(self.n_jobs):
+            comparison = self.backtest.compare(
+                self.strategies,
+                self.n_jobs,
+                progress=self.progress,
+                hindsight=self.hindsight,
+                directory=directory,
+                callbacks=self.told,
+            )
         settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
         return replace(comparison, **settings)
 
@@ -276,5 +279,6 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
             [build(one) for one in (plain["callbacks"] or {}).values()],
             **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
         ),
+        engine=build(plain["engine"]),
         **{key: plain[key] for key in _AS_GIVEN},
     )

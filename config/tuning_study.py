@@ -1,7 +1,7 @@
 """What `backtrain tune` answers: one dataset, one model, one window; read from its config."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from backtrain.backtest import Backtest
 from backtrain.config.build import build
+from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked, explained, of_stream, prepared
 from backtrain.lossmatrix.tune import NEVER_ON_ALL, Question, tune
@@ -31,10 +32,12 @@ class TuningStudy:
     progress: Shown
     parts: Mapping[str, Any]
     report: str = "all"
+    engine: Engine = field(default_factory=Processes)
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""
-        return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+        with self.engine.running(self.n_jobs):
+            return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
 
     def save(self, tuning: Tuning, directory: Path) -> Path:
         """Write the tuning, and what it advises as a preset; returns where the preset lies."""
@@ -63,7 +66,7 @@ def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
         question = Question.of(backtest, window, update, *asked)
     parts = {part: plain[part] for part in ("window", "update")}
     work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
-    return TuningStudy(backtest, question, parts=parts, **work)
+    return TuningStudy(backtest, question, parts=parts, engine=build(plain["engine"]), **work)
 
 
 def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:

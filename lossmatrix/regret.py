@@ -16,6 +16,7 @@ from backtrain.simulator.asking import instants_of, needs_parent
 from backtrain.simulator.progress import Shown, stage
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
+from backtrain.simulator.workers import WorkerError
 from backtrain.store.content import content
 from backtrain.store.fits import FitStore
 from backtrain.strategies.gates.holdout import Immediate
@@ -106,7 +107,7 @@ def _made(
             parts = trained[key].window, trained[key].update
             try:
                 made[key] = loss_matrix(setup, *parts, store, bill.every, n_jobs, told.more)
-            except PathError as error:
+            except (PathError, WorkerError) as error:
                 refused[key] = str(error)
                 told.reached(number * models)
     return made, refused, bill

@@ -1,11 +1,10 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
-import joblib
 import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
@@ -18,12 +17,17 @@ from backtrain.simulator.model import State
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.process import one_thread
+from backtrain.simulator.process import cpu_seconds, one_thread
 from backtrain.simulator.setup import Setup, outcomes_of, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View
+from backtrain.simulator.workers import each
 from backtrain.store.fits import FitStore, StoredFit
+
+#: Trial models that a worker makes at once: enough to forget what it takes to begin, and few enough
+#: to keep many workers busy. Not a matter of how many there are: nothing may depend on that.
+MODELS = 8
 
 
 class PathError(PartError):
@@ -148,13 +152,21 @@ def loss_matrix(
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
     at = _instants(setup, every)
-    chunks = np.array_split(np.arange(len(at)), max(1, joblib.effective_n_jobs(n_jobs) * 8))
-    work = [(setup, window, update, store, at, chunk) for chunk in chunks if len(chunk)]
-    made: list[_Scored] = []
-    for part in _each(_score, work, n_jobs):
-        made += part
-        if progress is not None:
-            progress(len(part))
+    chunks = np.split(np.arange(len(at)), range(MODELS, len(at), MODELS))
+    pieces = {
+        f"trained models {chunk[0] + 1} to {chunk[-1] + 1} of {code(window)}": (
+            *(window, update, at, chunk),
+        )
+        for chunk in chunks
+    }
+    parts: dict[str, list[_Scored]] = {}
+    scored = each(_score_piece, setup, store, pieces, n_jobs)
+    with unchanged(setup.stream, store, whole=True), closing(scored):
+        for name, part in scored:
+            parts[name] = part
+            if progress is not None:
+                progress(len(part))
+    made = [row for name in pieces for row in parts[name]]
     return _assemble(setup, window, update, at, made)
 
 
@@ -206,9 +218,9 @@ def _asking(learner: Learner, fit: Fit, past: int) -> float:
     served = learner.setup.served
 
     def measure() -> StoredFit:
-        began = time.process_time()
+        began = cpu_seconds()
         _loss_after(learner, fit, past, served.stop)
-        return StoredFit(name, None, time.process_time() - began, 0)
+        return StoredFit(name, None, cpu_seconds() - began, 0)
 
     name = f"{fit.name}.asked.{served.start}.{served.stop}"
     return learner.store.fit(name, measure, fit.lasting)[0].cpu_seconds
@@ -224,17 +236,13 @@ def _desk(
     return learner, training, fence, _UnplayedView(fence, training)
 
 
-def _each(
-    work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int
-) -> Iterator[Any]:
-    """What comes of each piece of work, in their order; in processes where there are several."""
-    if joblib.effective_n_jobs(n_jobs) == 1:
-        return (work(*piece) for piece in pieces)
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    return iter(parallel(joblib.delayed(work)(*piece) for piece in pieces))
-
-
 _Scored = tuple[int, int, float, bool, Any]
+
+
+def _score_piece(
+    setup: Setup, store: FitStore, window: AnyWindow, update: AnyUpdate, *rest: Integers
+) -> list[_Scored]:
+    return _score(setup, window, update, store, *rest)
 
 
 def _score(
@@ -366,21 +374,26 @@ def fresh_losses(
     ticks = np.concatenate(([setup.start_at.value], setup.ticks))
     chosen = ticks[np.unique(np.linspace(0, len(ticks), points, endpoint=False).astype(np.int64))]
     edges = np.append(setup.event_at.searchsorted(chosen), setup.served.stop)
-    work = [(setup, window, update, store, chosen, edges) for window in windows]
-    measured = []
-    for part in _each(_fresh, work, n_jobs):
-        measured.append(part)
-        if progress is not None:
-            progress(len(chosen))
-    loss, rows = (np.array(part) for part in zip(*measured, strict=True))
+    pieces = {
+        f"trained on {code(window)}, window {number},": (window, update, chosen, edges)
+        for number, window in enumerate(windows, 1)
+    }
+    measured: dict[str, tuple[Floats, Integers]] = {}
+    judged = each(_fresh, setup, store, pieces, n_jobs)
+    with unchanged(setup.stream, store, whole=True), closing(judged):
+        for name, part in judged:
+            measured[name] = part
+            if progress is not None:
+                progress(len(chosen))
+    loss, rows = (np.array(part) for part in zip(*map(measured.get, pieces), strict=True))
     return FreshLosses(loss, rows, chosen)
 
 
 def _fresh(
     setup: Setup,
+    store: FitStore,
     window: AnyWindow,
     update: AnyUpdate,
-    store: FitStore,
     at: Integers,
     edges: Integers,
 ) -> tuple[Floats, Integers]:

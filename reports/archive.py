@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +19,7 @@ from backtrain.simulator.manifest import (
     plain,
     plain_case,
     read_json,
+    sync,
     warn,
 )
 from backtrain.simulator.record import (
@@ -157,6 +159,18 @@ class Keeper:
         if finished.get(run.name) != entry:
             finished = {**finished, run.name: entry}
             manifest.write(unfinished=self._unfinished(finished))
+
+    def adopt(self, run: Run, source: Path) -> Path:
+        """Take over a run that was written beside this directory's own; returns where it lies."""
+        manifest = self._open()
+        folder = manifest.claim(self._folders[run.name], RESERVED)
+        manifest.write()
+        os.rename(source, manifest.folder / folder)
+        sync(manifest.folder)
+        finished = manifest.facts["unfinished"]["strategies"]
+        entry = {"folder": folder, "id": identity_of(run)}
+        manifest.write(unfinished=self._unfinished({**finished, run.name: entry}))
+        return manifest.folder / folder
 
     def folder_of(self, name: str) -> str:
         """The folder of a run that was added."""

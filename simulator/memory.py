@@ -17,6 +17,7 @@ import pandas as pd
 
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.asking import is_function
+from backtrain.simulator.process import seedings, works_alone
 from backtrain.simulator.texts import SOURCE, code
 from backtrain.simulator.view import Model, View
 from backtrain.store.code_version import is_trusted
@@ -82,13 +83,16 @@ def without_global_random(
     """Ask a part; raise `PartError` where it draws from the generators that all code shares.
 
     To compare their states takes some 60 microseconds, so not every ``turn`` is watched, and parts
-    that are shipped are not. Only the main thread is: elsewhere, other code may draw meanwhile.
+    that are shipped are not. Nor are threads in which other code may draw meanwhile; in those that
+    only do work of ours, models beside the part draw from what is seeded and put back.
     """
-    if turn not in LOOKS or is_trusted(part) or current_thread() is not main_thread():
+    if turn not in LOOKS or is_trusted(part) or not works_alone():
         return ask(*args)
-    before = _global_random_state()
+    seeded, before = seedings(), _global_random_state()
     answer = ask(*args)
-    if _global_random_state() != before:
+    drawn = _global_random_state() != before
+    models = current_thread() is not main_thread() and (seeded[1] or seedings() != seeded)
+    if drawn and not models:
         raise PartError(
             f"{_name(part)}: it draws from numpy.random's or random's global generator, so "
             "its result depends on what else has drawn from it; give the part a seed, and make a "

@@ -7,7 +7,7 @@ version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows whe
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -156,13 +156,15 @@ class Pinball:
 def _custom(function: Callable[[NDArray[Any], NDArray[Any]], Any]) -> RowLoss:
     """Wrap ``function(labels, predictions) -> losses`` so that it sees labels, not positions."""
 
-    def rows(outcomes: Outcomes) -> Any:
-        if outcomes.classes is None:
-            return function(outcomes.label, outcomes.prediction)
-        return function(outcomes.classes[outcomes.label], outcomes.classes[outcomes.prediction])
-
     name = getattr(function, "__name__", type(function).__name__)
-    return RowLoss(code(function) if name == "<lambda>" else name, None, rows)
+    shown = code(function) if name == "<lambda>" else name
+    return RowLoss(shown, None, partial(_of_labels, function))
+
+
+def _of_labels(function: Callable[[NDArray[Any], NDArray[Any]], Any], outcomes: Outcomes) -> Any:
+    if outcomes.classes is None:
+        return function(outcomes.label, outcomes.prediction)
+    return function(outcomes.classes[outcomes.label], outcomes.classes[outcomes.prediction])
 
 
 LOSSES: Mapping[str, RowLoss] = {
@@ -229,6 +231,14 @@ def weighted_mean(values: NDArray[Any], weight: Floats | None) -> float:
     return float(values @ weight / weight.sum())
 
 
+def _mean_of(function: Callable[[Outcomes], NDArray[Any]], o: Outcomes) -> float:
+    return weighted_mean(function(o), o.weight)
+
+
+def _right(o: Outcomes) -> NDArray[np.bool_]:
+    return np.asarray(o.label == o.prediction)
+
+
 def _confusion(o: Outcomes) -> Floats:
     assert o.classes is not None
     k = len(o.classes)
@@ -240,7 +250,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def _of_positive_or_macro(o: Outcomes, score: Callable[[Floats], Floats]) -> float:
+def _of_positive_or_macro(score: Callable[[Floats], Floats], o: Outcomes) -> float:
     """Binary: the positive class. Multiclass: the mean over classes seen in label or prediction."""
     table = _confusion(o)
     values = score(table)
@@ -304,6 +314,10 @@ def _brier(o: Outcomes) -> float:
     return weighted_mean(np.square(o.score - (o.label == o.positive)), o.weight)
 
 
+def _rmse(o: Outcomes) -> float:
+    return float(weighted_mean(_squared(o), o.weight) ** 0.5)
+
+
 def _mape(o: Outcomes) -> float:
     size = np.maximum(np.abs(o.label), np.finfo(np.float64).eps)
     return weighted_mean(np.abs(o.label - o.prediction) / size, o.weight)
@@ -321,17 +335,17 @@ _C, _R = "classification", "regression"
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", _C, True, lambda o: weighted_mean(o.label == o.prediction, o.weight)),
+        Metric("accuracy", _C, True, partial(_mean_of, _right)),
         Metric("balanced accuracy", _C, True, _balanced_accuracy),
-        Metric("precision", _C, True, lambda o: _of_positive_or_macro(o, _precision)),
-        Metric("recall", _C, True, lambda o: _of_positive_or_macro(o, _recall)),
-        Metric("F1", _C, True, lambda o: _of_positive_or_macro(o, _f1)),
+        Metric("precision", _C, True, partial(_of_positive_or_macro, _precision)),
+        Metric("recall", _C, True, partial(_of_positive_or_macro, _recall)),
+        Metric("F1", _C, True, partial(_of_positive_or_macro, _f1)),
         Metric("ROC AUC", _C, True, _roc_auc, needs_probability=True, binary=True),
         Metric("average precision", _C, True, _average_precision, True, binary=True),
         Metric("Brier", _C, False, _brier, needs_probability=True, binary=True),
-        Metric("log loss", _C, False, lambda o: weighted_mean(_log(o), o.weight), True),
-        Metric("MAE", _R, False, lambda o: weighted_mean(_absolute(o), o.weight)),
-        Metric("RMSE", _R, False, lambda o: weighted_mean(_squared(o), o.weight) ** 0.5),
+        Metric("log loss", _C, False, partial(_mean_of, _log), True),
+        Metric("MAE", _R, False, partial(_mean_of, _absolute)),
+        Metric("RMSE", _R, False, _rmse),
         Metric("MAPE", _R, False, _mape),
         Metric("R2", _R, True, _r2),
     )

@@ -5,6 +5,7 @@ import inspect
 import random
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,9 +27,13 @@ def _threadpools(module: str) -> Any:
 
 @contextmanager
 def one_thread(model: object) -> Iterator[None]:
-    """Hold the numeric libraries that are loaded, those of the model included, to one thread."""
+    """Hold the numeric libraries that are loaded, those of the model included, to one thread.
+
+    OpenMP and torch keep their numbers for each thread of ours, BLAS has one for the whole process.
+    """
+    module = type(model).__module__
     torch = sys.modules.get("torch")
-    with _threadpools(type(model).__module__).limit(limits=1):
+    with _BLAS.held(module), _threadpools(module).limit(limits=1, user_api="openmp"):
         if torch is None:
             yield
             return
@@ -38,6 +43,41 @@ def one_thread(model: object) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
+
+
+class _Blas:
+    """Holds the process to one thread of BLAS until the last of our threads has done with it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._inside = 0
+        self._limits: dict[str, Any] = {}
+
+    @contextmanager
+    def held(self, module: str) -> Iterator[None]:
+        with self._guard:
+            self._inside += 1
+            if module not in self._limits:
+                self._limits[module] = _threadpools(module).limit(limits=1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._inside -= 1
+                while not self._inside and self._limits:  # the first to come knew the true number
+                    self._limits.popitem()[1].restore_original_limits()
+
+
+_BLAS = _Blas()
+
+
+def cpu_seconds() -> float:
+    """A clock of CPU time: of the process, or of a thread beside its main one, which others join.
+
+    The numeric libraries of such a thread do not start any more, see `one_thread`.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    return time.process_time() if alone else time.thread_time()
 
 
 def threads_to_hold(model: Any) -> dict[str, int]:
@@ -78,13 +118,17 @@ def has_params(value: Any) -> bool:
 
 #: Threads share these generators, so only one of them may fit, or ask, what draws from them.
 LOCK = threading.RLock()
+_OURS = threading.local()
+_begun = _inside = 0  # of `seeded`
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed `random`, `numpy.random` and, where it is imported, torch; put them back afterwards."""
+    global _begun, _inside
     torch = sys.modules.get("torch")
     with LOCK:
+        _begun, _inside = _begun + 1, _inside + 1
         before = random.getstate(), np.random.get_state()
         tensors = None if torch is None else torch.random.get_rng_state()
         random.seed(seed)
@@ -98,3 +142,25 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(before[1])
             if torch is not None:
                 torch.random.set_rng_state(tensors)
+            _inside -= 1
+
+
+def seedings() -> tuple[int, int]:
+    """How often `seeded` has begun, and how many are inside now."""
+    return _begun, _inside
+
+
+@contextmanager
+def among_threads() -> Iterator[None]:
+    """Do a piece of work in a thread beside others that do the same, and nothing else."""
+    _OURS.thread = True
+    try:
+        yield
+    finally:
+        _OURS.thread = False
+
+
+def works_alone() -> bool:
+    """Whether this thread is the main one, or one of those that only do work of ours."""
+    alone = threading.current_thread() is threading.main_thread()
+    return alone or getattr(_OURS, "thread", False)

@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,28 @@ def facts_in(directory: Path) -> dict[str, Any]:
 def head(directory: Path) -> Run:
     """A run without its tables."""
     return _run(facts_in(directory), {})
+
+
+def lying_in(run: Run, directory: Path, owner: object = None) -> Run:
+    """The run, with tables that are read from where it was saved, each when it is first asked for.
+
+    ``owner`` is kept alive for as long as files are to be read.
+    """
+    files = {
+        table: inside(directory, file) for table, file in _tables_in(facts_in(directory)).items()
+    }
+    makers = {table: partial(_own, run, path, owner) for table, path in files.items()}
+    return replace(run, tables=Tables(makers))
+
+
+def _own(run: Run, path: Path, _: object) -> pd.DataFrame:
+    """A table of this run; raises `RecordError` where another one has taken its place."""
+    frame = _read(path)
+    if frame.attrs.pop("run", None) != identity_of(run):
+        raise RecordError(
+            f"{path}: it was replaced by that of another run; save to two directories"
+        )
+    return frame
 
 
 def _run(facts: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:

@@ -405,18 +405,30 @@ def outcomes_of(
     )
 
 
+#: Streams and stores that are being looked at as a whole, see `unchanged`.
+_WATCHED: set[tuple[int, int]] = set()
+
+
 @contextmanager
-def unchanged(stream: Stream, store: FitStore) -> Iterator[None]:
+def unchanged(stream: Stream, store: FitStore, whole: bool = False) -> Iterator[None]:
     """Raise `SetupError` where the content of a stream changes meanwhile.
 
     What the store was given meanwhile is then dropped: it would lie under the names of fits on the
-    true content.
+    true content. To look takes as long as to read all of it, so ``whole`` does it once for what is
+    done inside piece by piece, here and in other threads.
     """
+    key = id(stream), id(store)
+    if key in _WATCHED:
+        yield
+        return
     _refuse_changed_files(stream)
     kept = store.mark()
+    if whole:
+        _WATCHED.add(key)
     try:
         yield
     finally:
+        _WATCHED.discard(key)
         if not stream.is_intact:
             store.forget(kept)
             _refuse_changed_files(stream)

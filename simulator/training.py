@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from backtrain.simulator.answers import (
     Selection,
     needs_parent,
 )
-from backtrain.simulator.process import LOCK, has_params, seeded
+from backtrain.simulator.process import LOCK, cpu_seconds, has_params, seeded
 from backtrain.simulator.prototype import first_line, is_plain, needs_names, prototype_of
 from backtrain.simulator.sealing import private
 from backtrain.simulator.setup import Setup
@@ -125,7 +124,7 @@ class Learner:
         if parent is None and labels:
             self._refuse_one_class(selection)
         weights = self._weights(selection)
-        began = time.process_time()
+        began = cpu_seconds()
         try:
             X = self.features(selection.rows, fitting=True)
             given = (blank, X, y, weights, parent.model if parent else None, seed)
@@ -139,7 +138,7 @@ class Learner:
             if labels:  # an update may go on from its parent with one class, but need not
                 self._refuse_one_class(selection)
             raise FitError(f"{type(error).__name__}: {first_line(error)}") from error
-        took = time.process_time() - began
+        took = cpu_seconds() - began
         if model is None:
             raise PartError(f"{update!r}: fit() gave None; return the fitted model")
         for needed in ("predict", *(("classes_",) if self.setup.gives_probabilities else ())):

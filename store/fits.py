@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.store import network
 from backtrain.store.disk import DiskStore
 from backtrain.store.locks import NamedLocks
 from backtrain.store.lru import LRU, weigh
 
 GIB = 2**30
+#: What a store counts.
+_COUNTS = ("asked", "computed", "read", "predicted")
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +82,8 @@ class FitStore:
         self, directory: str | Path | None = None, max_bytes: int = 4 * GIB, max_memory: int = GIB
     ) -> None:
         self.directory = None if directory is None else Path(directory).expanduser().absolute()
+        if self.directory is not None:
+            network.warn_where_shared(self.directory)
         self.max_bytes = max_bytes
         self.max_memory = max_memory
         self.asked = self.computed = self.read = self.predicted = 0
@@ -94,7 +99,7 @@ class FitStore:
         return "FitStore()" if self.directory is None else f"FitStore({str(self.directory)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FitStore, (self.directory, self.max_bytes, self.max_memory)
+        return _copy, (self.directory, self.max_bytes, self.max_memory)
 
     # --- the two questions --------------------------------------------------------------------
 
@@ -106,8 +111,7 @@ class FitStore:
         A ``lasting`` fit, whose name holds in other processes and at other times, may go to disk.
         ``make`` may not ask the store for another fit.
         """
-        with self._guard:
-            self.asked += 1
+        self.count(asked=1)
         kept = self._memory.get(name)
         if kept is not None:
             return kept, True
@@ -116,7 +120,7 @@ class FitStore:
             kept = self._memory.get(name) or self._read_fit(name, disk)
             if kept is not None:
                 return kept, True
-            self._count(computed=1)
+            self.count(computed=1)
             made = make()
             price = self._prices.setdefault(name, made.cpu_seconds)
             if price != made.cpu_seconds:
@@ -150,7 +154,7 @@ class FitStore:
             if answers is None:
                 answers = self._read_answers(name, disk, key[2] - key[1])
                 if answers is None:
-                    self._count(predicted=1)
+                    self.count(predicted=1)
                     answers = make()
                     self._keep(name, disk, answers.arrays())
                 size = sum(array.nbytes for array in answers.arrays() if array is not None)
@@ -179,7 +183,7 @@ class FitStore:
         if content is None:
             return None
         model, cpu_seconds, seed = content
-        self._count(read=1)
+        self.count(read=1)
         cpu_seconds = self._prices.setdefault(name, cpu_seconds)
         fit = StoredFit(name, model, cpu_seconds, seed)
         self._memory.put(name, fit, size)
@@ -238,8 +242,7 @@ class FitStore:
         """The disk's ``path``, ``entries``, ``bytes``, ``max_bytes``; what this store counted."""
         nothing = {"path": None, "entries": 0, "bytes": 0, "max_bytes": self.max_bytes}
         disk = nothing if self._disk is None else self._disk.info()
-        counts = ("asked", "computed", "read", "predicted")
-        return disk | {name: getattr(self, name) for name in counts}
+        return disk | {name: getattr(self, name) for name in _COUNTS}
 
     def mark(self) -> int:
         """How much has been put on disk so far: what `forget` goes back to."""
@@ -266,10 +269,25 @@ class FitStore:
             self._weights[kind] = weigh(model)
         return self._weights[kind]
 
-    def _count(self, **more: int) -> None:
+    def count(self, **more: int) -> None:
+        """Add to ``asked``, ``computed``, ``read`` and ``predicted``, what a copy elsewhere did."""
         with self._guard:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
+
+    def drain(self) -> dict[str, int]:
+        """What was counted, for `count` of another copy; begins at nought again."""
+        with self._guard:
+            counts = {name: getattr(self, name) for name in _COUNTS}
+            self.__dict__.update(dict.fromkeys(_COUNTS, 0))
+        return counts
+
+
+def _copy(directory: Path | None, max_bytes: int, max_memory: int) -> FitStore:
+    """A store in another process, of which its first owner has been told where it lies."""
+    if directory is not None:
+        network.TOLD.add(directory)
+    return FitStore(directory, max_bytes, max_memory)
 
 
 def _is_note(content: Any) -> bool:

@@ -1,6 +1,7 @@
 """How many models a loss matrix may be made of: what it would take, and what is left out."""
 
 import json
+import time
 from html import escape
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_by_default_a_matrix_may_cost_what_the_replays_did():
 def test_seconds_are_measured_once_for_whoever_has_the_store(monkeypatch):
     setup = setting()
     ticks = iter(range(10_000))
-    monkeypatch.setattr(trial_models.time, "process_time", lambda: float(next(ticks)))
+    monkeypatch.setattr(time, "process_time", lambda: float(next(ticks)))
     args = setup, WINDOW, PLANS["static"].update, setup.store
     first, again = trial_models.effort(*args), trial_models.effort(*args)
     assert first == again
@@ -200,7 +201,7 @@ def test_a_store_on_disk_gives_the_same_bytes(monkeypatch, tmp_path: Path):
 
     def text(rate: float, directory: Path) -> str:
         seconds = iter(range(10**6))
-        monkeypatch.setattr(trial_models.time, "process_time", lambda: rate * next(seconds))
+        monkeypatch.setattr(time, "process_time", lambda: rate * next(seconds))
         found = setting(cache=tmp_path / "store").compare(PLANS)
         found.save(directory)
         return json.dumps([found.verdict().to_dict(), facts(found)], default=str)
