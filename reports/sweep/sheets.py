@@ -162,7 +162,6 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
             Cell(one.status, one.status, one.error or ""),
             Cell(shorten(told.get("strategy", MISSING), 30), told.get("strategy", "")),
             Cell(percent(share) if told else MISSING, _sort(share) if told else ""),
-            Cell(number(one.wall_seconds, 1), one.wall_seconds),
             _link(one, beside, REPORT, "report"),
             _taken(one, beside),
         ]
@@ -173,7 +172,6 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
         Column("status", numeric=False),
         Column("advises", numeric=False, title="by expected costs, among the job's own strategies"),
         Column("expects against baseline"),
-        Column("seconds"),
         Column("report", numeric=False),
         Column("directory", numeric=False),
     )
