@@ -1,4 +1,4 @@
-"""What a page costs: time grows no faster than the number of strategies, or jobs, nor do figures."""
+"""What a page costs: time grows no faster than strategies or jobs do, nor do figures."""
 
 import dataclasses
 import time
