@@ -1,13 +1,17 @@
-"""What a page costs: time grows no faster than the number of strategies, nor do figures."""
+"""What a page costs: time grows no faster than strategies or jobs do, nor do figures."""
 
 import dataclasses
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 
+import numpy as np
 from fabricated import drifting_runs
+from swept import job, saved
 
 from backtrain.reports import html, page
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.sweep import Sweep
 
 
 def many(count):
@@ -56,3 +60,36 @@ def test_a_report_with_files_against_the_page_alone(ratio):
     comparison = Comparison(many(12))
     shown = list(html.exhibits(page.outline(comparison, comparison.baseline())))
     ratio(lambda: html.draw(shown, files=True), lambda: html.draw(shown), "at most 1.5", rounds=5)
+
+
+def jobs(count):
+    """So many jobs over data sets, seeds and prices, each of 30 strategies."""
+    drawn = np.random.default_rng(0)
+    results = []
+    for n in range(count):
+        given = {
+            "dataset": f"d{n % 25}",
+            "seed": n // 25 % 5,
+            "prices.retrain": 10 ** (n // 125 % 4),
+        }
+        given["model"] = "linear" if n // 500 % 2 else "forest"
+        costs = 100 * np.exp(0.1 * drawn.standard_normal(30))
+        results.append(job(n, given, {f"s{i}": float(cost) for i, cost in enumerate(costs)}))
+    return results
+
+
+def test_cpu_seconds_of_the_page_of_a_sweep_of_1000_jobs(figure, tmp_path):
+    saved(tmp_path, *jobs(1000))
+    Sweep(jobs(40)).page()
+    began = time.process_time()
+    Sweep.load(tmp_path).save(tmp_path)
+    figure(time.process_time() - began, "at most 20")
+
+
+def test_the_page_of_a_sweep_of_1000_jobs_against_100(ratio):
+    most, few = Sweep(jobs(1000)), Sweep(jobs(100))
+    ratio(lambda: replace(most).page(), lambda: replace(few).page(), "at most 10", rounds=3)
+
+
+def test_megabytes_of_the_page_of_a_sweep_of_1000_jobs(figure):
+    figure(len(Sweep(jobs(1000)).page().encode()) / 1e6, "below 3")

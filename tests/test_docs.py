@@ -19,7 +19,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 def modules() -> list[str]:
     found = ["backtrain"]
-    for package in ("", ".datasets", ".simulator", ".strategies", ".reports"):
+    for package in ("", ".datasets", ".simulator", ".strategies", ".reports", ".reports.sweep"):
         parent = importlib.import_module(f"backtrain{package}")
         found += [
             f"{parent.__name__}.{module.name}" for module in pkgutil.iter_modules(parent.__path__)

@@ -1,6 +1,8 @@
 """Jobs side by side: the tidy table, and which of them are one setting."""
 
 import json
+import re
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -91,6 +93,22 @@ def test_what_needs_no_model_has_rows_on_request_only() -> None:
     assert frame["relative"].tolist() == [1, 1.2]
     assert len(sweep(job(0, {}, {"static": 10}, **asked)).frame(baselines=False)) == 1
     assert sweep(job(0, {}, {"static": 10}, **asked)).settings.names == ["static"]
+
+
+def test_the_query_and_the_table_of_the_documentation(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    sweep(*grid()).frame().to_parquet("summary.parquet", index=False)
+    text = (Path(__file__).parent.parent / "docs/sweeps.md").read_text()
+    snippet = next(s for s in re.findall(r"```python\n(.*?)```", text, re.S) if "read_parquet" in s)
+    exec(snippet, {})
+    assert "monthly" in capsys.readouterr().out
+    duckdb = pytest.importorskip("duckdb")
+    query = re.findall(r"```sql\n(.*?)```", text, re.S)[0]
+    found = [(d, p, s, round(cost, 2), n) for d, p, s, cost, n in duckdb.sql(query).fetchall()]
+    assert found == [
+        *(("bike", 1, "monthly", 0.5, 3), ("bike", 100, "static", 1.0, 3)),
+        *(("sea", 1, "monthly", 0.5, 3), ("sea", 100, "static", 1.0, 3)),
+    ]
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ _ASKED = (
     *("stream", "fingerprint", "start", "end", "model", "seed", "currency"),
     *("setting", "strategy", "kind"),
 )
-_AGAINST = ("baseline", "relative", "saves", "advised", "taken_from", "directory")
+_AGAINST = ("baseline", "relative", "saves", "advised", "directory")
 #: Why a job failed is its `error`, as in its file; what a strategy's errors cost has another name.
 _RENAMED = {"error": "errors"}
 #: Columns of numbers that every table has, also where no job is done.
@@ -132,7 +132,6 @@ def _facts(one: Result, setting: int | None) -> dict[str, Any]:
         **{key: None if value == "" else value for key, value in asked.items()},
         "seed": one.overrides.get("seed") if one.seed is None else one.seed,
         "setting": setting,
-        "taken_from": one.taken_from,
         "directory": None if one.directory is None else str(one.directory),
     }
 

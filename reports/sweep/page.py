@@ -266,10 +266,9 @@ def headline(found: Found) -> list[tuple[str, str, str]]:
 
 
 def setup(found: Found) -> list[tuple[str, str]]:
-    """What was swept, what stood still, and what the jobs took."""
+    """What was swept, and what stood still; no times, so that equal sweeps have equal pages."""
     results, axes = found.sweep.results, found.sweep.axes
     still = {k: text(v) for one in results for k, v in one.overrides.items() if k not in axes}
-    fits = {key: sum(int(one.fits.get(key, 0)) for one in results) for key in _FITS}
     spans = {f"{o.start[:10]} to {(o.end or '')[:10]}": 0 for o in results if o.start}
     versions = {f"{k} {v}": 0 for one in results for k, v in sorted(one.versions.items())}
     pairs: dict[str, Any] = {
@@ -278,16 +277,10 @@ def setup(found: Found) -> list[tuple[str, str]]:
         "spans": listing(spans, most=4),
         "baseline": listing(found.settings.held),
         "settings": number(found.number),
-        "fits": ", ".join(f"{number(n)} {key}" for key, n in fits.items())
-        if any(fits.values())
-        else "",
-        "time": f"{number(sum(one.wall_seconds for one in results))} s in all jobs",
         "versions": listing(versions, most=20),
     }
     return [(name, told) for name, told in pairs.items() if told]
 
-
-_FITS = ("asked", "computed", "read")
 
 # --- terminal -------------------------------------------------------------------------------------
 

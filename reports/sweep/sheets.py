@@ -159,12 +159,11 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
         share = 1 - saves / base if base and base > 0 and saves is not None else math.nan
         cells = [
             *(_override(one, key) for key in keys),
-            Cell(one.status, one.status, one.error or ""),
+            _status(one),
             Cell(shorten(told.get("strategy", MISSING), 30), told.get("strategy", "")),
             Cell(percent(share) if told else MISSING, _sort(share) if told else ""),
-            Cell(number(one.wall_seconds, 1), one.wall_seconds),
             _link(one, beside, REPORT, "report"),
-            _taken(one, beside),
+            _directory(one, beside),
         ]
         place = one.directory.parent.name if several and one.directory else ""
         rows.append(Row(f"{place}/{one.number}" if place else str(one.number), "", tuple(cells)))
@@ -173,7 +172,6 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
         Column("status", numeric=False),
         Column("advises", numeric=False, title="by expected costs, among the job's own strategies"),
         Column("expects against baseline"),
-        Column("seconds"),
         Column("report", numeric=False),
         Column("directory", numeric=False),
     )
@@ -279,14 +277,18 @@ def _link(one: Result, beside: Path | None, name: str, words: str) -> Cell:
     return Cell(words, words, link=relative(one.directory / name, beside))
 
 
-def _taken(one: Result, beside: Path | None) -> Cell:
-    """The job's directory, and where its result was taken from."""
+def _status(one: Result) -> Cell:
+    """How it ended; of an equal job that was done earlier, that it is taken from there."""
+    if one.taken_from is None:
+        return Cell(one.status, one.status, one.error or "")
+    return Cell(f"{one.status}, earlier", one.status, f"taken from {one.taken_from}")
+
+
+def _directory(one: Result, beside: Path | None) -> Cell:
     if one.directory is None:
         return Cell(MISSING)
     words = f"{one.directory.name}/"
-    earlier = f"taken from {one.taken_from}" if one.taken_from else ""
-    link = "" if beside is None else relative(one.directory, beside)
-    return Cell(f"{words}, from an earlier job" if earlier else words, words, earlier, link=link)
+    return Cell(words, words, link="" if beside is None else relative(one.directory, beside))
 
 
 def relative(path: Path, folder: Path) -> str:
