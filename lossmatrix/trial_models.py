@@ -259,7 +259,8 @@ def _count(
             fence.move(int(at[k]))
             training.begin(view.past)
             with suppress(FitError):
-                training.rows += rows_fitted(update, len(training.select(view)))
+                selection = training.select(view)  # counts what it fits itself
+                training.rows += rows_fitted(update, len(selection))
             counted.append(training.rows)
     return counted
 
