@@ -45,3 +45,10 @@ def test_peak_of_five_million_rows_of_parquet_over_their_array(figure, benchmark
     found = max(measured(5_000_000, "big_table.py", *more)["ratio"] for _ in range(3))
     figure(found, "at most 1.5")
     assert found <= 1.5
+
+
+def test_mebibytes_of_a_matrix_of_a_million_rows_beside_the_data(figure, benchmark):
+    benchmark.pedantic(lambda: None, rounds=1)
+    found = measured(1_000_000, "big_matrix.py")["beside"] / 2**20
+    figure(found, "at most 100 MB")
+    assert found <= 100e6 / 2**20
