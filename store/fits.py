@@ -224,6 +224,10 @@ class FitStore:
         counts = ("asked", "computed", "read", "predicted")
         return disk | {name: getattr(self, name) for name in counts}
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a fit of this name, in memory or on disk; it is not read."""
+        return name in self._memory or (self._disk is not None and self._disk.holds(name))
+
     def mark(self) -> int:
         """How much has been put on disk so far: what `forget` goes back to."""
         return len(self._kept)
