@@ -53,9 +53,10 @@ class Backtest(Setup):
 
     Parameters
     ----------
-    cache : path, optional
+    cache : path or FitStore, optional
         A directory where fits are kept for other processes and later runs; None keeps them in
-        memory. No result depends on it.
+        memory. A store that several backtests of a process are given is shared by them. No result
+        depends on it.
 
     Examples
     --------
@@ -72,11 +73,13 @@ class Backtest(Setup):
     9
     """
 
-    cache: str | Path | None = None
+    cache: str | Path | FitStore | None = None
 
     @cached_property
     def store(self) -> FitStore:
         """Where this backtest keeps its fits, so that strategies, processes and runs share them."""
+        if isinstance(self.cache, FitStore):
+            return self.cache
         if self.cache is not None and not isinstance(self.cache, (str, os.PathLike)):
             raise SetupError(f"cache={self.cache!r}: give a directory, or None for memory only")
         return FitStore(self.cache)

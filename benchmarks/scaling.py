@@ -137,8 +137,8 @@ def main() -> None:
     print(f"a replay      {one['replay'] + one['fit']:.1f} s, of which {one['fit']:.1f} s fits")
     print(f"all           {hours:,.0f} core hours: {hours / given.cores / 24:.1f} days on "
           f"{given.cores:,} cores")  # fmt: skip
-    print(f"memory        {one['memory'] / 1e9:.1f} GB a worker beside {one['history'] / 1e9:.1f} GB "
-          "of history that the workers of a host share")  # fmt: skip
+    print(f"memory        {one['memory'] / 1e9:.1f} GB a worker beside "
+          f"{one['history'] / 1e9:.1f} GB of history that the workers of a host share")  # fmt: skip
     matrix = given.datasets * 700 * one["trial"] / 3600
     print(f"hindsight     {matrix:,.0f} core hours a window: 700 trial models of a history, "
           f"{one['trial']:.1f} s each")  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from backtrain.config.study import explained
 from backtrain.store.cache_dir import default_directory
+from backtrain.store.finished import Finished
 from backtrain.store.fits import FitStore
 
 
@@ -15,9 +16,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--directory", type=Path, help="default: the user's cache directory")
     parsed = parser.parse_args(arguments)
     with explained():
-        store = FitStore(parsed.directory or default_directory())
+        directory = parsed.directory or default_directory()
+        store = FitStore(directory)
         if parsed.action == "clear":
             store.clear()
+            Finished(directory).clear()
         info = store.info()
     size, limit = (info[key] / 2**20 for key in ("bytes", "max_bytes"))
     print(f"{info['path']}: {info['entries']:,} entries, {size:,.1f} of {limit:,.0f} MiB")

@@ -1,5 +1,6 @@
 """Jobs of commands that take keys: composed, checked and built, then started where Hydra says."""
 
+import copy
 import os
 import shutil
 import sys
@@ -10,15 +11,17 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from backtrain.cli.terminal import say
 from backtrain.config import compose
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import Keys
 from backtrain.config.study import checked
+from backtrain.config.swept import Swept
 from backtrain.reports import archive
 from backtrain.reports.numbers import price
+from backtrain.reports.sweep.result import RESULT
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
@@ -45,15 +48,25 @@ class Command:
         Checks and builds a config; takes it and the strategy preset that was chosen, if any.
     work : callable
         What is done with what `load` returned.
+    job : callable, optional
+        Does a job of a sweep, in whatever process; by default `load` and `work`.
+    finish : callable, optional
+        What is done with a sweep's directory when its jobs have ended, however they did.
+    plan : callable, optional
+        Shows what would be done: it is given each job's directory, its overrides, and what `load`
+        returned, None where that cannot be built.
     """
 
     config: str
     schema: type[Keys]
     load: Callable[[DictConfig, str | None], Any]
     work: Callable[[Any], object]
+    job: compose.Task | None = None
+    finish: Callable[[Path], object] | None = None
+    plan: Callable[[Sequence[tuple[Path, Sequence[str], Any]]], object] | None = None
 
-    def start(self, arguments: list[str], job: compose.Task | None = None) -> int:
-        """Do one job, or a sweep of them, each by ``job``; returns the exit code.
+    def start(self, arguments: list[str]) -> int:
+        """Do one job, or a sweep of them; returns the exit code.
 
         Everything is built before Hydra makes a directory: bad input leaves nothing behind.
         """
@@ -62,13 +75,49 @@ class Command:
         arguments = compose.in_order(arguments)
         if compose.only_shows(arguments):
             return compose.show(arguments, self.config)
-        configs = compose.composed(arguments, self.config, self.schema)
-        if not compose.is_sweep(arguments):
-            return self._one(configs[0], arguments)
-        for config in configs:
-            checked(compose.split(config)[0], self.schema)
+        if compose.is_sweep(arguments):
+            return self._sweep(arguments)
+        return self._one(compose.composed(arguments, self.config, self.schema)[0], arguments)
+
+    def _sweep(self, arguments: list[str]) -> int:
+        swept = Swept(arguments, self.config, self.schema)
+        configs = swept.configs()
+        self._refuse_mistakes(configs)
         compose.refuse_unwritable(configs[0], "hydra.sweep.dir")
-        return compose.sweep(arguments, self.config, job or self._job)
+        if self.plan and configs[0].run.plan_only:
+            return self._plan(configs)
+        try:
+            return swept.start(self.job or self._job)
+        finally:
+            if self.finish:
+                self.finish(swept.directory)
+
+    def _refuse_mistakes(self, configs: Sequence[DictConfig]) -> None:
+        """Raise where every job is wrong; where some are, the others go on without them."""
+        wrong: dict[int, ConfigError] = {}
+        for number, config in enumerate(configs):
+            try:
+                checked(compose.split(config)[0], self.schema)
+            except ConfigError as error:
+                wrong[number] = error
+        if len(wrong) == len(configs):
+            raise wrong[0]
+        for number, why in wrong.items():
+            say(f"job {number} will fail, the others go on: {why}", sys.stderr)
+
+    def _plan(self, configs: Sequence[DictConfig]) -> int:
+        assert self.plan is not None
+        code = 0
+        jobs: list[tuple[Path, Sequence[str], Any]] = []
+        for number, config in enumerate(configs):
+            try:
+                built = self.load(*compose.split(config))
+            except ConfigError as error:
+                say(f"job {number} will fail: {error}", sys.stderr)
+                built, code = None, 1
+            jobs.append((_directory(config, number), config.hydra.overrides.task, built))
+        self.plan(jobs)
+        return code
 
     def _job(self, config: DictConfig) -> None:
         self.work(self.load(config, chosen()))
@@ -76,6 +125,10 @@ class Command:
     def _one(self, config: DictConfig, arguments: list[str]) -> int:
         compose.refuse_unwritable(config, "hydra.run.dir")
         built, refused = self.load(*compose.split(config)), []
+        if self.plan and config.run.plan_only:
+            directory = Path(str(config.hydra.run.dir)).absolute()
+            self.plan([(directory, config.hydra.overrides.task, built)])
+            return 0
 
         def work(_: DictConfig) -> None:
             """What can only be found out by a first training leaves nothing behind either."""
@@ -85,12 +138,21 @@ class Command:
                 refused.append(error)
                 directory = output_directory()
                 if not (directory / archive.MANIFEST).exists():  # else something was finished
+                    (directory / RESULT).unlink(missing_ok=True)
                     _remove(directory)
 
         code = compose.run(config, arguments, self.config, work)
         if refused:
             raise refused[0]
         return code
+
+
+def _directory(config: DictConfig, number: int) -> Path:
+    """Where Hydra would put a job of a sweep."""
+    config = copy.deepcopy(config)
+    with open_dict(config):
+        config.hydra.job.num = config.hydra.job.id = number
+    return Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir))
 
 
 def output_directory() -> Path:

@@ -1,12 +1,8 @@
-"""``backtrain run``: compare strategies on one dataset."""
+"""``backtrain run``: compare strategies on one dataset, or do so in every job of a sweep."""
 
-import csv
 import re
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -22,6 +18,9 @@ from backtrain.cli.jobs import (
     output_directory,
     say_money,
 )
+from backtrain.cli.outcome import Outcome, objective
+from backtrain.cli.plan import show_plan
+from backtrain.cli.sweep import condition_of, finish
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import RunKeys
@@ -35,36 +34,37 @@ from backtrain.simulator.setup import SetupError
 from backtrain.simulator.view import FutureLeak
 from backtrain.tracking.callbacks import telling
 
-#: Of ``sweep.csv``, which has a line a job.
-COLUMNS = ("job", "overrides", "cheapest", "total", "saves", "verdict", "directory", "error")
-
 #: The exit code where `fail_if` holds.
 FAILED_IF = 3
-
-_IN_SAMPLE = """\
-To choose among these jobs is to choose on the span that they are judged on: run the one you choose
-on later rows (start=), or mark it: strategy.tuned_until=DATE, the end of that span."""
 
 
 def main(arguments: list[str]) -> int:
     """Compare, or sweep; returns the exit code: `FAILED_IF` where all went well and it holds."""
-    sweep, held = Sweep(), []
+    held = []
 
-    def compare(study: Study) -> Comparison:
-        comparison = _compare(study)
-        held.append(_holds(study, comparison))
-        return comparison
+    def alone(study: Study) -> None:
+        with Outcome.of_job() as outcome:
+            held.append(_holds(study, _done(study, outcome)))
 
-    def job(config: DictConfig) -> None:
-        with sweep.job() as row:
-            study = load(config, chosen())
-            row.update(outcome(compare(study), study.baseline))
+    def end(directory: Path) -> None:
+        for result in finish(directory):
+            if why := condition_of(result):
+                say(f"job {result.number}: fail_if={result.config['fail_if']}: {why}", sys.stderr)
+                held.append(True)
 
-    code = Command("run", RunKeys, load, compare).start(list(map(_quoted, arguments)), job)
-    # Empty where a launcher ran the jobs in other processes; the file is there all the same.
-    if sweep.rows:
-        say(f"\n{sweep}")
+    command = Command("run", RunKeys, load, alone, job, end, show_plan)
+    code = command.start(list(map(_quoted, arguments)))
     return code or (FAILED_IF if any(held) else 0)
+
+
+def job(config: DictConfig) -> float | tuple[float, ...] | None:
+    """Do a job of a sweep, in whatever process; returns what its ``objective=`` asks for."""
+    if (place := HydraConfig.get().runtime.cwd) not in sys.path:
+        sys.path.insert(0, place)  # where a user's own module lies
+    with Outcome.of_job(in_sweep=True) as outcome:
+        study = load(config, chosen())
+        _done(study, outcome)
+    return objective(outcome.result, study.objective)
 
 
 def _quoted(argument: str) -> str:
@@ -89,22 +89,51 @@ def show(comparison: Comparison, baseline: str | None) -> None:
     say("\n\n".join([terminal_table(comparison, baseline), *shown]))
 
 
-def _compare(study: Study) -> Comparison:
-    """Compare, and tell the callbacks of it."""
+def _done(study: Study, outcome: Outcome) -> Comparison:
+    """Compare, or take the result of an equal job, and tell the callbacks of it."""
     with telling(study.told, job_of(study.config)):
-        return _compared(study)
+        return _found(study, outcome)
 
 
-def _compared(study: Study) -> Comparison:
-    """Replay, print what came out, and draw it where Hydra says; each record is written at once."""
+def _found(study: Study, outcome: Outcome) -> Comparison:
+    """Compare, or take the result of an equal job; print and draw what is wanted of it."""
     directory = output_directory()
+    wanted = study.report
+    if wanted == "auto":
+        wanted = "none" if outcome.in_sweep else "all"
     say(f"{study}\n{study.held_against}")
+    comparison = outcome.found(study, directory)
+    if comparison is None:
+        comparison = _compare(study, outcome, directory)
+    else:
+        for run in comparison.runs.values():
+            study.told.tell("run_finished", run)
+        study.told.finished(comparison)
+    print()
+    show(comparison, study.baseline)
+    try:
+        outcome.save(study, comparison, directory, wanted)
+    except OSError as error:
+        raise WriteError(
+            f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
+            f"`backtrain report {from_here(directory)}` reads what is there"
+        ) from error
+    if wanted == "none":
+        say(f"\nrecords {from_here(directory)}; `backtrain report` on it draws the report")
+    else:
+        say(f"\nreport  {from_here(archive.path_of(directory, archive.REPORT))}")
+    return comparison
+
+
+def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
+    """Replay; each record is written at once."""
     say_money(study.backtest)
     setup = study.backtest
     if (warned := warning(setup.stream, setup.decides_by_amount)) is not None:
         say(f"warning: {warned}", sys.stderr)
+    outcome.begins(study, directory)
     try:
-        comparison = study.compare(directory)
+        return study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:
         _show_finished(study, directory)
         raise ConfigError(in_words(error)) from error
@@ -112,20 +141,6 @@ def _compared(study: Study) -> Comparison:
         if not _show_finished(study, directory):
             say(f"stopped: none of {len(study.strategies)} strategies is finished", sys.stderr)
         raise
-    print()
-    show(comparison, study.baseline)
-    try:
-        comparison.save(directory, study.baseline, study.baselines, study.report)
-    except OSError as error:
-        raise WriteError(
-            f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "
-            f"`backtrain report {from_here(directory)}` reads what is there"
-        ) from error
-    if study.report == "none":
-        say(f"\nrecords {from_here(directory)}; `backtrain report` on it draws the report")
-    else:
-        say(f"\nreport  {from_here(archive.path_of(directory, archive.REPORT))}")
-    return comparison
 
 
 def _show_finished(study: Study, directory: Path) -> bool:
@@ -140,7 +155,8 @@ def _show_finished(study: Study, directory: Path) -> bool:
     say(f"\n{terminal_table(Comparison(runs), baseline)}\n")
     wanted = len(runs) + len(missing)
     rest = f"not finished: {', '.join(missing)}" if missing else "hindsight and report are missing"
-    again = "fits are taken from the store" if study.backtest.cache else "cache=true keeps fits"
+    kept = study.backtest.store.directory is not None
+    again = "fits are taken from the store" if kept else "cache=true keeps fits"
     folders = [str(from_here(path)) for path in archive.stopped_at(directory)]
     say(
         f"stopped: {len(runs)} of {wanted} strategies are finished; {rest}\n"
@@ -149,69 +165,3 @@ def _show_finished(study: Study, directory: Path) -> bool:
         sys.stderr,
     )
     return True
-
-
-# --- what a sweep found ---------------------------------------------------------------------------
-
-
-@dataclass
-class Sweep:
-    """The jobs of one sweep that ran in this process.
-
-    A job writes its line when it ends, whether it succeeded or not: Hydra's own callback at the end
-    of a sweep is not called when a job failed.
-    """
-
-    rows: list[dict[str, object]] = field(default_factory=list)
-    path: Path | None = None
-
-    @contextmanager
-    def job(self) -> Iterator[dict[str, object]]:
-        """Note down a job; what it found is put into the mapping that is given."""
-        settings = HydraConfig.get()
-        path = Path(settings.sweep.dir) / "sweep.csv"
-        row: dict[str, object] = {
-            "job": settings.job.num,
-            "overrides": " ".join(settings.overrides.task),
-            "directory": settings.runtime.output_dir,
-        }
-        try:
-            yield row
-        except BaseException as error:
-            row["error"] = (str(error).splitlines() or [type(error).__name__])[0]
-            raise
-        finally:
-            self.path = path
-            self.rows.append(row)
-            _append(path, row)
-
-    def __str__(self) -> str:
-        lines = [f"job {row['job']}, {row['overrides']}:\n  {_outcome(row)}" for row in self.rows]
-        chosen = [_IN_SAMPLE, ""] if len(lines) > 1 else []
-        return "\n".join([*lines, "", *chosen, f"sweep   {self.path}"])
-
-
-def outcome(comparison: Comparison, baseline: str | None) -> dict[str, object]:
-    """The cells of a job that succeeded."""
-    verdict = comparison.verdict(baseline)
-    cheapest = min(comparison.runs, key=lambda name: float(comparison.runs[name].totals["total"]))
-    return {
-        "cheapest": cheapest,
-        "total": float(comparison.runs[cheapest].totals["total"]),
-        "saves": verdict.saves,
-        "verdict": str(verdict),
-    }
-
-
-def _outcome(row: dict[str, object]) -> str:
-    return f"failed: {row['error']}" if "error" in row else str(row["verdict"])
-
-
-def _append(path: Path, row: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({column: archive.guarded(cell) for column, cell in row.items()})

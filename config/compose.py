@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 from unittest.mock import patch
 
 import hydra
@@ -43,7 +44,7 @@ from backtrain.config.loader import Loader
 from backtrain.config.presets import PACKAGE
 from backtrain.config.presets import names as _presets
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[DictConfig], Any]
 
 _BASE = "1.3"
 #: Groups of which several presets may be chosen.
@@ -278,10 +279,16 @@ def run(config: DictConfig, arguments: Sequence[str], name: str, task: Task) -> 
         return _exit_code(lambda: started.run(name, task, parsed(arguments).overrides))
 
 
-def sweep(arguments: Sequence[str], name: str, task: Task) -> int:
+def sweep(
+    arguments: Sequence[str],
+    name: str,
+    task: Task,
+    prepare: Callable[[Hydra], None] = lambda _: None,
+) -> int:
     """Let Hydra's sweeper and launcher compose and do the jobs; returns the exit code."""
     overrides = [*parsed(arguments).overrides, "hydra.mode=MULTIRUN"]
     with _started(arguments) as started:
+        prepare(started)
         return _exit_code(lambda: started.multirun(name, task, overrides))
 
 

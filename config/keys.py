@@ -53,7 +53,10 @@ class RunKeys(Keys):
     running: str | None
     fail_if: str | None
     baselines: bool
-    report: Literal["all", "page", "none"]
+    report: Literal["auto", "all", "page", "none"]
+    objective: str | Sequence[str] | None
+    resume: bool
+    run: Mapping[str, bool]
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     callbacks: Mapping[str, Built] | None = None

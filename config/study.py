@@ -1,9 +1,10 @@
 """A study: one dataset, one model, the strategies to compare; read from a run's config."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +17,18 @@ from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.check import check
 from backtrain.config.condition import Condition
 from backtrain.config.engine import Engine, Processes
+from backtrain.config.history import History
+from backtrain.config.job import JobName
 from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
-from backtrain.datasets.faults import inject
-from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.bill import seconds_of
 from backtrain.models import ByTask
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.sweep import objective
 from backtrain.simulator.progress import Shown
 from backtrain.store.cache_dir import default_directory
+from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Never
 from backtrain.strategies.updates.refit import last_step
@@ -45,6 +48,7 @@ _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "un
 #: And those of a study.
 _AS_GIVEN = (
     *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
+    *("resume", "objective"),
 )
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
@@ -65,10 +69,18 @@ class Study:
     condition: Condition | None
     baselines: bool = False
     budget: float | None = None
-    report: str = "all"
+    report: str = "auto"
+    resume: bool = True
+    objective: str | Sequence[str] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    chosen: str | None = None
     told: Told = field(default_factory=lambda: Told(()))
     engine: Engine = field(default_factory=Processes)
+
+    @cached_property
+    def name(self) -> JobName:
+        """The job's name, or why it has none."""
+        return JobName.of(self.config, self.chosen, self.backtest, self.strategies)
 
     def compare(self, directory: Path | None = None) -> Comparison:
         """Replay every strategy; each one's record is written there as soon as it is finished."""
@@ -127,14 +139,13 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
         strategies = _Strategies(chosen)
         _condition(plain, strategies.built(plain))
         plain, backtest = prepared(config, plain)
-        return _study(plain, backtest, strategies.built(plain))
+        return _study(plain, backtest, strategies.built(plain), chosen)
 
 
 def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, Any], Backtest]:
     """Read the data of a checked config; its values, the task settled, and what they set up."""
-    whole = apply(build(plain["dataset"]), build(plain["latency"]))
-    task: Task = usual_task(whole) if plain["task"] == "auto" else plain["task"]
-    stream = inject(whole, [build(fault) for fault in (plain.get("faults") or {}).values()])
+    history = History.read(plain)
+    task: Task = usual_task(history.whole) if plain["task"] == "auto" else plain["task"]
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
     plain = _resolved(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
     model, loss = build(plain["model"]), build(plain["loss"])
@@ -145,12 +156,12 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
             "loss=times_amount, or leave the column out by dataset.drop"
         )
     backtest = Backtest(
-        stream,
+        history.stream,
         model.pick(task) if isinstance(model, ByTask) else model,
         prices=build(plain["prices"]),
         delays=build(plain["delays"]),
         loss=loss,
-        cache=where(plain["cache"]),
+        cache=_store(where(plain["cache"])),
         **{key: plain[key] for key in _SETUP},
     )
     _ = backtest.store  # a directory that cannot be used is found out before anything is trained
@@ -171,6 +182,19 @@ def where(cache: bool | str) -> Path | None:
     if isinstance(cache, str):
         return Path(cache)
     return default_directory() if cache else None
+
+
+#: The store of this process by its directory: its jobs share what memory holds.
+_STORE: dict[Path | None, FitStore] = {}
+
+
+def _store(directory: Path | None) -> FitStore:
+    """The one of a directory, unless that has been removed since."""
+    place = None if directory is None else directory.expanduser().absolute()
+    if place not in _STORE or (place is not None and not place.exists()):
+        _STORE.clear()
+        _STORE[place] = FitStore(place)
+    return _STORE[place]
 
 
 def in_words(error: Exception) -> str:
@@ -206,6 +230,19 @@ def usual_metric(task: str) -> str:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # OmegaConf 2.4 has another name for it
     OmegaConf.register_new_resolver("usual_metric", usual_metric, replace=True)
+
+
+def refuse_no_objective(asked: str | Sequence[str] | None, metrics: Iterable[str]) -> None:
+    """Raise `ConfigError` where an objective is no number of a job."""
+    known = objective.names(metrics)
+    for name in asked_for(asked):
+        if name not in known:
+            raise ConfigError(f"objective={name!r}: no such number; {guess(name, known)}")
+
+
+def asked_for(asked: str | Sequence[str] | None) -> Sequence[str]:
+    """The names of an ``objective=``: none, one or several."""
+    return [asked] if isinstance(asked, str) else list(asked or ())
 
 
 @dataclass
@@ -259,7 +296,12 @@ def _condition(plain: Mapping[str, Any], names: Mapping[str, Strategy]) -> Condi
     return None if fail_if is None else Condition.of(fail_if, running)
 
 
-def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, Strategy]) -> Study:
+def _study(
+    plain: Mapping[str, Any],
+    backtest: Backtest,
+    strategies: dict[str, Strategy],
+    chosen: str | None,
+) -> Study:
     baseline = plain["baseline"]
     try:
         seconds_of(plain["hindsight"])
@@ -269,12 +311,14 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
     if baseline is not None and baseline not in strategies:
         hint = nearest(baseline, strategies)
         raise ConfigError(f"baseline={baseline!r}: not compared; did you mean {hint}?")
+    refuse_no_objective(plain["objective"], [metric.name for metric in backtest.row_metrics])
     return Study(
         backtest=backtest,
         strategies=strategies,
         baseline=baseline,
         condition=_condition(plain, strategies),
         config=plain,
+        chosen=chosen,
         told=Told(
             [build(one) for one in (plain["callbacks"] or {}).values()],
             **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},

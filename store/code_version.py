@@ -131,6 +131,18 @@ def environment() -> tuple[str, ...]:
     return (*libraries, f"python {sys.version_info[0]}.{sys.version_info[1]}", *machine, str(own))
 
 
+def kinds_in(value: Any) -> set[type | FunctionType]:
+    """Every class and function that an object is made of, at any depth; may raise anything.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> sorted(kind.__name__ for kind in kinds_in({"a": abs, "b": Ridge()}))
+    ['Ridge', 'builtin_function_or_method', 'str']
+    """
+    collector = _KindCollector(through=True)
+    collector.dump(value)
+    return collector.kinds
+
+
 class _KindCollector(pickle.Pickler):
     """Collects the classes and functions that an object is pickled with; writes nothing."""
 
@@ -145,16 +157,21 @@ class _KindCollector(pickle.Pickler):
         # The type of a compiled function lies in no module; lengths of time of pandas have one.
         compiled = type(value).__name__ == "cython_function_or_method"
         self.kinds.add(value if named or compiled else type(value))
-        return (str, ()) if named and self._through else NotImplemented
+        # `str` itself goes as usual, or its stand-in would need another one, without an end.
+        return (str, ()) if named and self._through and value is not str else NotImplemented
 
 
 def _version_of(kind: type | FunctionType) -> str | None:
     """What stands for the code of a class or function; None when nothing does."""
+    declared = declared_version(kind)
+    return _module_version(kind.__module__ or "") if declared is None else declared
+
+
+def declared_version(kind: type | FunctionType) -> str | None:
+    """What its author vouches for by a ``cache_version``."""
     # Its own declaration: an inherited one says nothing about what the subclass adds.
     declared = vars(kind).get("cache_version")
-    if declared is not None:
-        return f"{kind.__module__}.{kind.__qualname__} {declared!r}"
-    return _module_version(kind.__module__ or "")
+    return None if declared is None else f"{kind.__module__}.{kind.__qualname__} {declared!r}"
 
 
 @cache
@@ -165,23 +182,31 @@ def _module_version(module: str) -> str | None:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or module == "__main__":
         return None
-    installed = not _INSTALLED.isdisjoint(Path(file).parts)
     if top == "backtrain":
-        return _own_version(_package(Path(file)), installed)
-    if not installed:
+        return own_version(_package(Path(file)))
+    if not is_installed(Path(file)):
         return None
-    if top in _ALWAYS:
-        return ""
+    return "" if top in _ALWAYS else " ".join(distributions_of(top)) or None
+
+
+def is_installed(file: Path) -> bool:
+    """Whether an installer has put it where it lies."""
+    return not _INSTALLED.isdisjoint(file.parts)
+
+
+def distributions_of(top: str) -> tuple[str, ...]:
+    """Name and version of what provides a top-level package; nothing where none does."""
     providers = sorted(set(_distributions().get(top, ())))
-    return " ".join(f"{name} {metadata.version(name)}" for name in providers) or None
+    return tuple(f"{name} {metadata.version(name)}" for name in providers)
 
 
-def _own_version(folder: Path, installed: bool) -> str | None:
+def own_version(folder: Path) -> str | None:
+    """What stands for a folder of this package."""
     try:
         version = f"backtrain {metadata.version('backtrain')}"
     except metadata.PackageNotFoundError:
         return None
-    return version if installed else f"{version} {folder.name} {_sources(folder)}"
+    return version if is_installed(folder) else f"{version} {folder.name} {_sources(folder)}"
 
 
 def _package(file: Path) -> Path:

@@ -1,8 +1,12 @@
 """Names an object by what it holds, so that two share something only where they are the same."""
 
 import copyreg
+import functools
+import itertools
 import pickle
 import sys
+import weakref
+from collections.abc import Callable
 from functools import cached_property, reduce
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar
@@ -13,6 +17,11 @@ from numpy import ndarray
 from backtrain.store.code_version import code_of
 
 PACKAGE = __name__.partition(".")[0]
+#: How the name of what only this process knows begins.
+ONLY_HERE = "only here"
+#: Numbers of such objects by their ids, with what tells whether that is still this object.
+_HERE: dict[int, tuple[Callable[[], Any], int]] = {}
+_NUMBERS = itertools.count()
 
 
 def content(value: Any) -> str:
@@ -21,12 +30,12 @@ def content(value: Any) -> str:
     Classes and functions of this package count by their public names, so that moving a file changes
     no name; those of others by module, name and, where they are not installed, their code: a class
     that a notebook defines again is another one. What cannot be pickled (an object of a local
-    class, a lambda) is named by its identity.
+    class, a lambda) is named by its identity, `ONLY_HERE` and a number that no other object gets.
     """
     try:
         return str(_Hasher().hash(value))
     except Exception:
-        return f"only here: {id(value)}"
+        return f"{ONLY_HERE}: {_number(value)}"
 
 
 def content_for_seed(value: Any) -> str:
@@ -101,6 +110,22 @@ class _SeedHasher(_Hasher):
         **_Hasher.dispatch,
         **dict.fromkeys((type, FunctionType, BuiltinFunctionType), save_global),
     }
+
+
+def _number(value: Any) -> int:
+    """A number of an object: an id is given to another one when the first is gone."""
+    known = _HERE.get(id(value))
+    if known is None or known[0]() is not value:
+        try:
+            alive: Callable[[], Any] = weakref.ref(value)
+        except TypeError:
+            alive = functools.partial(_itself, value)  # it stays, and so does its id
+        known = _HERE[id(value)] = (alive, next(_NUMBERS))
+    return known[1]
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _of_class(kind: type, name: str) -> Any:

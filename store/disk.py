@@ -79,6 +79,14 @@ class DiskStore:
         self._used.add(key)
         return bytes(payload)
 
+    def holds(self, key: str) -> bool:
+        """Whether there is an entry; whether it is whole, only `get` finds out."""
+        if not self._index.path.exists():  # to ask is no reason to make one
+            return False
+        query = "SELECT 1 FROM entries WHERE key = ?"
+        found = self._index.do(lambda index: index.execute(query, (key,)).fetchone(), None)
+        return found is not None
+
     def put(self, key: str, payload: bytes) -> None:
         """Keep a payload; the caller holds the key's `lock`."""
         if len(payload) + _OVERHEAD_BYTES <= self.max_bytes:

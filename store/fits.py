@@ -244,6 +244,10 @@ class FitStore:
         disk = nothing if self._disk is None else self._disk.info()
         return disk | {name: getattr(self, name) for name in _COUNTS}
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a fit of this name, in memory or on disk; it is not read."""
+        return name in self._memory or (self._disk is not None and self._disk.holds(name))
+
     def mark(self) -> int:
         """How much has been put on disk so far: what `forget` goes back to."""
         return len(self._kept)

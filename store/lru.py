@@ -16,6 +16,9 @@ class LRU:
         self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._guard = threading.Lock()
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
     def get(self, key: Hashable) -> Any:
         """The value of the key, or None."""
         with self._guard:

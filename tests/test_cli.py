@@ -1,6 +1,5 @@
 """The command line, as a user meets it: what it prints, what it writes, how it ends."""
 
-import csv
 import json
 import os
 import runpy
@@ -16,6 +15,7 @@ import pytest
 
 from backtrain.cli import main
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.sweep.result import results_in
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
 parts_of, plain_run = fabricated["parts_of"], fabricated["plain_run"]
@@ -56,7 +56,7 @@ def test_run_prints_the_verdict_and_writes_records_and_report(tmp_path: Path) ->
     report = tmp_path / last.removeprefix("report").strip()
     assert report.is_file()
     written = {path.name for path in report.parent.iterdir()}
-    files = {"report.html", "summary.csv", "verdict.json", "comparison.json"}
+    files = {"report.html", "summary.csv", "verdict.json", "comparison.json", "result.json"}
     assert written == files | {"static", "monthly", "figures", "tables", "strategy", ".hydra"}
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
@@ -67,14 +67,12 @@ def test_a_sweep_goes_on_after_a_failed_job_and_tells_of_all(
     sweep = ("strategy=monthly,partial_fit,every_3d", "hydra.sweep.dir=swept", "progress=false")
     assert main(["run", *SMALL, "-m", *sweep]) == 1
     printed = capsys.readouterr()
-    with (here / "swept/sweep.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["job"] for row in rows] == ["0", "1", "2"]
-    assert [bool(row["error"]) for row in rows] == [False, True, False]
-    assert "has no partial_fit" in rows[1]["error"]
-    assert "static" in rows[0]["verdict"]
+    jobs = results_in(here / "swept")
+    assert [job.status for job in jobs] == ["done", "failed", "done"]
+    assert "has no partial_fit" in jobs[1].error
+    assert "static" in jobs[0].verdict["sentence"]
     assert printed.out.count("\njob ") == 3
-    assert printed.out.splitlines()[-1] == "sweep   swept/sweep.csv"
+    assert printed.out.splitlines()[-1].startswith("sweep   swept/")
     assert "Traceback" not in printed.err
 
 
@@ -388,11 +386,11 @@ def test_a_strategy_is_built_again_only_where_the_task_changes_it(tmp_path: Path
 
 def test_a_job_of_a_sweep_is_looked_at_before_all_and_built_once(tmp_path: Path) -> None:
     calls = counts("run", *SMALL, "-m", "seed=1,2", cwd=tmp_path)
-    # Before the first, each job is composed and checked. Then Hydra composes the sweep, and each
-    # job twice: its sweeper looks at it, and its launcher starts it, in whatever process, where it
-    # is checked once more.
-    assert calls["composed by the sweep"] == 2 * 2
-    assert calls["composed"] - calls["composed by the sweep"] == 2 + 1
+    # Before the first, each job is composed and checked; sweeper and launcher are handed that, and
+    # it is checked once more in whatever process it is done. What all share is composed for the
+    # sweep's directory, for its jobs, and by Hydra.
+    assert calls["composed by the sweep"] == 2
+    assert calls["composed"] - calls["composed by the sweep"] == 3
     assert calls["checked"] == 2 + 2
     assert calls["built Strategy"] == 2 * 2
     assert calls["built ByTask"] == 2

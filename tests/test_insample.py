@@ -12,9 +12,10 @@ from hourly import At, history, hour, hourly
 
 from backtrain import PartError, Strategy
 from backtrain.cli import main
-from backtrain.cli.run import Sweep
+from backtrain.cli.sweep import summary
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.plain import terminal_table
+from backtrain.reports.sweep.result import Result
 from backtrain.reports.tables import role_names
 from backtrain.strategies import Every, Never, Sliding
 
@@ -86,9 +87,9 @@ def test_the_mark_comes_back_from_disk_and_from_code(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_several_jobs_says_how_to_mark_what_is_chosen() -> None:
-    row = {"job": 0, "overrides": "seed=0", "verdict": "Keep static."}
-    assert "strategy.tuned_until=DATE" in str(Sweep([row, row]))
-    assert "tuned_until" not in str(Sweep([row]))
+    job = Result(overrides={"seed": 0}, verdict={"sentence": "Keep static."})
+    assert "strategy.tuned_until=DATE" in summary([job, job])
+    assert "tuned_until" not in summary([job])
 
 
 def test_run_marks_what_tune_advised(

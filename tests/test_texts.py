@@ -25,7 +25,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from backtrain import Backtest, Run, Strategy
 from backtrain.cli import main
-from backtrain.cli.run import _append
 from backtrain.datasets.synthetic import abrupt
 from backtrain.reports import archive, html
 from backtrain.reports.comparison import Comparison
@@ -255,11 +254,6 @@ def test_hard_names_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [cell.removeprefix("'") for cell in table["strategy"]] == HARD
     page = (tmp_path / "report.html").read_text()
     assert page == printable(page)
-
-
-def test_a_sweep_guards_its_cells(tmp_path: Path) -> None:
-    _append(tmp_path / "sweep.csv", {"job": 0, "overrides": "+key=1", "total": -2.5})
-    assert (tmp_path / "sweep.csv").read_text().splitlines()[1] == "0,'+key=1,,-2.5,,,,"
 
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202ename\x9b31m\r"

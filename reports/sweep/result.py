@@ -113,7 +113,7 @@ class Result:
         known = strategy if strategy in comparison.runs else None
         return cls(
             baseline=told.baseline,
-            strategy=strategy,
+            strategy=known,
             stream=dict(info["stream"]),
             **{key: info[key] for key in ("start", "end", "model", "seed", "loss", "prices")},
             **{key: info.get(key, "") for key in ("currency", "unit")},

@@ -1,0 +1,98 @@
+"""The data of a job, with latency and faults: read once a process for jobs that agree in it."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtrain.config.build import build, targets
+from backtrain.datasets.faults import inject
+from backtrain.datasets.latency import apply
+from backtrain.datasets.stream import Stream
+
+#: The keys that it is made from.
+_KEYS = ("dataset", "latency", "faults")
+#: Bytes of histories that are kept for later jobs, beside the newest one.
+_ROOM = 2**29
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The data of a job, before and after its faults.
+
+    Attributes
+    ----------
+    whole : Stream
+        With its label latency.
+    stream : Stream
+        And with its faults.
+    """
+
+    whole: Stream
+    stream: Stream
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> "History":
+        """Read what a checked config names, or take what an earlier job has read.
+
+        Files are held to be the same while size and time of change are. What a class or function
+        of the user's makes is made anew for each job: what it depends on is not known.
+        """
+        asked = {key: plain.get(key) for key in _KEYS}
+        if not all(name.startswith("backtrain.") for name in targets(asked)):
+            return cls._made(asked)
+        key = json.dumps([list(asked.items()), list(_files(asked))], default=str)
+        if key not in _KEPT:
+            _KEPT[key] = cls._made(asked)
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > 1 and sum(map(_bytes, list(_KEPT.values())[:-1])) > _ROOM:
+            _KEPT.popitem(last=False)
+        return _KEPT[key]
+
+    @classmethod
+    def _made(cls, asked: Mapping[str, Any]) -> "History":
+        whole = apply(build(asked["dataset"]), build(asked["latency"]))
+        faults = [build(fault) for fault in (asked["faults"] or {}).values()]
+        return cls(whole, inject(whole, faults))
+
+
+_KEPT: OrderedDict[str, History] = OrderedDict()
+
+
+def forget() -> None:
+    """Read anew from now on: a job that failed may have written into what it was given."""
+    _KEPT.clear()
+
+
+def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
+    """Path, size and time of change of the files that a config names, and of those in a folder."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _files(inner, str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _files(inner, key)
+    elif isinstance(value, str) and value:
+        try:
+            path = Path(value).absolute()
+            found = [path, *sorted(path.rglob("*"))] if key == "path" else [path]
+            stats = [(str(one), one.stat()) for one in found]
+        except (OSError, ValueError):  # no name of a file
+            return
+        for name, status in stats:
+            yield name, status.st_size, status.st_mtime_ns
+
+
+def _bytes(history: History) -> int:
+    def size(value: Any) -> int:
+        if isinstance(value, pd.DataFrame):
+            return int(value.memory_usage().sum())
+        return value.nbytes if isinstance(value, np.ndarray) else 0
+
+    streams = {id(stream): stream for stream in (history.whole, history.stream)}
+    return sum(size(value) for stream in streams.values() for value in vars(stream).values())

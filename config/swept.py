@@ -1,0 +1,112 @@
+"""The jobs of a sweep, each composed once; Hydra's sweeper is handed what was composed."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from backtrain.config import compose
+from backtrain.config.keys import Keys
+
+#: Hydra's own sweeper, which takes every combination.
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+@dataclass
+class Swept:
+    """The jobs of one sweep.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Those of the command line.
+    name : str
+        The file of the command's defaults.
+    schema : type
+        Its keys.
+
+    Attributes
+    ----------
+    directory : Path
+        Where the sweep's jobs lie. It is resolved once, here: a time of day in it is another one in
+        a process that starts later.
+    """
+
+    arguments: Sequence[str]
+    name: str
+    schema: type[Keys]
+    directory: Path = field(init=False)
+    _composed: dict[tuple[str, ...], bytes] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        with self._started() as (_, master):
+            self.directory = Path(str(master.hydra.sweep.dir)).absolute()
+        path = QuotedString(str(self.directory), Quote.single).with_quotes()
+        self.arguments = compose.in_order([*self.arguments, f"hydra.sweep.dir={path}"])
+
+    def configs(self) -> list[DictConfig]:
+        """The config of each job, Hydra's own part included; raises `ConfigError`.
+
+        Where another sweeper chooses values as it goes: of one job, with the first of each choice.
+        """
+        with self._started() as (hydra, master):
+            jobs = _jobs(hydra, master)
+            for job in jobs:
+                compose._refuse_no_preset(job)
+            configs = [hydra.config_loader.load_sweep_config(master, job) for job in jobs]
+        self._composed = {
+            tuple(job): pickle.dumps(config, protocol=5)
+            for job, config in zip(jobs, configs, strict=True)
+        }
+        return configs
+
+    def start(self, job: compose.Task) -> int:
+        """Let Hydra's sweeper and launcher do the jobs; returns the exit code."""
+        return compose.sweep(self.arguments, self.name, job, self._hand_over)
+
+    def _hand_over(self, hydra: Hydra) -> None:
+        """A sweeper composes each job twice; in this process it is given what was composed."""
+        loader = hydra.config_loader
+        anew = loader.load_sweep_config
+
+        def load(master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+            known = self._composed.get(tuple(sweep_overrides))
+            if known is None:
+                return anew(master_config, sweep_overrides)
+            config: DictConfig = pickle.loads(known)
+            OmegaConf.copy_cache(from_config=master_config, to_config=config)
+            return config
+
+        loader.load_sweep_config = load  # type: ignore[method-assign]
+
+    @contextmanager
+    def _started(self) -> Iterator[tuple[Any, DictConfig]]:
+        options = compose.parsed(self.arguments)
+        overrides = [*options.overrides, "hydra.mode=MULTIRUN"]
+        with compose._started(self.arguments) as hydra, compose._in_few_words(self.schema):
+            config_name = options.config_name or self.name
+            yield hydra, hydra.compose_config(config_name, overrides, RunMode.MULTIRUN)
+
+
+def _jobs(hydra: Hydra, master: DictConfig) -> list[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper combines and writes them."""
+    basic = master.hydra.sweeper._target_ == _BASIC
+    params = master.hydra.sweeper.get("params") or {} if basic else {}
+    given = [*(f"{key}={value}" for key, value in params.items()), *master.hydra.overrides.task]
+    parser = OverridesParser.create(config_loader=hydra.config_loader)
+    overrides = [
+        one
+        for one in parser.parse_overrides(given)
+        if one.is_discrete_sweep() or not one.is_sweep_override()
+    ]
+    jobs: list[list[str]] = BasicSweeper.split_arguments(overrides, None)[0]
+    return jobs if basic else jobs[:1]
