@@ -89,14 +89,15 @@ class Outcome:
                 _unwritten(directory)
                 taken.take(place, directory)
             except (RecordError, OSError) as error:
-                say(f"done again: cannot be taken from {from_here(place)}: {error}", sys.stderr)
-                return None
+                say(f"not taken from {from_here(place)}: {error}", sys.stderr)
+                continue
             say(f"taken   from {from_here(place)}, an equal job; resume=false does it again")
             return self._take(study, replace(theirs, taken_from=str(place)), directory)
         return None
 
     def begins(self, study: Study, directory: Path) -> None:
         """Nothing is taken: what an earlier job has left here does not stand for this one."""
+        _ = study.name  # of what the job begins with
         self._fits = _counts(study.backtest.store)
         _unwritten(directory)
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -75,26 +75,84 @@ class Swept:
 
     def _hand_over(self, hydra: Hydra) -> None:
         """A sweeper composes each job twice; in this process it is given what was composed."""
-        loader = hydra.config_loader
-        anew = loader.load_sweep_config
-
-        def load(master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-            known = self._composed.get(tuple(sweep_overrides))
-            if known is None:
-                return anew(master_config, sweep_overrides)
-            config: DictConfig = pickle.loads(known)
-            OmegaConf.copy_cache(from_config=master_config, to_config=config)
-            return config
-
-        loader.load_sweep_config = load  # type: ignore[method-assign]
+        loader: Any = hydra.config_loader
+        _compose_first_choices(loader)
+        loader.load_sweep_config = _Composed(loader, self._composed)
 
     @contextmanager
     def _started(self) -> Iterator[tuple[Any, DictConfig]]:
         options = compose.parsed(self.arguments)
         overrides = [*options.overrides, "hydra.mode=MULTIRUN"]
         with compose._started(self.arguments) as hydra, compose._in_few_words(self.schema):
+            _compose_first_choices(hydra.config_loader)
             config_name = options.config_name or self.name
             yield hydra, hydra.compose_config(config_name, overrides, RunMode.MULTIRUN)
+
+
+# Launchers send the loader to where jobs are done, with what stands in place of its methods.
+
+
+@dataclass
+class _Composed:
+    """In place of `load_sweep_config`: what was composed already, in the process that did so."""
+
+    loader: Any
+    jobs: dict[tuple[str, ...], bytes]
+
+    def __call__(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        known = self.jobs.get(tuple(sweep_overrides))
+        if known is None:
+            config = type(self.loader).load_sweep_config(
+                self.loader, master_config, sweep_overrides
+            )
+        else:
+            config = pickle.loads(known)
+            OmegaConf.copy_cache(from_config=master_config, to_config=config)
+        return config  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Composed, (self.loader, {})
+
+
+@dataclass
+class _FirstChoices:
+    """In place of a method: what jobs share has the first preset of each group that is swept.
+
+    Hydra leaves such a group out, and refuses its keys: ``dataset=bike,abrupt dataset.drop=[x]``.
+    """
+
+    loader: Any
+    method: str
+
+    def __call__(
+        self, config_name: str, overrides: list[str], run_mode: RunMode, *more: Any, **how: Any
+    ) -> DictConfig:
+        anew = getattr(type(self.loader), self.method)
+        if run_mode != RunMode.MULTIRUN:
+            return anew(self.loader, config_name, overrides, run_mode, *more, **how)  # type: ignore[no-any-return]
+        parser = OverridesParser.create(config_loader=self.loader)
+        given = parser.parse_overrides(overrides)
+        chosen = [_first(one) if self._is_group(one) else str(one.input_line) for one in given]
+        if how.get("parsed_overrides") is not None:  # Hydra 1.4 has parsed them already
+            how = {**how, "parsed_overrides": parser.parse_overrides(chosen)}
+        config: DictConfig = anew(self.loader, config_name, chosen, run_mode, *more, **how)
+        own = [one.input_line for one in given if not one.is_hydra_override()]
+        config.hydra.overrides.task = own
+        return config
+
+    def _is_group(self, override: Override) -> bool:
+        known = self.loader.repository.group_exists(override.key_or_group)
+        return bool(override.is_discrete_sweep() and known)
+
+
+def _compose_first_choices(loader: Any) -> None:
+    for method in ("load_configuration", "_load_configuration"):  # of Hydra 1.3, and of 1.4
+        if hasattr(type(loader), method):
+            setattr(loader, method, _FirstChoices(loader, method))
+
+
+def _first(override: Override) -> str:
+    return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
 
 
 def _jobs(hydra: Hydra, master: DictConfig) -> list[list[str]]:

@@ -103,6 +103,14 @@ def test_ctrl_c_leaves_whole_results_and_the_report_of_what_is_there(here, capsy
     assert [job.status for job in results_in(here / "swept")] == ["done"] * 3
 
 
+def test_keys_of_a_group_that_is_swept_hold_for_each_of_its_presets(here) -> None:
+    assert main(["run", "-m", "dataset=abrupt,recurring", "dataset.n=310", *SMALL[2:], INTO]) == 0
+    jobs = results_in(here / "swept")
+    assert [job.stream["name"] for job in jobs] == ["abrupt", "recurring"]
+    assert [job.stream["rows"] for job in jobs] == [310, 310]
+    assert [job.overrides["dataset"] for job in jobs] == ["abrupt", "recurring"]
+
+
 def test_the_directory_is_that_of_one_moment(here) -> None:
     line = ["run", "-m", *SMALL, "hydra.sweep.dir=at/${now:%H-%M-%S-%f}", "seed=0,1"]
     assert main(line) == 0
