@@ -115,6 +115,16 @@ def test_of_twelve_jobs_two_fail_and_ten_are_shown() -> None:
     assert text.count("<tr>") > 12
 
 
+def test_where_a_strategy_is_missing_it_is_said() -> None:
+    jobs = [
+        job(n, {"strategy": name, "seed": n // 2}, {"static": 9, name: 8 - n % 2})
+        for n, name in enumerate(["weekly", "monthly"] * 3)
+    ]
+    assert "Not every strategy" not in str(sweep(*jobs))
+    text = str(sweep(*jobs[:5], failed(5, {"strategy": "monthly", "seed": 2})))
+    assert "Not every strategy is in all 3 settings (monthly in 2)" in text
+
+
 HOSTILE = "<script>alert(1)</script>"
 
 

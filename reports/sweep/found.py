@@ -186,6 +186,7 @@ class Found:
             *self.elsewhere(),
             self._advice(),
             self._unfinished(),
+            self._uneven(),
             self._left_out(),
         ]
         # Where the sweep was over strategies, choosing among them was its very purpose.
@@ -246,6 +247,20 @@ class Found:
             return ""
         jobs = count(len(self.sweep.results), "job")
         return f"Of {jobs}: {self.ended}. What is not done is left out."
+
+    def _uneven(self) -> str:
+        """Which strategies the settings do not all hold, as where a job of one has failed."""
+        if not self.number:
+            return ""
+        held = self.pooled.table["settings"]
+        fewer = held[(held < self.number) & (held >= self.number / 2)]
+        if not len(fewer):
+            return ""
+        told = [f"{shorten(str(name), _NAME)} in {number(n)}" for name, n in fewer.items()]
+        return (
+            f"Not every strategy is in all {count(self.number, 'setting')} ({listing(told, 3)}): "
+            "each mean is over its own."
+        )
 
     def _left_out(self) -> str:
         lines = []

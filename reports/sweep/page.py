@@ -40,7 +40,7 @@ def write(directory: Path) -> Path | None:
     """
     if not (results := results_in(directory)):
         return None
-    wanted = {str(one.config.get("report", "all")) for one in results}
+    wanted = {one.overrides.get("report", "all") for one in results}
     return save(Sweep(results), directory, "all" if "all" in wanted else "page")
 
 
