@@ -151,7 +151,7 @@ class Found:
         if not self.number:
             return f"No job has finished: {self.ended}."
         best, table = shorten(self.best, _NAME), self.pooled.table
-        over = count(self.number, "setting")
+        over = self.reached
         wins = f"it costs least in {number(int(table['wins'][self.best]))} of {over}"
         if table["relative"].isna().all():
             return f"Run {best}: {wins}."
@@ -168,6 +168,14 @@ class Found:
             else "nothing costs less"
         )
         return f"Keep {best}: {where}; {second}."
+
+    @cached_property
+    def reached(self) -> str:
+        """How many settings there are, and of how many data sets and seeds where of several."""
+        cells = self.settings.cells
+        kinds = {"data set": cells["data"].nunique(), "seed": cells["seed"].nunique(dropna=False)}
+        of = [count(int(n), noun) for noun, n in kinds.items() if n > 1]
+        return count(self.number, "setting") + (f" of {listing(of)}" if of else "")
 
     def _costs(self, name: str) -> str:
         ratio = self.pooled.table["relative"][name]
