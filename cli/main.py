@@ -15,7 +15,7 @@ COMMANDS = {
     "tune": ("[key=value ...]", "how often to retrain, on how many and how old rows"),
     "search": ("[key=value ...]", "which parameters of a strategy, judged on rows not seen"),
     "audit": ("[key=value ...]", "what strategies, model and data know too early"),
-    "report": ("DIR...", "write a report again, or several runs into one"),
+    "report": ("DIR...", "write a report again, or several runs or sweeps into one"),
     "list": ("[group]", "what can be named, with one line each"),
     "cache": ("info|clear", "the fits that are kept for later runs"),
 }

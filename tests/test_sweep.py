@@ -44,6 +44,7 @@ VALUES = {
     "dates": (["2012-01-01", "2012-06-30"], "string"),
     "lists": ([["a", "b"], ["a"]], "string"),
     "some": ([1, None], "Int64"),
+    "huge": ([1, 2**70], "string"),
 }
 
 

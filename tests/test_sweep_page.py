@@ -26,7 +26,8 @@ def sections(page: str) -> list[str]:
 def test_the_answer_comes_first_with_where_it_does_not_hold(tmp_path) -> None:
     text = pages.write(saved(tmp_path, *grid())).read_text()
     body = text[text.index("<body>") :]
-    lead = "Run monthly: over 12 settings it costs 20\N{NO-BREAK SPACE}% less than static."
+    lead = "Run monthly: over 12 settings of 2 data sets and 3 seeds it costs 20"
+    lead += "\N{NO-BREAK SPACE}% less than static."
     places = [body.index(lead), body.index("by prices.retrain, it would be static at 100")]
     places += [body.index(what) for what in (IN_SAMPLE[:60], "Who wins where", "<svg role")]
     assert places == sorted(places)
@@ -111,8 +112,18 @@ def test_of_twelve_jobs_two_fail_and_ten_are_shown() -> None:
     jobs = [*grid()[:10], failed(10, {"seed": 7}, "A"), failed(11, {"seed": 8}, "B")]
     text = sweep(*jobs).page()
     assert "Of 12 jobs: 10 done and 2 failed." in text
-    assert "over 10 settings" in text
+    assert "over 10 settings of 2 data sets and 3 seeds" in text
     assert text.count("<tr>") > 12
+
+
+def test_where_a_strategy_is_missing_it_is_said() -> None:
+    jobs = [
+        job(n, {"strategy": name, "seed": n // 2}, {"static": 9, name: 8 - n % 2})
+        for n, name in enumerate(["weekly", "monthly"] * 3)
+    ]
+    assert "Not every strategy" not in str(sweep(*jobs))
+    text = str(sweep(*jobs[:5], failed(5, {"strategy": "monthly", "seed": 2})))
+    assert "Not every strategy is in all 3 settings (monthly in 2)" in text
 
 
 HOSTILE = "<script>alert(1)</script>"
@@ -136,7 +147,10 @@ def test_money_of_two_currencies_is_not_added() -> None:
         for n, (d, s, c) in enumerate((("a", 1e6, "EUR"), ("b", 3.0, "USD")))
     ]
     text = sweep(*jobs).page()
-    assert "Run weekly: over 2 settings it costs 50\N{NO-BREAK SPACE}% less than static" in text
+    assert (
+        "Run weekly: over 2 settings of 2 data sets it costs 50\N{NO-BREAK SPACE}% less than static"
+        in text
+    )
     assert "several currencies" in text
     assert "1,000,00" not in text  # no total, nor a sum of any
 
@@ -235,7 +249,10 @@ def test_report_knows_a_sweep(here, capsys) -> None:
     saved(here / "swept", *grid())
     assert main(["report", "swept"]) == 0
     printed = capsys.readouterr().out
-    assert "Run monthly: over 12 settings it costs 20 % less than static." in printed
+    assert (
+        "Run monthly: over 12 settings of 2 data sets and 3 seeds it costs 20 % less than static."
+        in printed
+    )
     assert printed.splitlines()[-2:] == [
         "sweep   swept/sweep.html",
         "table   swept/summary.parquet",

@@ -283,6 +283,8 @@ def _map_caption(
         )
     if numbered:
         text += f" Numbers: {listing((f'{i} {n}' for i, n in sorted(numbered.items())), most=12)}."
+    if len(frame) < len(_values(found, keys[0])) * len(_values(found, keys[1])):
+        text += " Empty: no job is done there, or there is no ratio."
     for key, values in zip(keys, shown_values, strict=True):
         if (more := len(_values(found, key)) - len(values)) > 0:
             text += f" And {count(more, 'value')} more of {key}."

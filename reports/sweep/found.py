@@ -151,7 +151,7 @@ class Found:
         if not self.number:
             return f"No job has finished: {self.ended}."
         best, table = shorten(self.best, _NAME), self.pooled.table
-        over = count(self.number, "setting")
+        over = self.reached
         wins = f"it costs least in {number(int(table['wins'][self.best]))} of {over}"
         if table["relative"].isna().all():
             return f"Run {best}: {wins}."
@@ -168,6 +168,14 @@ class Found:
             else "nothing costs less"
         )
         return f"Keep {best}: {where}; {second}."
+
+    @cached_property
+    def reached(self) -> str:
+        """How many settings there are, and of how many data sets and seeds where of several."""
+        cells = self.settings.cells
+        kinds = {"data set": cells["data"].nunique(), "seed": cells["seed"].nunique(dropna=False)}
+        of = [count(int(n), noun) for noun, n in kinds.items() if n > 1]
+        return count(self.number, "setting") + (f" of {listing(of)}" if of else "")
 
     def _costs(self, name: str) -> str:
         ratio = self.pooled.table["relative"][name]
@@ -186,6 +194,7 @@ class Found:
             *self.elsewhere(),
             self._advice(),
             self._unfinished(),
+            self._uneven(),
             self._left_out(),
         ]
         # Where the sweep was over strategies, choosing among them was its very purpose.
@@ -246,6 +255,20 @@ class Found:
             return ""
         jobs = count(len(self.sweep.results), "job")
         return f"Of {jobs}: {self.ended}. What is not done is left out."
+
+    def _uneven(self) -> str:
+        """Which strategies the settings do not all hold, as where a job of one has failed."""
+        if not self.number:
+            return ""
+        held = self.pooled.table["settings"]
+        fewer = held[(held < self.number) & (held >= self.number / 2)]
+        if not len(fewer):
+            return ""
+        told = [f"{shorten(str(name), _NAME)} in {number(n)}" for name, n in fewer.items()]
+        return (
+            f"Not every strategy is in all {count(self.number, 'setting')} ({listing(told, 3)}): "
+            "each mean is over its own."
+        )
 
     def _left_out(self) -> str:
         lines = []

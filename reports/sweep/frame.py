@@ -116,7 +116,7 @@ def _whole(series: pd.Series) -> pd.Series:
     try:
         return series.astype("int64" if series.notna().all() else "Int64")
     except (OverflowError, TypeError, ValueError):  # beyond what 64 bits hold
-        return series.map(text, na_action="ignore")
+        return series.map(text, na_action="ignore").astype("string")
 
 
 def _overrides(one: Result) -> dict[str, Any]:

@@ -36,12 +36,13 @@ _WIDTH, _NAME = 100, 34
 def write(directory: Path) -> Path | None:
     """Write table and page of the sweep that lies there; returns the page's path.
 
-    From the jobs' files alone, whatever became of them; None where no job was ever started.
+    From the jobs' files alone, whatever became of them; None where no job was ever started. Figures
+    and tables are files, too, unless all jobs were started with another ``report=``.
     """
     if not (results := results_in(directory)):
         return None
-    wanted = {str(one.config.get("report", "all")) for one in results}
-    return save(Sweep(results), directory, "all" if "all" in wanted else "page")
+    wanted = {one.overrides.get("report") for one in results}
+    return save(Sweep(results), directory, "page" if wanted <= {"page", "none"} else "all")
 
 
 def save(sweep: Sweep, directory: Path, wanted: str = "all") -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STRATEGIES = ("strategy", "comparison", "grid", "trigger", "window", "update", "gate", "baseline")
 _IDLE = (
     *("n_jobs", "progress", "cache", "report", "baselines", "metrics", "hindsight", "hydra"),
-    *("objective", "fail_if", "running", "run"),
+    *("objective", "fail_if", "running", "run", "resume"),
 )
 #: Amounts are equal where so many digits are.
 _DIGITS = ".12g"
