@@ -269,7 +269,7 @@ def _study(plain: Mapping[str, Any], backtest: Backtest, strategies: dict[str, S
         condition=_condition(plain, strategies),
         config=plain,
         told=Told(
-            [build(one) for one in (plain["callbacks"] or {}).values()],
+            [build(one) for one in (plain.get("callbacks") or {}).values()],
             **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
         ),
         **{key: plain[key] for key in _AS_GIVEN},

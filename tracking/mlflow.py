@@ -127,7 +127,7 @@ class MLflow(Callback):
             from mlflow.tracking import MlflowClient
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}; pip install 'backtrain[mlflow]'") from None
-        # Unless somebody says so, a server that is away is not waited for: MLflow would for minutes.
+        # A server that is away is not waited for: left alone, MLflow tries for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
         return MlflowClient(tracking_uri=uri)
