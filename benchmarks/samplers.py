@@ -7,7 +7,6 @@ by side in one run. Takes about two minutes where nothing else runs.
 """
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -44,9 +43,8 @@ def main() -> None:
             for sampler in SAMPLERS:
                 setup = Backtest(stream, Ridge(), prices=Prices(retrain=10), tick="6h", seed=seed)
                 began = time.perf_counter()
-                search = replace(setup).search(
-                    watched, SPACE, ["error", "retrains"], TRIALS, sampler=sampler
-                )
+                goals = ["error", "retrains"]
+                search = setup.search(watched, SPACE, goals, TRIALS, sampler=sampler)
                 seconds[sampler] = time.perf_counter() - began
                 found[sampler] = search.folds[0].trials[["error", "retrains"]].to_numpy()
             corner = np.vstack(list(found.values())).max(axis=0)
