@@ -320,7 +320,7 @@ def _study(
         config=plain,
         chosen=chosen,
         told=Told(
-            [build(one) for one in (plain["callbacks"] or {}).values()],
+            [build(one) for one in (plain.get("callbacks") or {}).values()],
             **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
         ),
         engine=build(plain["engine"]),

@@ -87,8 +87,8 @@ class MLflow(Callback):
         assert self._parent is not None
         verdict, table = comparison.verdict(baseline), comparison.table(baseline)
         for name, child in self._children.items():
-            row = {str(key): float(value) for key, value in table.loc[name].items()}
-            self._log_metrics(child, {k: v for k, v in row.items() if k not in _MONEY})
+            row: dict[str, Any] = {str(key): value for key, value in table.loc[name].items()}
+            self._log_metrics(child, {k: float(v) for k, v in row.items() if k not in _MONEY})
         told = {"advised": verdict.strategy, "baseline": verdict.baseline, "verdict": str(verdict)}
         for key, value in told.items():
             self._client.set_tag(self._parent, f"backtrain.{key}", value)
@@ -127,7 +127,7 @@ class MLflow(Callback):
             from mlflow.tracking import MlflowClient
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}; pip install 'backtrain[mlflow]'") from None
-        # Unless somebody says so, a server that is away is not waited for, as MLflow would be.
+        # A server that is away is not waited for: left alone, MLflow tries for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
         return MlflowClient(tracking_uri=uri)
