@@ -70,7 +70,7 @@ class Stretch:
         """What each strategy costs; what was found before is not replayed again."""
         names = [self._name(strategy) for strategy in strategies]
         for name, strategy in zip(names, strategies, strict=True):
-            if name not in self._found and (kept := self.store.note(*self._key(name, strategy))):
+            if name not in self._found and (kept := self.store.found(*self._key(name, strategy))):
                 self._found[name] = kept
         new = {n: s for n, s in zip(names, strategies, strict=True) if n not in self._found}
         if len(new) > 1 and joblib.effective_n_jobs(n_jobs) > 1:
@@ -88,7 +88,7 @@ class Stretch:
             return Failed(" ".join(str(error).split()))
         values = values_of(run, self.known)
         key, lasting = self._key(name, strategy)
-        self.store.keep_note(key, dict(values), lasting)
+        self.store.put(key, dict(values), lasting)
         return values
 
     def _name(self, strategy: Strategy) -> str:

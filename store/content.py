@@ -38,6 +38,11 @@ def content(value: Any) -> str:
         return f"{ONLY_HERE}: {_number(value)}"
 
 
+def is_unnamed(name: str) -> bool:
+    """Whether a name by `content` holds only as long as the object does."""
+    return name.startswith(ONLY_HERE)
+
+
 def content_for_seed(value: Any) -> str:
     """Name an object alike in every process and at any time, for what is drawn because of it.
 

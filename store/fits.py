@@ -161,22 +161,24 @@ class FitStore:
                 self._memory.put(key, answers, size)
         return answers
 
-    def note(self, name: str, lasting: bool = False) -> dict[str, float] | None:
-        """The numbers that were noted under this name; None where there are none."""
-        noted: dict[str, float] | None = self._memory.get(name)
-        if noted is None:
-            content, size = self._read(name, self._disk if lasting else None, _is_note)
-            if content is not None:
-                noted = dict(content)
-                self._memory.put(name, noted, size)
-        return noted
+    # --- what follows from fits ---------------------------------------------------------------
 
-    def keep_note(self, name: str, numbers: dict[str, float], lasting: bool = False) -> None:
-        """Note what came of a whole replay, as a trial of a search; ``lasting`` as of fits."""
+    def found(self, name: str, lasting: bool = False) -> Any:
+        """What was `put` under a name; None where nothing was. It is counted nowhere."""
+        kept = self._memory.get(name)
+        if kept is None:
+            content, size = self._read(name, self._disk if lasting else None, _is_result)
+            if content is not None:
+                (kept,) = content
+                self._memory.put(name, kept, size)
+        return kept
+
+    def put(self, name: str, value: Any, lasting: bool = False) -> None:
+        """Keep what follows from fits; who needs these may be asked for them meanwhile."""
         disk = self._disk if lasting else None
         with self._lock(name, disk):
-            size = self._keep(name, disk, tuple(numbers.items()))
-        self._memory.put(name, numbers, size or 100 * len(numbers))
+            size = self._keep(name, disk, (value,))
+        self._memory.put(name, value, weigh(value) if size is None else size)
 
     def _read_fit(self, name: str, disk: DiskStore | None) -> StoredFit | None:
         content, size = self._read(name, disk, _is_fit)
@@ -294,19 +296,17 @@ def _copy(directory: Path | None, max_bytes: int, max_memory: int) -> FitStore:
     return FitStore(directory, max_bytes, max_memory)
 
 
-def _is_note(content: Any) -> bool:
-    """Whether these are pairs of a name and a number."""
-    return type(content) is tuple and all(
-        type(pair) is tuple and tuple(map(type, pair)) == (str, float) for pair in content
-    )
-
-
 def _is_fit(content: Any) -> bool:
     """Whether this is a model, the CPU seconds that it took, and its seed."""
     if type(content) is not tuple or len(content) != 3:
         return False
     _, cpu_seconds, seed = content
     return type(cpu_seconds) is float and math.isfinite(cpu_seconds) and type(seed) is int
+
+
+def _is_result(content: Any) -> bool:
+    """Whether this is what `FitStore.put` wrote."""
+    return type(content) is tuple and len(content) == 1
 
 
 def _are_answers(content: Any, rows: int) -> bool:
