@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("million.py")
+FOLDER = Path(__file__).parent
 HALF, WHOLE = 1_500_000, 3_000_000
 
 
-def measured(n: int) -> dict[str, float]:
+def measured(n: int, script: str = "million.py", *more: str) -> dict[str, float]:
     """A process of its own, since the peak of one that has run other tests tells nothing."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT, str(n)], check=True, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, FOLDER / script, str(n), *more]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
@@ -38,3 +37,18 @@ def test_time_of_twice_the_rows(figure, benchmark, rounds):
     figure(found, "at most 2.2")
     half, whole = rounds[0]
     assert (half["retrains"], whole["retrains"]) == (119, 238)
+
+
+@pytest.mark.parametrize("more", [(), ("shuffled",)], ids=["in order", "shuffled"])
+def test_peak_of_five_million_rows_of_parquet_over_their_array(figure, benchmark, more):
+    benchmark.pedantic(lambda: None, rounds=1)
+    found = max(measured(5_000_000, "big_table.py", *more)["ratio"] for _ in range(3))
+    figure(found, "at most 1.5")
+    assert found <= 1.5
+
+
+def test_mebibytes_of_a_matrix_of_a_million_rows_beside_the_data(figure, benchmark):
+    benchmark.pedantic(lambda: None, rounds=1)
+    found = measured(1_000_000, "big_matrix.py")["beside"] / 2**20
+    figure(found, "at most 100 MB")
+    assert found <= 100e6 / 2**20

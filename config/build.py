@@ -95,7 +95,8 @@ def targets(config: Any) -> Iterator[str]:
 
 
 def _submodules(package: str) -> set[str]:
-    files = {module.name for module in pkgutil.iter_modules(_module(package).__path__)}
+    folders = getattr(_module(package), "__path__", [])  # a module that is no package has none
+    files = {module.name for module in pkgutil.iter_modules(folders)}
     # An editable install may map packages that do not lie in this folder.
     loaded = (name.removeprefix(f"{package}.") for name in sys.modules if name.startswith(package))
     return files | {name for name in loaded if "." not in name}
@@ -117,7 +118,8 @@ def _module(name: str) -> Any:
         if not parent:
             where = "call from its directory, put that on PYTHONPATH, or install it"
             raise ConfigError(f"there is no module {missing!r}; {where}") from None
-        hint = nearest(missing, _submodules(parent))
-        raise ConfigError(f"{parent!r} has no module {missing!r}; did you mean {hint}?") from None
+        there = _submodules(parent)
+        hint = f"did you mean {nearest(missing, there)}?" if there else "it holds no modules"
+        raise ConfigError(f"{parent!r} has no module {missing!r}; {hint}") from None
     except Exception as error:
         raise ConfigError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error

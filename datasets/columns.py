@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.offsets import Times
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -21,6 +22,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = Floats | pd.DataFrame
 
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean"}
+_NANOSECONDS = np.dtype("datetime64[ns]")
 _CHUNK = 1 << 16  # rows looked at together, so that checks need no second copy of a large array
 
 
@@ -45,26 +47,36 @@ def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tupl
     missing values stay, as NaN. With any text or category column they become a DataFrame of
     float64 and category columns. Raises `ValueError` for other types and for infinite values.
     """
+    if isinstance(X, Table):  # its columns have been read
+        refuse_infinite(X.numbers.T, [name for name in X.columns if name not in X.codes])
+        return X.frame() if X.codes else np.ascontiguousarray(X.numbers.T), X.columns
     plain = None if isinstance(X, pd.DataFrame) else np.asarray(X)
     if plain is not None and plain.ndim != 2:
         raise ValueError(f"X: shape {plain.shape}, not (rows, features); use X.reshape(-1, 1)")
-    frame = X if plain is None else pd.DataFrame(plain).infer_objects()
-    names = _names(columns, frame, X)
+    names = _names(columns, X if plain is None else [f"x{i}" for i in range(plain.shape[1])])
+    if is_checked(X, "X") and (plain is not None or _is_own(X, names)):
+        return X, names
     if plain is not None and plain.dtype.kind in "biuf":
         array = np.ascontiguousarray(plain, dtype=np.float64)
-    elif all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+    else:
+        frame = X if plain is None else pd.DataFrame(plain).infer_objects()
+        if not all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+            read = [read_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
+            return pd.DataFrame(dict(zip(names, read, strict=True))), names
         array = np.empty(frame.shape)
         for i in range(len(names)):  # column by column: no second copy of the whole table
             array[:, i] = _floats(frame.iloc[:, i])
-    else:
-        read = [_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
-        return pd.DataFrame(dict(zip(names, read, strict=True))), names
+    refuse_infinite(array, names)
+    return array, names
+
+
+def refuse_infinite(array: Floats, names: Sequence[str]) -> None:
+    """Raise `ValueError` for the first infinite value of features, (n, k), of these names."""
     for start in range(0, len(array), _CHUNK):
         infinite = np.isinf(array[start : start + _CHUNK])
         if infinite.any():
             row, column = np.argwhere(infinite)[0]
             raise ValueError(_infinite(names[column], start + row))
-    return array, names
 
 
 def read_labels(values: Any, name: str) -> Array:
@@ -73,6 +85,8 @@ def read_labels(values: Any, name: str) -> Array:
     Missing labels: numbers and truth values become float64 with NaN, text gets None.
     Raises `ValueError` for other types, infinite values and more than one column.
     """
+    if is_checked(values, "y", "truth"):
+        return cast(Array, values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufU" and values.ndim == 1:
         labels = values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
     else:
@@ -85,6 +99,8 @@ def read_labels(values: Any, name: str) -> Array:
 
 def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> Floats:
     """Read sample weights or amounts, (n,), as float64 >= 0; raises `ValueError` for others."""
+    if is_checked(values, "weight", "amount"):
+        return cast(Floats, values)
     series = _one_column(values, name)
     if not is_number(series):
         raise ValueError(f"{name}: {infer_dtype(series)} values; {kind} is a number >= 0")
@@ -98,6 +114,8 @@ def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> F
 
 def read_groups(values: Any, name: str = "group") -> Array:
     """Read group keys, (n,), as they are; raises `ValueError` where one is missing."""
+    if is_checked(values, "group"):
+        return cast(Array, values)
     series = _one_column(values, name)
     if series.isna().any():
         row = int(series.isna().to_numpy().argmax())
@@ -140,11 +158,16 @@ def _coded(codes: Array, values: Any) -> Iterator[bytes | memoryview]:
     yield np.ascontiguousarray(codes, dtype=np.int64).data
 
 
-def _names(columns: Sequence[str] | None, frame: pd.DataFrame, X: Any) -> tuple[str, ...]:
-    own = frame.columns if isinstance(X, pd.DataFrame) else [f"x{i}" for i in range(frame.shape[1])]
-    names = tuple(str(name) for name in (columns or own))
-    if len(names) != frame.shape[1]:
-        raise ValueError(f"columns: {len(names)} names for {frame.shape[1]} features")
+def _is_own(frame: pd.DataFrame, names: tuple[str, ...]) -> bool:
+    """Whether a frame has the names and the index that a stream gives it."""
+    return tuple(frame.columns) == names and frame.index.equals(pd.RangeIndex(len(frame)))
+
+
+def _names(columns: Sequence[str] | None, own: Iterable[Any]) -> tuple[str, ...]:
+    own = tuple(str(name) for name in own)
+    names = tuple(str(name) for name in columns) if columns else own
+    if len(names) != len(own):
+        raise ValueError(f"columns: {len(names)} names for {len(own)} features")
     if not names:
         raise ValueError("X: no feature columns; a stream needs at least one")
     twice = [name for i, name in enumerate(names) if name in names[:i]]
@@ -153,7 +176,8 @@ def _names(columns: Sequence[str] | None, frame: pd.DataFrame, X: Any) -> tuple[
     return names
 
 
-def _feature(series: pd.Series, name: str) -> pd.Series:
+def read_feature(series: pd.Series, name: str) -> pd.Series:
+    """Read one feature, (n,): float64, or a category column where it is text or one."""
     if is_number(series):
         floats = _floats(series)
         if np.isinf(floats).any():
@@ -174,13 +198,21 @@ def _feature(series: pd.Series, name: str) -> pd.Series:
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
         return series.reset_index(drop=True)  # an order is declared by the user, not learnt
     # In order of first appearance: sorted, a category's code would depend on names yet to come.
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes = series.array.codes
+        used = pd.unique(codes[codes >= 0])
+        place = np.full(len(series.cat.categories) + 1, -1)  # the last: -1, missing
+        place[used] = np.arange(len(used))
+        words = pd.Index(series.cat.categories.take(used).to_numpy(dtype=object))
+        dtype: Any = pd.CategoricalDtype(words)
+        return pd.Series(pd.Categorical.from_codes(place[codes], dtype=dtype))
     values = series.astype(object)
     return pd.Series(pd.Categorical(values, categories=pd.unique(values.dropna())))
 
 
 def _refuse_times(series: pd.Series, name: str) -> None:
     """A column of times as text is most likely a label time that was not named: it would leak."""
-    some = pd.unique(series.dropna().astype(str).iloc[:1000])[:20]
+    some = pd.unique(series.dropna().iloc[:1000].astype(str))[:20]
     if len(some) and all(_TIME.match(value) for value in some):
         raise ValueError(
             f"column {name!r}: times as text, such as {some[0]!r}, are no feature; name it as the "
@@ -237,6 +269,8 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     A time zone is converted to UTC. Missing times become `NaT`. Raises `ValueError` for numbers,
     for text that is no date or an ambiguous one, and for mixed time zones.
     """
+    if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
+        return values, False
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)
@@ -245,7 +279,8 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     elif not _is_datetime(series):
         series = _parse_times(series, name)
     try:
-        index = pd.DatetimeIndex(series).as_unit("ns")
+        index = pd.DatetimeIndex(series, copy=False)
+        index = index if index.unit == "ns" else index.as_unit("ns")
     except pd.errors.OutOfBoundsDatetime:
         raise ValueError(f"{name}: a time outside the years 1678 to 2261") from None
     aware = index.tz is not None

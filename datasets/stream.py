@@ -1,9 +1,11 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,14 +18,21 @@ from backtrain.datasets.columns import (
     Floats,
     content,
     is_missing,
-    nearest,
     read_both_times,
     read_features,
     read_groups,
     read_labels,
     read_weights,
 )
+from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times, to_timestamp
+from backtrain.datasets.saved import read, write
+from backtrain.datasets.source import Source, check_names, inverse
+
+#: The fields that hold rows; the others say what of.
+_ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
+#: Those of them that streams did not always have: without them a stream is named as it was.
+_LATER = ("truth", "amount")
 
 
 class FaultPeriod(NamedTuple):
@@ -59,8 +68,10 @@ class Stream:
             with the features; no feature, only losses that ask for it and decisions by cost see it.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
-    copied only when their type must change, so leave the originals alone. Raises `ValueError`
-    naming what is wrong, where, and the remedy; see `from_frame` for data that is not sorted.
+    copied only when their type must change, so leave the originals alone. Those that are mapped,
+    by `open` or ``np.load(file, mmap_mode="r")``, stay in their files, and other processes are sent
+    the path. Raises `ValueError` naming what is wrong, where, and the remedy; see `from_frame` for
+    data that is not sorted.
 
     >>> import numpy as np
     >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
@@ -86,6 +97,8 @@ class Stream:
     amount: Floats | None = None
 
     def __post_init__(self) -> None:
+        for field in _ROWS:
+            opened(getattr(self, field))
         event_time, label_time = read_both_times(self.event_time, self.label_time)
         X, columns = read_features(self.X, self.columns)
         y = read_labels(self.y, self.target)
@@ -96,22 +109,17 @@ class Stream:
                 label_time = np.where(missing, np.datetime64("NaT", "ns"), event_time)
         weight = None if self.weight is None else read_weights(self.weight)
         group = None if self.group is None else read_groups(self.group)
-        drift = tuple(to_timestamp(when, "drift") for when in self.drift)
         self._set(X=X, y=y, event_time=event_time, label_time=label_time, columns=columns)
-        faults = tuple(
-            FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
-            for name, start, stop in self.faults
-        )
         truth = None if self.truth is None else read_labels(self.truth, self.target)
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
-        self._set(weight=weight, group=group, drift=drift, faults=faults, truth=truth)
-        self._set(amount=amount)
+        self._set(weight=weight, group=group, truth=truth, amount=amount)
+        self._set(drift=_instants(self.drift), faults=_periods(self.faults))
         self._check(missing)
 
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame,
+        df: pd.DataFrame | Source,
         *,
         target: str,
         time: str,
@@ -124,6 +132,7 @@ class Stream:
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
+        The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
         features are all others, or those named, where the amount may be among them. Rows in later
         error messages are counted in time order.
@@ -135,32 +144,83 @@ class Stream:
         """
         roles = {"target": target, "time": time, "label_time": label_time}
         roles |= {"weight": weight, "group": group, "amount": amount}
-        used = _check_names(df, roles, features)
-        chosen = [c for c in df.columns if c not in used] if features is None else list(features)
+        table = df if isinstance(df, Source) else Source(df)
+        used = check_names(table.head, roles, features)
+        names = table.head.columns
+        chosen = [c for c in names if c not in used] if features is None else list(features)
         if not chosen:
             raise ValueError(
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
-        label = None if label_time is None else df[label_time]
+        label = None if label_time is None else table.column(label_time)
         event_times, label_times = read_both_times(
-            df[time], label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
+            table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
         )
+        place = None
         if (event_times[1:] < event_times[:-1]).any():
             order = np.argsort(event_times, kind="stable")
-            df, event_times = df.iloc[order], event_times[order]
+            event_times = event_times[order]
             label_times = None if label_times is None else label_times[order]
-        # Copied: what is done to the table later must not reach the stream.
+            place = inverse(order)
+            del order
+        del label
+
+        def numbers(column: str | None, *kind: str) -> Floats | None:
+            return (
+                None if column is None else read_weights(table.column(column, place), column, *kind)
+            )
+
         return cls(
-            df[chosen],
-            read_labels(df[target].copy(), target),
-            event_times.copy(),
-            cast(Times, None if label_times is None else label_times.copy()),
-            weight=None if weight is None else read_weights(df[weight].copy(), weight),
-            group=None if group is None else read_groups(df[group].copy(), group),
-            amount=None if amount is None else read_weights(df[amount].copy(), amount, "an amount"),
+            y=read_labels(table.column(target, place), target),
+            event_time=event_times,
+            label_time=cast(Times, label_times),
+            weight=numbers(weight),
+            group=None if group is None else read_groups(table.column(group, place), group),
+            amount=numbers(amount, "an amount"),
             name=name,
             target=str(target),
+            X=table.features(chosen, place),
         )
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> "Stream":
+        """Open a stream that was saved: its arrays are read from its files when they are needed.
+
+        Raises `FileNotFoundError` where none was saved, and `ValueError` naming the file for what
+        cannot be read, or has another content than was saved.
+        """
+        facts, rows, changed = read(path)
+        stream = object.__new__(cls)
+        stream._set(**dict.fromkeys(_ROWS) | rows, columns=tuple(facts["columns"]))
+        stream._set(name=facts["name"], target=facts["target"])
+        stream._set(drift=_instants(facts["drift"]), faults=_periods(facts["faults"]))
+        stream._open(facts["fingerprint"], changed)
+        return stream
+
+    def save(self, path: str | PathLike[str]) -> "Stream":
+        """Write it into a directory, and return it opened from there.
+
+        The directory may hold a stream already, which is replaced at once. Raises `ValueError`
+        where something else is there, and for groups and categories of which a file can keep no
+        copy: neither text, truth values nor numbers.
+
+        >>> import tempfile
+        >>> from backtrain.datasets.synthetic import stationary
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(stationary(100).save(f"{folder}/history"))
+        100
+        """
+        facts = {
+            "name": self.name,
+            "target": self.target,
+            "rows": len(self),
+            "columns": list(self.columns),
+            "fingerprint": self.fingerprint,
+            "drift": [str(when) for when in self.drift],
+            "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
+        }
+        rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
+        return Stream.open(write(path, rows, facts))
 
     def __len__(self) -> int:
         return len(self.event_time)
@@ -174,8 +234,30 @@ class Stream:
             f"{first} to {last}, target {self.target!r}{never})"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What lies in files is sent by reference, with the digest of the content."""
+        sent = {field: referred(getattr(self, field)) for field in _ROWS}
+        if self._files:
+            _ = self.fingerprint
+        state = {**vars(self), **sent}
+        state.pop("_files", None)
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set(**state)  # pickle forgets that arrays are read-only
+        sent = [piece for field in _ROWS for piece in files_of(state[field])]
+        changed = [piece.path for piece in sent if not piece.is_unchanged]
+        rows = {field: resolved(state[field]) for field in _ROWS}
+        self._set(**{**state, **rows})  # pickle forgets that arrays are read-only
+        if sent:
+            self._open(state["fingerprint"], changed)
+
+    def _open(self, fingerprint: str, changed: Sequence[Path]) -> None:
+        """Take the content to be what it was; look at it where files have changed."""
+        if changed and self._digest() != fingerprint:
+            files = ", ".join(dict.fromkeys(map(str, changed)))
+            raise ValueError(f"{files}: not what was saved or opened; save the stream again")
+        self._set(fingerprint=fingerprint)
+        _ = self._held
 
     @property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -189,23 +271,44 @@ class Stream:
         Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
         are not content.
         """
-        return self._digest()
+        return self._digest() if self._files else self._held
 
     @property
     def is_intact(self) -> bool:
-        """Whether the content is what it was when `fingerprint` was taken; reads all of it."""
-        return self.fingerprint == self._digest()
+        """Whether the content is what it was when `fingerprint` was taken.
 
-    def _digest(self) -> str:
+        Reads all that is in memory; for what lies in files, their sizes and times of change stand.
+        """
+        return not self.changed_files and self._held == self._digest(in_files=False)
+
+    @property
+    def changed_files(self) -> tuple[Path, ...]:
+        """Files of the content that are no longer what they were when they were opened."""
+        return tuple({piece.path: 0 for piece in self._files if not piece.is_unchanged})
+
+    @cached_property
+    def _files(self) -> tuple[InFile, ...]:
+        return tuple(piece for field in _ROWS for piece in files_of(getattr(self, field)))
+
+    @cached_property
+    def _held(self) -> str:
+        """The digest of what is in memory."""
+        return self._digest(in_files=False)
+
+    def _digest(self, in_files: bool = True) -> str:
         digest = hashlib.sha256(repr(self.columns).encode())
-        frame = self.X if isinstance(self.X, pd.DataFrame) else None
-        features = [self.X] if frame is None else [frame[column] for column in self.columns]
-        rest = [self.y, self.event_time, self.label_time, self.weight, self.group]
-        rest += [] if self.truth is None else [self.truth]
-        rest += [] if self.amount is None else [np.array(["amount"]), self.amount]
-        for part in (*features, *rest):
-            for piece in (b"none",) if part is None else content(part):
-                digest.update(piece)
+        for field in _ROWS:
+            rows = getattr(self, field)
+            if (not in_files and is_mapped(rows)) or (rows is None and field in _LATER):
+                continue
+            parts = [rows]
+            if isinstance(rows, pd.DataFrame):
+                parts = [rows[column] for column in self.columns]
+            elif field == "amount":
+                parts = [np.array(["amount"]), rows]
+            for part in parts:
+                for piece in (b"none",) if part is None else content(part):
+                    digest.update(piece)
         return digest.hexdigest()
 
     def rows(self, start: Any = None, stop: Any = None) -> slice:
@@ -257,13 +360,13 @@ class Stream:
             arrives & missing,
             f"target {self.target!r} is missing, but label_time is given; make that NaT",
         )
-        labels = self.y[arrives]
-        if not len(labels):
+        if not arrives.any():
             raise ValueError(f"target {self.target!r}: no label ever arrives; nothing to learn")
-        if (labels == labels[0]).all():
+        first = self.y[arrives.argmax()]
+        if ((self.y == first) | ~arrives).all():
             raise ValueError(
-                f"target {self.target!r}: every label that arrives is {labels[:1].tolist()[0]!r}; "
-                "there is nothing to learn"
+                f"target {self.target!r}: every label that arrives is "
+                f"{np.asarray(first).tolist()!r}; there is nothing to learn"
             )
 
     def _refuse(self, bad: npt.NDArray[np.bool_], problem: str) -> None:
@@ -274,29 +377,12 @@ class Stream:
             )
 
 
-def _check_names(
-    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
-) -> set[str]:
-    if not isinstance(df, pd.DataFrame):
-        raise ValueError(f"df: a {type(df).__name__}, not a pandas DataFrame")
-    if df.columns.has_duplicates:
-        twice = df.columns[df.columns.duplicated()][0]
-        raise ValueError(f"column {twice!r} stands there twice; rename one of them")
-    required = ("target", "time")
-    asked = [(role, name) for role, name in roles.items() if name is not None or role in required]
-    used: dict[str, str] = {}
-    for role, name in [*asked, *(("features", name) for name in features or ())]:
-        if name is None or not isinstance(name, Hashable):
-            raise ValueError(f"{role}={name!r}: give the name of one column")
-        if df.columns.nlevels > 1 and name in df.columns and name not in set(df.columns):
-            first = next(column for column in df.columns if name in column)
-            raise ValueError(f"{role}={name!r}: several columns; name one whole, such as {first}")
-        if name not in df.columns:
-            hint = f"did you mean {nearest(name, df.columns)}?"
-            if name in df.index.names:
-                hint = "it is the index: use df.reset_index()"
-            raise ValueError(f"{role}={name!r}: no such column; {hint}")
-        if name in used and (role, used[name]) != ("features", "amount"):
-            raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
-        used[name] = role
-    return {name for _, name in asked if name is not None}
+def _instants(drift: Iterable[Any]) -> tuple[pd.Timestamp, ...]:
+    return tuple(to_timestamp(when, "drift") for when in drift)
+
+
+def _periods(faults: Iterable[Any]) -> tuple[FaultPeriod, ...]:
+    return tuple(
+        FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
+        for name, start, stop in faults
+    )

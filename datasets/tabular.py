@@ -1,4 +1,4 @@
-"""Own data: any CSV or Parquet file, or a data set of OpenML by name, as a stream."""
+"""Own data: a CSV or Parquet file, a saved stream, or a data set of OpenML by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Any, cast
 import pandas as pd
 
 from backtrain.datasets.columns import nearest
+from backtrain.datasets.parquet import Parquet
+from backtrain.datasets.source import Source
 from backtrain.datasets.stream import Stream
 
 
@@ -22,7 +24,10 @@ def table(
     name: str | None = None,
     amount: str | None = None,
 ) -> Stream:
-    """Read a stream from a file: `.csv`, `.csv.gz`, `.tsv` or `.parquet`.
+    """Read a stream from a file, `.csv`, `.csv.gz`, `.tsv` or `.parquet`, or a folder of the last.
+
+    Of Parquet only the columns that are needed are read, in batches; the files of a folder in the
+    order of their names, and they must have the same columns.
 
     Columns are named as in the file; features are all columns that have no other role, or those in
     `features`, without those in `drop`; the `amount` is one only where `features` names it, too.
@@ -30,10 +35,9 @@ def table(
     file, the column and the nearest right one.
     """
     file = Path(path)
-    df = read_file(file)
     try:
         return _stream(
-            df,
+            _source(file),
             drop=drop,
             features=features,
             target=target,
@@ -45,7 +49,23 @@ def table(
             name=name or file.name.split(".")[0],
         )
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
+        named = str(error).startswith(str(file))
+        raise ValueError(str(error) if named else f"{file}: {error}") from None
+
+
+def _source(file: Path) -> Source:
+    if file.is_dir():
+        return Parquet(file)
+    if file.is_file() and file.suffix.lower() == ".parquet":
+        table = Parquet(file)
+        if all(isinstance(name, str) for name in table.head.columns):  # others stand there as text
+            return table
+    return Source(read_file(file))
+
+
+def saved(path: str | Path) -> Stream:
+    """Open a stream that `Stream.save` wrote: mapped from its files, not read."""
+    return Stream.open(path)
 
 
 def openml(
@@ -66,7 +86,7 @@ def openml(
     df = cast(pd.DataFrame, fetch_openml(name, version=version, as_frame=True).frame)
     roles = {"target": target, "time": time, "label_time": label_time}
     try:
-        return _stream(df, drop=drop, features=features, name=name, **roles)
+        return _stream(Source(df), drop=drop, features=features, name=name, **roles)
     except ValueError as error:
         raise ValueError(f"OpenML {name!r}: {error}") from None
 
@@ -93,13 +113,15 @@ def read_file(file: Path) -> pd.DataFrame:
 
 
 def _stream(
-    df: pd.DataFrame, drop: Sequence[str], features: Sequence[str] | None, **roles: Any
+    table: Source, drop: Sequence[str], features: Sequence[str] | None, **roles: Any
 ) -> Stream:
+    columns = table.head.columns
     for column in drop:
-        if column not in df.columns:
-            hint = f"did you mean {nearest(column, df.columns)}?"
+        if column not in columns:
+            hint = f"did you mean {nearest(column, columns)}?"
             raise ValueError(f"drop={column!r}: no such column; {hint}")
         if column in [name for role, name in roles.items() if role != "name"]:
             raise ValueError(f"drop={column!r}: is needed; leave it out of `drop`")
     chosen = None if features is None else [name for name in features if name not in drop]
-    return Stream.from_frame(df.drop(columns=list(drop)), features=chosen, **roles)
+    table.drop(drop)
+    return Stream.from_frame(table, features=chosen, **roles)

@@ -1,7 +1,7 @@
 """Trains a model at every tick and scores it on everything later: how a loss matrix is made."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.segments import Scored, Segments, assembled, losses_after, sums_before
 from backtrain.simulator.answers import AnyUpdate, Fit, FitError, PartError, Selection
 from backtrain.simulator.asking import needs_parent, rows_fitted, select
 from backtrain.simulator.fence import Fence, Services
@@ -18,7 +19,7 @@ from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
 from backtrain.simulator.process import cpu_seconds, one_thread
-from backtrain.simulator.setup import Setup, outcomes_of, unchanged
+from backtrain.simulator.setup import Setup, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View
@@ -152,22 +153,40 @@ def loss_matrix(
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
     at = _instants(setup, every)
-    chunks = np.split(np.arange(len(at)), range(MODELS, len(at), MODELS))
-    pieces = {
-        f"trained models {chunk[0] + 1} to {chunk[-1] + 1} of {code(window)}": (
-            *(window, update, at, chunk),
-        )
-        for chunk in chunks
-    }
-    parts: dict[str, list[_Scored]] = {}
-    scored = each(_score_piece, setup, store, pieces, n_jobs)
-    with unchanged(setup.stream, store, whole=True), closing(scored):
-        for name, part in scored:
+    rows = np.zeros(len(at), dtype=np.int64)
+    by = f"of {code(window)}"
+    if setup.delays.more_training(1000):  # when a model serves depends on the rows of its fits
+        work = _chunks(f"counted rows {by}", len(at), window, update, at)
+        rows = np.array(_in_order(_count, setup, store, work, n_jobs), dtype=np.int64)
+    segments = Segments.of(setup, at, rows)
+    work = _chunks(f"trained models {by}", len(at), window, update, at, segments.edges)
+    made: list[Scored] = _in_order(_score, setup, store, work, n_jobs, progress)
+    return assembled(setup, window, update, segments, made)
+
+
+def _chunks(what: str, models: int, *given: Any) -> dict[str, tuple[Any, ...]]:
+    """Pieces of work on `MODELS` trial models each, by what errors call them."""
+    chunks = np.split(np.arange(models), range(MODELS, models, MODELS))
+    return {f"{what}, {c[0] + 1} to {c[-1] + 1},": (*given, c) for c in chunks}
+
+
+def _in_order(
+    work: Callable[..., list[Any]],
+    setup: Setup,
+    store: FitStore,
+    pieces: Mapping[str, tuple[Any, ...]],
+    n_jobs: int,
+    progress: Callable[[int], None] | None = None,
+) -> list[Any]:
+    """What comes of all pieces, one after the other, wherever they are done."""
+    parts: dict[str, list[Any]] = {}
+    done = each(work, setup, store, pieces, n_jobs)
+    with unchanged(setup.stream, store, whole=True), closing(done):
+        for name, part in done:
             parts[name] = part
             if progress is not None:
                 progress(len(part))
-    made = [row for name in pieces for row in parts[name]]
-    return _assemble(setup, window, update, at, made)
+    return [found for name in pieces for found in parts[name]]
 
 
 def _instants(setup: Setup, every: int) -> Integers:
@@ -219,7 +238,8 @@ def _asking(learner: Learner, fit: Fit, past: int) -> float:
 
     def measure() -> StoredFit:
         began = cpu_seconds()
-        _loss_after(learner, fit, past, served.stop)
+        for _ in losses_after(learner, fit, past, served.stop):
+            pass
         return StoredFit(name, None, cpu_seconds() - began, 0)
 
     name = f"{fit.name}.asked.{served.start}.{served.stop}"
@@ -236,105 +256,58 @@ def _desk(
     return learner, training, fence, _UnplayedView(fence, training)
 
 
-_Scored = tuple[int, int, float, bool, Any]
-
-
-def _score_piece(
-    setup: Setup, store: FitStore, window: AnyWindow, update: AnyUpdate, *rest: Integers
-) -> list[_Scored]:
-    return _score(setup, window, update, store, *rest)
-
-
-def _score(
+def _count(
     setup: Setup,
+    store: FitStore,
     window: AnyWindow,
     update: AnyUpdate,
-    store: FitStore,
     at: Integers,
     chunk: Integers,
-) -> list[_Scored]:
-    """For each trial model: rows fitted, past, CPU seconds, failed or not, loss of later rows."""
-    learner, training, fence, view = _desk(setup, window, update, store)
-    memory = Memory(window, update)
-    out: list[_Scored] = []
+) -> list[int]:
+    """Rows fitted for each trial model, those of its window's search included; it is not fitted."""
+    _, training, fence, view = _desk(setup, window, update, store)
+    counted = []
     with one_thread(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
             fence.move(int(at[k]))
             training.begin(view.past)
+            with suppress(FitError):
+                selection = training.select(view)  # counts what it fits itself
+                training.rows += rows_fitted(update, len(selection))
+            counted.append(training.rows)
+    return counted
+
+
+def _score(
+    setup: Setup,
+    store: FitStore,
+    window: AnyWindow,
+    update: AnyUpdate,
+    at: Integers,
+    edges: Integers,
+    chunk: Integers,
+) -> list[Scored]:
+    """Train models and ask them about all later rows; of their losses only sums are kept."""
+    learner, training, fence, view = _desk(setup, window, update, store)
+    memory = Memory(window, update)
+    out: list[Scored] = []
+    with one_thread(setup.model), unchanged(setup.stream, store):
+        for k in chunk.tolist():
+            fence.move(int(at[k]))
+            training.begin(view.past)
+            sums = np.zeros(len(edges))
             try:
                 fit = training.fit(update, training.select(view), None, None)
                 training.probe.first_block(Candidate(k, fit, view.past), update)
             except FitError:
-                out.append((training.rows, view.past, training.cpu_seconds, True, None))
-                continue
-            loss = _loss_after(learner, fit, view.past, setup.served.stop)
-            out.append((training.rows, view.past, training.cpu_seconds, False, loss))
+                failed = True
+            else:
+                failed = False
+                sums = sums_before(edges, learner, fit, view.past)
+            out.append(Scored(training.rows, training.cpu_seconds, failed, sums))
     memory.check()
     store.flush()
     return out
-
-
-def _loss_after(learner: Learner, fit: Fit, past: int, until: int) -> Floats:
-    """Loss times weight of served rows from ``past`` to ``until``, in the blocks of a replay."""
-    setup = learner.setup
-    row = max(past, setup.served.start)
-    losses = [np.empty(0)]
-    while row < until:
-        start, stop, answers = learner.block(fit, past, row, keep=False)
-        rows = slice(row, min(stop, until))
-        part = slice(rows.start - start, rows.stop - start)
-        outcomes = outcomes_of(
-            setup,
-            rows,
-            setup.outcome,
-            answers.prediction[part],
-            None if answers.score is None else answers.score[part],
-            None if answers.probability is None else answers.probability[part],
-        )
-        loss = setup.losses(outcomes)
-        losses.append(loss if outcomes.weight is None else loss * outcomes.weight)
-        row = rows.stop
-    return np.concatenate(losses)
-
-
-def _assemble(
-    setup: Setup, window: AnyWindow, update: AnyUpdate, at: Integers, made: list[_Scored]
-) -> LossMatrix:
-    served, end = setup.served, setup.end_at.value
-    rows = np.array([row[0] for row in made], dtype=np.int64)
-    delay = [setup.delays.training(int(r)) + setup.delays.deployment() for r in rows]
-    in_force = at + np.array(delay, dtype=np.int64)
-    in_force[0] = at[0]
-    inner = np.unique(np.concatenate((at, in_force[in_force <= end])))
-    borders = np.append(inner, end + 1)
-    edges = np.append(setup.event_at.searchsorted(inner), served.stop)
-    loss = np.zeros((len(at), len(inner)))
-    for k, (_, past, _, failed, scored) in enumerate(made):
-        if failed:
-            continue
-        first = int(np.searchsorted(inner, in_force[k]))
-        padded = np.zeros(served.stop - served.start)
-        padded[max(past, served.start) - served.start :] = np.nan_to_num(scored)
-        sums = np.concatenate(([0.0], np.cumsum(padded)))
-        loss[k, first:] = np.diff(sums[edges - served.start])[first:]
-    weight = np.ones(served.stop - served.start)
-    if setup.stream.weight is not None:
-        weight = setup.stream.weight[served].astype(np.float64)
-    labelled = setup.label_at[served] < np.iinfo(np.int64).max
-    counts = np.concatenate(([0.0], np.cumsum(weight * labelled)))
-    return LossMatrix(
-        decided_at=at,
-        in_force_at=in_force,
-        borders=borders,
-        loss=loss,
-        segment_rows=np.diff(counts[edges - served.start]),
-        rows=rows,
-        cpu_seconds=np.array([row[2] for row in made]),
-        failed=np.array([row[3] for row in made]),
-        window=code(window),
-        update=code(update),
-        prices=setup.prices,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,14 +351,10 @@ def fresh_losses(
         f"trained on {code(window)}, window {number},": (window, update, chosen, edges)
         for number, window in enumerate(windows, 1)
     }
-    measured: dict[str, tuple[Floats, Integers]] = {}
-    judged = each(_fresh, setup, store, pieces, n_jobs)
-    with unchanged(setup.stream, store, whole=True), closing(judged):
-        for name, part in judged:
-            measured[name] = part
-            if progress is not None:
-                progress(len(chosen))
-    loss, rows = (np.array(part) for part in zip(*map(measured.get, pieces), strict=True))
+    measured = _in_order(_fresh, setup, store, pieces, n_jobs, progress)
+    loss, rows = (
+        np.array(part).reshape(len(windows), len(chosen)) for part in zip(*measured, strict=True)
+    )
     return FreshLosses(loss, rows, chosen)
 
 
@@ -396,7 +365,8 @@ def _fresh(
     update: AnyUpdate,
     at: Integers,
     edges: Integers,
-) -> tuple[Floats, Integers]:
+) -> list[tuple[float, int]]:
+    """Mean loss over the stretch that follows, and rows trained on, at each point."""
     learner, training, fence, view = _desk(setup, window, update, store)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
@@ -411,9 +381,10 @@ def _fresh(
             except FitError:
                 continue
             first, last = int(edges[point]), int(edges[point + 1])
-            scored = _loss_after(learner, fit, first, last)
+            parts = [losses for _, losses in losses_after(learner, fit, first, last)]
+            scored = np.concatenate([np.empty(0), *parts])
             labelled = ~np.isnan(scored)
             counted = labelled if weight is None else labelled * weight[first:last]
             if counted.sum() > 0:
                 loss[point] = np.nansum(scored) / counted.sum()
-    return loss, rows
+    return list(zip(loss.tolist(), rows.tolist(), strict=True))

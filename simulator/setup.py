@@ -96,6 +96,7 @@ class Setup:
                 f"stream: a {type(self.stream).__name__}; make one with Stream.from_frame(df, "
                 "target='y', time='when')"
             )
+        _refuse_changed_files(self.stream)
         for name, kind in (("prices", Prices), ("delays", Delays)):
             object.__setattr__(self, name, _built(name, getattr(self, name), kind))
         check(self, SetupError)
@@ -420,6 +421,7 @@ def unchanged(stream: Stream, store: FitStore, whole: bool = False) -> Iterator[
     if key in _WATCHED:
         yield
         return
+    _refuse_changed_files(stream)
     kept = store.mark()
     if whole:
         _WATCHED.add(key)
@@ -429,9 +431,20 @@ def unchanged(stream: Stream, store: FitStore, whole: bool = False) -> Iterator[
         _WATCHED.discard(key)
         if not stream.is_intact:
             store.forget(kept)
+            _refuse_changed_files(stream)
             raise SetupError(
                 f"stream {stream.name!r}: its content was changed while it was in use, so nothing "
                 "that was computed on it counts. A model or part has written into the history, or "
                 "the arrays that the stream was made of were changed: copy before you write, and "
                 "build the stream anew"
             )
+
+
+def _refuse_changed_files(stream: Stream) -> None:
+    if stream.changed_files:
+        files = ", ".join(map(str, stream.changed_files))
+        raise SetupError(
+            f"stream {stream.name!r}: {files}: changed since it was opened, so nothing that is "
+            "computed on it counts; open or build the stream anew, and leave its files alone while "
+            "they are used"
+        )

@@ -41,6 +41,7 @@ GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
     ("trigger", "on_dates"): ["trigger.dates=[2012-01-02]"],
     ("latency", "by_class"): ["latency.offsets={0:30D}"],
     ("dataset", "table"): ["dataset.path=no.csv", "dataset.time=t", "dataset.target=y"],
+    ("dataset", "stream"): ["dataset.path=nowhere"],
     ("dataset", "openml"): ["dataset.name=x", "dataset.time=t", "dataset.target=y"],
     ("model", "estimator"): ["model._target_=sklearn.linear_model.Lasso"],
     ("trigger", "custom"): ["trigger._target_=backtrain.strategies.Never"],
@@ -53,7 +54,7 @@ GIVEN: dict[tuple[str, str], list[str]] = gathered("GIVEN") | {
     },
 }
 #: What needs the network, an optional package, or a file.
-NOT_HERE = [("dataset", "openml"), ("dataset", "flights_full"), ("dataset", "table")]
+NOT_HERE = [("dataset", name) for name in ("openml", "flights_full", "table", "stream")]
 
 
 def composed(*overrides: str) -> DictConfig:

@@ -393,7 +393,7 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
 )
 def test_every_dataset_can_be_tuned(dataset: str) -> None:
     given = ["dataset.path=a.csv", "dataset.name=a", "dataset.time=t", "dataset.target=y"]
-    needs = {"table": [given[0], *given[2:]], "openml": given[1:]}
+    needs = {"table": [given[0], *given[2:]], "openml": given[1:], "stream": given[:1]}
     config = composed([f"dataset={dataset}", *needs.get(dataset, [])], "tune", TuneKeys)[0]
     assert checked(split(config)[0], TuneKeys)["every"] is None
 
