@@ -1,7 +1,7 @@
 """Processes that fit at once, on one store: how much of their time is spent fitting.
 
-A fit sleeps, so that no cores are needed. Each process makes its own share of all fits, then asks
-for those of the others; what is computed twice is counted. Processes are forked after the import.
+A fit sleeps, so that no cores are needed. Processes, forked after the import, make a share of all
+fits each; that is timed. Then each asks for those of the others, and what is made twice is counted.
 
     python benchmarks/locks.py --processes 32 128 --fits 4 --seconds 2
 """
@@ -25,16 +25,25 @@ def work(store: FitStore, log: Path, first: int, fits: int, wanted: int, seconds
         time.sleep(seconds)
         return StoredFit(name, name, seconds, 0)
 
+    wait_for(log.with_name("start"))
     for place in range(wanted):
+        if place == fits:
+            log.with_name(f"{first}.end").write_text(str(time.perf_counter()))
+            wait_for(log.with_name("go on"))
         name = f"fit{(first * fits + place) % wanted:05d}"
         store.fit(name, lambda name=name: make(name), lasting=True)
+
+
+def wait_for(file: Path) -> None:
+    while not file.exists():
+        time.sleep(0.02)
 
 
 def efficiency(processes: int, fits: int, seconds: float) -> tuple[float, float, int]:
     """Share of the time that was spent on one's own fits, seconds in all, fits made twice."""
     with tempfile.TemporaryDirectory() as folder:
         store, log = FitStore(Path(folder) / "store"), Path(folder) / "log"
-        began, children = time.perf_counter(), []
+        children = []
         for first in range(processes):
             child = os.fork()
             if child == 0:
@@ -43,9 +52,15 @@ def efficiency(processes: int, fits: int, seconds: float) -> tuple[float, float,
                 finally:
                     os._exit(0)
             children.append(child)
+        began = time.perf_counter()
+        (Path(folder) / "start").touch()
+        while len(list(Path(folder).glob("*.end"))) < processes:
+            time.sleep(0.05)
+        (Path(folder) / "go on").touch()
         for child in children:
             os.waitpid(child, 0)
-        took = time.perf_counter() - began
+        ends = [float(file.read_text()) for file in Path(folder).glob("*.end")]
+        took = max(ends) - began
         made = log.read_text().split()
         files = len(list((Path(folder) / "store" / "v1" / "locks").iterdir()))
     assert len(set(made)) == processes * fits

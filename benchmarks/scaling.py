@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--strategies", type=int, default=10_000)
     parser.add_argument("--datasets", type=int, default=100)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--cores", type=int, default=1_000)
+    parser.add_argument("--cores", type=int, default=100)
     given = parser.parse_args()
     measure(10_000)  # what is only imported once
     points = [measure(rows) for rows in given.measured]
@@ -133,15 +133,15 @@ def main() -> None:
     replays = given.strategies * given.datasets
     one = {key: at(given.rows, points, key) for key in Measured._fields}
     hours = replays * (one["replay"] + one["fit"]) / 3600
+    shared, own = one["history"] / 1e9, one["memory"] / 1e9
+    trials = given.datasets * 700 * one["trial"] / 3600
     print(f"\n{given.strategies:,} strategies x {given.datasets} histories x {given.rows:,} rows")
-    print(f"a replay      {one['replay'] + one['fit']:.1f} s, of which {one['fit']:.1f} s fits")
-    print(f"all           {hours:,.0f} core hours: {hours / given.cores / 24:.1f} days on "
-          f"{given.cores:,} cores")  # fmt: skip
-    print(f"memory        {one['memory'] / 1e9:.1f} GB a worker beside "
-          f"{one['history'] / 1e9:.1f} GB of history that the workers of a host share")  # fmt: skip
-    matrix = given.datasets * 700 * one["trial"] / 3600
-    print(f"hindsight     {matrix:,.0f} core hours a window: 700 trial models of a history, "
-          f"{one['trial']:.1f} s each")  # fmt: skip
+    print(f"a replay      {one['replay'] + one['fit']:.2f} s, of which {one['fit']:.2f} s fits")
+    print(
+        f"all           {hours:,.0f} core hours, {hours / given.cores:.1f} h on {given.cores} cores"
+    )
+    print(f"hindsight     {trials:,.1f} core hours a window: 700 trial models of each history")
+    print(f"memory        {own:.2f} GB a worker, and {shared:.2f} GB that those of a host share")
     moved = replays * (one["task"] + one["result"])
     print(f"moved         {moved / 1e9:.1f} GB of tasks and results through the scheduler")
     print(f"read by hosts {given.datasets * one['history'] / 1e9:,.0f} GB of histories, each host "

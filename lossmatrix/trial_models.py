@@ -181,45 +181,39 @@ def _made(
 ) -> LossMatrix:
     at = _instants(setup, every)
     rows = np.zeros(len(at), dtype=np.int64)
-    with unchanged(setup.stream, store, whole=True):
-        if setup.delays.more_training(1000):  # when a model serves depends on the rows of its fits
-            pieces = _pieces("counted the rows of", window, update, at)
-            rows = np.concatenate(_done(_count, setup, store, pieces, n_jobs))
-        segments = Segments.of(setup, at, rows)
-        pieces = _pieces("trained", window, update, at, segments.edges)
-        made = _done(_score, setup, store, pieces, n_jobs, progress)
-    return assembled(setup, window, update, segments, [row for part in made for row in part])
+    by = f"of {code(window)}"
+    if setup.delays.more_training(1000):  # when a model serves depends on the rows of its fits
+        work = _chunks(f"counted rows {by}", len(at), window, update, at)
+        rows = np.array(_in_order(_count, setup, store, work, n_jobs), dtype=np.int64)
+    segments = Segments.of(setup, at, rows)
+    work = _chunks(f"trained models {by}", len(at), window, update, at, segments.edges)
+    made: list[Scored] = _in_order(_score, setup, store, work, n_jobs, progress)
+    return assembled(setup, window, update, segments, made)
 
 
-def _pieces(
-    what: str, window: AnyWindow, update: AnyUpdate, at: Integers, *more: Integers
-) -> dict[str, tuple[Any, ...]]:
-    """Trial models, a few at a time, by what errors call them."""
-    chunks = np.split(np.arange(len(at)), range(MODELS, len(at), MODELS))
-    return {
-        f"{what} models {chunk[0] + 1} to {chunk[-1] + 1} of {code(window)}": (
-            *(window, update, at, chunk, *more),
-        )
-        for chunk in chunks
-    }
+def _chunks(what: str, models: int, *given: Any) -> dict[str, tuple[Any, ...]]:
+    """Pieces of work on `MODELS` trial models each, by what errors call them."""
+    chunks = np.split(np.arange(models), range(MODELS, models, MODELS))
+    return {f"{what}, {c[0] + 1} to {c[-1] + 1},": (*given, c) for c in chunks}
 
 
-def _done(
-    work: Callable[..., Any],
+def _in_order(
+    work: Callable[..., list[Any]],
     setup: Setup,
     store: FitStore,
     pieces: Mapping[str, tuple[Any, ...]],
     n_jobs: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Any]:
-    """What came of pieces, in their order; ``progress`` is called with how much each holds."""
-    parts: dict[str, Any] = {}
-    with closing(each(work, setup, store, pieces, n_jobs)) as done:
+    """What comes of all pieces, one after the other, wherever they are done."""
+    parts: dict[str, list[Any]] = {}
+    done = each(work, setup, store, pieces, n_jobs)
+    with unchanged(setup.stream, store, whole=True), closing(done):
         for name, part in done:
             parts[name] = part
             if progress is not None:
                 progress(len(part))
-    return [parts[name] for name in pieces]
+    return [found for name in pieces for found in parts[name]]
 
 
 def _instants(setup: Setup, every: int) -> Integers:
@@ -317,8 +311,8 @@ def _score(
     window: AnyWindow,
     update: AnyUpdate,
     at: Integers,
-    chunk: Integers,
     edges: Integers,
+    chunk: Integers,
 ) -> list[Scored]:
     """Train models and ask them about all later rows; of their losses only sums are kept."""
     learner, training, fence, view = _desk(setup, window, update, store)
@@ -384,10 +378,10 @@ def fresh_losses(
         f"trained on {code(window)}, window {number},": (window, update, chosen, edges)
         for number, window in enumerate(windows, 1)
     }
-    tell = None if progress is None else lambda _: progress(len(chosen))
-    with unchanged(setup.stream, store, whole=True):
-        measured = _done(_fresh, setup, store, pieces, n_jobs, tell)
-    loss, rows = (np.array(part) for part in zip(*measured, strict=True))
+    measured = _in_order(_fresh, setup, store, pieces, n_jobs, progress)
+    loss, rows = (
+        np.array(part).reshape(len(windows), len(chosen)) for part in zip(*measured, strict=True)
+    )
     return FreshLosses(loss, rows, chosen)
 
 
@@ -398,7 +392,8 @@ def _fresh(
     update: AnyUpdate,
     at: Integers,
     edges: Integers,
-) -> tuple[Floats, Integers]:
+) -> list[tuple[float, int]]:
+    """Mean loss over the stretch that follows, and rows trained on, at each point."""
     learner, training, fence, view = _desk(setup, window, update, store)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
@@ -419,4 +414,4 @@ def _fresh(
             counted = labelled if weight is None else labelled * weight[first:last]
             if counted.sum() > 0:
                 loss[point] = np.nansum(scored) / counted.sum()
-    return loss, rows
+    return list(zip(loss.tolist(), rows.tolist(), strict=True))
