@@ -211,7 +211,11 @@ class Found:
         name = self.next_best if self.keeps else self.best
         if not name or math.isnan(table["low"][name]):
             return "No interval: the seeds change nothing here, so they show no luck."
-        on = "" if self.pooled.unit == "data" else " It knows of this data set only: others differ."
+        on = (
+            ""
+            if self.pooled.unit == "data"
+            else " The interval is over seeds of one data set, and tells nothing of others."
+        )
         if table["low"][name] < 1 < table["high"][name]:
             return f"That may be luck: the interval includes no difference at all.{on}"
         return on.strip()
