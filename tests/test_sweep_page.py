@@ -184,6 +184,12 @@ SWEEPS = {
         job(n, {"x": x, "y": y}, {"static": 9, "weekly": 8 + n % 3})
         for n, (x, y) in enumerate((x, y) for x in (1, "auto", None) for y in (True, ["a", 2]))
     ],
+    "idle": [job(n, {"objective": o}, {"static": 9, "a": 8}) for n, o in enumerate(["x", ["y"]])],
+    "comparisons": [
+        job(n, {"comparison": f"c{n}", "seed": s}, {"static": 9, "a": 8 + s, f"b{n}": 7})
+        for s in range(3)
+        for n in range(2)
+    ],
     "gains": [job(n, {"x": n, "y": n % 3}, {"static": -9, "weekly": -9 - n}) for n in range(9)],
     "long names": [
         job(n, {"a.very.long.key.of.a.part": f"{'a very long value ' * 5}{n}", "y": n % 2, "z": n},
@@ -227,6 +233,8 @@ def test_what_is_drawn_depends_on_what_there_is() -> None:
     assert "map-prices-retrain-dataset" in ids("two axes")
     assert "all-axes" not in ids("two axes")  # two are a map
     assert "map-strategy-every-strategy-length" in ids("search")
+    assert ids("idle") == {"strategies", "cost-against-retrains", "jobs"}
+    assert "by-comparison" not in ids("comparisons")
     assert ids("one") == {"strategies", "cost-against-retrains", "jobs"}
     assert not {"importance", "cost-against-retrains"} & ids("gains")
 

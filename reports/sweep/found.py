@@ -119,12 +119,12 @@ class Found:
         own = np.array([pair not in held for pair in pairs], dtype=bool)
         points = cells.assign(log=logs.astype(np.float64))[own]
         chosen = [key for key in self.settings.choices if key != "strategy"]
-        if chosen and (points["name"] != points["strategy"]).any():
-            points = points[points["name"] != points["strategy"]]
-            for key in chosen:
-                at = {text(v): i for i, v in enumerate(self.settings.choices[key])}
-                given = [text(one.overrides.get(key)) for one in self.sweep.results]
-                points[key] = [at[given[job]] for job in points["job"]]
+        own_values = points["name"] != points["strategy"]
+        chosen, points = (chosen, points[own_values]) if own_values.any() else ([], points)
+        for key in chosen:
+            at = {text(v): i for i, v in enumerate(self.settings.choices[key])}
+            given = [text(one.overrides.get(key)) for one in self.sweep.results]
+            points = points.assign(**{key: [at[given[job]] for job in points["job"]]})
         of_name = "name" if chosen else "strategy"
         points = points.assign(**{_WHICH: pd.factorize(points[of_name])[0]})
         return points, [*self.settings.axes, *chosen, _WHICH]
@@ -211,7 +211,11 @@ class Found:
         name = self.next_best if self.keeps else self.best
         if not name or math.isnan(table["low"][name]):
             return "No interval: the seeds change nothing here, so they show no luck."
-        on = "" if self.pooled.unit == "data" else " It knows of this data set only: others differ."
+        on = (
+            ""
+            if self.pooled.unit == "data"
+            else " The interval is over seeds of one data set, and tells nothing of others."
+        )
         if table["low"][name] < 1 < table["high"][name]:
             return f"That may be luck: the interval includes no difference at all.{on}"
         return on.strip()

@@ -85,6 +85,7 @@ def report(sweep: Sweep, beside: Path | None = None, files: bool = False) -> htm
         "headline": headline(found),
         "setup": setup(found),
         "source": source(found),
+        "done": found.number,
         "replicates": found.pooled.unit,
         "money": len({currency({"currency": one.currency}) for one in sweep.results}) > 1,
     }

@@ -62,6 +62,7 @@ class Settings:
         for job, setting in enumerate(of_job):
             if setting is not None:
                 inside.setdefault(setting, []).append(job)
+        swept = {key: values for key, values in swept.items() if _first(key) not in _IDLE}
         choices = {
             key: values
             for key, values in swept.items()
@@ -133,12 +134,17 @@ def _strategies(one: Result) -> list[Mapping[str, Any]]:
 def _circumstances(one: Result) -> str:
     """All of a job that is not its strategies, as text."""
     left_out = (*_STRATEGIES, *_IDLE)
-    given = {k: v for k, v in one.overrides.items() if k.lstrip("~").split(".")[0] not in left_out}
+    given = {key: value for key, value in one.overrides.items() if _first(key) not in left_out}
     config = {key: value for key, value in one.config.items() if key not in left_out}
     asked = [one.stream.get("fingerprint"), one.start, one.end, one.model, one.seed, one.loss]
     return json.dumps(
         [*asked, one.currency, dict(one.prices), given, config], sort_keys=True, default=str
     )
+
+
+def _first(key: str) -> str:
+    """The part of a key that says which group or setting it is of."""
+    return key.lstrip("~").partition(".")[0].partition("@")[0]
 
 
 def data_set(one: Result) -> str:
