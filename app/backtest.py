@@ -27,6 +27,7 @@ from backtrain.simulator.baselines import baselines
 from backtrain.simulator.facts import asked
 from backtrain.simulator.manifest import warn
 from backtrain.simulator.parts import AnyWindow
+from backtrain.simulator.process import deaf_workers
 from backtrain.simulator.progress import Shown, Stage, stage
 from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
@@ -292,7 +293,9 @@ class Backtest(Setup):
         jobs = (joblib.delayed(_replay_alone)(self, name, s) for name, s in strategies.items())
         with stage(progress, "strategies", len(strategies)) as told:
             try:
-                for run in parallel(jobs):
+                with deaf_workers():
+                    runs = parallel(jobs)
+                for run in runs:
                     yield run
                     told.finished(run.name)
             except pickle.PicklingError:

@@ -15,6 +15,7 @@ from backtrain.config.compose import composed, in_order, is_sweep, only_shows, s
 from backtrain.config.keys import RunKeys
 from backtrain.config.study import Study, load
 from backtrain.reports.numbers import count
+from backtrain.simulator.process import deaf_workers
 from backtrain.simulator.progress import stage
 
 _HELP = """\
@@ -68,7 +69,9 @@ def _audits(study: Study) -> Iterator[Audit]:
     )
     parallel = joblib.Parallel(n_jobs=study.n_jobs, return_as="generator")
     with stage(study.progress, "strategies", len(study.strategies)) as told:
-        for report in parallel(jobs):
+        with deaf_workers():
+            reports = parallel(jobs)
+        for report in reports:
             told.finished(report.strategy)
             yield report
 

@@ -108,6 +108,10 @@ def _compare(study: Study) -> Comparison:
     show(comparison, study.baseline)
     try:
         comparison.save(directory, study.baseline, study.baselines, study.report)
+    except KeyboardInterrupt:
+        draws = f"backtrain report {from_here(directory)}"
+        say(f"stopped: all strategies are finished and kept; `{draws}` draws them", sys.stderr)
+        raise
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "

@@ -18,7 +18,7 @@ from backtrain.simulator.model import State
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.process import one_thread
+from backtrain.simulator.process import deaf_workers, one_thread
 from backtrain.simulator.setup import Setup, outcomes_of, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
@@ -231,7 +231,8 @@ def _each(
     if joblib.effective_n_jobs(n_jobs) == 1:
         return (work(*piece) for piece in pieces)
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    return iter(parallel(joblib.delayed(work)(*piece) for piece in pieces))
+    with deaf_workers():
+        return iter(parallel(joblib.delayed(work)(*piece) for piece in pieces))
 
 
 _Scored = tuple[int, int, float, bool, Any]
