@@ -14,14 +14,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("backtrain list", description=__doc__)
     parser.add_argument("group", nargs="?", help="such as strategy or dataset")
     only = parser.parse_args(arguments).group
-    folder = files(PACKAGE)
-    groups = sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and _choices(entry.name)
-    )
-    if only is not None and only not in groups:
-        raise ConfigError(f"{only}: no such group; {guess(only, groups)}")
+    if only is not None and only not in groups():
+        raise ConfigError(f"{only}: no such group; {guess(only, groups())}")
     usual = _defaults("common") | _defaults("run")
-    for group in groups if only is None else [only]:
+    for group in groups() if only is None else [only]:
         choices = _choices(group)
         width = max(map(len, choices))
         print(f"{group}=")
@@ -29,6 +25,12 @@ def main(arguments: list[str]) -> int:
             mark = " (default)" if choice in usual.get(group, []) else ""
             print(f"  {choice:{width}}  {describe(group, choice)}{mark}")
     return 0
+
+
+def groups() -> list[str]:
+    """The groups that presets are chosen from, sorted."""
+    entries = files(PACKAGE).iterdir()
+    return sorted(entry.name for entry in entries if entry.is_dir() and _choices(entry.name))
 
 
 def _choices(group: str) -> list[str]:

@@ -4,9 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
-
-from backtrain.cli.terminal import Terminated, in_one_line, say, stoppable
 
 #: A line each: the command, which is a file here with a `main(arguments)`; how it is called; what
 #: it does.
@@ -18,6 +15,14 @@ COMMANDS = {
     "report": ("DIR...", "write a report again, or several runs or sweeps into one"),
     "list": ("[group]", "what can be named, with one line each"),
     "cache": ("info|clear", "the fits that are kept for later runs"),
+    "completion": ("bash|zsh|fish", "a script: the shell completes commands, keys and presets"),
+}
+#: What is there after a stop, and how to go on, where a command has not said it.
+_STOPPED = {
+    "run": "stopped: nothing is half written; to go on, give the same command again",
+    "tune": "stopped: no result is written; the same command goes on with the fits that were kept",
+    "audit": "stopped: what is printed holds; nothing is written",
+    "report": "stopped: what was saved is whole; give the same command again",
 }
 _HELP = """\
 Backtest your retraining strategy before production pays for it.
@@ -25,11 +30,14 @@ Backtest your retraining strategy before production pays for it.
 {commands}
 
 Examples:
-  backtrain run                        ten strategies on two years of bike rentals
+  backtrain run                        eleven strategies on two years of bike rentals
   backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
+  backtrain run experiment=how_often   a study as one word: backtrain list experiment
+  backtrain run strategy=[monthly,champion] 'grid.window.length=[30D,90D]'
   backtrain run -m comparison=one strategy=monthly,champion seed=0,1
 
-`backtrain run --help`, `tune --help` and `search --help` show every key that can be set."""
+`backtrain run --help`, `tune --help` and `search --help` show every key that can be set;
+eval "$(backtrain completion bash)" lets the shell complete them (zsh, fish: completion --help)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,19 +46,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     And 3, where what ``fail_if=`` says of a run is true.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _watched(arguments)
+    except KeyboardInterrupt as stop:  # also while modules are imported
+        return getattr(stop, "code", 130)
+
+
+def _watched(arguments: list[str]) -> int:
+    from backtrain.cli.terminal import end_workers, in_one_line, say, stop_is_told, stoppable
+
     with in_one_line(), stoppable():
-        return _command(arguments)
+        try:
+            return _command(arguments)
+        except KeyboardInterrupt:
+            if not stop_is_told():
+                say(_STOPPED.get(arguments[0] if arguments else "", "stopped"), sys.stderr)
+            end_workers()
+            raise
 
 
 def _command(arguments: list[str]) -> int:
+    from backtrain.cli.terminal import say
+
     try:
         return _done(arguments)
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt as stop:
-        return stop.code if isinstance(stop, Terminated) else 130
     except ValueError as error:
         from backtrain.config.build import ConfigError
 
@@ -61,6 +84,8 @@ def _command(arguments: list[str]) -> int:
 
 
 def _done(arguments: list[str]) -> int:
+    from backtrain.cli.terminal import say
+
     first, *others = arguments or ["--help"]
     if first in ("-h", "--help", "help"):
         calls = {f"backtrain {name} {how}": what for name, (how, what) in COMMANDS.items()}
@@ -68,6 +93,8 @@ def _done(arguments: list[str]) -> int:
         print(_HELP.format(commands="\n".join(lines)))
         return 0
     if first == "--version":
+        from importlib.metadata import version
+
         print(f"backtrain {version('backtrain')}")
         return 0
     if first not in COMMANDS:

@@ -113,6 +113,10 @@ def _found(study: Study, outcome: Outcome) -> Comparison:
     show(comparison, study.baseline)
     try:
         outcome.save(study, comparison, directory, wanted)
+    except KeyboardInterrupt:
+        draws = f"backtrain report {from_here(directory)}"
+        say(f"stopped: all strategies are finished and kept; `{draws}` draws them", sys.stderr)
+        raise
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "

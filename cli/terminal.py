@@ -36,6 +36,14 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def end_workers() -> None:
+    """End the processes that joblib started here, whatever they are doing."""
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    executor = getattr(loky, "_executor", None)
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
 @contextmanager
 def in_one_line() -> Iterator[None]:
     """Show warnings about records as a line each, all others as Python does."""
@@ -48,14 +56,27 @@ def in_one_line() -> Iterator[None]:
             usual(printable(str(message)), category, *where)
 
     warnings.showwarning = show  # type: ignore[assignment]
+    # What joblib says of a stop, which is told in other words.
+    warnings.filterwarnings("ignore", "[0-9]+ tasks which were still being processed")
     try:
         yield
     finally:
         warnings.showwarning = usual
 
 
+#: What this process has said of a stop; who is stopped is told once.
+_STOPS: list[str] = []
+
+
+def stop_is_told() -> bool:
+    """Whether somebody has said what is there after a stop, in a line that begins with that."""
+    return bool(_STOPS)
+
+
 def say(text: str, file: TextIO | None = None) -> None:
     """Print; names may come from a file of somebody else's, and must not steer the terminal."""
+    if text.startswith("stopped"):
+        _STOPS.append(text)
     print(printable(text), file=file, flush=True)
 
 

@@ -87,7 +87,7 @@ def composed(
             jobs = _jobs(whole.hydra.sweeper.get("params") or {}, options.overrides)
         for job in jobs:
             _refuse_no_preset(job)
-        return [_composed(started, config, job) for job in jobs]
+        return [compose_one(started, config, job) for job in jobs]
 
 
 def split(config: DictConfig) -> tuple[DictConfig, str | None]:
@@ -259,7 +259,8 @@ def only_shows(arguments: Sequence[str]) -> bool:
     return any(shows)
 
 
-def _composed(started: Hydra, name: str, overrides: list[str]) -> DictConfig:
+def compose_one(started: Hydra, name: str, overrides: list[str]) -> DictConfig:
+    """Compose the config of one job; raises whatever Hydra raises."""
     mode = "hydra.mode=RUN"
     return started.compose_config(name, [*overrides, mode], RunMode.RUN, from_shell=False)
 
@@ -301,6 +302,13 @@ def show(arguments: Sequence[str], name: str) -> int:
     with warnings.catch_warnings(), patch("hydra._internal.hydra.ConfigLoaderImpl", Loader):
         warnings.simplefilter("ignore")
         return _code_of(start(lambda config: None))
+
+
+@contextmanager
+def started(arguments: Sequence[str]) -> Iterator[Hydra]:
+    """Hydra, with our loader, and the configs that these arguments add."""
+    with _started(arguments) as hydra:
+        yield hydra
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 # ruff: noqa: NPY002 - models of other libraries draw from NumPy's shared generator
 import inspect
 import random
+import signal
 import sys
 import threading
 import time
@@ -78,6 +79,22 @@ def cpu_seconds() -> float:
     """
     alone = threading.current_thread() is threading.main_thread()
     return time.process_time() if alone else time.thread_time()
+
+
+@contextmanager
+def deaf_workers() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, sent to all: who starts them, ends them.
+
+    Without it one that is still importing shows a stack trace of its own.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # children inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def threads_to_hold(model: Any) -> dict[str, int]:

@@ -16,7 +16,7 @@ import joblib
 
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.manifest import put
-from backtrain.simulator.process import among_threads
+from backtrain.simulator.process import among_threads, deaf_workers
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.workshop import Workshop, opened
 from backtrain.store.fits import FitStore
@@ -108,7 +108,10 @@ def _parallel(tasks: Mapping[str, tuple[Any, ...]], n_jobs: int) -> Generator[An
     backend = joblib.parallel.get_active_backend()[0]
     delayed = [joblib.delayed(task[0])(*task[1:]) for task in tasks.values()]
     if getattr(backend, "supports_return_generator", False):
-        yield from joblib.Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(delayed)
+        parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+        with deaf_workers():
+            found = parallel(delayed)
+        yield from found
         return
     size = _AT_ONCE * joblib.effective_n_jobs(n_jobs)
     with joblib.Parallel(n_jobs, batch_size=1) as parallel:  # the same workers for all of them
