@@ -69,10 +69,16 @@ def _promise(search: Search) -> str:
         if abs(gap) >= 0.05
         else "as promised"
     )
-    where = "the rows it was chosen on" if len(search.folds) == 1 else "the rows of each choice"
+    if len(search.folds) > 1:
+        return (
+            f"Step by step, against a {search.baseline} that begins anew at each: what was chosen "
+            f"had saved {percent(promised)} on the rows of its choice, and then {percent(kept)}: "
+            f"{told}."
+        )
     return (
-        f"On {where} it saved {percent(promised)} of the cost of {search.baseline}, which would be "
-        f"{money(search.promised)} here; it kept {percent(kept)}: {told}."
+        f"On the rows it was chosen on it saved {percent(promised)} of the cost of "
+        f"{search.baseline}, which would be {money(search.promised)} here; it kept "
+        f"{percent(kept)}: {told}."
     )
 
 
@@ -82,8 +88,9 @@ def _chosen(search: Search) -> str:
     first, until = _day(search.info["start"]), _day(search.folds[-1].until)
     again = ""
     if len(search.folds) > 1:
-        names = [fold.chosen for fold in search.folds]
-        again = f" Before that it was {listing(dict.fromkeys(names[:-1]), most=3)}."
+        before = dict.fromkeys(fold.chosen for fold in search.folds[:-1])
+        again = f" Before that it was {listing(before, most=3)}."
+        again = " It was at every step." if list(before) == [search.chosen] else again
     return f"Chosen: {search.chosen}, {how} {of} on the rows from {first} to {until}.{again}"
 
 

@@ -178,9 +178,10 @@ def _headline(search: Search) -> list[tuple[str, str, str]]:
     """Label, value and remark of the numbers that stand below the decision."""
     money = money_of(search)
     promised, kept = shares(search)
+    anew = ", begun anew at each step" if len(search.folds) > 1 else ""
     return [
         (f"saved against {search.baseline}", money(search.saved), "on rows not seen"),
-        ("kept", percent(kept), f"of the baseline's cost; {percent(promised)} was promised"),
+        ("kept", percent(kept), f"of the baseline's cost{anew}; {percent(promised)} was promised"),
         ("paid", money(search.cost), f"{search.baseline} {money(_over(search))}"),
         (
             "tried",
