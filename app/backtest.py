@@ -95,6 +95,7 @@ class Backtest(Setup):
         hindsight: bool | str = "auto",
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
+        records: str = "all",
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -120,6 +121,8 @@ class Backtest(Setup):
             The end of the history on which the strategies, or some of them by name, were chosen,
             by `tune`, a sweep or Optuna: sets ``Strategy(tuned_until=)``. Where that is later than
             ``start``, they are shown as in-sample and cannot win.
+        records : str
+            What ``directory`` keeps of each run: "all", or "totals", which leaves predictions out.
         """
         self.check(strategies)
         strategies = chosen_until(strategies, tuned_until)
@@ -129,7 +132,7 @@ class Backtest(Setup):
             raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
         wanted = seconds_of(hindsight) != 0
         ids = {name: identity(asked(self, strategy)) for name, strategy in strategies.items()}
-        keeper = None if directory is None else Keeper(directory, ids)
+        keeper = None if directory is None else Keeper(directory, ids, records)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
         alone = joblib.effective_n_jobs(n_jobs) == 1 or len(strategies) == 1
         finished = (
