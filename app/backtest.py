@@ -102,6 +102,7 @@ class Backtest(Setup):
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
         callbacks: Sequence[Any] | Told = (),
+        records: str = "all",
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -129,6 +130,8 @@ class Backtest(Setup):
             ``start``, they are shown as in-sample and cannot win.
         callbacks : sequence of Callback
             Told of each run and of the comparison when they are finished; see `docs/tracking.md`.
+        records : str
+            What ``directory`` keeps of each run: "all", or "totals", which leaves predictions out.
         """
         self.check(strategies)
         listeners = told(callbacks)
@@ -140,7 +143,7 @@ class Backtest(Setup):
         wanted = seconds_of(hindsight) != 0
         questions = {name: asked(self, strategy) for name, strategy in strategies.items()}
         ids = {name: identity(question) for name, question in questions.items()}
-        keeper = None if directory is None else Keeper(directory, ids)
+        keeper = None if directory is None else Keeper(directory, ids, records)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
         without_model = [baseline._asdict() for baseline in baselines(self)]
         more = {

@@ -85,7 +85,7 @@ def _replayed(
 
 def _taken(run: Run, folder: Path, workshop: Workshop, keeper: Keeper | None) -> Run:
     """A run that a worker has written, among those that are kept."""
-    if keeper is not None:
+    if keeper is not None and keeper.records == "all":
         try:
             return lying_in(run, keeper.adopt(run, folder))
         except OSError as error:

@@ -105,12 +105,12 @@ class Outcome:
         """Write the comparison with as much of its report as is wanted, and the job's result."""
         known = self._taken
         if known is None:
-            comparison.save(directory, study.baseline, study.baselines, wanted)
+            comparison.save(directory, study.baseline, study.baselines, wanted, study.records)
             self.result = self._done(study, comparison)
         else:
             if not _is_drawn(directory, known, wanted):
                 # As wanted, and as it was: `backtrain report` may have drawn it otherwise since.
-                comparison.save(directory, study.baseline, study.baselines, wanted)
+                comparison.save(directory, study.baseline, study.baselines, wanted, study.records)
             self.result = replace(known, config=_config(study), **self.job)
         if self.result != self._here:
             self.result.save(directory)

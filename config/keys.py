@@ -54,6 +54,7 @@ class RunKeys(Keys):
     fail_if: str | None
     baselines: bool
     report: Literal["auto", "all", "page", "none"]
+    records: Literal["all", "totals"]
     objective: str | Sequence[str] | None
     resume: bool
     run: Mapping[str, bool]

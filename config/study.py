@@ -48,7 +48,7 @@ _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "un
 #: And those of a study.
 _AS_GIVEN = (
     *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
-    *("resume", "objective"),
+    *("records", "resume", "objective"),
 )
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
@@ -70,6 +70,7 @@ class Study:
     baselines: bool = False
     budget: float | None = None
     report: str = "auto"
+    records: str = "all"
     resume: bool = True
     objective: str | Sequence[str] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class Study:
                 hindsight=self.hindsight,
                 directory=directory,
                 callbacks=self.told,
+                records=self.records,
             )
         settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
         return replace(comparison, **settings)
