@@ -438,3 +438,17 @@ def test_alarms_are_the_same_elsewhere() -> None:
     with joblib.parallel_config("loky"):
         many = backtest().compare(plans, n_jobs=2, hindsight=False)
     same(backtest().compare(plans, hindsight=False), many)
+
+
+def test_a_stream_in_files_is_not_written_again(tmp_path: Path) -> None:
+    setup = backtest(n=20_000)
+    opened = Backtest(setup.stream.save(tmp_path / "history"), Ridge(), prices=Prices(retrain=5))
+    folder = Workshop(tmp_path)
+    folder.put(opened)
+    sent = sum(file.stat().st_size for file in folder.path.iterdir())
+    assert sent < setup.stream.X.nbytes  # only what the setup has worked out
+    with joblib.parallel_config("loky"):
+        same(
+            setup.compare(PLANS, hindsight=False),
+            opened.compare(PLANS, n_jobs=2, hindsight=False),
+        )
