@@ -30,11 +30,11 @@ def _threadpools(module: str) -> Any:
 def one_thread(model: object) -> Iterator[None]:
     """Hold the numeric libraries that are loaded, those of the model included, to one thread.
 
-    OpenMP and torch keep their numbers for each thread of ours, BLAS has one for the whole process.
+    Threads of ours beside each other are to be inside of one that holds all of them: BLAS has one
+    number for the process, which the first to leave would give back.
     """
-    module = type(model).__module__
     torch = sys.modules.get("torch")
-    with _BLAS.held(module), _threadpools(module).limit(limits=1, user_api="openmp"):
+    with _threadpools(type(model).__module__).limit(limits=1):
         if torch is None:
             yield
             return
@@ -44,32 +44,6 @@ def one_thread(model: object) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
-
-
-class _Blas:
-    """Holds the process to one thread of BLAS until the last of our threads has done with it."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._inside = 0
-        self._limits: dict[str, Any] = {}
-
-    @contextmanager
-    def held(self, module: str) -> Iterator[None]:
-        with self._guard:
-            self._inside += 1
-            if module not in self._limits:
-                self._limits[module] = _threadpools(module).limit(limits=1, user_api="blas")
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._inside -= 1
-                while not self._inside and self._limits:  # the first to come knew the true number
-                    self._limits.popitem()[1].restore_original_limits()
-
-
-_BLAS = _Blas()
 
 
 def cpu_seconds() -> float:

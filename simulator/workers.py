@@ -16,7 +16,7 @@ import joblib
 
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.manifest import put
-from backtrain.simulator.process import among_threads, deaf_workers
+from backtrain.simulator.process import among_threads, deaf_workers, one_thread
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.workshop import Workshop, opened
 from backtrain.store.fits import FitStore
@@ -78,7 +78,8 @@ def each(
         yield from ((name, work(setup, store, *piece)) for name, piece in pieces.items())
     elif getattr(backend, "supports_sharedmem", False):
         tasks = {name: (_beside, work, setup, store, name, piece) for name, piece in pieces.items()}
-        yield from _parallel(tasks, n_jobs)
+        with one_thread(setup.model):
+            yield from _parallel(tasks, n_jobs)
     else:
         yield from _elsewhere(work, setup, store, pieces, n_jobs)
 
