@@ -387,11 +387,11 @@ def test_a_strategy_is_built_again_only_where_the_task_changes_it(tmp_path: Path
 
 def test_a_job_of_a_sweep_is_looked_at_before_all_and_built_once(tmp_path: Path) -> None:
     calls = counts("run", *SMALL, "-m", "seed=1,2", cwd=tmp_path)
-    # Before the first, each job is composed and checked. Then Hydra composes the sweep, and each
-    # job twice: its sweeper looks at it, and its launcher starts it, in whatever process, where it
-    # is checked once more.
+    # Before the first, the sweep, whose config may sweep too, and each job are composed, and jobs
+    # checked. Then Hydra composes the sweep, and each job twice: its sweeper looks at it, and its
+    # launcher starts it, in whatever process, where it is checked once more.
     assert calls["composed by the sweep"] == 2 * 2
-    assert calls["composed"] - calls["composed by the sweep"] == 2 + 1
+    assert calls["composed"] - calls["composed by the sweep"] == 1 + 2 + 1
     assert calls["checked"] == 2 + 2
     assert calls["built Strategy"] == 2 * 2
     assert calls["built ByTask"] == 2
