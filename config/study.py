@@ -182,6 +182,8 @@ def _resolved(config: DictConfig) -> dict[str, Any]:
 def where(cache: bool | str) -> Path | None:
     """The directory of a ``cache=`` setting: the user's own for true, none for false."""
     if isinstance(cache, str):
+        if not cache.strip():
+            raise ConfigError(f"cache={cache!r}: give a directory, true (the usual one), or false")
         return Path(cache)
     return default_directory() if cache else None
 

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from backtrain.cli import main
+from backtrain.config import compose
+from backtrain.config.build import ConfigError
+from backtrain.config.keys import RunKeys, TuneKeys, names
+from backtrain.config.study import load
+from backtrain.config.tuning_study import load as load_tuning
 
 GROUPS = sorted(
     str(entry.name) for entry in files("backtrain.conf").iterdir() if entry.is_dir()
@@ -76,6 +81,57 @@ def test_so_does_what_stands_deeper(capsys: pytest.CaptureFixture[str], line: st
 
 def test_a_value_of_a_preset_may_be_given_as_a_mapping() -> None:
     assert main(["run", "dataset=abrupt", "window={length:30D}", "--cfg", "job"]) == 0
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+STRANGE = (
+    *("null", "3", "-1", "0.5", "true", "nan", "1e400", "''", "wrong"),
+    *("[]", "{}", "[wrong,3]", "{wrong:3}"),
+)
+#: What is right all the same.
+RIGHT = {
+    "tick": ("3",),
+    "start": ("0.5",),
+    "end": ("null",),
+    "threshold": ("null", "0.5"),
+    "metrics": ("null", "[]"),
+    "currency": ("''", "wrong"),
+    "unit": ("''", "wrong"),
+    "careful": ("0.5",),
+    "seed": ("3",),
+    "n_jobs": ("3", "-1"),
+    "progress": ("true",),
+    "cache": ("true", "wrong"),
+    "hindsight": ("true",),
+    "baseline": ("null",),
+    "budget": ("null", "3", "0.5", "1e400"),
+    "running": ("null",),
+    "fail_if": ("null",),
+    "baselines": ("true",),
+    "grid": ("null", "{}"),
+    "every": ("null", "3"),
+    "intervals": ("null", "[]", "''"),
+}
+KEYS = [("run", key) for key in names(RunKeys) if key not in GROUPS] + [
+    ("tune", key) for key in names(TuneKeys) if key not in (*GROUPS, *names(RunKeys))
+]
+
+
+@pytest.mark.parametrize(("command", "key"), KEYS, ids="=".join)
+def test_a_key_says_what_it_takes(command: str, key: str) -> None:
+    small = ["dataset=abrupt", "dataset.n=200", *(["comparison=one"] if command == "run" else [])]
+    schema, read = (RunKeys, load) if command == "run" else (TuneKeys, load_tuning)
+    right = []
+    for value in STRANGE:
+        try:
+            (config,) = compose.composed([*small, f"{key}={value}"], command, schema)
+            read(*compose.split(config))  # all but the work itself
+            right.append(value)
+        except ConfigError as error:
+            (line,) = str(error).splitlines()
+            assert key in line
+    assert sorted(right) == sorted(RIGHT.get(key, ()))
 
 
 # --- directories ----------------------------------------------------------------------------------
