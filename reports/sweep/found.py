@@ -83,12 +83,6 @@ class Found:
         ]
         return listing([*told, *(["grey any other"] if len(told) < len(occur) else [])])
 
-    def brief(self, key: str) -> str:
-        """The last part of a key, where no other ends so."""
-        last = key.rpartition(".")[2]
-        ends = [other.rpartition(".")[2] for other in self.sweep.axes]
-        return last if ends.count(last) == 1 else key
-
     @cached_property
     def by_value(self) -> dict[str, list[Pooled]]:
         """Of each axis, strategies over the settings of each of its values."""
@@ -161,7 +155,9 @@ class Found:
             return f"Run {best}: {where}it costs {told}{self._reach(self.best)}."
         if not self.next_best:
             return f"{best} was run alone, in {over}."
-        second = f"{shorten(self.next_best, _NAME)} costs {self._costs(self.next_best)}"
+        ratio = table["relative"][self.next_best]
+        more = "more" if math.isnan(ratio) else f"{change(ratio)}{self._reach(self.next_best)}"
+        second = f"{shorten(self.next_best, _NAME)} costs {more}"
         where = (
             f"over {over} nothing costs less on average"
             if self.number > 1
@@ -176,10 +172,6 @@ class Found:
         kinds = {"data set": cells["data"].nunique(), "seed": cells["seed"].nunique(dropna=False)}
         of = [count(int(n), noun) for noun, n in kinds.items() if n > 1]
         return count(self.number, "setting") + (f" of {listing(of)}" if of else "")
-
-    def _costs(self, name: str) -> str:
-        ratio = self.pooled.table["relative"][name]
-        return f"{change(ratio)}{self._reach(name)}" if not math.isnan(ratio) else "more"
 
     def _reach(self, name: str) -> str:
         low, high = (self.pooled.table[end][name] for end in ("low", "high"))

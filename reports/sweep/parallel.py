@@ -81,7 +81,7 @@ def _draw(found: Found, lines: pd.DataFrame, keys: list[str], paper: Paper) -> D
         ratio = low * math.exp(span * (1 - share))
         style: dict[str, Any] = {"va": "center", "fontsize": 8, "color": SOFT}
         note(axes, PERCENT(ratio, 0), (len(keys), share), (4, 0), **style)
-    called = keys if paper.wide else [found.brief(key) for key in keys]
+    called = keys if paper.wide else [_brief(key, keys) for key in keys]
     names = told_apart(called, 20 if paper.wide else 9)
     axes.set_xticks(range(len(keys) + 1), [*names, "against baseline" if paper.wide else "cost"])
     axes.tick_params(axis="x", labelsize=9 if paper.wide else 7.5)
@@ -132,3 +132,9 @@ def _caption(found: Found, lines: pd.DataFrame, keys: list[str]) -> str:
     left = f" Not shown: {count(more, 'more key')}." if more > 0 else ""
     text = f"A line is {what}: {found.colours(lines['strategy'])}."
     return f"{text} On the right what it costs against the baseline, the least on top.{left}"
+
+
+def _brief(key: str, keys: list[str]) -> str:
+    """The last part of a key, where no other ends so."""
+    last = key.rpartition(".")[2]
+    return last if [other.rpartition(".")[2] for other in keys].count(last) == 1 else key
