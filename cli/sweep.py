@@ -10,11 +10,12 @@ from backtrain.cli.terminal import say
 from backtrain.config.condition import Condition
 from backtrain.reports.sweep import page
 from backtrain.reports.sweep.result import Result, results_in
+from backtrain.reports.sweep.sweep import Sweep
 from backtrain.reports.verdict import Recommendation
+from backtrain.simulator.record import RecordError
 
-_IN_SAMPLE = """\
-To choose among these jobs is to choose on the span that they are judged on: run the one you choose
-on later rows (start=), or mark it: strategy.tuned_until=DATE, the end of that span."""
+#: Jobs that are told one by one in the terminal, at most; those that did not end well first.
+_TOLD = 12
 
 
 def finish(directory: Path) -> list[Result]:
@@ -23,9 +24,11 @@ def finish(directory: Path) -> list[Result]:
     if not results:
         return []
     say(f"\n{summary(results)}\n")
+    if len(results) > 1:
+        say(f"{page.terminal(Sweep(results))}\n")
     try:
         report = page.write(directory)
-    except OSError as error:
+    except (OSError, RecordError) as error:
         say(f"the report of the sweep could not be written: {error}", sys.stderr)
         return results
     say(f"sweep   {from_here(report or directory)}")
@@ -47,20 +50,20 @@ def condition_of(result: Result) -> str:
 
 
 def summary(results: list[Result]) -> str:
-    """Two lines a job, how many did not end well, and how to mark what is chosen."""
+    """Two lines a job, those that did not end well first where jobs are many."""
     keys = list(dict.fromkeys(key for one in results for key in one.overrides))
     varied = [
         key for key in keys if any(_value(one, key) != _value(results[0], key) for one in results)
     ]
+    shown = results
+    if len(results) > _TOLD:
+        shown = sorted(results, key=lambda one: (one.status == "done", one.number))[:_TOLD]
     lines = []
-    for one in results:
+    for one in sorted(shown, key=lambda one: one.number):
         swept = " ".join(f"{key}={_value(one, key)}" for key in varied or keys)
         lines.append(f"job {one.number}{swept and f', {swept}'}:\n  {_outcome(one)}")
-    bad = [one for one in results if one.status != "done"]
-    if bad:
-        told = ", ".join(f"{one.number} {one.status}" for one in bad)
-        lines += ["", f"{len(results) - len(bad)} of {len(results)} jobs are done: {told}"]
-    return "\n".join([*lines, *(["", _IN_SAMPLE] if len(results) > 1 else [])])
+    rest = len(results) - len(shown)
+    return "\n".join([*lines, *([f"and {rest} jobs more"] if rest else [])])
 
 
 def _value(result: Result, key: str) -> str:

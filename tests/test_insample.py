@@ -12,10 +12,11 @@ from hourly import At, history, hour, hourly
 
 from backtrain import PartError, Strategy
 from backtrain.cli import main
-from backtrain.cli.sweep import summary
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.plain import terminal_table
+from backtrain.reports.sweep.page import terminal
 from backtrain.reports.sweep.result import Result
+from backtrain.reports.sweep.sweep import Sweep
 from backtrain.reports.tables import role_names
 from backtrain.strategies import Every, Never, Sliding
 
@@ -87,9 +88,14 @@ def test_the_mark_comes_back_from_disk_and_from_code(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_several_jobs_says_how_to_mark_what_is_chosen() -> None:
-    job = Result(overrides={"seed": 0}, verdict={"sentence": "Keep static."})
-    assert "strategy.tuned_until=DATE" in summary([job, job])
-    assert "tuned_until" not in summary([job])
+    def told(seeds: int) -> str:
+        rows = [{"strategy": name, "total": total} for name, total in (("a", 2.0), ("b", 1.0))]
+        rows = [{"kind": "strategy", "retrains": 0, **row} for row in rows]
+        same = {"baseline": "a", "rows": rows, "verdict": {"strategy": "b"}}
+        jobs = [Result(number=k, seed=k, overrides={"seed": k}, **same) for k in range(seeds)]
+        return " ".join(terminal(Sweep(jobs)).split())
+
+    assert "strategy.tuned_until=DATE" in told(2)
 
 
 def test_run_marks_what_tune_advised(

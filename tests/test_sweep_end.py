@@ -76,7 +76,7 @@ def test_of_twelve_jobs_one_raises_and_one_cannot_be_built(here, capsys) -> None
     assert "has no partial_fit" in jobs[-1].error
     printed = capsys.readouterr()
     assert printed.out.count("\njob ") == 12
-    assert "10 of 12 jobs are done: 0 failed, 11 failed" in printed.out
+    assert "Of 12 jobs: 10 done and 2 failed." in printed.out
     assert sorted(table(here)["number"].unique()) == list(range(12))
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_whole_results_and_the_report_of_what_is_there(here, capsy
     assert run("strategy=monthly,stop,every_3d") == 130
     jobs = results_in(here / "swept")
     assert [job.status for job in jobs] == ["done", "stopped"]
-    assert "1 of 2 jobs are done: 1 stopped" in capsys.readouterr().out
+    assert "Of 2 jobs: 1 done and 1 stopped." in capsys.readouterr().out
     assert sorted(table(here)["number"].unique()) == [0, 1]
     # What is left is done by the same line, and what was done is not.
     before = (here / "swept/0/verdict.json").stat().st_mtime_ns
