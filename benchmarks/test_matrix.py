@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
-from backtrain import Prices
+from backtrain import Backtest, Prices, Strategy
+from backtrain.datasets.bundled import bike
+from backtrain.lossmatrix import expected, trial_models
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.strategies import Every, Sliding
 from backtrain.strategies.drift.two_sample import ReferenceSample, p_values
 
 TICKS = 500
@@ -53,3 +59,20 @@ def test_kolmogorov_smirnov_against_scipy(ratio):
 
     ratio(scipy, ours, "at least 4")
     assert ours() == pytest.approx(scipy(), rel=1e-9)
+
+
+def test_a_warm_job_of_one_strategy_against_making_its_matrix_again(ratio, monkeypatch, tmp_path):
+    stream, model = bike(), make_pipeline(SimpleImputer(), Ridge())
+    strategies = {"weekly": Strategy(Every("7D"), Sliding("90D"))}
+
+    def warm() -> object:
+        return Backtest(stream, model, cache=tmp_path).compare(strategies, hindsight=True)
+
+    def again() -> object:  # all fits are there, and every model is asked once more
+        with monkeypatch.context() as context:
+            context.setattr(trial_models, "found", lambda *_: None)
+            context.setattr(expected, "look_up", lambda store, matrix, given, make: make())
+            return warm()
+
+    assert warm().runs["weekly"].info["hindsight"] == again().runs["weekly"].info["hindsight"]
+    assert ratio(warm, again, "at most 0.25", rounds=3) <= 0.25
