@@ -98,6 +98,7 @@ class Backtest(Setup):
         hindsight: bool | str = "auto",
         directory: str | Path | None = None,
         tuned_until: Instant | Mapping[str, Instant] | None = None,
+        records: str = "all",
     ) -> Comparison:
         """Replay several strategies over the same history.
 
@@ -123,6 +124,8 @@ class Backtest(Setup):
             The end of the history on which the strategies, or some of them by name, were chosen,
             by `tune`, a sweep or Optuna: sets ``Strategy(tuned_until=)``. Where that is later than
             ``start``, they are shown as in-sample and cannot win.
+        records : str
+            What ``directory`` keeps of each run: "all", or "totals", which leaves predictions out.
         """
         self.check(strategies)
         strategies = chosen_until(strategies, tuned_until)
@@ -133,7 +136,7 @@ class Backtest(Setup):
         wanted = seconds_of(hindsight) != 0
         questions = {name: asked(self, strategy) for name, strategy in strategies.items()}
         ids = {name: identity(question) for name, question in questions.items()}
-        keeper = None if directory is None else Keeper(directory, ids)
+        keeper = None if directory is None else Keeper(directory, ids, records)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
         without_model = [baseline._asdict() for baseline in baselines(self)]
         more = {
@@ -146,7 +149,10 @@ class Backtest(Setup):
         finished = (
             self._in_turn(strategies, progress)
             if alone
-            else self._at_once(strategies, n_jobs, progress, more, keeper)
+            # Workers write whole runs: those that are kept without predictions are written anew.
+            else self._at_once(
+                strategies, n_jobs, progress, more, keeper if records == "all" else None
+            )
         )
         runs: dict[str, Run] = {}
         try:

@@ -107,7 +107,7 @@ def _compare(study: Study) -> Comparison:
     print()
     show(comparison, study.baseline)
     try:
-        comparison.save(directory, study.baseline, study.baselines, study.report)
+        comparison.save(directory, study.baseline, study.baselines, study.report, study.records)
     except OSError as error:
         raise WriteError(
             f"{from_here(directory)}: not all could be written: {error}\nwhen that is mended, "

@@ -54,6 +54,7 @@ class RunKeys(Keys):
     fail_if: str | None
     baselines: bool
     report: Literal["all", "page", "none"]
+    records: Literal["all", "totals"]
     comparison: Mapping[str, Built]
     strategy: Built | None = None
     faults: Mapping[str, Built] | None = None

@@ -41,7 +41,8 @@ _USUAL_TRIGGER = {
 _SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
 #: And those of a study.
 _AS_GIVEN = (
-    *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
+    *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines"),
+    *("report", "records"),
 )
 #: A target of whole numbers with more distinct values is a quantity, not a class.
 _MOST_CLASSES = 20
@@ -63,6 +64,7 @@ class Study:
     baselines: bool = False
     budget: float | None = None
     report: str = "all"
+    records: str = "all"
     engine: Engine = field(default_factory=Processes)
 
     def compare(self, directory: Path | None = None) -> Comparison:
@@ -74,6 +76,7 @@ class Study:
                 progress=self.progress,
                 hindsight=self.hindsight,
                 directory=directory,
+                records=self.records,
             )
         settings = {key: getattr(self, key) for key in ("careful", "budget", "running")}
         return replace(comparison, **settings)

@@ -17,6 +17,7 @@ from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.outlook import Key, Outlook, decided, interval_of, schedule
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
+from backtrain.store.fits import FitStore
 
 #: Where decisions are made, as shares of the history; those after the first are its reviews, too.
 CUTS = (0.5, 0.625, 0.75, 0.875)
@@ -47,7 +48,13 @@ class Earlier:
     known: Sequence[Outlook]
 
     @classmethod
-    def of(cls, setup: Setup, matrices: Mapping[Key, LossMatrix], every: int) -> Earlier | None:
+    def of(
+        cls,
+        setup: Setup,
+        matrices: Mapping[Key, LossMatrix],
+        every: int,
+        store: FitStore | None = None,
+    ) -> Earlier | None:
         """None where too little was known at the first instant."""
         if not matrices:
             return None
@@ -62,7 +69,7 @@ class Earlier:
         known = []
         for cut in cuts.tolist():
             parts = {key: matrix.between(0, cut - delay) for key, matrix in matrices.items()}
-            known.append(Outlook.of(setup, parts, every))
+            known.append(Outlook.of(setup, parts, every, store))
         if any(outlook.costs is None for outlook in known):
             return None
         return cls(setup, matrices, cuts, known)

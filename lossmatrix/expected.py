@@ -15,7 +15,9 @@ import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.shared import look_up
 from backtrain.simulator.ledger import Prices
+from backtrain.store.fits import FitStore
 
 #: Histories that begin later are replayed, too: so many, the last of them with this share left out.
 _STARTS, _LATEST = 12, 0.85
@@ -73,7 +75,10 @@ class Expected:
 
 
 def expected(
-    matrices: Sequence[LossMatrix], intervals: Sequence[int] | Integers, prices: Prices
+    matrices: Sequence[LossMatrix],
+    intervals: Sequence[int] | Integers,
+    prices: Prices,
+    store: FitStore | None = None,
 ) -> Expected:
     """IntervalCosts of intervals by matrices of several windows, all with the same trial instants.
 
@@ -85,6 +90,8 @@ def expected(
         In periods, ascending. Never training is added.
     prices : Prices
         What is charged.
+    store : FitStore, optional
+        Where losses by start are kept for whoever asks the same, at any prices.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def expected(
     tried = np.append(np.asarray(intervals, dtype=np.int64), len(matrices[0]))
     begin = np.unique(np.linspace(0, _LATEST * (len(matrices[0]) - 1), _STARTS).astype(np.int64))
     usable = begin[np.all([matrix.serves[begin] for matrix in matrices], axis=0)]
-    starts = np.stack([_by_start(matrix, usable, tried) for matrix in matrices])
+    starts = np.stack([_by_start(matrix, usable, tried, store) for matrix in matrices])
     training = np.stack([_training(matrix, tried, prices) for matrix in matrices])
     starts = starts[:, np.isfinite(starts).all(axis=(0, 2))]  # where all windows were scored
     if not starts.shape[1]:
@@ -102,15 +109,21 @@ def expected(
     return Expected(tried, _not_falling(_pooled(starts.mean(axis=1))), training, starts)
 
 
-def _by_start(matrix: LossMatrix, begin: Integers, intervals: Integers) -> Floats:
+def _by_start(
+    matrix: LossMatrix, begin: Integers, intervals: Integers, store: FitStore | None
+) -> Floats:
     """Loss a row of histories that begin with several trial models, mean over phases, (S, I)."""
-    rows = []
-    for first in begin.tolist():
-        later = matrix.between(first)
-        curve = later.interval_curve(np.minimum(intervals, len(later)))
-        with np.errstate(invalid="ignore"):
-            rows.append(curve.mean(curve.schedules.loss) / later.segment_rows.sum())
-    return np.array(rows).reshape(len(rows), len(intervals))
+
+    def by_start() -> Floats:
+        rows = []
+        for first in begin.tolist():
+            later = matrix.between(first)
+            curve = later.interval_curve(np.minimum(intervals, len(later)))
+            with np.errstate(invalid="ignore"):
+                rows.append(curve.mean(curve.schedules.loss) / later.segment_rows.sum())
+        return np.array(rows).reshape(len(rows), len(intervals))
+
+    return look_up(store, matrix, (begin, intervals), by_start)
 
 
 def _training(matrix: LossMatrix, intervals: Integers, prices: Prices) -> Floats:

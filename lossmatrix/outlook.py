@@ -17,6 +17,7 @@ from backtrain.simulator.ledger import Prices
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.statistics import era_costs
+from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Every, EveryRows, Never
 
@@ -37,14 +38,20 @@ class Outlook:
     costs: Expected | None
 
     @classmethod
-    def of(cls, setup: Setup, matrices: Mapping[Key, LossMatrix], every: int) -> Outlook:
+    def of(
+        cls,
+        setup: Setup,
+        matrices: Mapping[Key, LossMatrix],
+        every: int,
+        store: FitStore | None = None,
+    ) -> Outlook:
         """Look the usual intervals up in all matrices; without costs where that gives nothing."""
         if not matrices:
             return cls(setup, matrices, None)
         periods = len(next(iter(matrices.values())))
         tried = ladder(setup.tick, every, max(1, periods // 2))
         try:
-            costs = expected(list(matrices.values()), tried, setup.prices)
+            costs = expected(list(matrices.values()), tried, setup.prices, store)
         except ValueError:  # no later start is scored: the decision rests on paths
             costs = None
         return cls(setup, matrices, costs)

@@ -49,8 +49,8 @@ def with_hindsight(
     none |= {name: refused[key] for name, key in keys.items() if key in refused}
     # Sorted: the last digit of a mean over windows may not depend on the order of strategies.
     matrices = dict(sorted(made.items()))
-    outlook = Outlook.of(setup, matrices, bill.every)
-    earlier = Earlier.of(setup, matrices, bill.every)
+    outlook = Outlook.of(setup, matrices, bill.every, store)
+    earlier = Earlier.of(setup, matrices, bill.every, store)
     with_facts: dict[str, Run] = {}
     for name, run in runs.items():
         if name in none:

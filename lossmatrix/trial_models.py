@@ -10,6 +10,7 @@ import numpy as np
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.segments import Scored, Segments, assembled, losses_after, sums_before
+from backtrain.lossmatrix.shared import Name, found, keep
 from backtrain.simulator.answers import AnyUpdate, Fit, FitError, PartError, Selection
 from backtrain.simulator.asking import needs_parent, rows_fitted, select
 from backtrain.simulator.fence import Fence, Services
@@ -135,7 +136,7 @@ def loss_matrix(
     window, update : Window, Update
         What trial models are trained on, and how; the update may not need a parent.
     store : FitStore, optional
-        Where fits are shared.
+        Where fits are shared, and the matrix itself is kept.
     every : int
         Thin the ticks out.
     n_jobs : int
@@ -152,6 +153,32 @@ def loss_matrix(
     if needs_parent(update):
         raise PartError(f"loss_matrix(update={update!r}): needs a parent; a matrix takes Refit()")
     store = FitStore() if store is None else store
+    name = Name.of(Learner(setup, store), window, update, every)
+    kept = found(store, name, setup, window, update)
+    if isinstance(kept, str):
+        raise PathError(kept)
+    if kept is None:
+        try:
+            kept = _made(setup, window, update, store, every, n_jobs, progress)
+        except PathError as error:
+            keep(store, name, str(error))
+            raise
+        keep(store, name, kept)
+        store.flush()
+    elif progress is not None:
+        progress(len(kept))
+    return kept
+
+
+def _made(
+    setup: Setup,
+    window: AnyWindow,
+    update: AnyUpdate,
+    store: FitStore,
+    every: int,
+    n_jobs: int,
+    progress: Callable[[int], None] | None,
+) -> LossMatrix:
     at = _instants(setup, every)
     rows = np.zeros(len(at), dtype=np.int64)
     by = f"of {code(window)}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from backtrain.reports.kept import RECORDS, only_totals
 from backtrain.simulator.manifest import (
     Manifest,
     RecordError,
@@ -131,10 +132,15 @@ class Keeper:
         Made when it is wanted first.
     ids : mapping of str to str
         The digest of what each strategy is asked, in the order of the comparison.
+    records : str
+        "all", or "totals": without predictions.
     """
 
-    def __init__(self, directory: str | Path, ids: Mapping[str, str]) -> None:
+    def __init__(self, directory: str | Path, ids: Mapping[str, str], records: str = "all") -> None:
+        if records not in RECORDS:
+            raise ReportError(f"records={records!r}: give {', '.join(map(repr, RECORDS))}")
         self.directory = Path(directory)
+        self.records = records
         self._ids = dict(ids)
         self._folders = folder_names(ids)
         self._manifest: Manifest | None = None
@@ -149,6 +155,7 @@ class Keeper:
     def add(self, run: Run) -> None:
         """Write a run, or what has been found out about it since it was written."""
         manifest = self._open()
+        run = only_totals(run) if self.records == "totals" else run
         finished = manifest.facts["unfinished"]["strategies"]
         entry = finished.get(run.name) or self._in_result(run)
         if entry is None or not _holds(manifest.folder, entry, run):

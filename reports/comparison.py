@@ -16,6 +16,7 @@ from backtrain.datasets.values import is_number
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import answer, archive, baselines, remarks, verdict
 from backtrain.reports.followed import Followed
+from backtrain.reports.kept import scored_weight
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
@@ -236,6 +237,7 @@ class Comparison:
         baseline: str | None = None,
         baselines: bool = False,
         report: str = "all",
+        records: str = "all",
     ) -> Path:
         """Write one folder a strategy, ``summary.csv`` and the report.
 
@@ -244,6 +246,8 @@ class Comparison:
         ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
         ``report`` is "all": ``report.html``, and beside it each figure as PNG, SVG and CSV in
         ``figures`` and each table as CSV in ``tables``; "page": ``report.html``; or "none".
+        ``records`` is "all", or "totals": without predictions, most of what a run takes on disk.
+        What is read back has the same table and verdict; its report leaves out what needs them.
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one
@@ -254,7 +258,8 @@ class Comparison:
         wanted = archive.check_report(report)
         target, baseline = Path(directory), self.baseline(baseline)
         runs = {name: replace(run, name=name) for name, run in self.runs.items()}
-        keeper = archive.Keeper(target, {name: identity_of(run) for name, run in runs.items()})
+        ids = {name: identity_of(run) for name, run in runs.items()}
+        keeper = archive.Keeper(target, ids, records)
         for run in runs.values():
             keeper.add(run)
         folders = {name: keeper.folder_of(name) for name in runs}
@@ -322,8 +327,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
 
 def _row(run: Run) -> dict[str, float]:
     totals = run.totals
-    scored = run.predictions["loss"].notna()
-    weight = float(run.predictions["weight"][scored].sum())
+    weight = scored_weight(run)
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
     counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
     loss = float(totals["loss"]) / weight if weight else np.nan

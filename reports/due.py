@@ -168,21 +168,31 @@ def _closed(run: Run) -> Iterator[tuple[int, int]]:
 
 
 def _rows(run: Run, trigger: Mapping[str, Any]) -> Due:
-    served, tick = len(run.predictions), run.info["tick"]
+    served, tick = int(run.totals["rows"]), run.info["tick"]
     if isinstance(tick, int):
         at_tick = served // tick * tick
     else:
-        at_tick = int((run.predictions["event_time"] < _last_tick(run)).sum())
+        steps = run.steps  # which begin at ticks
+        at_tick = int(steps["rows"][steps["start"] < _last_tick(run)].sum())
     more = _missing(trigger["rows"], at_tick, served)
     return Due(rows=more, why=f"every {trigger['rows']} rows; {served} were served")
 
 
 def _labels(run: Run, trigger: Mapping[str, Any]) -> Due:
-    times, tick = run.predictions["label_time"], _last_tick(run)
-    now = int((times <= pd.Timestamp(run.info["end"])).sum())
-    served = run.predictions["event_time"] < tick
-    more = _missing(trigger["labels"], int((served & (times <= tick)).sum()), now)
+    at_tick, now = labels_known(run)
+    more = _missing(trigger["labels"], at_tick, now)
     return Due(labels=more, why=f"every {trigger['labels']} labels; {now} have arrived")
+
+
+def labels_known(run: Run) -> tuple[int, int]:
+    """How many labels of served rows were known at the last tick, and at the end."""
+    if not run.has_predictions:
+        at_tick, now = run.info["kept"]["labels"]
+        return int(at_tick), int(now)
+    times, tick = run.predictions["label_time"], _last_tick(run)
+    served = run.predictions["event_time"] < tick
+    now = (times <= pd.Timestamp(run.info["end"])).sum()
+    return int((served & (times <= tick)).sum()), int(now)
 
 
 def _missing(step: int, at_tick: int, now: int) -> int:

@@ -13,11 +13,11 @@ from backtrain.simulator.record import Run
 def mean_gap(run: Run) -> tuple[str, float, int] | None:
     """The metric that was estimated, the mean of estimated less realised, and of how many.
 
-    None without estimates whose rows have labels, and where several triggers made them: which of
-    them made which is not on record.
+    None without estimates whose rows have labels, where predictions were not kept, and where
+    several triggers made them: which of them made which is not on record.
     """
     specs = _estimating(run.info.get("parts"))
-    if len(specs) != 1:
+    if len(specs) != 1 or not run.has_predictions:
         return None
     metric = find_metric(specs[0]["metric"])
     estimates = estimated_and_realised(run.events, run.predictions, metric, specs[0]["window"])

@@ -8,6 +8,7 @@ import pandas as pd
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
+from backtrain.reports.kept import NOT_KEPT
 from backtrain.reports.numbers import MISSING, Money, count, listing, number, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.tables import Cell, Column, Sheet, sheet
@@ -53,6 +54,8 @@ def faults_of(comparison: Comparison) -> list[Fault]:
 
 def section(comparison: Comparison, baseline: str) -> Section | None:
     """A table for each fault; None where none was put into the history."""
+    if faults_of(comparison) and not all(r.has_predictions for r in comparison.runs.values()):
+        return Section("While the data were wrong", intro=NOT_KEPT)
     made, names = [], list(comparison.table(baseline).index)
     for number_of, fault in enumerate(faults_of(comparison), start=1):
         did = {name: counts(comparison.runs[name], fault) for name in names}

@@ -25,6 +25,7 @@ from backtrain.reports.charged import loss_in_words
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Exhibit, Section
+from backtrain.reports.kept import NOT_KEPT
 from backtrain.reports.numbers import Money, count, duration, listing, number
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
@@ -117,6 +118,8 @@ def _how_often(comparison: Comparison, baseline: str) -> Section | None:
 
 
 def _over_time(comparison: Comparison, baseline: str) -> Section | None:
+    if not all(run.has_predictions for run in comparison.runs.values()):
+        return Section("Over time", intro=NOT_KEPT)
     exhibit = timeline.over_time(comparison, baseline, figures.cast(comparison, baseline))
     return Section(exhibit.title, [exhibit]) if exhibit else None
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.reports.kept import rows_before
 from backtrain.reports.numbers import count, duration, listing, significant
 from backtrain.reports.periods import trainings
 from backtrain.simulator.record import Run
@@ -63,8 +64,7 @@ def timer(run: Run) -> Timer | None:
         return None
     decided = trainings(run)["decided_at"].sort_values()
     times = np.array([pd.Timestamp(run.info["start"]), *decided], "datetime64[ns]").view(np.int64)
-    served = run.predictions["event_time"].to_numpy("datetime64[ns]").view(np.int64)
-    for clock in (times, np.searchsorted(served, times)):
+    for clock in (times, rows_before(run, times)):
         gaps = np.diff(clock)
         usual = float(np.median(gaps))
         equal = int((np.abs(gaps - usual) <= NEAR * usual).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from backtrain.reports.kept import scored_weight
 from backtrain.reports.numbers import significant
 from backtrain.simulator.metrics import METRICS
 from backtrain.simulator.record import Run
@@ -54,5 +55,5 @@ def unseen(runs: Mapping[str, Run]) -> str:
 
 
 def _mean_loss(run: Run) -> float:
-    weight = run.predictions["weight"][run.predictions["loss"].notna()].sum()
+    weight = scored_weight(run)
     return float(run.totals["loss"] / weight) if weight else math.nan

@@ -39,7 +39,7 @@ PLACES = ("format", "files", "written")
 _KINDS: Mapping[str, type] = {
     **dict.fromkeys(("name", "start", "end"), str),
     **dict.fromkeys(("totals", "stream", "parts", "prices", "delays"), dict),
-    **dict.fromkeys(("libraries", "hindsight"), dict),
+    **dict.fromkeys(("libraries", "hindsight", "kept"), dict),
     **dict.fromkeys(("faults", "drift"), list),
 }
 
@@ -113,8 +113,18 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """What was answered: a row for each served row."""
+        """What was answered: a row for each served row; raises `RecordError` where not kept."""
+        if not self.has_predictions:
+            raise RecordError(
+                f"{self.name!r}: its predictions were not kept (records=totals); run it again with "
+                "records=all"
+            )
         return self.tables["predictions"]
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether predictions were kept."""
+        return "predictions" in self.tables
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -167,7 +177,8 @@ class Run:
         target.mkdir(parents=True, exist_ok=True)
         old = _own_facts(target)
         before = files_of(target, old)
-        files = {table: free_name(target, f"{table}.parquet") for table in TABLES}
+        kept = [table for table in TABLES if table in self.tables]
+        files = {table: free_name(target, f"{table}.parquet") for table in kept}
         # A save that was broken off may have announced the same names, and not come to them.
         before = sorted({*before} - {*files.values()})
         written = [*before, *files.values()]
@@ -221,7 +232,7 @@ def identity(facts: Any) -> str:
 
 def identity_of(run: Run) -> str:
     """What a run's files carry: a digest of what was asked, and of the code that answered."""
-    later = (*VOLATILE_KEYS, *FOUND_LATER, "in_sample")
+    later = (*VOLATILE_KEYS, *FOUND_LATER, "in_sample", "kept")
     asked = {key: value for key, value in run.info.items() if key not in later}
     return str(run.info.get("id") or identity(asked))
 
@@ -234,7 +245,8 @@ def facts_in(directory: Path) -> dict[str, Any]:
         raise RecordError(f"{directory}: not a run directory: {RUN} {what}")
     checked(directory, facts)
     files = _tables_in(facts)
-    missing = [table for table in _FIRST if table not in files]
+    needed = [table for table in _FIRST if table != "predictions" or "kept" not in facts]
+    missing = [table for table in needed if table not in files]
     missing += [name for name in files.values() if not inside(directory, name).is_file()]
     if missing:
         raise RecordError(f"{directory}: not a run directory: {', '.join(missing)} not found")

@@ -110,6 +110,13 @@ class Learner:
         )
         return Fit(fit.name, fit.model, selection, fit.cpu_seconds, fit.seed, lasting), was_there
 
+    def identity(self, update: AnyUpdate) -> tuple[str, bool]:
+        """What the names of all fits by an update have in common, and whether these last."""
+        facts = self._facts(update)
+        sha = self._base.copy()
+        sha.update(facts.name + facts.versions)
+        return sha.hexdigest(), self._lasting and facts.lasting
+
     def _make(
         self,
         name: str,

@@ -142,7 +142,9 @@ class _KindCollector(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         """Take note, and let pickling go on as usual; or through what it cannot find by name."""
         named = isinstance(value, (type, FunctionType))
-        self.kinds.add(value if named else type(value))
+        # Cython's functions have a type of no module; they themselves have one, like Python's.
+        compiled = type(value).__module__.startswith("_cython")
+        self.kinds.add(value if named or compiled else type(value))
         return (str, ()) if named and self._through else NotImplemented
 
 

@@ -13,6 +13,8 @@ from numpy import ndarray
 from backtrain.store.code_version import code_of
 
 PACKAGE = __name__.partition(".")[0]
+#: How names by identity begin.
+_UNNAMED = "only here: "
 
 
 def content(value: Any) -> str:
@@ -26,7 +28,12 @@ def content(value: Any) -> str:
     try:
         return str(_Hasher().hash(value))
     except Exception:
-        return f"only here: {id(value)}"
+        return f"{_UNNAMED}{id(value)}"
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a name by `content` holds only as long as the object does."""
+    return name.startswith(_UNNAMED)
 
 
 def content_for_seed(value: Any) -> str:

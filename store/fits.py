@@ -161,6 +161,25 @@ class FitStore:
                 self._memory.put(key, answers, size)
         return answers
 
+    # --- what follows from fits ---------------------------------------------------------------
+
+    def found(self, name: str, lasting: bool = False) -> Any:
+        """What was `put` under a name; None where nothing was. It is counted nowhere."""
+        kept = self._memory.get(name)
+        if kept is None:
+            content, size = self._read(name, self._disk if lasting else None, _is_result)
+            if content is not None:
+                (kept,) = content
+                self._memory.put(name, kept, size)
+        return kept
+
+    def put(self, name: str, value: Any, lasting: bool = False) -> None:
+        """Keep what follows from fits; who needs these may be asked for them meanwhile."""
+        disk = self._disk if lasting else None
+        with self._lock(name, disk):
+            size = self._keep(name, disk, (value,))
+        self._memory.put(name, value, weigh(value) if size is None else size)
+
     def _read_fit(self, name: str, disk: DiskStore | None) -> StoredFit | None:
         content, size = self._read(name, disk, _is_fit)
         if content is None:
@@ -279,6 +298,11 @@ def _is_fit(content: Any) -> bool:
         return False
     _, cpu_seconds, seed = content
     return type(cpu_seconds) is float and math.isfinite(cpu_seconds) and type(seed) is int
+
+
+def _is_result(content: Any) -> bool:
+    """Whether this is what `FitStore.put` wrote."""
+    return type(content) is tuple and len(content) == 1
 
 
 def _are_answers(content: Any, rows: int) -> bool:

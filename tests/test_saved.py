@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from backtrain import Backtest
+from backtrain.cli.main import main
 from backtrain.datasets.bundled import bike, flights
 from backtrain.datasets.faults import UnitChange, inject
 from backtrain.datasets.latency import Fixed, apply
@@ -292,3 +293,19 @@ def test_only_what_a_part_was_checked_as_is_trusted(tmp_path: Path) -> None:
         replace(opened, y=opened.X)
     with pytest.raises(ValueError, match="is before row"):
         replace(opened, event_time=opened.event_time[::-1])
+
+
+def test_a_saved_stream_is_a_data_set_of_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    abrupt(300).save("history")
+    keys = ["comparison=one", "strategy=monthly", "hindsight=false", "report=none", "cache=false"]
+    keys += ["model=linear", "n_jobs=1", "latency=fixed", "latency.offset=1h", "hydra.run.dir=out"]
+    assert main(["run", "dataset=stream", "dataset.path=history", *keys]) == 0
+    assert "abrupt: 300 rows" in capsys.readouterr().out
+    assert main(["run", "dataset=stream", "dataset.path=nothing", *keys]) == 2
+    assert "nothing: holds no stream" in capsys.readouterr().err
+    method = "dataset._target_=backtrain.datasets.stream.Stream.open"
+    assert main(["run", "dataset=stream", "dataset.path=history", method, *keys]) == 2
+    assert "'backtrain.datasets.stream' has no module 'Stream'" in capsys.readouterr().err
