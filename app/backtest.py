@@ -156,7 +156,10 @@ class Backtest(Setup):
         finished = (
             self._in_turn(strategies, progress)
             if alone
-            else self._at_once(strategies, n_jobs, progress, more, keeper)
+            # Workers write whole runs: those that are kept without predictions are written anew.
+            else self._at_once(
+                strategies, n_jobs, progress, more, keeper if records == "all" else None
+            )
         )
         runs: dict[str, Run] = {}
         try:

@@ -456,3 +456,15 @@ def test_a_stream_in_files_is_not_written_again(tmp_path: Path) -> None:
             setup.compare(PLANS, hindsight=False),
             opened.compare(PLANS, n_jobs=2, hindsight=False),
         )
+
+
+def test_records_without_predictions_are_those_of_one_process(tmp_path: Path) -> None:
+    kept = {}
+    for folder, n_jobs in (("alone", 1), ("many", 2)):
+        kept[folder] = backtest().compare(
+            PLANS, n_jobs, hindsight=False, directory=tmp_path / folder, records="totals"
+        )
+        assert not list((tmp_path / folder).rglob("predictions*"))
+    same(kept["alone"], kept["many"])
+    read = (archive.unfinished(tmp_path / folder)[0] for folder in kept)
+    same(*(Comparison({plan: runs[plan] for plan in PLANS}) for runs in read))
