@@ -1,5 +1,6 @@
 """Where the code of an object comes from: only what is installed is sure to stay the same."""
 
+import copyreg
 import hashlib
 import inspect
 import pickle
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,30 @@ class _KindCollector(pickle.Pickler):
         compiled = type(value).__name__ == "cython_function_or_method"
         self.kinds.add(value if named or compiled else type(value))
         # `str` itself goes as usual, or its stand-in would need another one, without an end.
-        return (str, ()) if named and self._through and value is not str else NotImplemented
+        if named and self._through and value is not str:
+            return str, ()
+        return reduced(value)
+
+
+def reduced(value: Any) -> Any:
+    """How an object is pickled without what it has worked out from the rest, and may not have yet.
+
+    `NotImplemented`, as for `pickle.Pickler.reducer_override`, where nothing is to be left out.
+    """
+    kind, state = type(value), getattr(value, "__dict__", None)
+    if not state or isinstance(value, (type, FunctionType, MethodType, ModuleType)):
+        return NotImplemented
+    cached = {n for n in state if isinstance(_of_class(kind, n), cached_property)}
+    hooks = ("__reduce_ex__", "__reduce__", "__getstate__")
+    if not cached or any(_of_class(kind, hook) is not vars(object)[hook] for hook in hooks):
+        return NotImplemented
+    own = {name: part for name, part in state.items() if name not in cached}
+    return copyreg.__newobj__, (kind,), own  # type: ignore[attr-defined]
+
+
+def _of_class(kind: type, name: str) -> Any:
+    """What a class has under a name, without asking a descriptor."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def _version_of(kind: type | FunctionType) -> str | None:
@@ -257,7 +281,7 @@ def _pieces(value: Any, seen: set[int]) -> Iterator[bytes]:
         if id(value) in seen or _version_of(value) is not None:
             return
         seen.add(id(value))
-        inside = _of_class(value) if isinstance(value, type) else _of_function(value)
+        inside = _parts_of_class(value) if isinstance(value, type) else _of_function(value)
     elif isinstance(value, CodeType):
         yield value.co_code + repr((value.co_names, value.co_varnames)).encode()
         inside = value.co_consts
@@ -277,7 +301,7 @@ def _pieces(value: Any, seen: set[int]) -> Iterator[bytes]:
         yield from _pieces(part, seen)
 
 
-def _of_class(kind: type) -> list[Any]:
+def _parts_of_class(kind: type) -> list[Any]:
     own = {n: v for n, v in vars(kind).items() if n not in ("__module__", "__doc__")}
     return [*kind.__bases__, *(part for pair in sorted(own.items()) for part in pair)]
 

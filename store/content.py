@@ -1,20 +1,19 @@
 """Names an object by what it holds, so that two share something only where they are the same."""
 
-import copyreg
 import functools
 import itertools
 import pickle
 import sys
 import weakref
 from collections.abc import Callable
-from functools import cached_property, reduce
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from functools import reduce
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, ClassVar
 
 from joblib.hashing import NumpyHasher
 from numpy import ndarray
 
-from backtrain.store.code_version import code_of
+from backtrain.store.code_version import code_of, reduced
 
 PACKAGE = __name__.partition(".")[0]
 #: How the name of what only this process knows begins.
@@ -82,15 +81,7 @@ class _Hasher(NumpyHasher):  # type: ignore[misc]  # joblib has no types
 
     def reducer_override(self, obj: Any) -> Any:
         """Leave out what an object has worked out from the rest, and may not have yet."""
-        kind, state = type(obj), getattr(obj, "__dict__", None)
-        if not state or isinstance(obj, (type, FunctionType, MethodType, ModuleType)):
-            return NotImplemented
-        cached = {n for n in state if isinstance(_of_class(kind, n), cached_property)}
-        hooks = ("__reduce_ex__", "__reduce__", "__getstate__")
-        if not cached or any(_of_class(kind, hook) is not vars(object)[hook] for hook in hooks):
-            return NotImplemented
-        own = {name: value for name, value in state.items() if name not in cached}
-        return copyreg.__newobj__, (kind,), own  # type: ignore[attr-defined]
+        return reduced(obj)
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         """Write the name of a class or function, and its code where that has no version."""
@@ -131,11 +122,6 @@ def _number(value: Any) -> int:
 
 def _itself(value: Any) -> Any:
     return value
-
-
-def _of_class(kind: type, name: str) -> Any:
-    """What a class has under a name, without asking a descriptor."""
-    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def _can_be_imported(named: Any) -> bool:

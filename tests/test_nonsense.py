@@ -110,6 +110,9 @@ RIGHT = {
     "fail_if": ("null",),
     "baselines": ("true",),
     "grid": ("null", "{}"),
+    "objective": ("null", "[]"),
+    "resume": ("true",),
+    "run": ("{}",),
     "every": ("null", "3"),
     "intervals": ("null", "[]", "''"),
 }

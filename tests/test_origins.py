@@ -11,6 +11,7 @@ from backtrain.store.code_version import kinds_in, sources_of
 from backtrain.store.content import ONLY_HERE, content
 from backtrain.store.finished import Finished
 from backtrain.store.origins import Code
+from backtrain.strategies import Sliding
 
 
 @pytest.fixture
@@ -88,3 +89,11 @@ def test_an_index_of_results_is_only_a_hint(tmp_path) -> None:
     assert index.places("abcdef0123") == []
     with pytest.raises(ValueError, match="no name of a job"):
         index.note("../abcdef0123", tmp_path)
+
+
+def test_what_a_part_has_worked_out_does_not_change_its_code() -> None:
+    window = Sliding("7D")
+    before = sources_of(window)
+    assert window._offset  # kept in the object from now on, and made of pandas
+    assert "_offset" in vars(window)
+    assert sources_of(window) == before
