@@ -206,6 +206,15 @@ def test_one_line_of_the_users_module_is_another_job(tmp_path, file, text, again
     assert [k for k in (0, 1) if changed[k] != names[0][k]] == again
 
 
+def test_a_users_module_may_have_the_name_of_one_of_pythons(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(MODULE.replace("helper", "cgitb"))
+    (tmp_path / "cgitb.py").write_text("LIMIT = 1\n")
+    names = in_a_process(tmp_path)
+    (tmp_path / "cgitb.py").write_text("LIMIT = 2\n")
+    changed = in_a_process(tmp_path)
+    assert [k for k in (0, 1) if changed[k] != names[k]] == [0]
+
+
 NAMES = """
 import json, sys
 sys.path.insert(0, "")
