@@ -129,6 +129,18 @@ def test_what_is_not_whole_is_not_taken(here, sweep, damage) -> None:
     assert taken.is_whole(here / "one/0")
 
 
+@pytest.mark.parametrize("directory", ["one", "two"])
+def test_a_table_that_cannot_be_read_is_done_again(here, sweep, directory) -> None:
+    sweep("one", "seed=0,1")
+    os.truncate(here / "one/1/static/steps.parquet", 50)
+    done, text = sweep(directory, "seed=0,1")
+    assert done == [1]
+    assert "done again: " in text
+    assert "steps.parquet: cannot be read" in text
+    assert sweep(directory, "seed=0,1")[0] == []
+    assert {"static", "every_7d"} <= Comparison.load(here / directory / "1").runs.keys()
+
+
 def test_an_unreadable_result_is_done_again_and_said(here, sweep) -> None:
     sweep("one", "seed=0", "cache=false")
     (here / "one/0/result.json").write_text("}{")
