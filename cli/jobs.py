@@ -175,7 +175,7 @@ def _directory(config: DictConfig, number: int) -> Path:
     """Where Hydra would put a job of a sweep."""
     config = copy.deepcopy(config)
     with open_dict(config):
-        config.hydra.job.num = config.hydra.job.id = number
+        config.hydra.job.num, config.hydra.job.id = number, str(number)
     return Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir))
 
 
