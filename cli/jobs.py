@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from backtrain.cli.terminal import say
 from backtrain.config import compose
@@ -25,6 +25,7 @@ from backtrain.reports.sweep.result import RESULT
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
+from backtrain.store.locks import alone_in
 from backtrain.tracking.callbacks import Job
 
 
@@ -86,11 +87,19 @@ class Command:
         compose.refuse_unwritable(configs[0], "hydra.sweep.dir")
         if self.plan and configs[0].run.plan_only:
             return self._plan(configs)
-        try:
-            return swept.start(self.job or self._job)
-        finally:
-            if self.finish:
-                self.finish(swept.directory)
+        _refuse_one_place(configs)
+        swept.directory.mkdir(parents=True, exist_ok=True)
+        with alone_in(swept.directory) as alone:
+            if not alone:
+                raise ConfigError(
+                    f"hydra.sweep.dir={from_here(swept.directory)}: another sweep is at work "
+                    "there; wait for it, or choose another"
+                )
+            try:
+                return swept.start(self.job or self._job)
+            finally:
+                if self.finish:
+                    self.finish(swept.directory)
 
     def _refuse_mistakes(self, configs: Sequence[DictConfig]) -> None:
         """Raise where every job is wrong; where some are, the others go on without them."""
@@ -147,11 +156,26 @@ class Command:
         return code
 
 
+def _refuse_one_place(configs: Sequence[DictConfig]) -> None:
+    """Raise where jobs would lie in one directory, and the later one replace the earlier."""
+    written = OmegaConf.to_container(configs[0].hydra.sweep, resolve=False)
+    if any(f"hydra.job.{key}}}" in str(written) for key in ("num", "id")):
+        return  # which differs for each
+    seen: dict[Path, int] = {}
+    for number, config in enumerate(configs):
+        place = _directory(config, number)
+        if (earlier := seen.setdefault(place, number)) != number:
+            raise ConfigError(
+                f"hydra.sweep.subdir: jobs {earlier} and {number} would both lie in "
+                f"{from_here(place.absolute())}; add ${{hydra.job.num}} to it"
+            )
+
+
 def _directory(config: DictConfig, number: int) -> Path:
     """Where Hydra would put a job of a sweep."""
     config = copy.deepcopy(config)
     with open_dict(config):
-        config.hydra.job.num = config.hydra.job.id = number
+        config.hydra.job.num, config.hydra.job.id = number, str(number)
     return Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir))
 
 

@@ -78,10 +78,11 @@ class Outcome:
             if (directory / RESULT).exists() or self.in_sweep:
                 say(f"done again each time: {name.why}", sys.stderr)
             return None
-        self._here = own = _result(directory, name.digest)
-        if own is not None:
+        own = _result(directory, name.digest)
+        if own is not None and (comparison := self._take(study, own, directory)) is not None:
+            self._here = own
             say("taken   from here, where it was finished before; resume=false does it again")
-            return self._take(study, own, directory)
+            return comparison
         for place in _places(study, name.digest):
             if (theirs := _result(place, name.digest)) is None or place == directory:
                 continue
@@ -91,8 +92,10 @@ class Outcome:
             except (RecordError, OSError) as error:
                 say(f"not taken from {from_here(place)}: {error}", sys.stderr)
                 continue
-            say(f"taken   from {from_here(place)}, an equal job; resume=false does it again")
-            return self._take(study, replace(theirs, taken_from=str(place)), directory)
+            theirs = replace(theirs, taken_from=str(place))
+            if (comparison := self._take(study, theirs, directory)) is not None:
+                say(f"taken   from {from_here(place)}, an equal job; resume=false does it again")
+                return comparison
         return None
 
     def begins(self, study: Study, directory: Path) -> None:
@@ -117,9 +120,14 @@ class Outcome:
         if self.result.job is not None and study.backtest.store.directory is not None:
             Finished(study.backtest.store.directory).note(self.result.job, directory)
 
-    def _take(self, study: Study, result: Result, directory: Path) -> Comparison:
+    def _take(self, study: Study, result: Result, directory: Path) -> Comparison | None:
+        """What lies in this directory, with its result; None where that cannot be read."""
+        try:
+            runs = archive.load(directory)
+        except RecordError as error:
+            say(f"done again: {error}", sys.stderr)
+            return None
         self._taken = result
-        runs = archive.load(directory)
         settings = {key: getattr(study, key) for key in ("careful", "budget", "running")}
         return Comparison(runs, **settings)
 

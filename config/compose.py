@@ -275,8 +275,8 @@ def _whole(started: Hydra, name: str, overrides: list[str]) -> DictConfig:
 def run(config: DictConfig, arguments: Sequence[str], name: str, task: Task) -> int:
     """Do one job as it was composed, in the directory that Hydra makes; returns the exit code."""
     with _started(arguments) as started:
-        loader = started.config_loader
-        loader.load_configuration = lambda *_, **__: config  # type: ignore[method-assign]
+        for method in ("load_configuration", "_load_configuration"):  # of Hydra 1.3, and of 1.4
+            setattr(started.config_loader, method, lambda *_, **__: config)
         return _exit_code(lambda: started.run(name, task, parsed(arguments).overrides))
 
 

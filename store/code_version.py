@@ -3,14 +3,17 @@
 import copyreg
 import hashlib
 import inspect
+import os
 import pickle
 import platform
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,6 +26,11 @@ from backtrain.store.lru import Scale
 #: Folders that installers write to. An editable install lies elsewhere: its code changes while its
 #: version does not.
 _INSTALLED = {"site-packages", "dist-packages"}
+#: Folders of Python's own modules: a user's file may have the name of one of them.
+_PYTHON = {
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")),
+    *(Path(os.__file__).parent, Path(sys.base_exec_prefix, "DLLs")),
+}
 #: Libraries whose objects keep what a fit makes in themselves: a test asks all of scikit-learn's.
 _TRUSTED = {"backtrain", "joblib", "numpy", "pandas", "scipy", "sklearn"}
 #: Those whose functions are known as well: others have some that sort, sum or smooth whole columns.
@@ -96,7 +104,7 @@ def _is_trusted(value: Any, seen: set[int]) -> bool:
     function = not named and inspect.isroutine(value)
     module = getattr(value if named or function else type(value), "__module__", None) or "builtins"
     top = module.partition(".")[0]
-    if (top not in _TRUSTED and top not in sys.stdlib_module_names) or top == "__main__":
+    if (top not in _TRUSTED and not is_standard(module)) or top == "__main__":
         return False
     if function:
         return top in _BY_ROW
@@ -201,7 +209,7 @@ def declared_version(kind: type | FunctionType) -> str | None:
 @cache
 def _module_version(module: str) -> str | None:
     top = module.partition(".")[0]
-    if top in sys.stdlib_module_names:
+    if is_standard(module):
         return ""  # the version of Python stands for it
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or module == "__main__":
@@ -211,6 +219,31 @@ def _module_version(module: str) -> str | None:
     if not is_installed(Path(file)):
         return None
     return "" if top in _ALWAYS else " ".join(distributions_of(top)) or None
+
+
+def file_of(module: str) -> Path | None:
+    """Where a module's code lies; None where it has no file, or is not there."""
+    if (loaded := sys.modules.get(module)) is not None:
+        file = getattr(loaded, "__file__", None)
+        return None if file is None else Path(file)
+    with suppress(ImportError, ValueError, AttributeError):
+        spec = find_spec(module)
+        if spec is not None and spec.has_location and spec.origin is not None:
+            return Path(spec.origin)
+    return None
+
+
+@cache
+def is_standard(module: str) -> bool:
+    """Whether it is Python's own, and no file of the user's that has the name of one of these.
+
+    >>> is_standard("collections.abc"), is_standard("numpy")
+    (True, False)
+    """
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    file = file_of(module)
+    return file is None or not _PYTHON.isdisjoint(file.parents)
 
 
 def is_installed(file: Path) -> bool:

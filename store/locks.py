@@ -148,8 +148,33 @@ class _File:
 # bytes.
 _CAN_LOCK_BYTES = sys.platform == "linux" and sys.maxsize > 2**32
 
-if sys.platform == "linux":
+if sys.platform != "win32":
     import fcntl
+
+    @contextmanager
+    def alone_in(directory: Path) -> Iterator[bool]:
+        """Lock a directory against others who do so; whether none of them holds it now."""
+        number = os.open(directory, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:  # a file system without such locks
+                pass
+            yield True
+        finally:
+            os.close(number)
+else:
+
+    @contextmanager
+    def alone_in(directory: Path) -> Iterator[bool]:
+        """Directories cannot be locked here."""
+        yield True
+
+
+if sys.platform == "linux":
 
     def _set_byte(number: int | None, place: int, locked: bool) -> None:
         """Lock the byte, or unlock it; waits for who holds it, and a signal interrupts that."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from backtrain.store.code_version import (
     declared_version,
     distributions_of,
     environment,
+    file_of,
     is_installed,
+    is_standard,
     kinds_in,
     own_version,
 )
@@ -96,12 +97,12 @@ def _of_module(module: str) -> Code:
             continue
         seen.add(name)
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names and top != "__main__":
+        if top != "__main__" and is_standard(name):
             continue  # the version of Python stands for it
         if top == "__main__":
             unnamed.add("__main__ is no module that other processes could import")
             continue
-        file = _file_of(name)
+        file = file_of(name)
         own = top == "backtrain"
         if not own and (file is None or is_installed(file)):
             names |= {*distributions_of(top)}
@@ -123,18 +124,6 @@ def _of_module(module: str) -> Code:
             names.add(f"{name} {digest}")
             waiting += imported
     return Code(tuple(sorted(names)), tuple(sorted(unnamed)))
-
-
-def _file_of(module: str) -> Path | None:
-    """Where a module's code lies; None where it has no file, or is not there."""
-    if (loaded := sys.modules.get(module)) is not None:
-        file = getattr(loaded, "__file__", None)
-        return None if file is None else Path(file)
-    with suppress(ImportError, ValueError, AttributeError):
-        spec = find_spec(module)
-        if spec is not None and spec.has_location and spec.origin is not None:
-            return Path(spec.origin)
-    return None
 
 
 def _imported(source: bytes, module: str, file: Path) -> Iterator[str] | list[str]:
@@ -163,7 +152,7 @@ def _above(module: str) -> list[str]:
 
 def _is_package(module: str) -> bool:
     """Whether it is a package of the user's: modules of libraries are named by these."""
-    file = _file_of(module)
+    file = file_of(module)
     if file is None:  # one without __init__.py has a search path and no file
         with suppress(ImportError, ValueError, AttributeError):
             spec = find_spec(module)

@@ -14,6 +14,7 @@ from backtrain.config import history, study
 from backtrain.config.build import ConfigError
 from backtrain.config.history import History
 from backtrain.reports.sweep.result import Result, results_in
+from backtrain.store.locks import alone_in
 
 SMALL = ("dataset=abrupt", "dataset.n=300", "comparison=one", "n_jobs=1", "progress=false")
 SMALL += ("hindsight=false", "model=linear")
@@ -162,6 +163,26 @@ def test_each_distinct_fit_is_made_once_and_the_data_are_read_once(here, monkeyp
 def test_a_stream_that_a_job_has_spoilt_is_read_anew(here) -> None:
     assert run("strategy=monthly,boom", "dataset.n=304") == 1
     assert not history._KEPT
+
+
+def test_jobs_that_would_lie_in_one_place_are_refused(here, capsys) -> None:
+    assert run("seed=0,1", "hydra.sweep.subdir=x") == 2
+    told = capsys.readouterr().err
+    assert "jobs 0 and 1 would both lie in swept/x; add ${hydra.job.num} to it" in told
+    assert not (here / "swept").exists()
+    assert run("seed=0,1", "hydra.sweep.subdir=${hydra.job.override_dirname}") == 0
+    assert [one.status for one in results_in(here / "swept")] == ["done", "done"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="directories cannot be locked there")
+def test_a_second_sweep_into_a_directory_at_the_same_time_is_refused(here, capsys) -> None:
+    (here / "swept").mkdir()
+    with alone_in(here / "swept") as alone:
+        assert alone
+        assert run("seed=0,1") == 2
+    assert "hydra.sweep.dir=swept: another sweep is at work there" in capsys.readouterr().err
+    assert not list((here / "swept").iterdir())
+    assert run("seed=0,1") == 0
 
 
 def test_a_plan_does_nothing_and_counts_exactly(here, capsys) -> None:

@@ -129,6 +129,18 @@ def test_what_is_not_whole_is_not_taken(here, sweep, damage) -> None:
     assert taken.is_whole(here / "one/0")
 
 
+@pytest.mark.parametrize("directory", ["one", "two"])
+def test_a_table_that_cannot_be_read_is_done_again(here, sweep, directory) -> None:
+    sweep("one", "seed=0,1")
+    os.truncate(here / "one/1/static/steps.parquet", 50)
+    done, text = sweep(directory, "seed=0,1")
+    assert done == [1]
+    assert "done again: " in text
+    assert "steps.parquet: cannot be read" in text
+    assert sweep(directory, "seed=0,1")[0] == []
+    assert {"static", "every_7d"} <= Comparison.load(here / directory / "1").runs.keys()
+
+
 def test_an_unreadable_result_is_done_again_and_said(here, sweep) -> None:
     sweep("one", "seed=0", "cache=false")
     (here / "one/0/result.json").write_text("}{")
@@ -204,6 +216,15 @@ def test_one_line_of_the_users_module_is_another_job(tmp_path, file, text, again
     (tmp_path / file).write_text(text)
     changed = in_a_process(tmp_path)
     assert [k for k in (0, 1) if changed[k] != names[0][k]] == again
+
+
+def test_a_users_module_may_have_the_name_of_one_of_pythons(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(MODULE.replace("helper", "cgitb"))
+    (tmp_path / "cgitb.py").write_text("LIMIT = 1\n")
+    names = in_a_process(tmp_path)
+    (tmp_path / "cgitb.py").write_text("LIMIT = 2\n")
+    changed = in_a_process(tmp_path)
+    assert [k for k in (0, 1) if changed[k] != names[k]] == [0]
 
 
 NAMES = """
