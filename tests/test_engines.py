@@ -123,6 +123,19 @@ class TestEveryEngine:
         for key in ("costs", "phases", "loss", "retrains", "oracle"):
             assert np.array_equal(getattr(found, key), getattr(alone, key)), key
 
+    def test_a_search_is_that_of_one_process(self, name, clusters) -> None:
+        pytest.importorskip("optuna", reason="pip install 'backtrain[search]'")
+        asked = scheduled, {"every": ["3D", "soon", "6D"], "length": ["8D", "20D"]}
+        alone = backtest().search(*asked)
+        with engine(name, clusters):
+            found = backtest().search(*asked, n_jobs=2)
+        assert repr(found.info) == repr(alone.info)
+        assert found.params == alone.params
+        pd.testing.assert_frame_equal(found.paid, alone.paid, check_exact=True)
+        for table in ("trials", "judged", "against"):
+            mine, own = (getattr(one.folds[0], table) for one in (found, alone))
+            pd.testing.assert_frame_equal(mine, own, check_exact=True)
+
     def test_what_is_kept_is_what_one_process_keeps(self, name, clusters, tmp_path) -> None:
         alone = backtest().compare(PLANS, hindsight=True, directory=tmp_path / "alone")
         with engine(name, clusters):
@@ -146,6 +159,10 @@ class TestEveryEngine:
             many.compare(PLANS, n_jobs=2, hindsight=False)
         for key in ("asked", "computed"):
             assert getattr(many.store, key) == getattr(alone.store, key) > 0, key
+
+
+def scheduled(every: str, length: str) -> Strategy:
+    return Strategy(Every(every), Sliding(length))
 
 
 class Broken:
@@ -367,6 +384,19 @@ def test_a_dead_process_loses_one_strategy(how: str, says: str, tmp_path: Path) 
     same(e.value.finished, setup.compare(plans, hindsight=False))
     runs, missing = archive.unfinished(tmp_path)
     assert (sorted(runs), missing) == (sorted(plans), ["bad"])
+
+
+def test_a_trial_that_dies_has_failed_and_the_search_goes_on() -> None:
+    pytest.importorskip("optuna", reason="pip install 'backtrain[search]'")
+
+    def made(rows: int) -> Strategy:
+        return Strategy(Every("4D"), Sliding(rows))
+
+    with joblib.parallel_config("loky"):
+        found = backtest(model=Mortal(), start=0.4).search(made, {"rows": [60, 77, 90]}, n_jobs=2)
+    failed = found.folds[0].trials["why"]
+    assert sum(failed == "") == 2
+    assert failed.iloc[1].endswith("died (signal 9, SIGKILL; out of memory?)")
 
 
 def test_hindsight_that_dies_is_left_out_and_told(tmp_path: Path) -> None:
