@@ -115,6 +115,13 @@ class TestEveryEngine:
         with engine(name, clusters):
             same(alone, backtest(task).compare(PLANS, n_jobs=2, hindsight=True))
 
+    def test_what_a_model_gives_to_joblib_stays_where_it_is(self, name, clusters) -> None:
+        """Else workers that wait for a fit would be asked for a part of it."""
+        with engine(name, clusters):
+            setup = backtest(model=Spread())
+            setup.compare(PLANS, n_jobs=2, hindsight=True)
+            setup.replay(PLANS["weekly"])
+
     def test_a_tuning_is_that_of_one_process(self, name, clusters) -> None:
         alone = backtest().tune(Sliding("20D"))
         with engine(name, clusters):
@@ -163,6 +170,14 @@ class TestEveryEngine:
 
 def scheduled(every: str, length: str) -> Strategy:
     return Strategy(Every(every), Sliding(length))
+
+
+class Spread(Ridge):
+    """Would use as many workers as it is given, as scikit-learn's estimators do."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        assert joblib.effective_n_jobs(None) == 1
+        return super().fit(X, y, sample_weight)
 
 
 class Broken:
