@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from backtrain.backtest import Backtest
 from backtrain.config.build import ConfigError, build, guess
+from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import SearchKeys, names
 from backtrain.config.study import checked, explained, of_stream, prepared
 from backtrain.reports import archive
@@ -38,10 +39,12 @@ class SearchStudy:
     n_jobs: int
     progress: bool
     report: str = "all"
+    engine: Engine = field(default_factory=Processes)
 
     def search(self) -> Search:
         """Choose, and judge on later rows."""
-        return walk.search(self.question, self.backtest.store, self.n_jobs, self.progress)
+        with self.engine.running(self.n_jobs):
+            return walk.search(self.question, self.backtest.store, self.n_jobs, self.progress)
 
     def save(self, found: Search, directory: Path) -> Path:
         """Write the search, and what it chose as a preset; returns where the preset lies."""
@@ -88,7 +91,7 @@ def load(config: DictConfig, chosen: str | None = None) -> SearchStudy:
             **{key: plain[key] for key in _ASKED},
         )
     work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
-    return SearchStudy(backtest, question, strategy, **work)
+    return SearchStudy(backtest, question, strategy, engine=build(plain["engine"]), **work)
 
 
 def _axes(given: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -80,6 +80,9 @@ class Parquet(Source):
                     yield pa.array(np.full(rows, keys[name]))
                     continue
                 file = pq.ParquetFile(fragment.path, buffer_size=_BUFFER, pre_buffer=False)
+                if name not in file.schema_arrow.names:  # beside folders that name a value
+                    yield pa.nulls(fragment.count_rows())
+                    continue
                 for batch in file.iter_batches(_BATCH, columns=[name], use_threads=False):
                     yield batch.column(0)
 
@@ -91,8 +94,10 @@ def _dataset(path: Path) -> ds.Dataset:
         return ds.dataset(path, format="parquet")
     files = sorted(
         file
-        for file in path.rglob("*.parquet")
-        if not any(part[0] in "._" for part in file.relative_to(path).parts)
+        for file in path.rglob("*")
+        if file.suffix.lower() == ".parquet"
+        and not any(part[0] in "._" for part in file.relative_to(path).parts)
+        and file.is_file()
     )
     if not files:
         raise ValueError(f"{path}: no .parquet file is in it")
@@ -100,16 +105,27 @@ def _dataset(path: Path) -> ds.Dataset:
     for file in files[1:]:
         whole = _joined(whole, _schema(file), file, files[0])
     names = [str(file) for file in files]
-    data = ds.dataset(names, format="parquet", partitioning="hive", partition_base_dir=str(path))
+    options = {"partitioning": "hive", "partition_base_dir": str(path)}
+    try:
+        data = ds.dataset(names, format="parquet", **options)
+    except pa.ArrowException as error:
+        raise ValueError(
+            f"{path}: {error}; where a folder such as year=2024 names a column that the files have "
+            "too, take it out of one of them"
+        ) from error
     keys = [field for field in data.schema if field.name not in whole.names]
     return data.replace_schema(pa.schema([*whole, *keys], whole.metadata))
 
 
 def _schema(file: Path) -> pa.Schema:
     try:
-        return pq.read_schema(file)
+        schema = pq.read_schema(file)
     except (ValueError, OSError) as error:
         raise ValueError(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    for name in schema.names:
+        if schema.names.count(name) > 1:
+            raise ValueError(f"{file}: column {name!r} stands there twice; rename one of them")
+    return schema
 
 
 def _joined(whole: pa.Schema, other: pa.Schema, file: Path, first: Path) -> pa.Schema:

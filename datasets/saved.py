@@ -19,6 +19,7 @@ from backtrain.datasets.mapped import Array, Stamp, Table, in_file, opened, word
 
 MANIFEST = "stream.json"
 _FORMAT = 1
+_FACTS = {"name", "target", "columns", "fingerprint", "drift", "faults", "arrays"}
 
 
 class _Piece(NamedTuple):
@@ -72,6 +73,17 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any], 
     """
     folder = Path(path).expanduser()
     facts = _facts(folder)
+    try:
+        return _mapped(folder, dict(facts))
+    except ValueError:
+        if _facts(folder) == facts:
+            raise
+    return read(folder)  # somebody has saved another one meanwhile
+
+
+def _mapped(
+    folder: Path, facts: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[Path]]:
     arrays: dict[str, Any] = {}
     codes: dict[str, Array] = {}
     kinds: dict[str, pd.CategoricalDtype] = {}
@@ -80,7 +92,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any], 
         file = folder / entry["file"]
         try:
             array = opened(np.load(file, mmap_mode="r"), "X" if "column" in entry else name)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise ValueError(f"{file}: cannot be read as an array ({error})") from None
         where = in_file(array)
         if where is None or where.stamp != tuple(entry["stamp"]):
@@ -94,7 +106,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any], 
             arrays[name] = np.asarray(array) if words is None else worded(array, words)
     if codes:
         table = Table(tuple(facts["columns"]), arrays.pop("X", None), codes, kinds)
-        arrays["X"] = table.frame()
+        try:
+            arrays["X"] = table.frame()
+        except ValueError as error:
+            raise ValueError(f"{folder}: its columns do not fit ({error})") from None
     return facts, arrays, changed
 
 
@@ -161,7 +176,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{file}: cannot be read ({error})") from None
-    if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") != _FORMAT or not set(facts) >= _FACTS:
         raise ValueError(f"{file}: not the manifest of a stream that this version can read")
     return facts
 

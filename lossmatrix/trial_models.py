@@ -19,7 +19,7 @@ from backtrain.simulator.model import State
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
-from backtrain.simulator.process import cpu_seconds, one_thread
+from backtrain.simulator.process import cpu_seconds, one_process
 from backtrain.simulator.setup import Setup, unchanged
 from backtrain.simulator.texts import code
 from backtrain.simulator.training import Learner
@@ -243,7 +243,7 @@ def effort(
     """
     learner, training, fence, view = _desk(setup, window, update, store)
     trained, asked = [], 0.0
-    with one_thread(setup.model), unchanged(setup.stream, store):
+    with one_process(setup.model), unchanged(setup.stream, store):
         for now in _instants(setup, every)[[0, -1]].tolist():
             fence.move(now)
             training.begin(view.past)
@@ -294,7 +294,7 @@ def _count(
     """Rows fitted for each trial model, those of its window's search included; it is not fitted."""
     _, training, fence, view = _desk(setup, window, update, store)
     counted = []
-    with one_thread(setup.model), unchanged(setup.stream, store):
+    with one_process(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
             fence.move(int(at[k]))
             training.begin(view.past)
@@ -318,7 +318,7 @@ def _score(
     learner, training, fence, view = _desk(setup, window, update, store)
     memory = Memory(window, update)
     out: list[Scored] = []
-    with one_thread(setup.model), unchanged(setup.stream, store):
+    with one_process(setup.model), unchanged(setup.stream, store):
         for k in chunk.tolist():
             fence.move(int(at[k]))
             training.begin(view.past)
@@ -397,7 +397,7 @@ def _fresh(
     learner, training, fence, view = _desk(setup, window, update, store)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
     weight = setup.stream.weight
-    with one_thread(setup.model), unchanged(setup.stream, store):
+    with one_process(setup.model), unchanged(setup.stream, store):
         for point, now in enumerate(at.tolist()):
             fence.move(now)
             training.begin(view.past)

@@ -2,10 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -13,6 +12,8 @@ from backtrain.simulator.answers import PartError
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import replay
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.texts import code
+from backtrain.simulator.workers import WorkerError, each
 from backtrain.store.code_version import environment, origin_of
 from backtrain.store.content import content
 from backtrain.store.fits import FitStore
@@ -73,23 +74,21 @@ class Stretch:
             if name not in self._found and (kept := self.store.found(*self._key(name, strategy))):
                 self._found[name] = kept
         new = {n: s for n, s in zip(names, strategies, strict=True) if n not in self._found}
-        if len(new) > 1 and joblib.effective_n_jobs(n_jobs) > 1:
-            work = (joblib.delayed(self._value)(n, s) for n, s in new.items())
-            self._found |= dict(zip(new, joblib.Parallel(n_jobs=n_jobs)(work), strict=True))
-        else:
-            for name, strategy in new.items():
-                self._found[name] = self._value(name, strategy)
-        return [self._found[name] for name in names]
-
-    def _value(self, name: str, strategy: Strategy) -> Values | Failed:
+        pieces = {
+            f"tried {' '.join(code(strategy).split())} ({name[:8]})": (name, strategy, self.known)
+            for name, strategy in new.items()
+        }
         try:
-            run = replay(self.setup, strategy, self.store, "trial")
-        except (PartError, SetupError) as error:
-            return Failed(" ".join(str(error).split()))
-        values = values_of(run, self.known)
-        key, lasting = self._key(name, strategy)
-        self.store.put(key, dict(values), lasting)
-        return values
+            with closing(each(_tried, self.setup, self.store, pieces, n_jobs)) as done:
+                for _, (name, found) in done:
+                    self._found[name] = found
+                    if not isinstance(found, Failed):
+                        key, lasting = self._key(name, new[name])
+                        self.store.put(key, dict(found), lasting)
+        except WorkerError as error:
+            for piece, why in error.died.items():
+                self._found[pieces[piece][0]] = Failed(why)
+        return [self._found[name] for name in names]
 
     def _name(self, strategy: Strategy) -> str:
         return content(replace(strategy, tuned_until=None))
@@ -103,8 +102,14 @@ class Stretch:
         text = repr(("trial", name, origin.versions, *self._asked))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), origin.lasting
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_found": {}}
+
+def _tried(
+    setup: Setup, store: FitStore, name: str, strategy: Strategy, known: pd.Timestamp | None
+) -> tuple[str, Values | Failed]:
+    try:
+        return name, values_of(replay(setup, strategy, store, "trial"), known)
+    except (PartError, SetupError) as error:
+        return name, Failed(" ".join(str(error).split()))
 
 
 def values_of(run: Run, known: pd.Timestamp | None = None) -> dict[str, float]:

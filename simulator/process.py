@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
+import joblib
 import numpy as np
+from joblib._parallel_backends import LokyBackend
 
 #: What estimators call the number of threads that they start themselves.
 _THREADS = ("n_jobs", "thread_count", "nthread", "num_threads")
@@ -44,6 +46,21 @@ def one_thread(model: object) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_process(model: object) -> Iterator[None]:
+    """Hold a model's work to one thread of the numeric libraries, and to this process.
+
+    Estimators that use joblib themselves would else give pieces of a fit to a cluster's workers,
+    who may all be waiting for that very fit.
+    """
+    backend = joblib.parallel.get_active_backend()[0]
+    shared = getattr(backend, "supports_sharedmem", False)
+    cluster = not (shared or isinstance(backend, LokyBackend))
+    here = joblib.parallel_config("threading", n_jobs=1) if cluster else nullcontext()
+    with one_thread(model), here:
+        yield
 
 
 def cpu_seconds() -> float:

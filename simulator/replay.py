@@ -23,7 +23,7 @@ from backtrain.simulator.log import VersionEntry
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
 from backtrain.simulator.parts import AnyTrigger, Policy, RecordedAnswers
 from backtrain.simulator.predictions import Candidate
-from backtrain.simulator.process import one_thread
+from backtrain.simulator.process import one_process
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup, SetupError, unchanged
 from backtrain.simulator.tables import close
@@ -118,7 +118,7 @@ def replay(
     check_strategy(setup, strategy)
     store = FitStore() if store is None else store
     try:
-        with one_thread(setup.model), unchanged(setup.stream, store):
+        with one_process(setup.model), unchanged(setup.stream, store):
             return Replay(setup, strategy, store, probe_all).run(name, progress)
     except Exception as error:
         error.add_note(f"while replaying strategy {name!r}: {code(strategy)}")

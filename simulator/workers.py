@@ -37,9 +37,12 @@ class WorkerError(PartError):
     ----------
     finished : Comparison or None
         Of a comparison, the strategies that were finished.
+    died : mapping of str to str
+        By the name of a piece of work, what became of it.
     """
 
     finished: Any = None
+    died: Mapping[str, str] = {}
 
 
 def each(
@@ -74,7 +77,7 @@ def each(
         For what cannot be sent.
     """
     backend = joblib.parallel.get_active_backend()[0]
-    if len(pieces) == 1 or joblib.effective_n_jobs(n_jobs) == 1:
+    if len(pieces) < 2 or joblib.effective_n_jobs(n_jobs) == 1:
         yield from ((name, work(setup, store, *piece)) for name, piece in pieces.items())
     elif getattr(backend, "supports_sharedmem", False):
         tasks = {name: (_beside, work, setup, store, name, piece) for name, piece in pieces.items()}
@@ -183,11 +186,11 @@ def _elsewhere(
                     if not _is_death(again):
                         raise
                     del left[name]
-                    died[name] = _cause(again)
+                    died[name] = f"the process that {name} died{_cause(again)}"
     if died:
-        raise WorkerError(
-            "\n".join(f"the process that {name} died{cause}" for name, cause in died.items())
-        )
+        dead = WorkerError("\n".join(died.values()))
+        dead.died = died
+        raise dead
 
 
 def _packed(what: str, value: Any) -> bytes:

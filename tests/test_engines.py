@@ -115,6 +115,13 @@ class TestEveryEngine:
         with engine(name, clusters):
             same(alone, backtest(task).compare(PLANS, n_jobs=2, hindsight=True))
 
+    def test_what_a_model_gives_to_joblib_stays_where_it_is(self, name, clusters) -> None:
+        """Else workers that wait for a fit would be asked for a part of it."""
+        with engine(name, clusters):
+            setup = backtest(model=Spread())
+            setup.compare(PLANS, n_jobs=2, hindsight=True)
+            setup.replay(PLANS["weekly"])
+
     def test_a_tuning_is_that_of_one_process(self, name, clusters) -> None:
         alone = backtest().tune(Sliding("20D"))
         with engine(name, clusters):
@@ -122,6 +129,19 @@ class TestEveryEngine:
         assert repr(found.info) == repr(alone.info)
         for key in ("costs", "phases", "loss", "retrains", "oracle"):
             assert np.array_equal(getattr(found, key), getattr(alone, key)), key
+
+    def test_a_search_is_that_of_one_process(self, name, clusters) -> None:
+        pytest.importorskip("optuna", reason="pip install 'backtrain[search]'")
+        asked = scheduled, {"every": ["3D", "soon", "6D"], "length": ["8D", "20D"]}
+        alone = backtest().search(*asked)
+        with engine(name, clusters):
+            found = backtest().search(*asked, n_jobs=2)
+        assert repr(found.info) == repr(alone.info)
+        assert found.params == alone.params
+        pd.testing.assert_frame_equal(found.paid, alone.paid, check_exact=True)
+        for table in ("trials", "judged", "against"):
+            mine, own = (getattr(one.folds[0], table) for one in (found, alone))
+            pd.testing.assert_frame_equal(mine, own, check_exact=True)
 
     def test_what_is_kept_is_what_one_process_keeps(self, name, clusters, tmp_path) -> None:
         alone = backtest().compare(PLANS, hindsight=True, directory=tmp_path / "alone")
@@ -146,6 +166,18 @@ class TestEveryEngine:
             many.compare(PLANS, n_jobs=2, hindsight=False)
         for key in ("asked", "computed"):
             assert getattr(many.store, key) == getattr(alone.store, key) > 0, key
+
+
+def scheduled(every: str, length: str) -> Strategy:
+    return Strategy(Every(every), Sliding(length))
+
+
+class Spread(Ridge):
+    """Would use as many workers as it is given, as scikit-learn's estimators do."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        assert joblib.effective_n_jobs(None) == 1
+        return super().fit(X, y, sample_weight)
 
 
 class Broken:
@@ -367,6 +399,19 @@ def test_a_dead_process_loses_one_strategy(how: str, says: str, tmp_path: Path) 
     same(e.value.finished, setup.compare(plans, hindsight=False))
     runs, missing = archive.unfinished(tmp_path)
     assert (sorted(runs), missing) == (sorted(plans), ["bad"])
+
+
+def test_a_trial_that_dies_has_failed_and_the_search_goes_on() -> None:
+    pytest.importorskip("optuna", reason="pip install 'backtrain[search]'")
+
+    def made(rows: int) -> Strategy:
+        return Strategy(Every("4D"), Sliding(rows))
+
+    with joblib.parallel_config("loky"):
+        found = backtest(model=Mortal(), start=0.4).search(made, {"rows": [60, 77, 90]}, n_jobs=2)
+    failed = found.folds[0].trials["why"]
+    assert sum(failed == "") == 2
+    assert failed.iloc[1].endswith("died (signal 9, SIGKILL; out of memory?)")
 
 
 def test_hindsight_that_dies_is_left_out_and_told(tmp_path: Path) -> None:

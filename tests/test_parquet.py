@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backtrain.datasets import parquet
@@ -240,6 +242,30 @@ def test_a_file_that_differs_is_named(tmp_path: Path, how: str) -> None:
     with pytest.raises(ValueError, match=message) as found:
         table(folder, **ROLES)
     assert str(found.value).startswith(f"{folder / '1.parquet'}: ")
+
+
+def test_files_beside_folders_that_name_a_value_have_none(tmp_path: Path) -> None:
+    df = frame({"a": np.ones(N)}, True, np.random.default_rng(0))
+    (tmp_path / "d" / "year=2025").mkdir(parents=True)
+    in_parts(tmp_path / "d", df, ("0.parquet", "year=2025/1.PARQUET"))
+    years = pd.Series(table(tmp_path / "d", features=["year"], **ROLES).X[:, 0])
+    assert (years == 2025).sum() == years.isna().sum() == N // 2
+
+
+def test_a_column_that_folders_name_otherwise_is_an_error(tmp_path: Path) -> None:
+    df = frame({"a": ["u", "v"] * (N // 2)}, True, np.random.default_rng(0))
+    (tmp_path / "d" / "a=1").mkdir(parents=True)
+    df.to_parquet(tmp_path / "d" / "a=1" / "0.parquet")
+    with pytest.raises(ValueError, match=r"d: .*Field a has incompatible types.*take it out"):
+        table(tmp_path / "d", **ROLES)
+
+
+def test_a_column_that_stands_there_twice_is_named(tmp_path: Path) -> None:
+    df = frame({"a": np.ones(N)}, True, np.random.default_rng(0))
+    whole = pa.Table.from_pandas(df)
+    pq.write_table(whole.append_column("a", whole["a"]), tmp_path / "d.parquet")
+    with pytest.raises(ValueError, match=r"d.parquet: column 'a' stands there twice"):
+        table(tmp_path / "d.parquet", **ROLES)
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A stream in a directory: what comes back, what is sent, and what happens when a file changes."""
 
+import json
 import os
 import pickle
 import shutil
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from backtrain import Backtest
 from backtrain.cli.main import main
+from backtrain.datasets import saved
 from backtrain.datasets.bundled import bike, flights
 from backtrain.datasets.faults import UnitChange, inject
 from backtrain.datasets.latency import Fixed, apply
@@ -207,10 +209,48 @@ def _fit(name: str) -> Any:
 def test_a_file_that_is_cut_off_is_an_error_and_no_crash(tmp_path: Path) -> None:
     opened = abrupt(300).save(tmp_path / "s")
     sent, file = pickle.dumps(opened), file_of(opened, "X")
-    os.truncate(file, 500)
-    for load in (lambda: Stream.open(tmp_path / "s"), lambda: pickle.loads(sent)):
-        with pytest.raises(ValueError, match=str(file)):
-            load()
+    for size in (500, 0):
+        os.truncate(file, size)
+        for load in (lambda: Stream.open(tmp_path / "s"), lambda: pickle.loads(sent)):
+            with pytest.raises(ValueError, match=str(file)):
+                load()
+
+
+def test_codes_that_stand_for_nothing_are_an_error_that_names_the_directory(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"t": pd.date_range("2024", periods=4), "k": list("abab"), "y": range(4)})
+    Stream.from_frame(frame, target="y", time="t").save(tmp_path / "s")
+    (file,) = (tmp_path / "s").glob("codes-*")
+    np.save(file, np.full(4, 9, np.int8))
+    with pytest.raises(ValueError, match=f"{tmp_path / 's'}: its columns do not fit"):
+        Stream.open(tmp_path / "s")
+
+
+def test_a_manifest_that_lacks_something_is_named(tmp_path: Path) -> None:
+    manifest = tmp_path / "s" / "stream.json"
+    abrupt(300).save(manifest.parent)
+    facts = json.loads(manifest.read_text())
+    for key in facts.keys() - {"rows"}:
+        manifest.write_text(json.dumps({name: facts[name] for name in facts if name != key}))
+        with pytest.raises(ValueError, match=f"{manifest}: not the manifest"):
+            Stream.open(manifest.parent)
+
+
+def test_who_opens_while_another_saves_finds_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    abrupt(300).save(path)
+    facts_of, seen = saved._facts, []
+
+    def reads_and_is_overtaken(folder: Path) -> Any:
+        facts = facts_of(folder)
+        seen.append(facts)
+        if len(seen) == 1:
+            bike().save(path)
+        return facts
+
+    monkeypatch.setattr(saved, "_facts", reads_and_is_overtaken)
+    assert Stream.open(path).fingerprint == bike().fingerprint
 
 
 def test_a_replay_of_what_was_opened_is_that_of_what_was_saved(tmp_path: Path) -> None:
