@@ -22,8 +22,8 @@ from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.lossmatrix.tune import Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.replays import at_once
-from backtrain.reports.archive import Keeper
 from backtrain.reports.comparison import Comparison
+from backtrain.reports.keeper import Keeper
 from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.baselines import baselines
 from backtrain.simulator.facts import asked

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backtrain.reports.archive import Keeper
+from backtrain.reports.keeper import Keeper
 from backtrain.simulator.manifest import RecordError, warn
 from backtrain.simulator.record import Run, lying_in
 from backtrain.simulator.replay import replay

@@ -16,6 +16,7 @@ from backtrain.datasets.values import is_number
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports import answer, archive, baselines, remarks, verdict
 from backtrain.reports.followed import Followed
+from backtrain.reports.keeper import Keeper
 from backtrain.reports.kept import scored_weight
 from backtrain.reports.periods import Contrast, Costs
 from backtrain.reports.schedules import FixedIntervals
@@ -259,7 +260,7 @@ class Comparison:
         target, baseline = Path(directory), self.baseline(baseline)
         runs = {name: replace(run, name=name) for name, run in self.runs.items()}
         ids = {name: identity_of(run) for name, run in runs.items()}
-        keeper = archive.Keeper(target, ids, records)
+        keeper = Keeper(target, ids, records)
         for run in runs.values():
             keeper.add(run)
         folders = {name: keeper.folder_of(name) for name in runs}
