@@ -1,6 +1,7 @@
 """Which fits a strategy will ask for, as far as that is known before any is made."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,16 +46,25 @@ class Rehearsed:
         """By a replay in which every fit is noted down and none is made.
 
         That is exact where a schedule trains anew on a window that tries no others, and nothing is
-        turned down. Else it is what holds in any case: the first model, and one more at each tick.
+        turned down. Else it is what holds in any case: the first model, and one more at each tick,
+        where windows are tried one more for each of them. A window that looks at what a model
+        answers ends the rehearsal: there is none.
         """
         if instants_of(strategy.trigger) is not None:  # its answers were recorded
             return cls(frozenset(), 0, False)
         exact = _follows_a_schedule(setup, strategy)
         asked = _Noted(setup)
-        replay(setup, strategy if exact else replace(strategy, trigger=Never()), asked)
+        if exact:
+            replay(setup, strategy, asked)
+        else:
+            with suppress(Exception):
+                replay(setup, replace(strategy, trigger=Never()), asked)
         names = frozenset(asked.names)
         covered = type(strategy.gate) is Immediate and not needs_parent(strategy.update)
-        return cls(names, len(names) if exact else len(names) + len(setup.ticks), covered)
+        window = strategy.window
+        each = 1 + len(window.candidates) if isinstance(window, Dynamic) else 1
+        more = 0 if exact else each * (1 + len(setup.ticks)) - 1
+        return cls(names, len(names) + more, covered)
 
 
 def _follows_a_schedule(setup: Setup, strategy: Strategy) -> bool:

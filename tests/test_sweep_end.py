@@ -1,6 +1,7 @@
 """How a sweep ends: whatever became of its jobs, they are told of, and it ends in order."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -208,6 +209,16 @@ def test_a_plan_says_what_alarms_may_ask_for(here, capsys) -> None:
     assert "may ask for up to" in told.out
     assert "job 1 will fail" in told.err
     assert not (here / "swept").exists()
+
+
+def test_a_plan_holds_where_windows_are_tried(here, capsys) -> None:
+    keys = ("dataset=sea", "strategy=dynamic_window", "strategy.trigger.every=1D")
+    assert run(*keys, "run.plan_only=true") == 0
+    said = re.search(r"(\d+) distinct, .* up to (\d+) more", capsys.readouterr().out)
+    assert said is not None
+    assert run(*keys) == 0
+    made = sum(job.fits["computed"] for job in results_in(here / "swept"))
+    assert int(said[1]) <= made <= int(said[1]) + int(said[2])
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
