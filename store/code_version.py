@@ -157,8 +157,19 @@ class _KindCollector(pickle.Pickler):
         # The type of a compiled function lies in no module; lengths of time of pandas have one.
         compiled = type(value).__name__ == "cython_function_or_method"
         self.kinds.add(value if named or compiled else type(value))
+        if cached := _worked_out(value):  # there or not, as it has been used before
+            return str, (), {n: v for n, v in vars(value).items() if n not in cached}
         # `str` itself goes as usual, or its stand-in would need another one, without an end.
         return (str, ()) if named and self._through and value is not str else NotImplemented
+
+
+def _worked_out(value: Any) -> set[str]:
+    """What an object has kept of its cached properties."""
+    if isinstance(value, type):
+        return set()
+    static, kind = inspect.getattr_static, type(value)
+    kept = getattr(value, "__dict__", ())
+    return {name for name in kept if isinstance(static(kind, name, None), cached_property)}
 
 
 def _version_of(kind: type | FunctionType) -> str | None:

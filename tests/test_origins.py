@@ -11,6 +11,7 @@ from backtrain.store.code_version import kinds_in, sources_of
 from backtrain.store.content import ONLY_HERE, content
 from backtrain.store.finished import Finished
 from backtrain.store.origins import Code
+from backtrain.strategies import Sliding
 
 
 @pytest.fixture
@@ -88,3 +89,11 @@ def test_an_index_of_results_is_only_a_hint(tmp_path) -> None:
     assert index.places("abcdef0123") == []
     with pytest.raises(ValueError, match="no name of a job"):
         index.note("../abcdef0123", tmp_path)
+
+
+def test_what_a_part_has_worked_out_is_no_code_of_it() -> None:
+    """Else a run's record depends on whether its strategy has been replayed before."""
+    fresh, used = Sliding("20D"), Sliding("20D")
+    assert used._offset is not None
+    assert sources_of(used) == sources_of(fresh)
+    assert kinds_in(used) == kinds_in(fresh)
