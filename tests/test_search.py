@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -418,6 +419,24 @@ def test_what_was_chosen_is_a_preset_that_pays_what_was_said(
     ran = pd.read_csv("run/summary.csv", index_col="strategy")
     assert ran["total"]["searched"] == pytest.approx(chosen["unseen_total"])
     assert not ran["remarks"].astype(str).str.contains("in-sample").any()
+
+
+def test_an_engine_does_the_trials_and_finds_the_same(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["search", *QUICK, "search.trigger.every=[1D,3D,9D]", "report=page"]
+    assert main([*line, "hydra.run.dir=alone"]) == 0
+    replay, where = trials.replay, set()
+
+    def seen(*given: Any) -> Any:
+        where.add(threading.current_thread() is threading.main_thread())
+        return replay(*given)
+
+    monkeypatch.setattr(trials, "replay", seen)
+    other = ["cache=other", "engine=threads", "n_jobs=2"]
+    assert main([*line, "hydra.run.dir=many", *other]) == 0
+    assert False in where
+    assert Path("many/trials.csv").read_bytes() == Path("alone/trials.csv").read_bytes()
 
 
 WRONG_LINES = {
