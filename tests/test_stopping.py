@@ -32,11 +32,13 @@ LINES = {  # what each command says
     "tune": ("stopped: no result is written; the same command goes on with the fits that were",),
     "audit": ("stopped: what is printed holds; nothing is written",),
     "run -m": ("stopped: none of 2 strategies is finished",),
+    "run engine=dask": ("stopped: none of 2 strategies is finished",),
 }
 KEYS = {
     "run": ("comparison=one",),
     "audit": ("comparison=one",),
     "run -m": ("comparison=one", "seed=0,1"),
+    "run engine=dask": ("comparison=one",),
 }
 SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
 
@@ -46,6 +48,8 @@ SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
 def test_a_command_that_is_stopped_says_what_is_there(
     tmp_path: Path, command: str, how: str
 ) -> None:
+    if "dask" in command:
+        pytest.importorskip("distributed")
     (tmp_path / "own.py").write_text(OWN)
     sent, code = SIGNALS[how]
     line = [sys.executable, "-m", "backtrain", *command.split(), *SMALL, *KEYS.get(command, ())]
