@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backtrain.cli import main
+from backtrain.config.engine import Dask
 from backtrain.simulator.process import deaf_workers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -32,13 +33,11 @@ LINES = {  # what each command says
     "tune": ("stopped: no result is written; the same command goes on with the fits that were",),
     "audit": ("stopped: what is printed holds; nothing is written",),
     "run -m": ("stopped: none of 2 strategies is finished",),
-    "run engine=dask": ("stopped: none of 2 strategies is finished",),
 }
 KEYS = {
     "run": ("comparison=one",),
     "audit": ("comparison=one",),
     "run -m": ("comparison=one", "seed=0,1"),
-    "run engine=dask": ("comparison=one",),
 }
 SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
 
@@ -48,8 +47,6 @@ SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
 def test_a_command_that_is_stopped_says_what_is_there(
     tmp_path: Path, command: str, how: str
 ) -> None:
-    if "dask" in command:
-        pytest.importorskip("distributed")
     (tmp_path / "own.py").write_text(OWN)
     sent, code = SIGNALS[how]
     line = [sys.executable, "-m", "backtrain", *command.split(), *SMALL, *KEYS.get(command, ())]
@@ -98,3 +95,16 @@ def test_processes_that_are_started_meanwhile_are_deaf_and_others_are_not() -> N
         with around:
             done = subprocess.run(line, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == deaf
+
+
+def is_deaf() -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_workers_of_dask_are_deaf() -> None:
+    pytest.importorskip("distributed")
+    from distributed import default_client
+
+    with Dask().running(1):
+        assert list(default_client().run(is_deaf).values()) == [True]
+    assert not is_deaf()
