@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 import joblib
 
 from backtrain.config.build import ConfigError
+from backtrain.simulator.process import deaf_workers
 
 
 class Engine(Protocol):
@@ -122,7 +124,9 @@ def _dask(address: str | None, n_jobs: int) -> Any:
             return distributed.Client(address)
         workers = joblib.cpu_count() if n_jobs < 0 else n_jobs
         options = {"threads_per_worker": 1, "dashboard_address": None}
-        return distributed.Client(distributed.LocalCluster(n_workers=workers, **options))
+        resource_tracker.ensure_running()  # it lets its starter hear Ctrl-C again, if later
+        with deaf_workers():
+            return distributed.Client(distributed.LocalCluster(n_workers=workers, **options))
 
     client = _started("dask", address, start)
     atexit.register(client.close)

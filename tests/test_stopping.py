@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backtrain.cli import main
+from backtrain.config.engine import Dask
 from backtrain.simulator.process import deaf_workers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -94,3 +95,16 @@ def test_processes_that_are_started_meanwhile_are_deaf_and_others_are_not() -> N
         with around:
             done = subprocess.run(line, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == deaf
+
+
+def is_deaf() -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_workers_of_dask_are_deaf() -> None:
+    pytest.importorskip("distributed")
+    from distributed import default_client
+
+    with Dask().running(1):
+        assert list(default_client().run(is_deaf).values()) == [True]
+    assert not is_deaf()
