@@ -167,6 +167,8 @@ def _in_few_words(schema: type[Keys]) -> Iterator[None]:
     except OverrideParseException as error:
         says = next(iter(str(error).splitlines()), "")
         hint = "close brackets and quotes, and quote for the shell: 'key=[a,b]'"
+        if not str(error.override).isascii():
+            hint = "letters such as \u00fc stand in quotation marks of their own: \"key='\u00fc'\""
         raise ConfigError(f"{error.override}: {says}; {hint}") from error
     except YAMLError as error:
         raise ConfigError(_no_yaml(error)) from error

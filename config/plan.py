@@ -111,7 +111,7 @@ class Plan:
             fits += f"; alarms, reviews and searches may ask for up to {number(more)} more"
             time += f", up to {_time(longest)} with what these may ask for"
         if self.processes > 1:
-            time += f"; on {self.processes} processes a {self.processes}th of it at best"
+            time += f"; at best 1/{self.processes} of it on {self.processes} processes"
         lines = [f"jobs    {self.done} done, {self.to_do} to do", f"fits    {fits}"]
         if models:
             lines += [f"models  up to {number(models)} trial models, for loss matrices"]

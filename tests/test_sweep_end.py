@@ -211,6 +211,19 @@ def test_a_plan_says_what_alarms_may_ask_for(here, capsys) -> None:
     assert not (here / "swept").exists()
 
 
+def test_a_directory_with_a_blank_and_an_umlaut(here, capsys) -> None:
+    line = ["run", "-m", *SMALL, "seed=0"]
+    assert main([*line, "hydra.sweep.dir=mein \u00fc"]) == 2
+    assert "in quotation marks of their own: \"key='\u00fc'\"" in capsys.readouterr().err
+    assert main([*line, "hydra.sweep.dir='mein \u00fc'"]) == 0
+    assert (here / "mein \u00fc/sweep.html").is_file()
+
+
+def test_a_plan_counts_processes(here, capsys) -> None:
+    assert run("seed=0", "n_jobs=2", "run.plan_only=true") == 0
+    assert "; at best 1/2 of it on 2 processes" in capsys.readouterr().out
+
+
 def test_a_plan_holds_where_windows_are_tried(here, capsys) -> None:
     keys = ("dataset=sea", "strategy=dynamic_window", "strategy.trigger.every=1D")
     assert run(*keys, "run.plan_only=true") == 0

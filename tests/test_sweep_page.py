@@ -129,6 +129,15 @@ def test_where_a_strategy_is_missing_it_is_said() -> None:
 HOSTILE = "<script>alert(1)</script>"
 
 
+def test_a_source_that_changed_in_between_is_told() -> None:
+    costs = {"static": 2.0, "weekly": 1.0}
+    streams = ({"name": "my", "fingerprint": f"f{k // 2}"} for k in range(4))
+    jobs = [job(k, {"prices.retrain": k}, costs, stream=one) for k, one in enumerate(streams)]
+    told = "one source was read with 2 different contents"
+    assert told in pages.terminal(sweep(*jobs)).replace("\n  ", " ")
+    assert "different contents" not in pages.terminal(sweep(*jobs[:2]))
+
+
 def test_names_and_reasons_are_escaped() -> None:
     jobs = [
         job(n, {HOSTILE: n, "seed": n, "b": f"{HOSTILE}{n}"}, {"static": 9, HOSTILE: 8 + n})

@@ -186,6 +186,7 @@ class Found:
             *self.elsewhere(),
             self._advice(),
             self._unfinished(),
+            self._changed(),
             self._uneven(),
             self._left_out(),
         ]
@@ -251,6 +252,21 @@ class Found:
             return ""
         jobs = count(len(self.sweep.results), "job")
         return f"Of {jobs}: {self.ended}. What is not done is left out."
+
+    def _changed(self) -> str:
+        """Whether jobs that name the same source have read other rows there."""
+        read: dict[str, set[str]] = {}
+        for one in self.sweep.results:
+            if one.status == "done" and one.config.get("dataset"):
+                source = text([one.config.get(key) for key in ("dataset", "latency", "faults")])
+                read.setdefault(source, set()).add(str(one.stream.get("fingerprint")))
+        most = max(map(len, read.values()), default=0)
+        if most < 2:
+            return ""
+        return (
+            f"The data changed in between: one source was read with {number(most)} different "
+            "contents. The same line again does the jobs of the earlier ones anew."
+        )
 
     def _uneven(self) -> str:
         """Which strategies the settings do not all hold, as where a job of one has failed."""
