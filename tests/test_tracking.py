@@ -194,7 +194,7 @@ def test_the_verdict_that_is_told_is_the_one_that_is_printed(here: Path) -> None
 
 WRONG = {
     "callbacks=[mlfow]": "callbacks=mlfow: no such choice; did you mean 'mlflow'?",
-    "callbacks=7": "callbacks=7: give presets",
+    "callbacks=7": "callbacks=7: give one preset or several",
 }
 
 
