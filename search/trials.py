@@ -1,18 +1,19 @@
 """A trial: what one strategy costs on a stretch of the history; each is computed once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from backtrain.simulator.answers import PartError
+from backtrain.simulator.progress import Stage
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import replay
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.workers import WorkerError, each
 from backtrain.store.code_version import environment, origin_of
 from backtrain.store.content import content
 from backtrain.store.fits import FitStore
@@ -66,30 +67,39 @@ class Stretch:
             *(metric.name for metric in setup.row_metrics),
         )
 
-    def values(self, strategies: Sequence[Strategy], n_jobs: int = 1) -> list[Values | Failed]:
-        """What each strategy costs; what was found before is not replayed again."""
+    def values(
+        self, strategies: Sequence[Strategy], n_jobs: int = 1, told: Stage | None = None
+    ) -> list[Values | Failed]:
+        """What each strategy costs; what was found before is not replayed again.
+
+        ``told`` is told of each that is done.
+        """
         names = [self._name(strategy) for strategy in strategies]
         for name, strategy in zip(names, strategies, strict=True):
             if name not in self._found and (kept := self.store.found(*self._key(name, strategy))):
                 self._found[name] = kept
         new = {n: s for n, s in zip(names, strategies, strict=True) if n not in self._found}
-        if len(new) > 1 and joblib.effective_n_jobs(n_jobs) > 1:
-            work = (joblib.delayed(self._value)(n, s) for n, s in new.items())
-            self._found |= dict(zip(new, joblib.Parallel(n_jobs=n_jobs)(work), strict=True))
-        else:
-            for name, strategy in new.items():
-                self._found[name] = self._value(name, strategy)
+        told = told or Stage("trials", len(names))
+        if len(names) > len(new):
+            told.more(len(names) - len(new))
+        for name, came in self._replayed(new, n_jobs):
+            self._found[name] = came
+            told.more(1)
         return [self._found[name] for name in names]
 
-    def _value(self, name: str, strategy: Strategy) -> Values | Failed:
+    def _replayed(
+        self, new: Mapping[str, Strategy], n_jobs: int
+    ) -> Iterator[tuple[str, Values | Failed]]:
+        """Each as soon as it is done; one whose process dies, twice, has failed."""
+        left = {f"replayed number {place} of its batch": name for place, name in enumerate(new, 1)}
+        pieces = {what: (new[n], self.known, *self._key(n, new[n])) for what, n in left.items()}
         try:
-            run = replay(self.setup, strategy, self.store, "trial")
-        except (PartError, SetupError) as error:
-            return Failed(" ".join(str(error).split()))
-        values = values_of(run, self.known)
-        key, lasting = self._key(name, strategy)
-        self.store.put(key, dict(values), lasting)
-        return values
+            with closing(each(_value, self.setup, self.store, pieces, n_jobs)) as done:
+                for what, came in done:
+                    yield left.pop(what), came
+        except WorkerError as error:
+            for line in str(error).splitlines():
+                yield left.pop(next(what for what in left if what in line)), Failed(line)
 
     def _name(self, strategy: Strategy) -> str:
         return content(replace(strategy, tuned_until=None))
@@ -103,8 +113,22 @@ class Stretch:
         text = repr(("trial", name, origin.versions, *self._asked))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest(), origin.lasting
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_found": {}}
+
+def _value(
+    setup: Setup,
+    store: FitStore,
+    strategy: Strategy,
+    known: pd.Timestamp | None,
+    key: str,
+    lasting: bool,
+) -> Values | Failed:
+    try:
+        run = replay(setup, strategy, store, "trial")
+    except (PartError, SetupError) as error:
+        return Failed(" ".join(str(error).split()))
+    values = values_of(run, known)
+    store.put(key, dict(values), lasting)
+    return values
 
 
 def values_of(run: Run, known: pd.Timestamp | None = None) -> dict[str, float]:
