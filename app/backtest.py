@@ -254,7 +254,7 @@ class Backtest(Setup):
         against: Mapping[str, Strategy] | None = None,
         baseline: str | None = None,
         n_jobs: int = 1,
-        progress: bool = False,
+        progress: Shown = False,
     ) -> Search:
         """Search a strategy's parameters on the first part of the history; judge them on the rest.
 
@@ -284,8 +284,8 @@ class Backtest(Setup):
             The one of these that savings are counted against; the first by default.
         n_jobs : int
             Processes, as in joblib; the result does not depend on it.
-        progress : bool
-            Show a progress bar.
+        progress : bool or "auto"
+            Show a progress bar; "auto": on a terminal, else lines.
 
         Examples
         --------

@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> int:
     changed = {key: getattr(parsed, key) for key in ("careful", "budget")}
     settings = {key: value for key, value in changed.items() if value is not None}
     asked = parsed.output, parsed.baseline, settings, parsed.report
+    for directory in parsed.directories:
+        _refuse_others(Path(directory))
     if any(_is_sweep(Path(directory)) for directory in parsed.directories):
         _report_sweep(parsed.directories, *asked)
         return 0
@@ -62,6 +64,17 @@ def main(arguments: list[str]) -> int:
         say(f"{error}: each is held against its own baseline\n", sys.stderr)
         _report_sweep(parsed.directories, *asked)
     return 0
+
+
+def _refuse_others(directory: Path) -> None:
+    """Raise `ConfigError` for what `search` and `tune` wrote, alone or as jobs of a sweep."""
+    for folder in (directory, *sorted(directory.glob("*/"))):
+        for command, its in (("search", archive.SEARCH), ("tune", archive.TUNING)):
+            if (folder / f"{command}.json").is_file() and not (folder / RESULT).exists():
+                raise ConfigError(
+                    f"{folder}: of `backtrain {command}`, which writes its own page, {its}; "
+                    "`backtrain report` puts runs together"
+                )
 
 
 def _is_sweep(directory: Path) -> bool:

@@ -26,9 +26,17 @@ def main(arguments: list[str]) -> int:
 
 def _added(argument: str, several: bool) -> str:
     """``search.trigger.below=0.6..0.9`` as Hydra adds a key that its config does not have."""
+    key, _, value = argument.partition("=")
+    group = key.lstrip("+").partition(".")[0]
+    if group == "grid" or (group == key == "strategy" and re.match(r"\[|.*[*?]", value)):
+        raise ConfigError(
+            f"{argument}: `backtrain search` searches one strategy, by search.KEY=VALUES; "
+            "`backtrain run` compares several"
+        )
+    if key == "search" and not value.startswith("{"):
+        raise ConfigError(f"{argument}: give ranges by key, as in search.trigger.every=1D..60D")
     if not argument.startswith("search."):
         return argument
-    key, _, value = argument.partition("=")
     if not several and re.fullmatch(r"[^\[{('\"]*,.*", value):
         raise ConfigError(f"{argument}: a list of choices stands in brackets: '{key}=[{value}]'")
     return f"++{argument}"

@@ -17,6 +17,7 @@ from backtrain.reports import archive
 from backtrain.search import walk
 from backtrain.search.result import Search
 from backtrain.search.space import Space
+from backtrain.simulator.progress import Shown
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.updates.refit import last_step
 
@@ -37,7 +38,7 @@ class SearchStudy:
     question: walk.Question
     strategy: Mapping[str, Any]
     n_jobs: int
-    progress: bool
+    progress: Shown
     report: str = "all"
     engine: Engine = field(default_factory=Processes)
 
@@ -103,6 +104,11 @@ def _axes(given: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
             continue
         path = path.removeprefix("strategy.")
         first = path.partition(".")[0]
+        if path in _PARTS:
+            raise ConfigError(
+                f"search.{path}: a whole part; give a key of it, as in search.{path}.KEY=, or "
+                f"compare parts by `backtrain run grid.{path}=[...]`"
+            )
         if first not in (*_PARTS, *_LIMITS):
             hint = (
                 f"set {path}=" if path in names(SearchKeys) else guess(first, (*_PARTS, *_LIMITS))

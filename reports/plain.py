@@ -1,5 +1,6 @@
 """The ranked table and its footnotes as plain text, for a terminal."""
 
+import shutil
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,13 +11,14 @@ from backtrain.reports.tables import EXPECTED, MISHAPS, RIVAL, interval_text
 from backtrain.reports.units import currency, loss_unit
 from backtrain.reports.verdict import hindsight_of, is_tested
 
-#: Columns of characters that a terminal is taken to have.
+#: Columns of characters that a terminal is taken to have at least.
 _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
 
 
 def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
-    """The ranked table as plain text, at most 100 columns wide."""
+    """The ranked table as plain text, 100 columns wide, or as wide as the terminal is."""
+    width = max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
     reference = comparison.baseline(baseline)
     table = comparison.table(reference)
     money = Money.fit(table["total"])
@@ -50,9 +52,9 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
         difference = row["total"] - comparison.runs[reference].totals["total"]
         shown = {"total": total, "error": total, "difference": money.signed(difference)}
         lines.append(tuple(shown.get(column, "") for column in lines[0]))
-    while _WIDTH - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
+    while width - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
         lines = [line[:-1] for line in lines]
-    room = max(_SHORTEST_NAME, min(_NAME, _WIDTH - _taken(lines)))
+    room = max(_SHORTEST_NAME, min(_NAME, width - _taken(lines)))
     rivals = comparison.verdict(reference).rivals
     marks = ["> " if n == advised else "= " if n in rivals else "  " for n in table.index]
     marks += ["~ "] * len(comparison.without_model)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.simulator.answers import PartError
+from backtrain.simulator.progress import Stage
 from backtrain.simulator.record import Run
 from backtrain.simulator.replay import replay
 from backtrain.simulator.setup import Setup, SetupError
@@ -67,13 +68,21 @@ class Stretch:
             *(metric.name for metric in setup.row_metrics),
         )
 
-    def values(self, strategies: Sequence[Strategy], n_jobs: int = 1) -> list[Values | Failed]:
-        """What each strategy costs; what was found before is not replayed again."""
+    def values(
+        self, strategies: Sequence[Strategy], n_jobs: int = 1, told: Stage | None = None
+    ) -> list[Values | Failed]:
+        """What each strategy costs; what was found before is not replayed again.
+
+        ``told`` is told of each that is done.
+        """
         names = [self._name(strategy) for strategy in strategies]
         for name, strategy in zip(names, strategies, strict=True):
             if name not in self._found and (kept := self.store.found(*self._key(name, strategy))):
                 self._found[name] = kept
         new = {n: s for n, s in zip(names, strategies, strict=True) if n not in self._found}
+        told = told or Stage("trials", len(names))
+        if len(names) > len(new):
+            told.more(len(names) - len(new))
         pieces = {
             f"tried {' '.join(code(strategy).split())} ({name[:8]})": (name, strategy, self.known)
             for name, strategy in new.items()
@@ -85,6 +94,7 @@ class Stretch:
                     if not isinstance(found, Failed):
                         key, lasting = self._key(name, new[name])
                         self.store.put(key, dict(found), lasting)
+                    told.more(1)
         except WorkerError as error:
             for piece, why in error.died.items():
                 self._found[pieces[piece][0]] = Failed(why)

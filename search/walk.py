@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.search.proposals import SAMPLERS, Proposals, front, optuna
@@ -17,6 +16,7 @@ from backtrain.search.result import Fold, Search
 from backtrain.search.space import Space
 from backtrain.search.trials import OBJECTIVES, Failed, Stretch, Values
 from backtrain.simulator.facts import asked
+from backtrain.simulator.progress import Shown, Stage, stage
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code
@@ -84,19 +84,19 @@ class Question:
             check_strategy(setup, strategy)
         space = space if isinstance(space, Space) else Space.of(space)
         borders = _borders(setup, until, folds)
+        before = (setup.event_at >= setup.start_at.value) & (setup.event_at < borders[0].value)
+        if not (before & (setup.label_at <= borders[0].value)).any():
+            raise SetupError(
+                f"until={until!r}: no label of the rows before {borders[0]} is known by then, so "
+                "there is nothing to choose by; give a later one"
+            )
         return cls(setup, make, space, objectives, trials, borders, sampler, others, kept)
 
 
-def search(question: Question, store: FitStore, n_jobs: int = 1, progress: bool = False) -> Search:
+def search(question: Question, store: FitStore, n_jobs: int = 1, progress: Shown = False) -> Search:
     """Choose on the rows before each border, and judge on those after it."""
-    borders = question.borders
-    size = question.space.size
-    whole = size is not None and size <= question.trials and question.sampler in ("auto", "grid")
-    total = (len(borders) - 1) * (size if whole and size is not None else question.trials)
-    with tqdm(total=total, disable=not progress, unit="trial") as bar:
-        walked = [
-            _Walk(question, store, n_jobs).fold(until, end, bar) for until, end in pairwise(borders)
-        ]
+    walk = _Walk(question, store, n_jobs, progress)
+    walked = [walk.fold(until, end) for until, end in pairwise(question.borders)]
     folds = tuple(fold for fold, *_ in walked)
     _, proposals, strategies, params = walked[-1]
     chosen = [strategies[fold.chosen] for fold, _, strategies, _ in walked]
@@ -121,9 +121,10 @@ class _Walk:
     question: Question
     store: FitStore
     n_jobs: int
+    progress: Shown
 
     def fold(
-        self, until: pd.Timestamp, end: pd.Timestamp, bar: tqdm
+        self, until: pd.Timestamp, end: pd.Timestamp
     ) -> tuple[Fold, Proposals, dict[str, Strategy], dict[str, dict[str, Any]]]:
         """Choose on the rows before ``until``; judge on those up to ``end``."""
         asked, others = self.question, self.question.against
@@ -133,12 +134,17 @@ class _Walk:
             asked.space, asked.objectives, asked.trials, asked.sampler, setup.seed
         )
         strategies: dict[str, Strategy] = {}
-        done = bar.n
+        with stage(self.progress, "trials", proposals.trials) as told:
 
-        def judge(batch: list[dict[str, Any]]) -> list[Values | Failed]:
-            return self._judge(seen, batch, strategies)
+            def judge(batch: list[dict[str, Any]]) -> list[Values | Failed]:
+                return self._judge(seen, batch, strategies, told)
 
-        found = proposals.run(judge, lambda count: bar.update(done + count - bar.n))
+            def reached(count: int) -> None:
+                """Proposals that were tried before are done with their batch."""
+                if count > round(told.done):
+                    told.more(count - round(told.done))
+
+            found = proposals.run(judge, reached)
         params = {asked.space.name(values): values for values, _ in found}
         trials = self._trials(found)
         against = _frame(others, seen.values(list(others.values()), self.n_jobs))
@@ -148,12 +154,17 @@ class _Walk:
         judged = {name: strategies[name] for name in shown} | dict(others)
         last = end if end == asked.borders[-1] else end - _INSTANT
         unseen = Stretch(setup, self.store, until, last)
-        after = _frame(judged, unseen.values(list(judged.values()), self.n_jobs))
+        with stage(self.progress, "strategies on later rows", len(judged)) as told:
+            after = _frame(judged, unseen.values(list(judged.values()), self.n_jobs, told))
         fold = Fold(setup.start_at, until, end, trials.drop(columns="shown"), against, after)
         return fold, proposals, strategies, params
 
     def _judge(
-        self, seen: Stretch, batch: list[dict[str, Any]], strategies: dict[str, Strategy]
+        self,
+        seen: Stretch,
+        batch: list[dict[str, Any]],
+        strategies: dict[str, Strategy],
+        told: Stage,
     ) -> list[Values | Failed]:
         """What each costs; ``strategies`` takes in those that can be made."""
         made: list[Strategy | Failed] = []
@@ -167,7 +178,7 @@ class _Walk:
                 strategies[self.question.space.name(values)] = strategy
                 made.append(strategy)
         good = [one for one in made if not isinstance(one, Failed)]
-        came = iter(seen.values(good, self.n_jobs))
+        came = iter(seen.values(good, self.n_jobs, told))
         return [one if isinstance(one, Failed) else next(came) for one in made]
 
     def _trials(self, found: list[tuple[dict[str, Any], Values | Failed]]) -> pd.DataFrame:

@@ -264,6 +264,18 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     assert len({shorten(name) for name in names}) == 2
 
 
+def test_a_wide_terminal_shows_names_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    names = ["every=1D", "every=10D"]
+    money = 123_456.0
+    hindsight = dict.fromkeys(("regret", "gap", "placebo_even", "cost", "oracle"), money)
+    runs = {n: dataclasses.replace(run_with(n, money), name=n) for n in names}
+    for name, run in runs.items():
+        runs[name] = dataclasses.replace(run, info={**run.info, "hindsight": hindsight})
+    lines = terminal_table(Comparison(runs)).splitlines()
+    assert {line[2:13].strip() for line in lines[1:3]} == set(names)
+
+
 def test_the_notebook_says_each_cause_once() -> None:
     broken = run_with("weekly", 2.0, 2, raising(2, "ValueError: no"))
     shown = compared(run_with("static", 3.0), broken)._repr_html_()

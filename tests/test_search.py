@@ -1,9 +1,11 @@
 """`search` finds what is cheapest, by rows before `until` alone, and judges it on later ones."""
 
 import os
+import re
+import signal
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -450,6 +452,16 @@ WRONG_LINES = {
     "search search.trigger.every=[1D,2D] objective=[error,cost]": "objective='cost': give total",
     "search search.trigger.every=[1D,2D] sampler=best": "sampler='best': must be 'auto' or",
     "search search.trigger.every=[1D,2D] until=2": "until=2: a share of the served span",
+    "search search.trigger.every=[1D,2D] until=0.01 latency=fixed latency.offset=30D": (
+        "until=0.01: no label of the rows before"
+    ),
+    "search strategy=[monthly,champion] search.window.length=[1D,2D]": "searches one strategy",
+    "search strategy=every_* search.window.length=[1D,2D]": "searches one strategy",
+    "search search.trigger.every=[1D,2D] grid.window.length=[1D,2D]": "searches one strategy",
+    "search search.trigger.every=[1D,2D] experiment=how_often": "experiment: a key of `backtrain r",
+    "search search.trigger.every=[1D,2D] callbacks=[json_lines]": "callbacks: a key of `backtrain",
+    "search search.window=[sliding,expanding]": "search.window: a whole part; give a key of it",
+    "search search=5": "search=5: give ranges by key, as in search.trigger.every=1D..60D",
     "search search.trigger.every=1D,2D": "stands in brackets: 'search.trigger.every=[1D,2D]'",
 }
 
@@ -464,3 +476,54 @@ def test_bad_input_says_what_is_wrong_and_writes_nothing(
     assert WRONG_LINES[line] in printed.err
     assert len(printed.err.splitlines()) == 1
     assert list(here.iterdir()) == []
+
+
+def test_in_a_log_a_search_says_how_far_it_is_in_lines(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [word for word in QUICK if not word.startswith("progress")]
+    axes = ["search.trigger.every=1D..3D", "trials=9"]  # of nine proposals three are distinct
+    assert main(["search", *line, *axes, "sampler=random", "report=none", "n_jobs=1"]) == 0
+    told = capsys.readouterr().err
+    assert "\r" not in told
+    assert "%|" not in told
+    lines = [" ".join(line.split()[:-2]) for line in told.splitlines()]
+    assert lines[0] == "9 of 9 trials"
+    assert len(lines) == 2
+    assert re.fullmatch(r"(\d) of \1 strategies on later rows", lines[1])
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Ends every process but its first in the middle of a replay."""
+
+    every: str
+    home: int = field(default_factory=os.getpid)
+
+    def fires(self, view: Any) -> str | None:
+        if self.every == "2D" and os.getpid() != self.home:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_trial_whose_process_dies_has_failed_and_the_others_go_on() -> None:
+    found = setting().search(
+        lambda every: Strategy(Deadly(every), Sliding("8D")),
+        {"every": ["1D", "2D", "3D"]},
+        n_jobs=2,
+    )
+    why = found.folds[0].trials["why"]
+    assert ["SIGKILL" in one for one in why] == [False, True, False]
+
+
+@pytest.mark.parametrize("several", [[], ["-m"]])
+def test_a_search_is_not_reported_as_runs_that_failed(
+    here: Path, capsys: pytest.CaptureFixture[str], several: list[str]
+) -> None:
+    where = "hydra.sweep.dir=out" if several else "hydra.run.dir=out"
+    axes = ["search.trigger.every=[1D,3D]", "report=none", where]
+    assert main(["search", *several, *QUICK, *axes]) == 0
+    assert main(["report", "out"]) == 2
+    assert "of `backtrain search`, which writes its own page" in capsys.readouterr().err
+    assert not Path("out/sweep.html").exists()
