@@ -17,6 +17,11 @@ from backtrain.datasets.synthetic import abrupt
 from backtrain.strategies import Every, Never, Recalibrate, Refit, Sliding
 from backtrain.strategies.updates.recalibrate import Recalibrated
 
+PARTS = [Recalibrate(), Recalibrate("linear", refit_every=3)]
+INCREMENTAL = {
+    "recalibrate": Strategy(Every("9h"), Sliding(20), Recalibrate("linear")),
+}
+
 X = np.arange(8.0)[:, None]
 WEIGHTS = np.array([1.0, 2, 0, 1, 3, 1, 1, 2])
 methods = pytest.mark.parametrize("method", ["intercept", "linear", "isotonic"])
