@@ -218,7 +218,8 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     group, _, preset = path.partition(".")
     if group in _SEVERAL and preset in _presets(group):
         return f"{path}: not chosen; add {group}=[{preset}]"
-    if group not in names(schema) and group in ("experiment", *names(RunKeys)):
+    of_run = ("experiment", *names(RunKeys))
+    if schema is not RunKeys and group not in names(schema) and group in of_run:
         return f"{group}: a key of `backtrain run`, not of this command"
     if path in names(schema):
         return (

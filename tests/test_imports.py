@@ -48,7 +48,7 @@ DOORS = {
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
     ("reports", "search"): {"proposals", "result"},
     ("reports", "strategies"): {""},  # the names of parts, for presets
-    ("config", "simulator"): {"constraints", "ledger", "progress"},
+    ("config", "simulator"): {"constraints", "ledger", "process", "progress"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.
 CALLS = {
