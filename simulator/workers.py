@@ -3,12 +3,11 @@
 import os
 import pickle
 import re
-import sys
 import uuid
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import BrokenExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from backtrain.simulator.answers import PartError
 from backtrain.simulator.manifest import put
 from backtrain.simulator.process import among_threads, deaf_workers, one_thread
 from backtrain.simulator.setup import Setup, SetupError
-from backtrain.simulator.workshop import Workshop, opened
+from backtrain.simulator.workshop import Workshop, opened, sent_whole
 from backtrain.store.fits import FitStore
 
 #: What joblib's backends raise where a process has died: Dask's after several, and Ray's.
@@ -196,35 +195,10 @@ def _elsewhere(
 
 def _packed(what: str, value: Any) -> bytes:
     try:
-        with _sent_whole():
+        with sent_whole():
             return bytes(cloudpickle.dumps(value))
     except Exception as error:
         raise pickle.PicklingError(f"{what}: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _sent_whole() -> Iterator[None]:
-    """Send what lies in modules that no other process would find with their code.
-
-    A notebook or test runner may have loaded them from a file beside `sys.path`.
-    """
-    found = dict.fromkeys(("__main__", "__mp_main__", *sys.stdlib_module_names), True)
-    whole = []
-    for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        if not str(getattr(module, "__file__", None)).endswith(".py"):
-            continue
-        if top not in found:
-            found[top] = any(finder.find_spec(top, None) for finder in sys.meta_path)
-        if not found[top]:
-            whole.append(module)
-    for module in whole:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in whole:
-            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _there(path: Path, mark: Path, task: bytes) -> tuple[str, Any, dict[str, int]]:

@@ -5,11 +5,13 @@ import os
 import pickle
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import weakref
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +82,8 @@ class Workshop:
                 found.append(buffer)
             return small
 
-        head = cloudpickle.dumps(value, protocol=5, buffer_callback=aside)
+        with sent_whole():
+            head = cloudpickle.dumps(value, protocol=5, buffer_callback=aside)
         places: list[tuple[int, int]] = []
         written: dict[tuple[int, int], tuple[int, int]] = {}  # by where it lies in memory
         try:
@@ -96,6 +99,31 @@ class Workshop:
             (self.path / _HEAD).write_bytes(pickle.dumps((head, places)))
         except OSError as error:
             raise _unwritable(self.path, error) from error
+
+
+@contextmanager
+def sent_whole() -> Iterator[None]:
+    """Send what lies in modules that no other process would find with their code.
+
+    A notebook or test runner may have loaded them from a file beside `sys.path`.
+    """
+    found = dict.fromkeys(("__main__", "__mp_main__", *sys.stdlib_module_names), True)
+    whole = []
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        if not str(getattr(module, "__file__", None)).endswith(".py"):
+            continue
+        if top not in found:
+            found[top] = any(finder.find_spec(top, None) for finder in sys.meta_path)
+        if not found[top]:
+            whole.append(module)
+    for module in whole:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in whole:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _unwritable(path: Path, error: OSError) -> SetupError:
