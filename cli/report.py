@@ -3,7 +3,8 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -109,16 +110,11 @@ def _report_sweep(
         if wanted == "none":
             return
         where = output or (Path(directories[0]) if len(directories) == 1 else Path()) / sweeps.PAGE
-        try:
+        with _writing(where):
             if alone:
                 where = sweep.save(directories[0], wanted or "all")
             else:
                 sweeps.put_page(sweep, where)
-        except OSError as error:
-            why = "a directory" if where.is_dir() else error.strerror or error
-            raise ConfigError(
-                f"{where}: the report cannot be written ({why}); give --output=FILE"
-            ) from error
     say(f"\nsweep   {from_here(where)}\ntable   {from_here(where.with_name(sweeps.TABLE))}")
 
 
@@ -154,7 +150,8 @@ def _report(
         else:
             where = first if len(directories) == 1 else Path()
             path = output or where / archive.REPORT
-            _write_page(comparison, path, baseline)
+            with _writing(path):
+                comparison.to_html(path, baseline)
     if runs and missing and comparison.runs.keys() != runs.keys():
         folders = [str(from_here(folder)) for folder in archive.stopped_at(first)]
         say(f"a newer comparison was stopped: backtrain report {shlex.join(folders)}", sys.stderr)
@@ -181,9 +178,11 @@ def _write_again(
     return archive.path_of(directory, archive.REPORT)
 
 
-def _write_page(comparison: Comparison, path: Path, baseline: str | None) -> None:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raise `ConfigError` with what helps where a report cannot be written."""
     try:
-        comparison.to_html(path, baseline)
+        yield
     except OSError as error:
         why = "a directory" if path.is_dir() else error.strerror or error
         raise ConfigError(

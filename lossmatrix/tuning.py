@@ -332,15 +332,9 @@ class Tuning:
         """
         from backtrain.reports import archive, html, tuning_page
 
-        wanted = archive.check_report(report)
-        place = archive.of_tuning(Path(directory))
         contents = {archive.TUNE: archive.csv_text(self.summary()), **(beside or {})}
-        try:
-            make = partial(tuning_page.report, self)
-            contents |= html.files(make, archive.TUNING, wanted, place.names)
-        finally:
-            archive.save_files(place, contents)  # without a report, where that failed
-        return place.folder
+        make = partial(tuning_page.report, self)
+        return html.save(archive.of_tuning(Path(directory)), contents, make, archive.TUNING, report)
 
     def __str__(self) -> str:
         from backtrain.reports.tuning_page import terminal

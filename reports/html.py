@@ -11,13 +11,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtrain.reports.archive import csv_text
+from backtrain.reports.archive import check_report, csv_text, save_files
 from backtrain.reports.charged import loss_in_words
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import count, duration, listing, number, price
 from backtrain.reports.svg import NARROW, WIDE, Drawing, Paper, alone, inline, plain_text
 from backtrain.reports.tables import Sheet
-from backtrain.simulator.manifest import put, warn
+from backtrain.simulator.manifest import Manifest, put, warn
 from backtrain.simulator.texts import printable
 
 #: What a setup says, in this order.
@@ -146,6 +146,26 @@ def files(
     report = make(wanted == "all")
     beside = report.files() if wanted == "all" else {}
     return {**beside, name: report.page(places(beside)).encode()}
+
+
+def save(
+    place: Manifest,
+    contents: Mapping[str, bytes],
+    make: Callable[[bool], Report],
+    page: str,
+    wanted: str,
+) -> Path:
+    """Write a page, what is wanted beside it and other ``contents``; returns the folder.
+
+    The page is called ``page``; where it cannot be made, the others are written all the same.
+    """
+    check_report(wanted)
+    contents = dict(contents)
+    try:
+        contents |= files(make, page, wanted, place.names)
+    finally:
+        save_files(place, contents)
+    return place.folder
 
 
 def exhibits(sections: Iterable[Section]) -> Iterator[Exhibit]:

@@ -52,14 +52,16 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
         difference = row["total"] - comparison.runs[reference].totals["total"]
         shown = {"total": total, "error": total, "difference": money.signed(difference)}
         lines.append(tuple(shown.get(column, "") for column in lines[0]))
-    while width - _taken(lines) < _SHORTEST_NAME and len(lines[0]) > 6:  # the report has them all
+    rows_of = [" ".join(str(n).split()) for n in (*table.index, *comparison.without_model.index)]
+    whole = min(_NAME, 2 + max(map(len, rows_of)))
+    # Names before the last columns, which the report has, too.
+    while width - _taken(lines) < whole and len(lines[0]) > 6:
         lines = [line[:-1] for line in lines]
     room = max(_SHORTEST_NAME, min(_NAME, width - _taken(lines)))
     rivals = comparison.verdict(reference).rivals
     marks = ["> " if n == advised else "= " if n in rivals else "  " for n in table.index]
     marks += ["~ "] * len(comparison.without_model)
-    rows_of = [*table.index, *comparison.without_model.index]
-    names = told_apart([" ".join(str(name).split()) for name in rows_of], room - 2)
+    names = told_apart(rows_of, room - 2)
     names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
     return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])

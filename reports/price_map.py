@@ -16,7 +16,7 @@ from backtrain.lossmatrix.decide import reviewed
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.evidence import evidence
 from backtrain.reports.exhibit import Exhibit, Section
-from backtrain.reports.numbers import listing, price, shorten
+from backtrain.reports.numbers import listing, price
 from backtrain.reports.svg import COLOURS, INK, Drawing, Paper, note
 from backtrain.reports.units import currency, money_axis
 from backtrain.reports.verdict import eligible
@@ -26,8 +26,8 @@ TITLE = "At which price the answer changes"
 _MOST = 6
 #: Shades of regions, the first for what trains least, and of those with a colour of their own.
 _FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
-#: Inches that a character of a label takes, and the least that is left of a name.
-_CHARACTER, _SHORTEST = 0.075, 8
+#: Inches that a character of a label takes.
+_CHARACTER = 0.075
 #: Rows of the map a decade, and decades that the mark of the present prices takes.
 _ROWS_A_DECADE, _CIRCLE = 8, 0.25
 #: Share of a row that half a letter is high, and of the widest place that is as good as that.
@@ -127,11 +127,12 @@ def draw(
         money_axis("price of one retrain", info),
         money_axis("price of one unit of loss", info),
     )
-    titles, numbered = _regions(axes, prices, names, roles, numbers)
-    legend = f": {listing(numbered)}" if numbered else ""
+    titles = _regions(axes, prices, names, roles, numbers)
+    # All of them: on a narrow page other names give way to their numbers.
+    each = listing([f"{numbers[place]} {names[place]}" for place in prices.chosen], 12)
     caption = (
         "What is expected to cost least where a retrain and an error have other prices"
-        f"{legend}. The stronger a grey, the more often it trains; the "
+        f": {each}. The stronger a grey, the more often it trains; the "
         "circle marks the prices of this report. Prices are guesses: look how far it is from the "
         "next answer."
     )
@@ -144,8 +145,8 @@ def _regions(
     names: Sequence[str],
     roles: Mapping[int, str],
     numbers: Sequence[int],
-) -> tuple[dict[str, str], list[str]]:
-    """Fill axes; returns hover texts, and what the numbers stand for that have no room for more."""
+) -> dict[str, str]:
+    """Fill axes; returns hover texts."""
     axes.grid(visible=False)
     axes.set(xscale="log", yscale="log")
     axes.set_xlim(prices.retrain[0], prices.retrain[-1])
@@ -155,7 +156,6 @@ def _regions(
         axis.set_minor_locator(NullLocator())
     shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
     titles: dict[str, str] = {}
-    numbered = []
     for place, shade in zip(prices.chosen, shades, strict=True):
         role = roles.get(place)
         low, high = _clipped(prices, place)
@@ -163,12 +163,10 @@ def _regions(
         area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
         axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
-        number = f"{numbers[place]}"
-        if _label(axes, prices, place, names[place], number) == number:
-            numbered.append(f"{number} {names[place]}")
+        _label(axes, prices, place, names[place], f"{numbers[place]}")
     if all(prices.now):
         axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
-    return titles, numbered
+    return titles
 
 
 def _clipped(prices: PriceMap, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -189,11 +187,8 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
     return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
 
 
-def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> str:
-    """Write a name into its region, near the middle; where it does not fit, a part or a number.
-
-    Returns what was written.
-    """
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> None:
+    """Write a name into its region, near the middle; where it does not fit, its number."""
     ends = np.log10(prices.retrain[[0, -1]])
     low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
     rows = np.arange(1, len(low) - 1)
@@ -211,10 +206,8 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> 
     fits = room >= min(len(name), _MOST_OF_IT * room[np.isfinite(off)].max(initial=0.0))
     best = int(np.argmin(np.where(fits, off, np.inf)))
     if room[best] < 1:
-        return ""
-    least = min(_SHORTEST, len(name))
-    text = shorten(name, int(room[best])) if room[best] >= least else number
+        return
+    text = name if room[best] >= len(name) else number
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
     note(axes, text, at, (0, 0), **style)
-    return text

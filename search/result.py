@@ -160,15 +160,9 @@ class Search:
         """
         from backtrain.reports import archive, html, search_page
 
-        wanted = archive.check_report(report)
-        place = archive.of_search(Path(directory))
         contents = {archive.TRIALS: archive.csv_text(self.table()), **(beside or {})}
-        try:
-            make = partial(search_page.report, self)
-            contents |= html.files(make, archive.SEARCH, wanted, place.names)
-        finally:
-            archive.save_files(place, contents)  # without a report, where that failed
-        return place.folder
+        make = partial(search_page.report, self)
+        return html.save(archive.of_search(Path(directory)), contents, make, archive.SEARCH, report)
 
     def __str__(self) -> str:
         from backtrain.reports.search_page import terminal
