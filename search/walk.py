@@ -27,6 +27,8 @@ from backtrain.strategies.windows.sliding import Expanding
 
 #: Of one objective, so many of the best are judged on later rows beside the chosen one.
 BEST = 10
+#: Known labels that a choice rests on, at least.
+_FEWEST = 30
 _INSTANT = pd.Timedelta(1, "ns")
 
 Maker = Callable[[dict[str, Any]], Strategy]
@@ -85,10 +87,12 @@ class Question:
         space = space if isinstance(space, Space) else Space.of(space)
         borders = _borders(setup, until, folds)
         before = (setup.event_at >= setup.start_at.value) & (setup.event_at < borders[0].value)
-        if not (before & (setup.label_at <= borders[0].value)).any():
+        known = int((before & (setup.label_at <= borders[0].value)).sum())
+        if known < _FEWEST:
             raise SetupError(
-                f"until={until!r}: no label of the rows before {borders[0]} is known by then, so "
-                "there is nothing to choose by; give a later one"
+                f"until={until!r}: {known or 'no'} label{'' if known == 1 else 's'} of the rows "
+                f"before {borders[0]} known by then, too few to choose by ({_FEWEST} at least); "
+                "give a later one"
             )
         return cls(setup, make, space, objectives, trials, borders, sampler, others, kept)
 

@@ -123,7 +123,7 @@ def test_what_fit_takes_is_given_and_what_it_does_not_is_refused() -> None:
         backtest.replay(Strategy(Every("1D"), Expanding(), Refit(validation=0.1)))
 
 
-@pytest.mark.parametrize("wrong", [1.0, 0, "20", "much", True, -3])
+@pytest.mark.parametrize("wrong", [1.0, 0, "20", "much", True, -3, "100%", "120%", "0%"])
 def test_a_share_that_is_none_is_refused(wrong: Any) -> None:
     with pytest.raises(PartError, match="validation"):
         Refit(validation=wrong)

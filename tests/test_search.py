@@ -453,8 +453,9 @@ WRONG_LINES = {
     "search search.trigger.every=[1D,2D] sampler=best": "sampler='best': must be 'auto' or",
     "search search.trigger.every=[1D,2D] until=2": "until=2: a share of the served span",
     "search search.trigger.every=[1D,2D] until=0.01 latency=fixed latency.offset=30D": (
-        "until=0.01: no label of the rows before"
+        "until=0.01: no labels of the rows before"
     ),
+    "search search.trigger.every=[1D,2D] until=0.001 dataset=abrupt": "too few to choose by",
     "search strategy=[monthly,champion] search.window.length=[1D,2D]": "searches one strategy",
     "search strategy=every_* search.window.length=[1D,2D]": "searches one strategy",
     "search search.trigger.every=[1D,2D] grid.window.length=[1D,2D]": "searches one strategy",

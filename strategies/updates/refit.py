@@ -20,6 +20,7 @@ from backtrain.strategies.updates.validation import (
     Validation,
     held_out,
     parameters_of,
+    percent,
     takes_validation,
     validated,
 )
@@ -65,6 +66,13 @@ class Refit(Part):
 
     #: A fit depends on its rows only: strategies share it, and a loss matrix can hold it.
     needs_parent: ClassVar[bool] = False
+
+    def check_parameters(self) -> None:
+        """Refuse a share that leaves nothing to learn from."""
+        if isinstance(self.validation, str) and not 0 < percent(self.validation) < 1:
+            raise PartError(
+                f"Refit(validation={self.validation!r}): give a share between 0 % and 100 %"
+            )
 
     def __getstate__(self) -> dict[str, Any] | None:
         """What differs from the defaults: names and seeds of plain fits are those of 0.1."""

@@ -12,10 +12,15 @@ from backtrain.simulator.constraints import Holdout, Percent
 Validation = Holdout | Annotated[str, Percent()]
 
 
+def percent(share: str) -> float:
+    """A share as text, such as ``"20%"``, as a number."""
+    return float(share.strip().removesuffix("%")) / 100
+
+
 def held_out(validation: str | float | int, size: int) -> int:
     """How many of so many rows are held out; raises `ValueError` where none or all would be."""
     if isinstance(validation, str):
-        validation = float(validation.strip().removesuffix("%")) / 100
+        validation = percent(validation)
     share = isinstance(validation, float)
     held = int(size * exact_share(validation)) if share else int(validation)
     if not 0 < held < size:
