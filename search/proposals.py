@@ -4,13 +4,12 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from backtrain.search.space import Choices, Space
 from backtrain.search.trials import Failed, Values
 from backtrain.simulator.setup import SetupError
 
-Sampler = Literal["auto", "grid", "tpe", "nsga2", "random"]
 SAMPLERS = ("auto", "grid", "tpe", "nsga2", "random")
 #: Trials that are proposed before any of them is judged: the same for any number of processes, so
 #: that the proposals are the same, too.

@@ -152,10 +152,11 @@ def _elsewhere(
 ) -> Generator[tuple[str, Any]]:
     workshop = _sent(setup, store)
     marks = {name: workshop.path / uuid.uuid4().hex for name in pieces}
-    left = {
-        name: (_there, workshop.path, marks[name], _packed(name, (work, name, piece)))
-        for name, piece in pieces.items()
-    }
+    with sent_whole():
+        left = {
+            name: (_there, workshop.path, marks[name], _packed(name, (work, name, piece)))
+            for name, piece in pieces.items()
+        }
     died: dict[str, str] = {}
 
     def done(found: tuple[str, Any, dict[str, int]]) -> tuple[str, Any]:
@@ -195,8 +196,7 @@ def _elsewhere(
 
 def _packed(what: str, value: Any) -> bytes:
     try:
-        with sent_whole():
-            return bytes(cloudpickle.dumps(value))
+        return bytes(cloudpickle.dumps(value))
     except Exception as error:
         raise pickle.PicklingError(f"{what}: {type(error).__name__}: {error}") from error
 

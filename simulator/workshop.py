@@ -108,14 +108,16 @@ def sent_whole() -> Iterator[None]:
     A notebook or test runner may have loaded them from a file beside `sys.path`.
     """
     found = dict.fromkeys(("__main__", "__mp_main__", *sys.stdlib_module_names), True)
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    theirs = cloudpickle.list_registry_pickle_by_value()  # what the user has chosen stays so
     whole = []
     for name, module in list(sys.modules.items()):
         top = name.partition(".")[0]
         if not str(getattr(module, "__file__", None)).endswith(".py"):
             continue
         if top not in found:
-            found[top] = any(finder.find_spec(top, None) for finder in sys.meta_path)
-        if not found[top]:
+            found[top] = any(finder.find_spec(top, None) for finder in finders)
+        if not found[top] and name not in theirs:
             whole.append(module)
     for module in whole:
         cloudpickle.register_pickle_by_value(module)
@@ -123,7 +125,8 @@ def sent_whole() -> Iterator[None]:
         yield
     finally:
         for module in whole:
-            cloudpickle.unregister_pickle_by_value(module)
+            with suppress(ValueError):  # another thread was quicker
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _unwritable(path: Path, error: OSError) -> SetupError:

@@ -2,7 +2,7 @@
 
 No test fails because the machine is busy, so nothing here has a deadline. Workers share the cores,
 so each computes on one thread, also outside a replay. All share a cache that is empty at the start:
-what an earlier session has finished would be taken, and not tested.
+what an earlier run of the tests has finished would be taken, and not tested.
 """
 
 import os

@@ -4,6 +4,7 @@ Those of Dask and Ray run where they are installed:
 pip install -e '.[engines]' && pytest tests/test_engines.py
 """
 
+import importlib.util
 import os
 import pickle
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
@@ -513,3 +515,19 @@ def test_records_without_predictions_are_those_of_one_process(tmp_path: Path) ->
     same(kept["alone"], kept["many"])
     read = (archive.unfinished(tmp_path / folder)[0] for folder in kept)
     same(*(Comparison({plan: runs[plan] for plan in PLANS}) for runs in read))
+
+
+def test_what_lies_in_a_module_that_others_would_not_find_is_sent_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As test runners and notebooks load files: by their path, and not by `sys.path`."""
+    file = tmp_path / "loaded_by_hand.py"
+    file.write_text("from sklearn.linear_model import Ridge\nclass Mine(Ridge):\n    pass\n")
+    spec = importlib.util.spec_from_file_location("loaded_by_hand", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "loaded_by_hand", module)
+    spec.loader.exec_module(module)
+    with joblib.parallel_config("loky"):
+        many = backtest(model=module.Mine()).compare(PLANS, n_jobs=2, hindsight=False)
+    same(backtest(model=module.Mine()).compare(PLANS, hindsight=False), many)
+    assert "loaded_by_hand" not in cloudpickle.list_registry_pickle_by_value()
