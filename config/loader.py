@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
@@ -26,6 +27,18 @@ _Pair = tuple[str, str]
 
 class Loader(ConfigLoaderImpl):
     """Composes a config, then places strategies and what is set in them."""
+
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self._presets: dict[tuple[str, ...], DictConfig] = {}
+
+    def presets(self, lines: tuple[str, ...]) -> DictConfig:
+        """What lines like ``+trigger@p0=every`` name; jobs share it, so do not change it."""
+        if lines not in self._presets:
+            self._presets[lines] = self.load_configuration(
+                None, [*lines], RunMode.RUN, from_shell=False
+            )
+        return self._presets[lines]
 
     def load_configuration(
         self,
@@ -160,9 +173,7 @@ class _Placing:
             ]
         pairs = list(dict.fromkeys(pairs))
         lines = [f"+{group}@p{place}={name}" for place, (group, name) in enumerate(pairs)]
-        composed = self.loader.load_configuration(
-            None, [*searched, *lines], RunMode.RUN, from_shell=False
-        )
+        composed = self.loader.presets((*searched, *lines))
         return {pair: composed[f"p{place}"] for place, pair in enumerate(pairs)}
 
     def _group(self, override: Override) -> str | None:
