@@ -15,11 +15,13 @@ Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 class Source:
     """A table in memory; subclasses read theirs from elsewhere.
 
-    `head` is a table of the same columns, with all rows, some or none.
+    `head` is a table of the same columns, with all rows, some or none; `reading` is what was
+    guessed or chosen in reading it, a sentence each.
     """
 
     def __init__(self, head: pd.DataFrame) -> None:
         self.head = head
+        self.reading: list[str] = []
 
     def drop(self, names: Sequence[str]) -> None:
         """Leave columns out."""

@@ -66,6 +66,7 @@ class Stream:
             scored against it; no strategy and no model ever sees it.
         amount: (n,) what each row is about, such as the value of an order, >= 0, or None. Known
             with the features; no feature, only losses that ask for it and decisions by cost see it.
+        reading: what was guessed or chosen where the table was read, a sentence each; no content.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
     copied only when their type must change, so leave the originals alone. Those that are mapped,
@@ -95,6 +96,7 @@ class Stream:
     faults: tuple[FaultPeriod, ...] = ()
     truth: Array | None = None
     amount: Floats | None = None
+    reading: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -114,6 +116,7 @@ class Stream:
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
         self._set(weight=weight, group=group, truth=truth, amount=amount)
         self._set(drift=_instants(self.drift), faults=_periods(self.faults))
+        self._set(reading=tuple(self.reading))
         self._check(missing)
 
     @classmethod
@@ -180,6 +183,7 @@ class Stream:
             name=name,
             target=str(target),
             X=table.features(chosen, place),
+            reading=tuple(table.reading),
         )
 
     @classmethod
@@ -193,6 +197,7 @@ class Stream:
         stream = object.__new__(cls)
         stream._set(**dict.fromkeys(_ROWS) | rows, columns=tuple(facts["columns"]))
         stream._set(name=facts["name"], target=facts["target"])
+        stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
         stream._set(drift=_instants(facts["drift"]), faults=_periods(facts["faults"]))
         stream._open(facts["fingerprint"], changed)
         return stream
@@ -218,6 +223,7 @@ class Stream:
             "fingerprint": self.fingerprint,
             "drift": [str(when) for when in self.drift],
             "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
+            "reading": list(self.reading),
         }
         rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
         return Stream.open(write(path, rows, facts))
@@ -268,8 +274,8 @@ class Stream:
     def fingerprint(self) -> str:
         """64 hex digits that name the content: features, labels, times, weights, groups, amounts.
 
-        Equal content gives equal digits in every process; `name`, `target`, `drift` and `faults`
-        are not content.
+        Equal content gives equal digits in every process; `name`, `target`, `drift`, `faults` and
+        `reading` are not content.
         """
         return self._digest() if self._files else self._held
 

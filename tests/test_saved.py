@@ -229,7 +229,7 @@ def test_a_manifest_that_lacks_something_is_named(tmp_path: Path) -> None:
     manifest = tmp_path / "s" / "stream.json"
     abrupt(300).save(manifest.parent)
     facts = json.loads(manifest.read_text())
-    for key in facts.keys() - {"rows"}:
+    for key in facts.keys() - {"rows", "reading"}:
         manifest.write_text(json.dumps({name: facts[name] for name in facts if name != key}))
         with pytest.raises(ValueError, match=f"{manifest}: not the manifest"):
             Stream.open(manifest.parent)
@@ -349,3 +349,17 @@ def test_a_saved_stream_is_a_data_set_of_the_command_line(
     method = "dataset._target_=backtrain.datasets.stream.Stream.open"
     assert main(["run", "dataset=stream", "dataset.path=history", method, *keys]) == 2
     assert "'backtrain.datasets.stream' has no module 'Stream'" in capsys.readouterr().err
+
+
+def test_what_was_said_in_reading_goes_along_and_is_no_content(tmp_path: Path) -> None:
+    plain = abrupt(n=100)
+    said = replace(plain, reading=("separator ';'", "1 of 101 rows left out"))
+    assert said.fingerprint == plain.fingerprint
+    late = apply(inject(said, [UnitChange("x1", 100, start=0.5, stop=0.6)]), Fixed("1D"))
+    for other in (late, said.save(tmp_path), pickle.loads(pickle.dumps(said))):
+        assert other.reading == ("separator ';'", "1 of 101 rows left out")
+    manifest = tmp_path / "stream.json"  # as earlier versions wrote it
+    facts = json.loads(manifest.read_text())
+    del facts["reading"]
+    manifest.write_text(json.dumps(facts))
+    assert Stream.open(tmp_path).reading == ()
