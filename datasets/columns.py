@@ -7,6 +7,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -263,14 +264,14 @@ def _mixed_labels(series: pd.Series, name: str) -> Array:
 # --- times ----------------------------------------------------------------------------------------
 
 
-def read_times(values: Any, name: str) -> tuple[Times, bool]:
-    """Read instants as naive datetime64[ns], (n,); say whether they had a time zone.
+def read_times(values: Any, name: str) -> tuple[Times, tzinfo | None]:
+    """Read instants as naive datetime64[ns], (n,), and the time zone that they had.
 
     A time zone is converted to UTC. Missing times become `NaT`. Raises `ValueError` for numbers,
     for text that is no date or an ambiguous one, and for mixed time zones.
     """
     if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
-        return values, False
+        return values, None
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)
@@ -283,9 +284,8 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
         index = index if index.unit == "ns" else index.as_unit("ns")
     except pd.errors.OutOfBoundsDatetime:
         raise ValueError(f"{name}: a time outside the years 1678 to 2261") from None
-    aware = index.tz is not None
-    naive = index.tz_convert(None) if aware else index
-    return naive.to_numpy().astype("datetime64[ns]", copy=False), aware
+    naive = index if index.tz is None else index.tz_convert(None)
+    return naive.to_numpy().astype("datetime64[ns]", copy=False), index.tz
 
 
 def read_both_times(
@@ -294,13 +294,13 @@ def read_both_times(
     event_name: str = "event_time",
     label_name: str = "label_time",
     ordered: bool = True,
-) -> tuple[Times, Times | None]:
-    """Read event times, none of them missing, and label times in the same clock.
+) -> tuple[Times, Times | None, tzinfo | None]:
+    """Read event times, none of them missing, label times in the same clock, and the time zone.
 
     Raises `ValueError` for no rows, for a missing event time, where only one of the two has a
     time zone, and if `ordered` for event times that are not ascending.
     """
-    event_time, aware = read_times(event, event_name)
+    event_time, zone = read_times(event, event_name)
     if not len(event_time):
         raise ValueError(f"{event_name}: no rows; a stream needs at least two")
     if np.isnat(event_time).any():
@@ -314,14 +314,14 @@ def read_both_times(
             f"({pd.Timestamp(event_time[row - 1])}); use Stream.from_frame, which sorts"
         )
     if label is None:
-        return event_time, None
-    label_time, label_aware = read_times(label, label_name)
-    if label_aware != aware and not np.isnat(label_time).all():
-        which = (event_name, label_name) if aware else (label_name, event_name)
+        return event_time, None, zone
+    label_time, label_zone = read_times(label, label_name)
+    if (label_zone is None) != (zone is None) and not np.isnat(label_time).all():
+        which = (event_name, label_name) if zone else (label_name, event_name)
         raise ValueError(
             f"{which[0]} has a time zone and {which[1]} has none; use .dt.tz_localize on the latter"
         )
-    return event_time, label_time
+    return event_time, label_time, zone
 
 
 def _is_datetime(series: pd.Series) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.columns import Array, nearest
-from backtrain.datasets.offsets import OffsetLike, Times, parse_offset, shift, to_timestamp
+from backtrain.datasets.offsets import OffsetLike, Times, parse_offset, to_timestamp
 from backtrain.datasets.stream import FaultPeriod, Stream
 from backtrain.datasets.values import generator, is_count, is_number, is_share
 
@@ -62,6 +62,8 @@ def inject(stream: Stream, faults: Iterable[Fault]) -> Stream:
 @dataclass(frozen=True, kw_only=True)
 class _Lasting:
     """From when to when: instants, or shares of the stream's span; `stop` itself is left out.
+
+    Text without a time zone is a local time of the stream's.
 
     Where a subclass has a `share` of the rows or a `seed`, they are checked here as well.
     """
@@ -231,7 +233,7 @@ class LateLabels(_Lasting):
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Move the label times."""
         times = stream.label_time.copy()
-        times[rows] = shift(times[rows], parse_offset(self.delay))
+        times[rows] = stream.calendar.shift(times[rows], parse_offset(self.delay))
         return stream.with_label_time(times)
 
 
@@ -280,7 +282,7 @@ def _period(stream: Stream, fault: Fault) -> tuple[FaultPeriod, slice]:
     def instant(when: Instant, name: str) -> pd.Timestamp:
         if isinstance(when, (int, float)):
             return (first + (last - first) * when).as_unit("ns")
-        return to_timestamp(when, name)
+        return stream.calendar.instant(when, name)
 
     start, stop = instant(fault.start, "start"), instant(fault.stop, "stop")
     if stop <= start:

@@ -14,12 +14,12 @@ import pandas as pd
 
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import (
+    Offset,
     OffsetLike,
     Times,
     nanoseconds,
     parse_fixed,
     parse_offset,
-    shift,
     to_timestamp,
 )
 from backtrain.datasets.stream import Stream
@@ -74,7 +74,7 @@ class Fixed:
 
     def label_times(self, stream: Stream) -> Times:
         """Return event time + offset."""
-        return _known(stream, shift(stream.event_time, parse_offset(self.offset)))
+        return _known(stream, stream.calendar.shift(stream.event_time, parse_offset(self.offset)))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class ByClass:
                 hint = f"did you mean {nearest(label, labels)}?"
                 raise ValueError(f"latency.offsets[{label!r}]: no row has this label; {hint}")
             rows = left & (stream.y == label)
-            times[rows] = shift(stream.event_time[rows], parse_offset(offset))
+            times[rows] = stream.calendar.shift(stream.event_time[rows], parse_offset(offset))
             left &= ~rows
         if left.any() and self.otherwise is None:
             label = stream.y[left].tolist()[0]
@@ -143,7 +143,8 @@ class ByClass:
                 f"latency.offsets: no delay for label {label!r}; add it, or `otherwise`"
             )
         if self.otherwise is not None:
-            times[left] = shift(stream.event_time[left], parse_offset(self.otherwise))
+            late = parse_offset(self.otherwise)
+            times[left] = stream.calendar.shift(stream.event_time[left], late)
         return times
 
 
@@ -152,7 +153,8 @@ class Batched:
     """Labels are delivered together: at the first delivery at or after they are known.
 
     Deliveries are `offset` apart. A calendar offset ("MS", "W-MON") falls due at midnight of its
-    days; a fixed one is counted from `anchor` (a Monday). `base` says when labels are known.
+    days, where the stream is; a fixed one is counted from `anchor` (a Monday), and whole days are
+    local ones. `base` says when labels are known.
     """
 
     offset: OffsetLike = "MS"
@@ -174,10 +176,21 @@ class Batched:
 
     def label_times(self, stream: Stream) -> Times:
         """Return the first delivery at or after the time that `base` gives."""
-        arrival = self.base.label_times(stream)
-        offset = parse_offset(self.offset)
+        arrival, calendar = self.base.label_times(stream), stream.calendar
+        step = parse_offset(self.offset)
+        if isinstance(calendar.offset(self.offset), pd.Timedelta):  # elapsed time
+            assert isinstance(step, pd.Timedelta)
+            return _next_multiple(arrival, calendar.instant(self.anchor), nanoseconds(step))
+        local = self._next_local(calendar.local(arrival), step)
+        due = calendar.utc(local)
+        early = due < arrival  # the clock shows it twice, and labels come in between
+        due[early] = calendar.utc(self._next_local(local[early] + np.timedelta64(1, "ns"), step))
+        return due
+
+    def _next_local(self, arrival: Times, offset: Offset) -> Times:
         if isinstance(offset, pd.Timedelta):
-            return _next_multiple(arrival, to_timestamp(self.anchor), nanoseconds(offset))
+            anchor = to_timestamp(self.anchor)
+            return _next_multiple(arrival, anchor, nanoseconds(offset))
         midnight = arrival.astype("datetime64[D]").astype("datetime64[ns]")
         due = np.where(midnight < arrival, midnight + np.timedelta64(1, "D"), midnight)
         # One instant is rolled at a time (pandas has no vectorised rollforward): so each day once.

@@ -41,7 +41,8 @@ _SET = {
     **{"millisecond": 7, "microsecond": 8, "nanosecond": 9},
 }
 _PROBE = pd.Timestamp("2000-01-12").as_unit("ns")
-_LAST = np.iinfo(np.int64).max
+#: What never comes, in ns.
+LATEST = np.iinfo(np.int64).max
 
 
 def parse_offset(value: OffsetLike, name: str = "offset") -> Offset:
@@ -136,7 +137,7 @@ def due_at(when: pd.Timestamp, offset: Offset, k: int = 1) -> int:
     try:
         return int(shift(when, offset, k).value)
     except (OverflowError, ValueError):  # pandas has an error of its own, Python's years another
-        return _LAST
+        return LATEST
 
 
 def subtract(when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
@@ -165,7 +166,7 @@ def instants(start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
         count = max((stop.value - start.value) // step, 0)
         return (start.value + step * np.arange(1, count + 1)).astype("datetime64[ns]")
     due_times, k = [start.value], 1
-    while (due := due_at(start, offset, k)) <= stop.value and due != _LAST:
+    while (due := due_at(start, offset, k)) <= stop.value and due != LATEST:
         if due > due_times[-1]:  # with a day named in it, two can fall on one
             due_times.append(due)
         k += 1
@@ -279,7 +280,7 @@ def _nearest(value: Any) -> str:
 
 def _shift_fixed(times: Times, step: int) -> Times:
     counts = times.view(np.int64)
-    if len(counts) and int(counts.max()) > _LAST - step:  # NumPy would wrap round in silence
+    if len(counts) and int(counts.max()) > LATEST - step:  # NumPy would wrap round in silence
         raise OverflowError(f"{times.max()} + {pd.Timedelta(step)}: past the year 2261")
     return times + np.timedelta64(step, "ns")
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from backtrain.datasets.calendar import UTC, Calendar, zone_name, zone_of
 from backtrain.datasets.columns import (
     Array,
     Features,
@@ -25,7 +26,7 @@ from backtrain.datasets.columns import (
     read_weights,
 )
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
-from backtrain.datasets.offsets import Times, to_timestamp
+from backtrain.datasets.offsets import Times
 from backtrain.datasets.saved import read, write
 from backtrain.datasets.source import Source, check_names, inverse
 
@@ -67,12 +68,14 @@ class Stream:
         amount: (n,) what each row is about, such as the value of an order, >= 0, or None. Known
             with the features; no feature, only losses that ask for it and decisions by cost see it.
         reading: what was guessed or chosen where the table was read, a sentence each; no content.
+        timezone: whose days and months schedules follow, as an IANA name or "UTC+02:00"; by default
+            that of the event times, and None is UTC.
 
-    Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
-    copied only when their type must change, so leave the originals alone. Those that are mapped,
-    by `open` or ``np.load(file, mmap_mode="r")``, stay in their files, and other processes are sent
-    the path. Raises `ValueError` naming what is wrong, where, and the remedy; see `from_frame` for
-    data that is not sorted.
+    Times with a time zone are converted to UTC and kept without it; those without one are UTC.
+    Arrays are read-only and are copied only when their type must change, so leave the originals
+    alone. Those that are mapped, by `open` or ``np.load(file, mmap_mode="r")``, stay in their
+    files, and other processes are sent the path. Raises `ValueError` naming what is wrong, where,
+    and the remedy; see `from_frame` for data that is not sorted.
 
     >>> import numpy as np
     >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
@@ -97,11 +100,13 @@ class Stream:
     truth: Array | None = None
     amount: Floats | None = None
     reading: tuple[str, ...] = ()
+    timezone: str | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
             opened(getattr(self, field))
-        event_time, label_time = read_both_times(self.event_time, self.label_time)
+        event_time, label_time, zone = read_both_times(self.event_time, self.label_time)
+        self._set(timezone=zone_name(self.timezone) if self.timezone else zone_of(zone))
         X, columns = read_features(self.X, self.columns)
         y = read_labels(self.y, self.target)
         missing = is_missing(y)
@@ -115,7 +120,8 @@ class Stream:
         truth = None if self.truth is None else read_labels(self.truth, self.target)
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
         self._set(weight=weight, group=group, truth=truth, amount=amount)
-        self._set(drift=_instants(self.drift), faults=_periods(self.faults))
+        self._set(drift=_instants(self.drift, self.calendar))
+        self._set(faults=_periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
         self._check(missing)
 
@@ -132,13 +138,15 @@ class Stream:
         features: Sequence[str] | None = None,
         name: str = "stream",
         amount: str | None = None,
+        timezone: str | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
         The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
         features are all others, or those named, where the amount may be among them. Rows in later
-        error messages are counted in time order.
+        error messages are counted in time order. The time zone of the stream is `timezone`, or else
+        that of the time column; times without one are local times of `timezone`, where it is given.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -156,9 +164,13 @@ class Stream:
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
         label = None if label_time is None else table.column(label_time)
-        event_times, label_times = read_both_times(
+        event_times, label_times, zone = read_both_times(
             table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
         )
+        if timezone is not None and zone is None:
+            local = Calendar(timezone)
+            event_times = local.utc(event_times)
+            label_times = None if label_times is None else local.utc(label_times)
         place = None
         if (event_times[1:] < event_times[:-1]).any():
             order = np.argsort(event_times, kind="stable")
@@ -184,6 +196,7 @@ class Stream:
             target=str(target),
             X=table.features(chosen, place),
             reading=tuple(table.reading),
+            timezone=timezone or zone_of(zone),
         )
 
     @classmethod
@@ -196,9 +209,9 @@ class Stream:
         facts, rows, changed = read(path)
         stream = object.__new__(cls)
         stream._set(**dict.fromkeys(_ROWS) | rows, columns=tuple(facts["columns"]))
-        stream._set(name=facts["name"], target=facts["target"])
+        stream._set(name=facts["name"], target=facts["target"], timezone=facts.get("timezone"))
+        stream._set(drift=_instants(facts["drift"], UTC), faults=_periods(facts["faults"], UTC))
         stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
-        stream._set(drift=_instants(facts["drift"]), faults=_periods(facts["faults"]))
         stream._open(facts["fingerprint"], changed)
         return stream
 
@@ -221,6 +234,7 @@ class Stream:
             "rows": len(self),
             "columns": list(self.columns),
             "fingerprint": self.fingerprint,
+            **({} if self.timezone is None else {"timezone": self.timezone}),
             "drift": [str(when) for when in self.drift],
             "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
             "reading": list(self.reading),
@@ -274,10 +288,15 @@ class Stream:
     def fingerprint(self) -> str:
         """64 hex digits that name the content: features, labels, times, weights, groups, amounts.
 
-        Equal content gives equal digits in every process; `name`, `target`, `drift`, `faults` and
-        `reading` are not content.
+        So does a time zone, if there is one: schedules follow it. Equal content gives equal digits
+        in every process; `name`, `target`, `drift`, `faults` and `reading` are not content.
         """
         return self._digest() if self._files else self._held
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The calendar that schedules follow."""
+        return Calendar(self.timezone)
 
     @property
     def is_intact(self) -> bool:
@@ -315,17 +334,19 @@ class Stream:
             for part in parts:
                 for piece in (b"none",) if part is None else content(part):
                     digest.update(piece)
+        if self.timezone is not None:  # streams did not always have one
+            digest.update(f"timezone{self.timezone}".encode())
         return digest.hexdigest()
 
     def rows(self, start: Any = None, stop: Any = None) -> slice:
         """Return the positions of rows with start <= event_time < stop; None = no bound.
 
-        `start` and `stop` are instants as `pandas.Timestamp` reads them.
+        `start` and `stop` are instants; text without a zone is a local time of the stream's.
         """
         bounds = [0, len(self)]
         for i, (when, name) in enumerate(((start, "start"), (stop, "stop"))):
             if when is not None:
-                instant = to_timestamp(when, name).to_datetime64()
+                instant = self.calendar.instant(when, name).to_datetime64()
                 bounds[i] = int(np.searchsorted(self.event_time, instant))
         return slice(bounds[0], max(bounds))
 
@@ -383,12 +404,12 @@ class Stream:
             )
 
 
-def _instants(drift: Iterable[Any]) -> tuple[pd.Timestamp, ...]:
-    return tuple(to_timestamp(when, "drift") for when in drift)
+def _instants(drift: Iterable[Any], calendar: Calendar) -> tuple[pd.Timestamp, ...]:
+    return tuple(calendar.instant(when, "drift") for when in drift)
 
 
-def _periods(faults: Iterable[Any]) -> tuple[FaultPeriod, ...]:
+def _periods(faults: Iterable[Any], calendar: Calendar) -> tuple[FaultPeriod, ...]:
     return tuple(
-        FaultPeriod(name, to_timestamp(start, "faults"), to_timestamp(stop, "faults"))
+        FaultPeriod(name, calendar.instant(start, "faults"), calendar.instant(stop, "faults"))
         for name, start, stop in faults
     )

@@ -137,7 +137,7 @@ def _positions(table: pd.DataFrame, setup: Setup) -> Positions:
     if "row" in table:
         return _by_row(table["row"], setup)
     if "event_time" in table:
-        times, _ = read_both_times(table["event_time"], None, ordered=False)
+        times, _, _ = read_both_times(table["event_time"], None, ordered=False)
         return _by_time(times.astype("datetime64[ns]").view(np.int64), setup)
     served, n = setup.served, len(setup.stream)
     if set(table.columns) == {"prediction"} and len(table) == n:

@@ -1,0 +1,245 @@
+"""The calendar of a stream: its time zone, and when days and months of it begin.
+
+Times are kept as naive UTC in nanoseconds; local times are what a clock on the wall there shows,
+naive as well. What a length of time means depends on what it is for: `Calendar.offset` reads the
+days of a schedule, which are days of the calendar and may last 23 or 25 hours, and
+`offsets.parse_offset` elapsed time, of which a day is 24 hours. Hours and less are elapsed in both.
+
+Two local times are none or two: one that is left out when the clock goes forward is taken as the
+first instant that exists after it, one that comes twice when it goes back as the first of the two.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from functools import cached_property, lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
+import pandas as pd
+
+from backtrain.datasets import offsets
+from backtrain.datasets.offsets import Offset, OffsetLike, Times, parse_offset, to_timestamp
+
+_SECOND = 1_000_000_000
+_FIXED = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?(?::(\d\d))?$")
+_DAYS = re.compile(r"\s*\d*\s*(?:d|days?|weeks?)\s*$|P\d+[DW]$", re.IGNORECASE)
+
+
+def zone_name(zone: str | tzinfo | None, name: str = "timezone") -> str | None:
+    """Read a time zone by its IANA name or as a fixed offset; None is UTC.
+
+    Raises `ValueError` for what is no time zone, naming the nearest one.
+
+    >>> zone_name("Europe/Berlin"), zone_name("+02:00"), zone_name("UTC")
+    ('Europe/Berlin', 'UTC+02:00', None)
+    >>> zone_name("Europe/Berlln")
+    Traceback (most recent call last):
+    ...
+    ValueError: timezone='Europe/Berlln': not a time zone; did you mean 'Europe/Berlin'?
+    """
+    if zone is None:
+        return None
+    text = str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
+    fixed = _FIXED.match(text)
+    if fixed:
+        sign, hours, minutes, seconds = fixed.groups()
+        ahead = timedelta(hours=int(hours), minutes=int(minutes or 0), seconds=int(seconds or 0))
+        if ahead < timedelta(hours=24):
+            text = str(timezone(-ahead if sign == "-" else ahead))
+            return None if text == "UTC" else text
+    elif isinstance(zone, tzinfo) and zone.utcoffset(None) is not None:  # pytz has its own
+        return zone_name(str(timezone(zone.utcoffset(None) or timedelta(0))), name)
+    if text.upper() in ("UTC", "ETC/UTC", "Z", "GMT", "ETC/GMT"):
+        return None
+    known = available_timezones()
+    if not fixed and text in known:
+        return text
+    file = re.search(r"zoneinfo/([\w+/-]+)", text)  # as dateutil shows one
+    if file and file.group(1) in known:
+        return zone_name(file.group(1), name)
+    nearest = difflib.get_close_matches(text, sorted(known), n=1, cutoff=0.0)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "is the package tzdata installed?"
+    raise ValueError(f"{name}={zone!r}: not a time zone; {hint}")
+
+
+def zone_of(zone: tzinfo | None) -> str | None:
+    """The name of what times are kept in; None where it has no name that others could read."""
+    try:
+        return zone_name(zone)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Local days and months of a time zone; None is UTC, where nothing is ever converted.
+
+    >>> berlin = Calendar("Europe/Berlin")
+    >>> start = berlin.instant("2024-03-30")
+    >>> start
+    Timestamp('2024-03-29 23:00:00')
+    >>> print(berlin.instants(start, berlin.offset("1D"), start + pd.Timedelta("2D")))
+    ['2024-03-30T23:00:00.000000000' '2024-03-31T22:00:00.000000000']
+    """
+
+    zone: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "zone", zone_name(self.zone))
+
+    @cached_property
+    def _tz(self) -> tzinfo:
+        return _tzinfo(self.zone or "UTC")
+
+    # --- local times --------------------------------------------------------------------------
+
+    def local(self, times: Times) -> Times:
+        """What the clock on the wall shows at instants, (n,) datetime64[ns]; `NaT` stays."""
+        times = times.astype("datetime64[ns]", copy=False)
+        if self.zone is None:
+            return times
+        index = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(self._tz)
+        return index.tz_localize(None).to_numpy()
+
+    def utc(self, local: Times) -> Times:
+        """The instants of local times, (n,) datetime64[ns]; `NaT` stays."""
+        local = local.astype("datetime64[ns]", copy=False)
+        if self.zone is None:
+            return local
+        first = np.ones(len(local), dtype=bool)
+        index = pd.DatetimeIndex(local)
+        aware = index.tz_localize(self._tz, ambiguous=first, nonexistent="NaT")
+        found = aware.tz_convert(None).to_numpy().astype("datetime64[ns]")
+        for place in np.flatnonzero(np.isnat(found) & ~np.isnat(local)):
+            found[place] = self._change(local[place])
+        return found
+
+    def _change(self, local: np.datetime64) -> np.datetime64:
+        """The instant at which the clock goes forward over a local time.
+
+        pandas shifts some of them too far, such as the 30th of December 2011 in Samoa.
+        """
+        clock = pd.Timestamp(local).to_pydatetime(warn=False)
+        before, after = (clock.replace(tzinfo=self._tz, fold=fold).utcoffset() for fold in (0, 1))
+        assert before is not None
+        assert after is not None
+        at = int(local.astype("datetime64[s]").astype(np.int64))
+        low, high = at - int(after.total_seconds()), at - int(before.total_seconds()) + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            ahead = datetime.fromtimestamp(middle, self._tz).utcoffset()
+            low, high = (middle, high) if ahead == before else (low, middle)
+        return np.datetime64(high * _SECOND, "ns")
+
+    def to_local(self, when: pd.Timestamp) -> pd.Timestamp:
+        """What the clock on the wall shows at an instant."""
+        return when if self.zone is None else pd.Timestamp(self.local(_one(when))[0])
+
+    def to_utc(self, local: pd.Timestamp) -> pd.Timestamp:
+        """The instant of a local time."""
+        return local if self.zone is None else pd.Timestamp(self.utc(_one(local))[0])
+
+    def instant(self, value: Any, name: str = "time") -> pd.Timestamp:
+        """Read one instant: text and dates without a zone are local, other times naive UTC.
+
+        What streams and views hand out, `Timestamp` and datetime64, is in UTC already. Raises
+        `ValueError` for what is no instant.
+        """
+        when = to_timestamp(value, name)
+        if self.zone is None or not isinstance(value, str | date) or isinstance(value, datetime):
+            return when
+        aware = isinstance(value, str) and pd.Timestamp(value).tzinfo is not None
+        return when if aware else self.to_utc(when)
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def offset(self, value: OffsetLike, name: str = "offset") -> Offset:
+        """Read the step of a schedule: whole days, such as "7D", are days of the calendar.
+
+        Raises `ValueError` as `offsets.parse_offset` does, which reads elapsed time.
+
+        >>> Calendar("Europe/Berlin").offset("7D"), Calendar("Europe/Berlin").offset("168h")
+        (<DateOffset: days=7>, Timedelta('7 days 00:00:00'))
+        """
+        offset = parse_offset(value, name)
+        if self.zone is None or not isinstance(offset, pd.Timedelta) or not _is_days(value):
+            return offset
+        days = offsets.nanoseconds(offset) // (86400 * _SECOND)
+        return pd.DateOffset(days=days) if days else offset
+
+    def shift(self, times: Times, offset: Offset, k: int = 1) -> Times:
+        """Move instants, (n,) datetime64[ns], by k >= 0 offsets: months and days locally."""
+        if self.zone is None or isinstance(offset, pd.Timedelta):
+            return offsets.shift(times, offset, k)
+        return self.utc(offsets.shift(self.local(times), offset, k)) if k else times
+
+    def later(self, when: pd.Timestamp, offset: Offset, k: int = 1) -> pd.Timestamp:
+        """Move one instant by k >= 0 offsets; raises `OverflowError` past the year 2261."""
+        if self.zone is None or isinstance(offset, pd.Timedelta) or k == 0:
+            return offsets.shift(when, offset, k)
+        return self.to_utc(offsets.shift(self.to_local(when), offset, k))
+
+    def due_at(self, when: pd.Timestamp, offset: Offset, k: int = 1) -> int:
+        """Return the instant k offsets later, in ns; past the year 2261 the largest int."""
+        if self.zone is None or isinstance(offset, pd.Timedelta) or k == 0:
+            return offsets.due_at(when, offset, k)
+        due = offsets.due_at(self.to_local(when), offset, k)
+        return due if due >= offsets.LATEST else self.to_utc(pd.Timestamp(due)).value
+
+    def subtract(self, when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
+        """Return the instant one offset earlier."""
+        if self.zone is None or isinstance(offset, pd.Timedelta):
+            return offsets.subtract(when, offset)
+        return self.to_utc(offsets.subtract(self.to_local(when), offset))
+
+    def instants(self, start: pd.Timestamp, offset: Offset, stop: pd.Timestamp) -> Times:
+        """List start + k * offset for k = 1, 2, ... up to and including `stop`, each once."""
+        if self.zone is None or isinstance(offset, pd.Timedelta):
+            return offsets.instants(start, offset, stop)
+        # A clock that goes back shows less at the stop than before it.
+        until = self.to_local(stop) + pd.Timedelta(days=2)
+        found = np.unique(self.utc(_steps(self.to_local(start), offset, until)))
+        return found[(found > start.to_datetime64()) & (found <= stop.to_datetime64())]
+
+    def midnight(self, when: pd.Timestamp) -> pd.Timestamp:
+        """The instant at which the local day of an instant begins."""
+        return self.to_utc(self.to_local(when).normalize())
+
+
+#: The calendar of streams without a time zone.
+UTC = Calendar()
+
+
+def _steps(start: pd.Timestamp, offset: Any, until: pd.Timestamp) -> Times:
+    """Local times from a local start on; those of days without a loop."""
+    if type(offset) is pd.DateOffset and [*offset.kwds] == ["days"]:
+        step = pd.Timedelta(days=offset.kwds["days"] * offset.n).as_unit("ns")
+        return offsets.instants(start, step, until)
+    return offsets.instants(start, offset, until)
+
+
+def _one(when: pd.Timestamp) -> Times:
+    return np.array([when.to_datetime64()], dtype="datetime64[ns]")
+
+
+def _is_days(value: OffsetLike) -> bool:
+    """Whether a step is written as whole days, and not as so many hours."""
+    if isinstance(value, str):
+        return _DAYS.match(value) is not None
+    return isinstance(value, pd.offsets.Day) or (
+        type(value) is pd.DateOffset and {*value.kwds} <= {"days", "weeks"}
+    )
+
+
+@lru_cache
+def _tzinfo(zone: str) -> tzinfo:
+    fixed = _FIXED.match(zone)
+    if fixed is None:
+        return ZoneInfo(zone)
+    sign, *parts = fixed.groups()
+    hours, minutes, seconds = (int(part or 0) for part in parts)
+    ahead = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return timezone(-ahead if sign == "-" else ahead)
