@@ -17,6 +17,7 @@ from pandas.api.types import infer_dtype
 
 from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.offsets import Times
+from backtrain.datasets.plain import is_number_type, plain, remedy
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -134,6 +135,8 @@ def is_number(series: pd.Series) -> bool:
     """Say whether a column holds numbers or truth values (missing ones aside)."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         return False
+    if isinstance(series.dtype, pd.ArrowDtype):
+        return is_number_type(series.dtype.pyarrow_dtype)
     if pd.api.types.is_numeric_dtype(series.dtype):
         return not pd.api.types.is_complex_dtype(series.dtype)
     return series.dtype == object and infer_dtype(series, skipna=True) in _NUMBERS | {"empty"}
@@ -179,6 +182,7 @@ def _names(columns: Sequence[str] | None, own: Iterable[Any]) -> tuple[str, ...]
 
 def read_feature(series: pd.Series, name: str) -> pd.Series:
     """Read one feature, (n,): float64, or a category column where it is text or one."""
+    series = plain(series)
     if is_number(series):
         floats = _floats(series)
         if np.isinf(floats).any():
@@ -186,14 +190,12 @@ def read_feature(series: pd.Series, name: str) -> pd.Series:
         return pd.Series(floats)
     kind = infer_dtype(series, skipna=True)
     if kind.startswith(("datetime", "date", "timedelta", "period", "time")):
-        raise ValueError(
-            f"column {name!r}: {kind} values are no feature; derive numbers from them, such as "
-            ".dt.hour, .dt.day_of_week or .dt.total_seconds(), or leave the column out"
-        )
+        raise ValueError(f"column {name!r}: {kind} values are no feature; {remedy(kind, None)}")
     if kind not in ("string", "categorical", "empty"):
+        value = series.dropna().iloc[0]
         raise ValueError(
-            f"column {name!r}: {kind} values such as {series.dropna().iloc[0]!r}; a feature is a "
-            "number, a truth value or text: use pd.to_numeric(column) or column.astype(str)"
+            f"column {name!r}: {kind} values such as {value!r}; a feature is a number, a truth "
+            f"value or text: {remedy(kind, value)}"
         )
     _refuse_times(series, name)
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
@@ -226,12 +228,14 @@ def _infinite(name: str, row: int) -> str:
 
 
 def _floats(series: pd.Series) -> Floats:
+    series = plain(series)
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         return series.to_numpy().astype(np.float64, copy=False)
     return cast(Floats, series.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _one_column(values: Any, name: str) -> pd.Series:
+    values = plain(values)
     shape = np.shape(values)
     if len(shape) == 2 and shape[1] == 1:
         values = np.asarray(values)[:, 0]
@@ -255,9 +259,10 @@ def _mixed_labels(series: pd.Series, name: str) -> Array:
         labels = series.to_numpy(dtype=object, copy=True)
         labels[missing] = None
         return labels
+    value = series.dropna().iloc[0]
     raise ValueError(
-        f"target {name!r}: {kind} values such as {series.dropna().iloc[0]!r}; "
-        "a label is a number, a truth value or text"
+        f"target {name!r}: {kind} values such as {value!r}; a label is a number, a truth value or "
+        f"text: {remedy(kind, value)}"
     )
 
 
@@ -272,6 +277,7 @@ def read_times(values: Any, name: str) -> tuple[Times, tzinfo | None]:
     """
     if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
         return values, None
+    values = plain(values)
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)
@@ -334,6 +340,11 @@ def _parse_times(series: pd.Series, name: str) -> pd.Series:
         raise ValueError(
             f"{name}: numbers such as {series.iloc[0]}; say what they count: "
             "pd.to_datetime(column, unit='s')"
+        )
+    if kind == "period":
+        raise ValueError(
+            f"{name}: periods such as {series.iloc[0]}; say which instant of it: .dt.start_time, "
+            "or .dt.end_time for what is known when it is over"
         )
     if kind not in ("string", "datetime", "datetime64", "date", "mixed", "empty"):
         raise ValueError(f"{name}: {kind} values such as {series.iloc[0]!r}; use pd.to_datetime")

@@ -137,6 +137,8 @@ class Table:
     @classmethod
     def in_files(cls, frame: pd.DataFrame) -> "Table | None":
         """The table of a frame that lies in files, all of it; else None."""
+        if not all(isinstance(kind, np.dtype | pd.CategoricalDtype) for kind in frame.dtypes):
+            return None
         columns = {str(name): frame.iloc[:, i].array for i, name in enumerate(frame.columns)}
         kinds = {n: c.dtype for n, c in columns.items() if isinstance(c, pd.Categorical)}
         codes = {name: in_file(columns[name].codes) for name in kinds}

@@ -14,21 +14,18 @@ from pyarrow import types
 
 from backtrain.datasets.columns import read_feature
 from backtrain.datasets.mapped import Table
+from backtrain.datasets.plain import is_number_type
 from backtrain.datasets.source import Places, Source, inverse
 
 _BATCH = 1 << 15  # rows
 _BUFFER = 1 << 20  # bytes of a column read at once
 
 
-class Parquet(Source):
-    """One Parquet file, or all of a directory in the order of their names.
+class Arrow(Source):
+    """A table of Arrow's: in memory, or in files that are read in batches."""
 
-    Of files in folders like ``year=2024`` these are columns, too. Raises `ValueError` naming the
-    file that cannot be read, or has other columns than the first.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._data = _dataset(path)
+    def __init__(self, data: ds.Dataset) -> None:
+        self._data = data
         super().__init__(self._data.schema.empty_table().to_pandas())
 
     def column(self, name: Any, place: Places | None = None) -> pd.Series:
@@ -41,7 +38,7 @@ class Parquet(Source):
         Its memory is all that is needed beside a batch, or one column that is no plain number.
         """
         pa.default_memory_pool().release_unused()
-        plain = [name for name in names if _is_number(self._data.schema.field(name).type)]
+        plain = [name for name in names if is_number_type(self._data.schema.field(name).type)]
         others = {n: read_feature(self._words(n, place), n) for n in names if n not in plain}
         words = {n: c.array for n, c in others.items() if isinstance(c.array, pd.Categorical)}
         numbers = {name: row for row, name in enumerate(n for n in names if n not in words)}
@@ -69,6 +66,21 @@ class Parquet(Source):
     def _table(self, name: str) -> pa.Table:
         with _readable():
             return self._data.to_table(columns=[name])
+
+    def _batches(self, name: str) -> Iterator[pa.Array]:
+        """The values of a column, in the pieces in which they lie there."""
+        yield from self._table(name).column(0).chunks
+
+
+class Parquet(Arrow):
+    """One Parquet file, or all of a directory in the order of their names.
+
+    Of files in folders like ``year=2024`` these are columns, too. Raises `ValueError` naming the
+    file that cannot be read, or has other columns than the first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(_dataset(path))
 
     def _batches(self, name: str) -> Iterator[pa.Array]:
         """The values of a column; one at a time takes the least memory, and no more time."""
@@ -159,11 +171,6 @@ def _placed(series: pd.Series, place: Places | None) -> pd.Series:
 
 def _is_text(kind: pa.DataType) -> Any:
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-
-
-def _is_number(kind: pa.DataType) -> Any:
-    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-    return number or types.is_boolean(kind) or types.is_null(kind)
 
 
 def _floats(column: pa.Array) -> Any:

@@ -54,8 +54,6 @@ def check_names(
     df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
 ) -> set[str]:
     """The columns that have a role; raises `ValueError` for names that are none, or are twice."""
-    if not isinstance(df, pd.DataFrame):
-        raise ValueError(f"df: a {type(df).__name__}, not a pandas DataFrame")
     if df.columns.has_duplicates:
         twice = df.columns[df.columns.duplicated()][0]
         raise ValueError(f"column {twice!r} stands there twice; rename one of them")
@@ -67,11 +65,16 @@ def check_names(
             raise ValueError(f"{role}={name!r}: give the name of one column")
         if df.columns.nlevels > 1 and name in df.columns and name not in set(df.columns):
             first = next(column for column in df.columns if name in column)
-            raise ValueError(f"{role}={name!r}: several columns; name one whole, such as {first}")
+            raise ValueError(
+                f"{role}={name!r}: several columns; name one whole, such as {first}, or flatten "
+                "them first: df.columns = ['_'.join(map(str, column)) for column in df.columns]"
+            )
         if name not in df.columns:
             hint = f"did you mean {nearest(name, df.columns)}?"
             if name in df.index.names:
                 hint = "it is the index: use df.reset_index()"
+            elif role == "time" and isinstance(df.index, pd.DatetimeIndex | pd.PeriodIndex):
+                hint = f"times stand in the index: use df.reset_index(names={name!r})"
             raise ValueError(f"{role}={name!r}: no such column; {hint}")
         if name in used and (role, used[name]) != ("features", "amount"):
             raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from backtrain.datasets import frames
 from backtrain.datasets.calendar import UTC, Calendar, zone_name, zone_of
 from backtrain.datasets.columns import (
     Array,
@@ -28,7 +29,7 @@ from backtrain.datasets.columns import (
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.saved import read, write
-from backtrain.datasets.source import Source, check_names, inverse
+from backtrain.datasets.source import check_names, inverse
 
 #: The fields that hold rows; the others say what of.
 _ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
@@ -107,7 +108,8 @@ class Stream:
             opened(getattr(self, field))
         event_time, label_time, zone = read_both_times(self.event_time, self.label_time)
         self._set(timezone=zone_name(self.timezone) if self.timezone else zone_of(zone))
-        X, columns = read_features(self.X, self.columns)
+        X = frames.features(self.X, self.columns) if frames.is_table(self.X) else self.X
+        X, columns = read_features(X, self.columns)
         y = read_labels(self.y, self.target)
         missing = is_missing(y)
         if label_time is None and len(missing) == len(event_time):
@@ -128,7 +130,7 @@ class Stream:
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame | Source,
+        df: Any,
         *,
         target: str,
         time: str,
@@ -142,7 +144,9 @@ class Stream:
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
-        The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
+        The table is a DataFrame of pandas or polars, an Arrow table, a DuckDB relation or what else
+        offers itself as Arrow data; a lazy one is computed. Equal values give equal streams,
+        whatever holds them. Features are a pandas frame or an array afterwards, in models, too.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
         features are all others, or those named, where the amount may be among them. Rows in later
         error messages are counted in time order. The time zone of the stream is `timezone`, or else
@@ -155,7 +159,7 @@ class Stream:
         """
         roles = {"target": target, "time": time, "label_time": label_time}
         roles |= {"weight": weight, "group": group, "amount": amount}
-        table = df if isinstance(df, Source) else Source(df)
+        table = frames.source(df)
         used = check_names(table.head, roles, features)
         names = table.head.columns
         chosen = [c for c in names if c not in used] if features is None else list(features)

@@ -355,7 +355,7 @@ def test_a_time_in_the_index_is_recognised():
 
 
 def test_what_is_no_table_is_refused():
-    with pytest.raises(ValueError, match="df: a list, not a pandas DataFrame"):
+    with pytest.raises(ValueError, match="df: a list, not a table; give"):
         read([1, 2])
 
 
