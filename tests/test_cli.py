@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -321,6 +322,18 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert "_base" not in everything
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"backtrain {version('backtrain')}\n"
+
+
+@pytest.mark.parametrize("name", ["run", "tune", "search"])
+def test_help_lists_the_groups_that_a_command_takes(
+    name: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    listed = re.findall(r"^(\w+): \w+, ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert {"dataset", "model", "window"} <= set(listed)
+    for group in listed:
+        main([name, f"{group}=nonsense"])
+        assert f"{group}=nonsense: no such choice" in capsys.readouterr().err
 
 
 def test_hydras_own_options_work(here: Path) -> None:
