@@ -91,6 +91,16 @@ def test_what_only_a_first_training_finds_leaves_nothing_behind(
     assert [path.name for path in here.iterdir()] == ["gaps.csv"]
 
 
+def test_who_is_refused_after_others_have_finished_is_not_sent_round_in_a_circle(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [*SMALL[:2], "comparison=never", "grid.window.length=[1h]", "grid.trigger.every=[7D]"]
+    assert main(["run", *line, "latency=fixed", "latency.offset=3D", "n_jobs=1"]) == 2
+    err = capsys.readouterr().err
+    assert "to go on: mend what follows, and give the command again" in err
+    assert err.splitlines()[-1].startswith("the first model cannot be trained")
+
+
 def test_reports_are_written_again_from_records(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
