@@ -25,7 +25,7 @@ _backtrain() {
   local -a found
   found=("${(@f)$(${words[1]} completion words "${(@Q)words[2,CURRENT]}" 2> /dev/null)}")
   found=(${found:#})
-  (( $#found )) || { _files; return }
+  (( $#found )) || { compset -P '*='; _files; return }
   compadd -Q -S '' -- ${(M)found:#*[=.]}
   compadd -Q -- ${found:#*[=.]}
 }
@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
     first, *words = arguments or ["--help"]
     if first == "words":
         with suppress(Exception):  # whoever presses a key wants no message
-            print("\n".join(_following(words or [""])))
+            for word in _following(words or [""]):
+                print(word)
         return 0
     if first in SCRIPTS:
         print(SCRIPTS[first])
@@ -68,10 +69,11 @@ def _following(words: list[str]) -> list[str]:
         return [name for name in known if name.startswith(command)]
     if "key=value" in COMMANDS.get(command, ("",))[0]:
         from backtrain.config.candidates import candidates
-        from backtrain.config.keys import RunKeys, TuneKeys
+        from backtrain.config.keys import RunKeys, SearchKeys, TuneKeys
 
-        schema = TuneKeys if command == "tune" else RunKeys
-        return candidates(rest, "tune" if command == "tune" else "run", schema)
+        schemas = {"run": RunKeys, "tune": TuneKeys, "search": SearchKeys}
+        name = command if command in schemas else "run"
+        return candidates(rest, name, schemas[name])
     known = list(_ARGUMENTS.get(command, ()))
     if command == "list":
         from backtrain.cli.list import groups

@@ -75,7 +75,7 @@ class Command:
         sys.path.insert(0, os.getcwd())
         arguments = compose.in_order(arguments)
         if compose.only_shows(arguments):
-            return compose.show(arguments, self.config)
+            return compose.show(arguments, self.config, self.schema)
         if compose.is_sweep(arguments):
             return self._sweep(arguments)
         return self._one(compose.composed(arguments, self.config, self.schema)[0], arguments)

@@ -3,6 +3,8 @@
 import re
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -24,7 +26,7 @@ from backtrain.cli.sweep import condition_of, finish
 from backtrain.cli.terminal import say
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import RunKeys
-from backtrain.config.study import Study, in_words, load
+from backtrain.config.study import Study, in_words, load, plain_of, told_of
 from backtrain.reports import archive
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.plain import terminal_table
@@ -62,9 +64,23 @@ def job(config: DictConfig) -> float | tuple[float, ...] | None:
     if (place := HydraConfig.get().runtime.cwd) not in sys.path:
         sys.path.insert(0, place)  # where a user's own module lies
     with Outcome.of_job(in_sweep=True) as outcome:
-        study = load(config, chosen())
+        with _told_if_refused(config):
+            study = load(config, chosen())
         _done(study, outcome)
     return objective(outcome.result, study.objective)
+
+
+@contextmanager
+def _told_if_refused(config: DictConfig) -> Iterator[None]:
+    """Tell the callbacks of a job that is refused for its values: it begins, and fails."""
+    try:
+        yield
+    except ConfigError as error:
+        with suppress(ConfigError):  # where the callbacks are what is refused, nobody is told
+            plain = plain_of(config)
+            with telling(told_of(plain), job_of(plain)):
+                raise error
+        raise
 
 
 def _quoted(argument: str) -> str:
@@ -139,7 +155,7 @@ def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
     try:
         return study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:
-        _show_finished(study, directory)
+        _show_finished(study, directory, "mend what follows, and give the command again")
         raise ConfigError(in_words(error)) from error
     except BaseException:
         if not _show_finished(study, directory):
@@ -147,7 +163,9 @@ def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
         raise
 
 
-def _show_finished(study: Study, directory: Path) -> bool:
+def _show_finished(
+    study: Study, directory: Path, remedy: str = "give the same command again"
+) -> bool:
     """After a stop: the table of what was finished, what is missing, and how to go on, if any."""
     try:
         runs, missing = archive.unfinished(directory)
@@ -165,7 +183,7 @@ def _show_finished(study: Study, directory: Path) -> bool:
     say(
         f"stopped: {len(runs)} of {wanted} strategies are finished; {rest}\n"
         f"read again: backtrain report {shlex.join(folders)}\n"
-        f"to go on: give the same command again; {again}",
+        f"to go on: {remedy}; {again}",
         sys.stderr,
     )
     return True

@@ -32,9 +32,11 @@ def candidates(words: Sequence[str], name: str, schema: type[Keys] = RunKeys) ->
         return [option for option in _OPTIONS if option.startswith(word)]
     # A word that cannot be read yet takes its hints with it, not those of the others.
     given = [one for one in before if re.match(r"[+~]*[\w/@.]+=.", one) or one.startswith("~")]
+    given = [one for one in given if not one.startswith("search.")]  # ranges name no keys
     options = [one for one in before if one.startswith("--config-dir=")]
     with compose.started(options) as hydra:
-        groups = [group for group in hydra.config_loader.list_groups("") if group != "hydra"]
+        hidden = {"hydra", *compose.of_run_alone(schema)}
+        groups = [one for one in hydra.config_loader.list_groups("") if one not in hidden]
         if "=" in word:
             found = _values(word, hydra.config_loader, groups, schema)
         else:
@@ -82,19 +84,23 @@ def _keys(word: str, sketch: Any, groups: Sequence[str], schema: type[Keys]) -> 
                 yield f"{signs}{group}="
         for name in names:
             if name not in groups or name == "comparison":
-                yield signs + name + ("." if name in ("comparison", "grid") else "=")
+                yield signs + name + ("." if name in ("comparison", "grid", "search") else "=")
         if word:  # else twice as many
             yield from (f"{signs}{group}." for group in groups if group in names)
         return
     config = sketch()
-    path = ["strategy", *above[1:]] if above[0] == "grid" else above
+    within = above[0] in ("grid", "search") and above[0] in get_type_hints(schema)
+    path = ["strategy", *above[1:]] if within else above
     node: Any = OmegaConf.select(config, ".".join(path)) if config is not None else None
     for key in _members(node):
         if key == "_target_" and not word.rpartition(".")[2].startswith("_"):
             continue  # a preset is chosen by its name
+        if key == "tuned_until" and above[0] == "search":
+            continue  # nothing to choose
         child = None if OmegaConf.is_missing(node, key) else node[key]
         holds = OmegaConf.is_config(child)
-        ends = [".", "="] if holds and str(key) in PARTS else ["." if holds else "="]
+        whole = str(key) in PARTS and above[0] != "search"  # which takes no whole parts
+        ends = [".", "="] if holds and whole else ["." if holds else "="]
         yield from (f"{signs}{'.'.join(above)}.{key}{end}" for end in ends)
 
 

@@ -218,8 +218,7 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     group, _, preset = path.partition(".")
     if group in _SEVERAL and preset in _presets(group):
         return f"{path}: not chosen; add {group}=[{preset}]"
-    of_run = ("experiment", *names(RunKeys))
-    if schema is not RunKeys and group not in names(schema) and group in of_run:
+    if group in of_run_alone(schema):
         return f"{group}: a key of `backtrain run`, not of this command"
     if path in names(schema):
         return (
@@ -233,6 +232,13 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
+
+
+def of_run_alone(schema: type[Keys]) -> set[str]:
+    """Keys and groups of `backtrain run` that a command of these keys does not take."""
+    if schema is RunKeys:
+        return set()
+    return {"experiment", *names(RunKeys)} - set(names(schema))
 
 
 # --- Hydra ----------------------------------------------------------------------------------------
@@ -298,13 +304,19 @@ def sweep(
         return _exit_code(lambda: started.multirun(name, task, overrides))
 
 
-def show(arguments: Sequence[str], name: str) -> int:
+def show(arguments: Sequence[str], name: str, schema: type[Keys] = RunKeys) -> int:
     """Let Hydra show what `only_shows` has found; returns the exit code."""
+
+    class Shown(Loader):
+        def list_groups(self, parent_name: str) -> list[str]:
+            listed = super().list_groups(parent_name)
+            return listed if parent_name else [o for o in listed if o not in of_run_alone(schema)]
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         start = hydra.main(version_base=_BASE, config_path=f"pkg://{PACKAGE}", config_name=name)
     sys.argv = [f"backtrain {name}", *arguments]
-    with warnings.catch_warnings(), patch("hydra._internal.hydra.ConfigLoaderImpl", Loader):
+    with warnings.catch_warnings(), patch("hydra._internal.hydra.ConfigLoaderImpl", Shown):
         warnings.simplefilter("ignore")
         return _code_of(start(lambda config: None))
 

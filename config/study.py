@@ -122,7 +122,7 @@ def of_stream(stream: Stream) -> str:
 
 def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:
     """Resolve a config and hold it against its keys and what it builds; raises `ConfigError`."""
-    plain = _resolved(config)
+    plain = plain_of(config)
     unknown = {key: value for key, value in plain.items() if key not in names(schema)}
     ordered = unknown | {key: plain[key] for key in names(schema) if key in plain}
     check(ordered, schema)
@@ -149,7 +149,7 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
     history = History.read(plain)
     task: Task = usual_task(history.whole) if plain["task"] == "auto" else plain["task"]
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
-    plain = _resolved(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
+    plain = plain_of(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
     model, loss = build(plain["model"]), build(plain["loss"])
     if plain["dataset"].get("amount") is not None and not getattr(loss, "takes_amounts", False):
         raise ConfigError(
@@ -170,13 +170,21 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
     return plain, backtest
 
 
-def _resolved(config: DictConfig) -> dict[str, Any]:
+def plain_of(config: DictConfig) -> dict[str, Any]:
     """A config as plain containers and scalars, every interpolation resolved."""
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
     return {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
+
+
+def told_of(plain: Mapping[str, Any]) -> Told:
+    """The callbacks of a run's config, built."""
+    return Told(
+        [build(one) for one in (plain.get("callbacks") or {}).values()],
+        **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
+    )
 
 
 def where(cache: bool | str) -> Path | None:
@@ -323,10 +331,7 @@ def _study(
         condition=_condition(plain, strategies),
         config=plain,
         chosen=chosen,
-        told=Told(
-            [build(one) for one in (plain.get("callbacks") or {}).values()],
-            **{key: plain[key] for key in ("baseline", "careful", "budget", "running")},
-        ),
+        told=told_of(plain),
         engine=build(plain["engine"]),
         **{key: plain[key] for key in _AS_GIVEN},
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -88,6 +89,16 @@ def test_what_only_a_first_training_finds_leaves_nothing_behind(
     assert err.splitlines()[-1].startswith("the first model cannot be trained")
     assert "Traceback" not in err
     assert [path.name for path in here.iterdir()] == ["gaps.csv"]
+
+
+def test_who_is_refused_after_others_have_finished_is_not_sent_round_in_a_circle(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [*SMALL[:2], "comparison=never", "grid.window.length=[1h]", "grid.trigger.every=[7D]"]
+    assert main(["run", *line, "latency=fixed", "latency.offset=3D", "n_jobs=1"]) == 2
+    err = capsys.readouterr().err
+    assert "to go on: mend what follows, and give the command again" in err
+    assert err.splitlines()[-1].startswith("the first model cannot be trained")
 
 
 def test_reports_are_written_again_from_records(
@@ -321,6 +332,18 @@ def test_help_version_and_list_are_short(capsys: pytest.CaptureFixture[str]) -> 
     assert "_base" not in everything
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"backtrain {version('backtrain')}\n"
+
+
+@pytest.mark.parametrize("name", ["run", "tune", "search"])
+def test_help_lists_the_groups_that_a_command_takes(
+    name: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    listed = re.findall(r"^(\w+): \w+, ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert {"dataset", "model", "window"} <= set(listed)
+    for group in listed:
+        main([name, f"{group}=nonsense"])
+        assert f"{group}=nonsense: no such choice" in capsys.readouterr().err
 
 
 def test_hydras_own_options_work(here: Path) -> None:

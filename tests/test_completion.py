@@ -43,6 +43,13 @@ COMPLETED = {  # a line, and what bash puts in place of what stands after the la
     "backtrain run --mul": ["--multirun"],
     "backtrain run bogus[ datas": ["dataset.", "dataset="],
     "backtrain tune prices.retr": ["prices.retrain="],
+    "backtrain tune experi": [],
+    "backtrain search experi": [],
+    "backtrain search sampler=n": ["nsga2"],
+    "backtrain search search.trigger.e": ["search.trigger.every="],
+    "backtrain search 'search.trigger.drop=[1%,2%]' strategy=champion search.gate.h": [
+        "search.gate.holdout="
+    ],
     "backtrain list exp": ["experiment"],
     "backtrain completion f": ["fish"],
     "backtrain nonsense x": [],
@@ -62,7 +69,7 @@ def test_bash_completes(tmp_path: Path) -> None:
     for line in lines:
         if line.startswith("> "):
             found[line[2:]] = []
-        elif line:
+        else:  # an empty word would keep bash from completing file names
             found[list(found)[-1]].append(line)
     assert found == COMPLETED
     assert registered == "complete -o default -F _backtrain backtrain"

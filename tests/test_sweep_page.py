@@ -12,6 +12,7 @@ from backtrain.cli import main
 from backtrain.reports import html
 from backtrain.reports.svg import NARROW, WIDE, plain_text
 from backtrain.reports.sweep import page as pages
+from backtrain.reports.sweep import sheets
 from backtrain.reports.sweep.found import IN_SAMPLE, Found
 from backtrain.reports.sweep.result import Result
 from backtrain.reports.tables import Sheet
@@ -34,6 +35,37 @@ def test_the_answer_comes_first_with_where_it_does_not_hold(tmp_path) -> None:
     assert sections(text)[:4] == ["Who wins where", "Two at a time", "All axes", "What matters"]
     assert sections(text)[-1] == "What to keep in mind"
     assert "No interval: fewer than 3 data sets" in body
+
+
+def test_what_costs_the_same_as_the_baseline_changes_nothing() -> None:
+    """Alarms that never fired stand first in the alphabet, and so in the sums."""
+    costs = {"static": 100.0, "alarm": 100.0, "weekly": 120.0}
+    jobs = [job(i, {"latency.offset": f"{i}D"}, costs) for i in range(3)]
+    found = Found(sweep(*jobs))
+    assert found.lead == (
+        "Keep static: over 3 settings nothing costs less on average; alarm costs as much."
+    )
+    assert found.elsewhere() == []
+    near = [job(i, {"seed": i}, {"static": 100.0, "a": 99.999, "b": 120.0}) for i in range(2)]
+    lead = Found(sweep(*near)).lead
+    assert lead == "Run a: over 2 settings of 2 seeds it costs as much as static."
+
+
+def test_totals_stand_beside_each_other_where_they_mean_the_same() -> None:
+    costs = {0: {"static": 100.0, "weekly": 50.0}, 7: {"static": 110.0, "weekly": 90.0}}
+    jobs = [job(day, {"latency.offset": f"{day}D"}, own) for day, own in costs.items()]
+    found = Found(sweep(*jobs))
+    sheet = sheets.totals(found, "latency.offset")
+    assert [column.label for column in sheet.columns] == ["static", "weekly"]
+    told = {row.name: [cell.text for cell in row.cells] for row in sheet.rows}
+    assert told == {"0D": ["100.00", "50.00"], "7D": ["110.00", "90.00"]}
+    others = [
+        job(8, {"latency.offset": "7D", "seed": 1}, costs[7]),  # two settings at 7D, one at 0D
+        job(8, {"latency.offset": "9D"}, costs[7], currency="EUR"),
+        job(8, {"latency.offset": "9D", "dataset": "abrupt"}, costs[7]),
+    ]
+    for other in others:
+        assert not sheets.totals(Found(sweep(*jobs, other)), "latency.offset").rows
 
 
 def test_the_page_is_well_formed_asks_nothing_and_links_what_lies_beside_it(tmp_path) -> None:

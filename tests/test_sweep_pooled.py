@@ -20,7 +20,9 @@ def cells(ratios: dict[tuple[str, int], float], strategy: str = "b") -> pd.DataF
     frame = pd.DataFrame(rows, columns=["setting", "data", "seed", "strategy", "relative"])
     frame["total"], frame["reference"] = frame["relative"], 1.0
     least = frame.groupby("setting")["total"].transform("min")
-    return frame.assign(wins=frame["total"] <= least, advised=False, retrains=1)
+    return frame.assign(
+        wins=frame["total"] <= least, advised=False, retrains=1, held=frame["strategy"] == "static"
+    )
 
 
 def test_the_mean_is_that_of_data_sets_and_not_of_jobs() -> None:
@@ -69,7 +71,7 @@ def drawn(seed: int, strategies: int, sets: int, jobs: int = 4) -> pd.DataFrame:
     frame = pd.DataFrame({"strategy": at[0], "data": at[1], "seed": at[2]})
     frame["setting"] = frame["data"] * jobs + frame["seed"]
     frame["relative"] = 0.8 * np.exp(logs.ravel())
-    return frame.assign(total=1.0, reference=1.0, wins=False, advised=False, retrains=1)
+    return frame.assign(total=1.0, reference=1.0, wins=False, advised=False, retrains=1, held=False)
 
 
 def covered(table: pd.DataFrame) -> pd.Series:

@@ -174,6 +174,24 @@ def test_jobs_of_a_sweep_share_a_file(here: Path) -> None:
     assert events == [(job, event) for job in (0, 1) for event in told]
 
 
+def test_a_job_that_is_refused_for_a_value_is_told(here: Path) -> None:
+    sweep = ["-m", "dataset.n=900,-5", "callbacks=[json_lines]", "hydra.sweep.dir=out"]
+    assert main(["run", *QUICK, *sweep]) == 1
+    told = [one for one in lines(here / "out/events.jsonl") if one["job"] == 1]
+    assert [one["event"] for one in told] == ["job started", "job finished"]
+    assert "dataset.n=-5" in told[0]["overrides"]
+    assert told[1]["error"].startswith("ConfigError: n=-5: ")
+
+
+def test_a_job_whose_callbacks_are_refused_tells_nobody(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = ["-m", "callbacks=[json_lines]", "callbacks.json_lines.path=e.jsonl,7"]
+    assert main(["run", *QUICK, *sweep, "hydra.sweep.dir=out"]) == 1
+    assert "path=7" in capsys.readouterr().err
+    assert {one["job"] for one in lines(here / "out/e.jsonl")} == {0}
+
+
 def test_a_job_is_finished_when_its_report_is_there(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +311,16 @@ def test_a_sweep_is_one_run_whatever_process_does_its_jobs(database: str, client
     assert subprocess.run([sys.executable, "-c", code, *line], check=False).returncode == 0
     assert len(family(client)[whole.info.run_id]) == 4
     assert len(family(client)[None]) == 1
+
+
+def test_of_a_job_that_is_refused_there_is_a_run_that_says_why(database: str, client: Any) -> None:
+    given = ["callbacks=[mlflow]", f"callbacks.mlflow.tracking_uri={database}"]
+    assert main(["run", *QUICK, *given, "-m", "dataset.n=900,-5", "hydra.sweep.dir=out"]) == 1
+    below = family(client)
+    (whole,) = below[None]
+    ended = {job.info.status: job for job in below[whole.info.run_id]}
+    assert set(ended) == {"FINISHED", "FAILED"}
+    assert "n=-5: must be" in ended["FAILED"].data.tags["backtrain.error"]
 
 
 def test_what_failed_is_told(database: str, client: Any) -> None:

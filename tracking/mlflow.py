@@ -102,8 +102,7 @@ class MLflow(Callback):
     def comparison_failed(self, error: BaseException) -> None:
         """Say why."""
         if self._parent is not None:
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            self._client.set_tag(self._parent, "backtrain.error", why[:_LONGEST])
+            self._say(error)
             if self._job is None:
                 self._close(_status(error))
 
@@ -114,6 +113,8 @@ class MLflow(Callback):
         for name in ("report.html", "verdict.json", "summary.csv", "result.json"):
             if self.report and (job.directory / name).is_file():
                 self._client.log_artifact(self._parent, str(job.directory / name))
+        if error is not None:
+            self._say(error)
         sweep = None if job.sweep is None else self._sweep(job.sweep)
         self._close("FINISHED" if error is None else _status(error))
         if sweep is not None:  # each job moves the end of the sweep
@@ -167,6 +168,10 @@ class MLflow(Callback):
         asked = {key: run.info.get(key) for key in _FACTS} | {"stream": stream}
         self._log_params(self._parent, flattened(asked))
         return self._parent
+
+    def _say(self, error: BaseException) -> None:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        self._client.set_tag(self._parent, "backtrain.error", why[:_LONGEST])
 
     def _close(self, status: str) -> None:
         self._client.set_terminated(self._parent, status)

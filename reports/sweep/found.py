@@ -150,7 +150,8 @@ class Found:
         if table["relative"].isna().all():
             return f"Run {best}: {wins}."
         if not self.keeps:
-            told = f"{change(table['relative'][self.best])} than {self.against}"
+            told = change(table["relative"][self.best])
+            told += f" {'as' if told.endswith('as much') else 'than'} {self.against}"
             where = f"over {over} " if self.number > 1 else ""
             return f"Run {best}: {where}it costs {told}{self._reach(self.best)}."
         if not self.next_best:

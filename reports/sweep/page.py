@@ -21,7 +21,7 @@ from backtrain.reports.sweep.parallel import parallel
 from backtrain.reports.sweep.pooled import FEWEST
 from backtrain.reports.sweep.result import results_in
 from backtrain.reports.sweep.settings import data_set
-from backtrain.reports.sweep.sweep import Sweep
+from backtrain.reports.sweep.sweep import REPLICATES, Sweep
 from backtrain.reports.units import currency
 from backtrain.simulator.manifest import Manifest, put
 from backtrain.simulator.record import remove_run
@@ -115,7 +115,7 @@ def notebook(sweep: Sweep) -> str:
 
 def _where(found: Found) -> Iterator[Section]:
     keys = found.ordered[:_TABLES]
-    exhibits = [_of_axis(found, key) for key in keys]
+    exhibits = [one for key in keys for one in _of_axis(found, key)]
     for key in found.chosen:
         sheet = sheets.by_choice(found, key)
         if 1 < len(sheet.rows) <= sheets.VALUES:
@@ -133,10 +133,13 @@ def _where(found: Found) -> Iterator[Section]:
         )
 
 
-def _of_axis(found: Found, key: str) -> Exhibit:
+def _of_axis(found: Found, key: str) -> Iterator[Exhibit]:
     sheet = sheets.by_axis(found, key)
     rest = sheets.rest(sheets.VALUES, len(found.settings.axes[key]), "value")
-    return Exhibit(f"by-{figures.slug(key)}", f"By {key}", sheet, finding=rest)
+    yield Exhibit(f"by-{figures.slug(key)}", f"By {key}", sheet, finding=rest)
+    totals = sheets.totals(found, key)
+    if len(totals.rows) > 1 and key not in REPLICATES:
+        yield Exhibit(f"totals-{figures.slug(key)}", f"Totals by {key}", totals)
 
 
 def _maps(found: Found) -> Iterator[Section]:

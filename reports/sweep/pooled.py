@@ -24,7 +24,7 @@ import pandas as pd
 FEWEST = 3
 LEVEL = 0.95
 #: Log ratios that differ by less are equal: a seed that changes nothing is no replicate.
-_EQUAL = 1e-9
+_EQUAL, _DECIMALS = 1e-9, 9
 
 Unit = Literal["data", "seed"]
 
@@ -36,11 +36,12 @@ class Pooled:
     Attributes
     ----------
     table : DataFrame
-        By strategy, the cheapest first: ``relative``, the geometric mean; ``low`` and ``high``, its
-        simultaneous 95 % interval, NaN where there is none; ``seeds`` and ``sets``, the spread over
-        seeds of one setting and over data sets, as standard deviations of log ratios; ``units``,
-        ``settings``, ``wins`` (ties included), ``beats`` (settings in which it costs less than the
-        baseline), ``ratios`` (settings with a ratio), ``advised`` and ``retrains`` (their mean).
+        By strategy, the cheapest first, of equals the baseline: ``relative``, the geometric mean;
+        ``low`` and ``high``, its simultaneous 95 % interval, NaN where there is none; ``seeds`` and
+        ``sets``, the spread over seeds of one setting and over data sets, as standard deviations of
+        log ratios; ``units``, ``settings``, ``wins`` (ties included), ``beats`` (settings in which
+        it costs less than the baseline), ``ratios`` (settings with a ratio), ``advised`` and
+        ``retrains`` (their mean).
     unit : {"data", "seed"}
         What is a replicate.
     units : int
@@ -69,17 +70,20 @@ class Pooled:
         table["seeds"] = np.sqrt(within.groupby("strategy").mean())
         sets = known.groupby(["strategy", "data"], dropna=False)["log"].mean()
         table["sets"] = sets.groupby("strategy").std()
-        order = table.sort_values(
-            ["relative", "wins"], ascending=[True, False], kind="stable", na_position="last"
+        # Nothing is to be changed for what costs the same.
+        held = logs.groupby("strategy")["held"].mean()
+        near = table["relative"].round(_DECIMALS)
+        order = table.assign(near=near, held=held).sort_values(
+            ["near", "held", "wins"], ascending=[True, False, False], kind="stable"
         )
-        return cls(order, unit, int(known[unit].nunique(dropna=False)))
+        return cls(order[table.columns], unit, int(known[unit].nunique(dropna=False)))
 
     def least(self) -> str:
         """The cheapest on average, among those that are in half of the settings at least."""
         table = self.table
         often = table[table["settings"] >= table["settings"].max() / 2]
         if often["relative"].notna().any():
-            return str(often["relative"].idxmin())
+            return str(often.index[0])
         return str(often["wins"].idxmax())
 
 

@@ -44,8 +44,9 @@ class Settings:
     cells : DataFrame
         A row a setting and strategy: ``setting``, ``strategy``, ``total``, ``reference`` (the
         total of the baseline), ``relative`` (NaN where the baseline cost nothing or has gained),
-        ``retrains``, ``advised``, ``wins``, ``data`` (its data set), ``seed``, ``job`` (its
-        position), and a column an axis: which of its values, by position.
+        ``retrains``, ``advised``, ``wins``, ``held`` (whether it is the baseline), ``data`` (its
+        data set), ``seed``, ``job`` (its position), and a column an axis: which of its values, by
+        position.
     """
 
     of_job: Sequence[int | None]
@@ -230,6 +231,10 @@ def _related(frame: pd.DataFrame, held: Mapping[int, tuple[str, float]]) -> pd.D
     ratio = (frame["total"] / reference.where(reference > 0)).astype(np.float64)
     least = frame.groupby("setting")["total"].transform("min").astype(np.float64)
     near = 1e-9 * least.abs()
+    names = frame["setting"].map(lambda n: held.get(n, ("", np.nan))[0])
     return frame.assign(
-        reference=reference, relative=ratio, wins=(frame["total"] <= least + near).astype(bool)
+        reference=reference,
+        relative=ratio,
+        wins=(frame["total"] <= least + near).astype(bool),
+        held=(frame["strategy"] == names).astype(bool),
     )

@@ -15,6 +15,7 @@ from backtrain.reports.numbers import MISSING, count, listing, number, shorten
 from backtrain.reports.sweep.found import Found, change, reach, shown
 from backtrain.reports.sweep.pooled import Pooled
 from backtrain.reports.sweep.result import Result
+from backtrain.reports.sweep.settings import data_set
 from backtrain.reports.tables import Cell, Column, Interval, Row, Sheet
 
 #: Rows at most: strategies, values of an axis, jobs, reasons; and strategies beside an axis.
@@ -90,6 +91,30 @@ def by_axis(found: Found, key: str) -> Sheet:
         *(Column(shorten(name, 18), title=f"{name} against its baseline") for name in names),
     )
     return Sheet(columns, tuple(rows), key)
+
+
+def totals(found: Found, key: str) -> Sheet:
+    """What strategies cost in money at each value of an axis: the mean over its settings.
+
+    Without rows where these are of several data sets, spans or currencies, or not as many at each
+    value: their totals say nothing side by side.
+    """
+    cells, results = found.settings.cells, found.sweep.results
+    done = [one for one in results if one.status == "done"]
+    alike = {(one.currency, one.start, one.end, one.loss, data_set(one)) for one in done}
+    settings = cells.groupby(key)["setting"].nunique()
+    means = cells.pivot_table(index=key, columns="strategy", values="total")
+    names = [*found.settings.held[:1], *_beside(found)]
+    means = means.reindex(columns=pd.Index(names)).dropna(axis=1)
+    if len(alike) > 1 or settings.nunique() > 1 or len(settings) > VALUES:
+        means = means.iloc[:0]
+    values = found.settings.axes[key]
+    rows = [
+        Row(shown(values[int(str(at))]), "", tuple(Cell(number(v, 2), v) for v in own))
+        for at, own in zip(means.index, means.to_numpy(np.float64).tolist(), strict=True)
+    ]
+    columns = (Column(shorten(str(name), 18), title=f"total of {name}") for name in means.columns)
+    return Sheet(tuple(columns), tuple(rows), key)
 
 
 def by_choice(found: Found, key: str) -> Sheet:
