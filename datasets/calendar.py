@@ -65,7 +65,7 @@ def zone_name(zone: str | tzinfo | None, name: str = "timezone") -> str | None:
     raise ValueError(f"{name}={zone!r}: not a time zone; {hint}")
 
 
-def zone_of(zone: tzinfo | None) -> str | None:
+def zone_of(zone: tzinfo | str | None) -> str | None:
     """The name of what times are kept in; None where it has no name that others could read."""
     try:
         return zone_name(zone)

@@ -5,7 +5,6 @@ Times become naive datetime64[ns], in UTC.
 
 import difflib
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Any, TypeAlias, cast
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import infer_dtype
 
+from backtrain.datasets.dates import Dates
 from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.plain import is_number_type, plain, remedy
@@ -269,7 +269,7 @@ def _mixed_labels(series: pd.Series, name: str) -> Array:
 # --- times ----------------------------------------------------------------------------------------
 
 
-def read_times(values: Any, name: str) -> tuple[Times, tzinfo | None]:
+def read_times(values: Any, name: str) -> tuple[Times, tzinfo | str | None]:
     """Read instants as naive datetime64[ns], (n,), and the time zone that they had.
 
     A time zone is converted to UTC. Missing times become `NaT`. Raises `ValueError` for numbers,
@@ -281,17 +281,14 @@ def read_times(values: Any, name: str) -> tuple[Times, tzinfo | None]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)
-    if series.isna().all():
-        series = pd.Series(pd.NaT, index=range(len(series)), dtype="datetime64[ns]")
-    elif not _is_datetime(series):
-        series = _parse_times(series, name)
-    try:
-        index = pd.DatetimeIndex(series, copy=False)
-        index = index if index.unit == "ns" else index.as_unit("ns")
-    except pd.errors.OutOfBoundsDatetime:
-        raise ValueError(f"{name}: a time outside the years 1678 to 2261") from None
-    naive = index if index.tz is None else index.tz_convert(None)
-    return naive.to_numpy().astype("datetime64[ns]", copy=False), index.tz
+    found = Dates(keyed=False).read(series, name)
+    if found.bad.any():
+        row = int(found.bad.argmax())
+        if pd.api.types.is_datetime64_any_dtype(series.dtype):
+            raise ValueError(f"{name}: a time outside the years 1678 to 2261")
+        value = series.iloc[row]
+        raise ValueError(f"{name}: row {row} is {value!r}, not a time; correct it or drop the row")
+    return found.times, getattr(series.dtype, "tz", None) or found.zone
 
 
 def read_both_times(
@@ -300,7 +297,7 @@ def read_both_times(
     event_name: str = "event_time",
     label_name: str = "label_time",
     ordered: bool = True,
-) -> tuple[Times, Times | None, tzinfo | None]:
+) -> tuple[Times, Times | None, tzinfo | str | None]:
     """Read event times, none of them missing, label times in the same clock, and the time zone.
 
     Raises `ValueError` for no rows, for a missing event time, where only one of the two has a
@@ -328,66 +325,3 @@ def read_both_times(
             f"{which[0]} has a time zone and {which[1]} has none; use .dt.tz_localize on the latter"
         )
     return event_time, label_time, zone
-
-
-def _is_datetime(series: pd.Series) -> bool:
-    return pd.api.types.is_datetime64_any_dtype(series.dtype)
-
-
-def _parse_times(series: pd.Series, name: str) -> pd.Series:
-    kind = infer_dtype(series, skipna=True)
-    if kind in _NUMBERS:
-        raise ValueError(
-            f"{name}: numbers such as {series.iloc[0]}; say what they count: "
-            "pd.to_datetime(column, unit='s')"
-        )
-    if kind == "period":
-        raise ValueError(
-            f"{name}: periods such as {series.iloc[0]}; say which instant of it: .dt.start_time, "
-            "or .dt.end_time for what is known when it is over"
-        )
-    if kind not in ("string", "datetime", "datetime64", "date", "mixed", "empty"):
-        raise ValueError(f"{name}: {kind} values such as {series.iloc[0]!r}; use pd.to_datetime")
-    for options in ({"format": "ISO8601"}, {"dayfirst": False}):
-        parsed = _to_datetime(series, **options)
-        if parsed is not None and (parsed.dt.tz is None or _all_have_zone(series)):
-            break
-    else:
-        raise ValueError(_unparsed(series, name))
-    if "dayfirst" in options:
-        other = _to_datetime(series, dayfirst=True)
-        if other is not None and not other.equals(parsed):
-            raise ValueError(
-                f"{name}: {series.iloc[0]!r} may be day or month first; "
-                "use pd.to_datetime(column, format='%d/%m/%Y') or the like"
-            )
-    return parsed
-
-
-def _all_have_zone(series: pd.Series) -> bool:
-    # pandas 2 lends the zone of one text to another without any, in silence.
-    texts = series[series.map(lambda value: isinstance(value, str))].astype(str)
-    return bool(texts.str.contains(r"[T ].*(?:[+-]|[A-Za-z])", regex=True).all())
-
-
-def _to_datetime(series: pd.Series, **options: Any) -> pd.Series | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # guesses are checked by the caller
-            parsed = pd.to_datetime(series, **options)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return parsed if _is_datetime(parsed) else None  # pandas 2 gives objects for mixed zones
-
-
-def _unparsed(series: pd.Series, name: str) -> str:
-    if _to_datetime(series, utc=True, format="ISO8601") is not None:
-        return (
-            f"{name}: several time zones, or times with and without one; "
-            "use pd.to_datetime(column, utc=True)"
-        )
-    for row, value in enumerate(series):
-        one = pd.Series([value])
-        if _to_datetime(one, format="ISO8601") is None and _to_datetime(one) is None:
-            return f"{name}: row {row} is {value!r}, not a time; correct it or drop the row"
-    return f"{name}: several ways of writing times; use pd.to_datetime(column, format='mixed')"

@@ -1,0 +1,215 @@
+"""Times as text, without a zone: one order of day, month and year for a column, or a question."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backtrain.datasets.date_formats import ORDERS, formats
+
+Bools = npt.NDArray[np.bool_]
+Instants = npt.NDArray[np.datetime64]
+
+_TRIED = 60  # values of which formats are learnt, each from among those that no other reads
+_NOW = ["now", "today"]  # pandas takes them for the time of reading
+
+
+class Unclear(ValueError):
+    """Times that can be read in several ways, or in none."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column in messages: its name, where a row stands, and whether remedies are keys."""
+
+    name: str
+    at: Callable[[int], str]
+    keyed: bool
+
+    def remedy(self, keys: str, python: str) -> str:
+        """What helps from where the user stands."""
+        return keys if self.keyed else python
+
+
+class Clock(NamedTuple):
+    """A column of n times as clocks show them, NaT where there is none, and what was guessed."""
+
+    times: Instants
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """Texts as one order of day, month and year reads them, by which formats."""
+
+    order: str
+    times: Instants
+    failed: Bools
+    formats: tuple[str, ...]
+    is_numeric: bool  # without the name of a month: the order matters
+
+    @classmethod
+    def of(cls, texts: pa.Array, order: str) -> "_Way":
+        left = ~missing(texts)
+        times = np.full(len(texts), np.datetime64("NaT", "ns"))
+        used: list[str] = []
+        numeric = False
+        while left.any():
+            rows = np.flatnonzero(left)
+            some = texts.take(pa.array(rows[:: -(-len(rows) // _TRIED)])).to_pylist()
+            found = next((f for f in map(formats, some) if f.get(order) not in (None, *used)), None)
+            if found is None:
+                break
+            numeric |= len(set(found.values())) > 1
+            used.append(found[order])
+            times[rows] = nanoseconds(parse(texts.take(pa.array(rows)), found[order]))
+            left[rows] = np.isnat(times[rows])
+        return cls(order, times, left, tuple(used), numeric)
+
+    @property
+    def first(self) -> str:
+        """What comes first, in words."""
+        return ORDERS[self.order]
+
+
+def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
+    """Read text, (n,), in the one way that the column leaves; raises `Unclear` otherwise."""
+    strict = parse(texts, "ISO8601", errors="raise")
+    if strict is not None and strict.tz is None:
+        return Clock(nanoseconds(strict))
+    ways = _ways(texts)
+    if not ways:
+        row = int(np.argmin(missing(texts)))
+        remedy = place.remedy("dataset.time_format=", "pd.to_datetime(column, format=...)")
+        raise Unclear(
+            f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
+            f"say how it is written: {remedy}"
+        )
+    if dayfirst is not None:
+        ways.sort(key=lambda way: way.order != ("D" if dayfirst else "M"))
+        _refuse_two(texts, place, ways[:1], ways[1:])
+        used = ", ".join(ways[0].formats)
+        said = f"{place.name}: {ways[0].first} (dayfirst={str(dayfirst).lower()}), {used}"
+        return Clock(ways[0].times, (said,))
+    least = min(int(way.failed.sum()) for way in ways)
+    best = [way for way in ways if way.failed.sum() == least]
+    _refuse_two(texts, place, best[:1], ways)
+    for other in best[1:]:
+        if not np.array_equal(best[0].times, other.times, equal_nan=True):
+            raise Unclear(_question(texts, place, best[0], other))
+    return Clock(best[0].times, (_said(texts, place, best[0], ways),))
+
+
+def parse(
+    texts: pa.Array, written: str, errors: Any = "coerce", utc: bool = False
+) -> pd.DatetimeIndex | None:
+    """Texts by one format, None where they are not; `now` and `today` are no times."""
+    values = pd.Series(texts.to_numpy(zero_copy_only=False), dtype=object)
+    now = pa.array(_NOW, texts.type)
+    is_now = pc.is_in(pc.utf8_lower(texts), value_set=now).to_numpy(zero_copy_only=False)
+    if is_now.any():
+        if errors == "raise":
+            return None
+        values = values.mask(is_now)
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(values, format=written, errors=errors, utc=utc))
+    except (ValueError, OverflowError):
+        if errors == "raise":
+            return None
+        raise
+
+
+def nanoseconds(index: pd.DatetimeIndex | None) -> Instants:
+    """As datetime64[ns] in UTC; NaT outside of the years 1678 to 2261."""
+    assert index is not None
+    naive = index if index.tz is None else index.tz_convert(None)
+    if naive.unit != "ns":
+        bounds = pd.Timestamp.min, pd.Timestamp.max
+        years = naive.year
+        naive = naive.where((years > bounds[0].year) & (years < bounds[1].year)).as_unit("ns")
+    return naive.to_numpy().astype("datetime64[ns]", copy=False)
+
+
+def missing(texts: pa.Array) -> Bools:
+    """Which texts say that there is no time."""
+    empty = pc.is_in(pc.utf8_trim_whitespace(texts), value_set=pa.array(["", "NaT"], texts.type))
+    return pc.or_(empty, pc.is_null(texts)).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _ways(texts: pa.Array) -> list[_Way]:
+    """The orders that read something; one alone where a month's name or the year tells."""
+    ways = [_Way.of(texts, "D")]
+    if ways[0].is_numeric:
+        ways += [_Way.of(texts, "M"), _Way.of(texts, "Y")]
+    return [way for way in ways if way.formats]
+
+
+def _shown(texts: pa.Array, row: int) -> str:
+    return repr(texts[int(row)].as_py())
+
+
+def _refuse_two(
+    texts: pa.Array, place: Place, chosen: Sequence[_Way], ways: Sequence[_Way]
+) -> None:
+    """Refuse a column of which no order reads all that some order does."""
+    for other in ways:
+        lost = np.flatnonzero(chosen[0].failed & ~other.failed)
+        if len(lost):
+            mine = np.flatnonzero(~chosen[0].failed & other.failed)
+            of = [(mine[:1], chosen[0]), (lost[:1], other)]
+            said = " and ".join(
+                f"{_shown(texts, rows[0])} ({place.at(int(rows[0]))}) is {way.first}"
+                for rows, way in of
+                if len(rows)
+            )
+            why = "all of a column must be written in one way" if len(mine) else "not as was said"
+            raise Unclear(f"{place.name}: {said}; {why}")
+
+
+def _said(texts: pa.Array, place: Place, way: _Way, ways: Sequence[_Way]) -> str:
+    used = " and ".join(way.formats)
+    if not way.is_numeric:
+        return f"{place.name}: {used}"
+    for other in ways:
+        lost = np.flatnonzero(other.failed & ~way.failed)
+        if other is not way and len(lost):
+            value = _shown(texts, lost[0])
+            return f"{place.name}: {way.first}, {used}: {value} has no other reading"
+    return f"{place.name}: {way.first}, {used}"
+
+
+def _question(texts: pa.Array, place: Place, one: _Way, two: _Way) -> str:
+    row = int(np.argmax((one.times != two.times) & ~one.failed & ~two.failed))
+    value = texts[row].as_py()
+    readings = " or ".join(_dates(one.times[row], two.times[row]))
+    if not place.keyed:
+        return (
+            f"{place.name}: {value!r} may be day or month first, {readings}; "
+            f"use pd.to_datetime(column, format={one.formats[0]!r}) or the like"
+        )
+    key = "dataset.dayfirst=true|false"
+    if "Y" in (one.order, two.order):
+        key = "dataset.time_format=" + "|".join(repr(way.formats[0]) for way in (one, two))
+    return f"{place.name}: {value}: {readings}? {key}{_hint(one, two)}"
+
+
+def _hint(one: _Way, two: _Way) -> str:
+    """Which reading the order of the rows speaks for."""
+    rising = [bool((np.diff(way.times[~way.failed]) >= np.timedelta64(0)).all()) for way in (one, two)]
+    if rising[0] == rising[1]:
+        return ""
+    return f" (only {(one, two)[rising.index(True)].first} the rows are in order of time)"
+
+
+def _dates(*times: np.datetime64) -> list[str]:
+    """Days as one speaks of them, with their years where these differ."""
+    days = [pd.Timestamp(time) for time in times]
+    years = [f" {day.year}" if len({one.year for one in days}) > 1 else "" for day in days]
+    return [
+        f"{day.day} {day.month_name()}{year}" for day, year in zip(days, years, strict=True)
+    ]
