@@ -25,6 +25,7 @@ from backtrain.datasets.columns import (
     read_labels,
     read_weights,
 )
+from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times, to_timestamp
 from backtrain.datasets.saved import read, write
@@ -174,8 +175,13 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
+        labels = table.column(target, place)
+        y = read_labels(labels, target)
+        if table is not df and not isinstance(labels.dtype, pd.CategoricalDtype):
+            refuse_numbers_in_text(y, target)  # of a file it is said once the task is known
+        del labels
         return cls(
-            y=read_labels(table.column(target, place), target),
+            y=y,
             event_time=event_times,
             label_time=cast(Times, label_times),
             weight=numbers(weight),
