@@ -8,7 +8,6 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from backtrain.audit.data import warning
 from backtrain.cli.jobs import (
     Command,
     WriteError,
@@ -17,6 +16,7 @@ from backtrain.cli.jobs import (
     job_of,
     output_directory,
     say_money,
+    say_understood,
 )
 from backtrain.cli.outcome import Outcome, objective
 from backtrain.cli.plan import show_plan
@@ -102,6 +102,7 @@ def _found(study: Study, outcome: Outcome) -> Comparison:
     if wanted == "auto":
         wanted = "none" if outcome.in_sweep else "all"
     say(f"{study}\n{study.held_against}")
+    say_understood(study.backtest.understood(study.strategies), study.config["dataset"])
     comparison = outcome.found(study, directory)
     if comparison is None:
         comparison = _compare(study, outcome, directory)
@@ -132,9 +133,6 @@ def _found(study: Study, outcome: Outcome) -> Comparison:
 def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
     """Replay; each record is written at once."""
     say_money(study.backtest)
-    setup = study.backtest
-    if (warned := warning(setup.stream, setup.decides_by_amount)) is not None:
-        say(f"warning: {warned}", sys.stderr)
     outcome.begins(study, directory)
     try:
         return study.compare(directory)

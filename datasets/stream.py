@@ -139,8 +139,8 @@ class Stream:
         offers itself as Arrow data; a lazy one is computed. Equal values give equal streams,
         whatever holds them. Features are a pandas frame or an array afterwards, in models, too.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where the amount may be among them. Rows in later
-        error messages are counted in time order.
+        features are all others, or those named, where amount and group may be among them. Rows in
+        later error messages are counted in time order.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
