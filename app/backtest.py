@@ -41,6 +41,7 @@ from backtrain.strategies.strategy import Instant, Strategy, chosen_until
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
 from backtrain.tracking.callbacks import Told, told
+from backtrain.understood import Understood
 
 if TYPE_CHECKING:
     from backtrain.audit.findings import Audit
@@ -145,10 +146,12 @@ class Backtest(Setup):
         ids = {name: identity(question) for name, question in questions.items()}
         keeper = None if directory is None else Keeper(directory, ids, records)
         before = None if keeper is None else Bill.among(keeper.earlier(), hindsight)
-        without_model = [baseline._asdict() for baseline in baselines(self)]
+        found_out = {
+            "baselines": [baseline._asdict() for baseline in baselines(self)],
+            "understood": self.understood(strategies).plain(),
+        }
         more = {
-            name: {**question, "id": ids[name], "baselines": without_model}
-            for name, question in questions.items()
+            name: {**question, "id": ids[name], **found_out} for name, question in questions.items()
         }
         if keeper is not None:
             sweep(keeper.directory)
@@ -165,7 +168,7 @@ class Backtest(Setup):
         try:
             with closing(finished):
                 for found in finished:
-                    run = replace(found, info={**found.info, "baselines": without_model})
+                    run = replace(found, info={**found.info, **found_out})
                     runs[run.name] = run
                     _keep(keeper, run)
                     listeners.tell("run_finished", run)
@@ -186,6 +189,11 @@ class Backtest(Setup):
         comparison = Comparison(runs)
         listeners.finished(comparison)
         return comparison
+
+    def understood(self, strategies: Mapping[str, Strategy] | None = None) -> Understood:
+        """What was understood of data and question, to print; of strategies, their windows, too."""
+        windows = [strategy.window for strategy in (strategies or {}).values()]
+        return Understood.of(self, windows)
 
     def loss_matrix(
         self,
@@ -240,7 +248,8 @@ class Backtest(Setup):
         """
         window, update = window or Expanding(), update or Refit()
         question = Question.of(self, window, update, every, intervals, careful)
-        return tune(question, self.store, n_jobs, progress)
+        tuning = tune(question, self.store, n_jobs, progress)
+        return Understood.of(self, [window]).told(tuning)
 
     def search(
         self,
@@ -305,7 +314,8 @@ class Backtest(Setup):
 
         asked = (objective, trials, until, folds, sampler, against, baseline)
         question = walk.Question.of(self, lambda values: strategy_of(**values), space, *asked)
-        return walk.search(question, self.store, n_jobs, progress)
+        found = walk.search(question, self.store, n_jobs, progress)
+        return self.understood(question.against).told(found)
 
     def audit(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,11 @@ def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False
 
 def warning(stream: Stream, by_amount: bool = False) -> str | None:
     """One line about columns that should not be learnt from, or None."""
-    found = data_findings(stream, thorough=False, by_amount=by_amount)
+    return in_a_line(data_findings(stream, thorough=False, by_amount=by_amount))
+
+
+def in_a_line(found: Sequence[Finding]) -> str | None:
+    """The first finding, and how many there are; None where there is none."""
     if not found:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -4,10 +4,11 @@ import copy
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -27,6 +28,7 @@ from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
 from backtrain.store.locks import alone_in
 from backtrain.tracking.callbacks import Job
+from backtrain.understood import Understood
 
 
 class WriteError(ConfigError):
@@ -71,6 +73,7 @@ class Command:
 
         Everything is built before Hydra makes a directory: bad input leaves nothing behind.
         """
+        _SAID.clear()
         # A user's own `_target_: my_module.MyTrigger` lies where the command is called.
         sys.path.insert(0, os.getcwd())
         arguments = compose.in_order(arguments)
@@ -203,13 +206,48 @@ def chosen() -> str | None:
     return preset
 
 
+#: What this command has said of data and question: jobs of a sweep say it once.
+_SAID: set[str] = set()
+#: What the first line and that of the prices say is not said twice.
+_ELSEWHERE = ("data", "prices")
+_MOST_SENTENCES = 5
+
+
+def say_understood(understood: Understood, dataset: Mapping[str, Any]) -> None:
+    """Say what was understood of data and question, and what to mend first, each line once."""
+    lines = [(about, text) for about, text in understood.lines.items() if about not in _ELSEWHERE]
+    read = understood.reading
+    lines += [("read", sentence) for sentence in read[:_MOST_SENTENCES]]
+    if len(read) > _MOST_SENTENCES:
+        lines.append(("read", f"and {len(read) - _MOST_SENTENCES} more sentences, in the report"))
+    for about, text in lines:
+        _say_once(_wrapped(f"{about:<8}{text}", 8))
+    for remark in understood.warnings:
+        usable = remark.keys and ("drop" in dataset or not remark.keys.startswith("dataset."))
+        said = _wrapped(f"warning: {remark.says}", 9)
+        _say_once(f"{said}\n{' ' * 9}{remark.keys}" if usable else said, sys.stderr)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """In lines of at most 100 characters; names and code stay whole."""
+    return textwrap.fill(
+        text, 100, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _say_once(text: str, file: TextIO | None = None) -> None:
+    if text not in _SAID:
+        _SAID.add(text)
+        say(text, file)
+
+
 def say_money(setup: Setup) -> None:
-    """Say which prices nobody has given to the job that is being done, and what decides."""
+    """Say which prices are in force, which of them nobody has given, and what decides."""
     settings = HydraConfig.get()
     preset, prices = settings.runtime.choices.get("prices"), setup.prices
     in_money = isinstance(setup.row_loss, CostMatrix)
-    if said := unset_prices(prices, preset, settings.overrides.task, in_money):
-        say(said)
+    said = unset_prices(prices, preset, settings.overrides.task, in_money)
+    say(said or f"prices  {', '.join(f'{key} {price(value)}' for key, value in _set(prices))}")
     if in_money and prices.error != 1:
         say(f"prices  error {price(prices.error)}: times the costs; set prices.error=1 for money")
     if setup.rule is not None:
@@ -237,6 +275,12 @@ def unset_prices(
     values = ", ".join(f"{key} {price(getattr(prices, key))}" for key in keys)
     wanted = " ".join(f"prices.{key}=" for key in keys)
     return f"prices  {values}: of prices={preset}, not yours; set {wanted}"
+
+
+def _set(prices: Prices) -> list[tuple[str, float]]:
+    """Prices that are not 0, by name."""
+    given = ((field.name, getattr(prices, field.name)) for field in fields(prices))
+    return [(name, value) for name, value in given if value] or [("retrain", 0.0)]
 
 
 def from_here(path: Path) -> Path:

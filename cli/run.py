@@ -10,7 +10,6 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from backtrain.audit.data import warning
 from backtrain.cli.jobs import (
     Command,
     WriteError,
@@ -19,6 +18,7 @@ from backtrain.cli.jobs import (
     job_of,
     output_directory,
     say_money,
+    say_understood,
 )
 from backtrain.cli.outcome import Outcome, objective
 from backtrain.cli.plan import show_plan
@@ -118,6 +118,7 @@ def _found(study: Study, outcome: Outcome) -> Comparison:
     if wanted == "auto":
         wanted = "none" if outcome.in_sweep else "all"
     say(f"{study}\n{study.held_against}")
+    say_understood(study.backtest.understood(study.strategies), study.config["dataset"])
     comparison = outcome.found(study, directory)
     if comparison is None:
         comparison = _compare(study, outcome, directory)
@@ -148,9 +149,6 @@ def _found(study: Study, outcome: Outcome) -> Comparison:
 def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
     """Replay; each record is written at once."""
     say_money(study.backtest)
-    setup = study.backtest
-    if (warned := warning(setup.stream, setup.decides_by_amount)) is not None:
-        say(f"warning: {warned}", sys.stderr)
     outcome.begins(study, directory)
     try:
         return study.compare(directory)

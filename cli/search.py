@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from hydra.core.hydra_config import HydraConfig
 
-from backtrain.cli.jobs import Command, WriteError, from_here, output_directory, say_money
+from backtrain.cli.jobs import (
+    Command,
+    WriteError,
+    from_here,
+    output_directory,
+    say_money,
+    say_understood,
+)
 from backtrain.cli.terminal import command, say
 from backtrain.config.build import ConfigError
 from backtrain.config.keys import Keys, SearchKeys, names
@@ -46,6 +53,7 @@ def _search(study: SearchStudy) -> None:
     """Search, save it where Hydra says, and print what came out."""
     directory = output_directory()
     say(str(study))
+    say_understood(study.understood, study.dataset)
     say_money(study.backtest)
     try:
         found = study.search()

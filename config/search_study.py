@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from backtrain.search.space import Space
 from backtrain.simulator.progress import Shown
 from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.updates.refit import last_step
+from backtrain.understood import Understood
 
 #: Where `backtrain run` finds what was chosen: --config-dir DIRECTORY strategy=searched.
 PRESET = "strategy/searched.yaml"
@@ -41,11 +43,18 @@ class SearchStudy:
     progress: Shown
     report: str = "all"
     engine: Engine = field(default_factory=Processes)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def understood(self) -> Understood:
+        """What was understood of data and question."""
+        return self.backtest.understood(self.question.against)
 
     def search(self) -> Search:
         """Choose, and judge on later rows."""
         with self.engine.running(self.n_jobs):
-            return walk.search(self.question, self.backtest.store, self.n_jobs, self.progress)
+            found = walk.search(self.question, self.backtest.store, self.n_jobs, self.progress)
+        return self.understood.told(found)
 
     def save(self, found: Search, directory: Path) -> Path:
         """Write the search, and what it chose as a preset; returns where the preset lies."""
@@ -92,7 +101,14 @@ def load(config: DictConfig, chosen: str | None = None) -> SearchStudy:
             **{key: plain[key] for key in _ASKED},
         )
     work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
-    return SearchStudy(backtest, question, strategy, engine=build(plain["engine"]), **work)
+    return SearchStudy(
+        backtest,
+        question,
+        strategy,
+        engine=build(plain["engine"]),
+        dataset=plain["dataset"],
+        **work,
+    )
 
 
 def _axes(given: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

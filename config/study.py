@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +21,7 @@ from backtrain.config.history import History
 from backtrain.config.job import JobName
 from backtrain.config.keys import Keys, RunKeys, names
 from backtrain.datasets.columns import nearest
+from backtrain.datasets.labels import Task, kind_of, numbers_in_text
 from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.bill import seconds_of
 from backtrain.models import ByTask
@@ -33,8 +34,6 @@ from backtrain.strategies.strategy import Strategy
 from backtrain.strategies.triggers.schedules import Never
 from backtrain.strategies.updates.refit import last_step
 from backtrain.tracking.callbacks import Told
-
-Task = Literal["regression", "classification"]
 
 #: What `trigger=` says when nobody sets it.
 _USUAL_TRIGGER = {
@@ -50,8 +49,6 @@ _AS_GIVEN = (
     *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
     *("records", "resume", "objective"),
 )
-#: A target of whole numbers with more distinct values is a quantity, not a class.
-_MOST_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,10 @@ def load(config: DictConfig, chosen: str | None = None) -> Study:
 def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, Any], Backtest]:
     """Read the data of a checked config; its values, the task settled, and what they set up."""
     history = History.read(plain)
-    task: Task = usual_task(history.whole) if plain["task"] == "auto" else plain["task"]
+    task = plain["task"]
+    if task != "classification":
+        _refuse_numbers_in_text(history.whole, plain["dataset"])
+    task = usual_task(history.whole) if task == "auto" else task
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
     plain = plain_of(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
     model, loss = build(plain["model"]), build(plain["loss"])
@@ -226,12 +226,19 @@ def explained() -> Iterator[None]:
 
 
 def usual_task(stream: Stream) -> Task:
-    """Classification for text, truth values and a few whole numbers; else regression."""
-    labels = stream.y[~np.isnat(stream.label_time)]
-    if labels.dtype.kind not in "iuf":
-        return "classification"
-    whole = bool((labels == np.round(labels)).all())
-    return "classification" if whole and len(np.unique(labels)) <= _MOST_CLASSES else "regression"
+    """What the labels are taken for: two whole numbers, text and truth values are classes."""
+    return kind_of(stream.y[~np.isnat(stream.label_time)]).task
+
+
+def _refuse_numbers_in_text(stream: Stream, dataset: Mapping[str, Any]) -> None:
+    if (found := numbers_in_text(stream.y)) is None:
+        return
+    keys = [f"dataset.{key}=" for key in ("thousands", "decimal") if key in dataset]
+    read = f"{' and '.join(keys)} say how they are written" if keys else f"read {found.code}"
+    raise ConfigError(
+        f"target {stream.target!r}: {found.texts:,} texts that read as numbers, such as "
+        f"{found.example!r}; {read}, or, where they name classes, task=classification"
+    )
 
 
 def usual_metric(task: str) -> str:

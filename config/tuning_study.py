@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
 from backtrain.simulator.progress import Shown
 from backtrain.strategies.updates.refit import last_step
+from backtrain.understood import Understood
 
 #: Where `backtrain run` finds the advice: --config-dir DIRECTORY strategy=tuned.
 PRESET = "strategy/tuned.yaml"
@@ -33,11 +35,18 @@ class TuningStudy:
     parts: Mapping[str, Any]
     report: str = "all"
     engine: Engine = field(default_factory=Processes)
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def understood(self) -> Understood:
+        """What was understood of data and question."""
+        return Understood.of(self.backtest, [self.question.window])
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""
         with self.engine.running(self.n_jobs):
-            return tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+            tuning = tune(self.question, self.backtest.store, self.n_jobs, self.progress)
+        return self.understood.told(tuning)
 
     def save(self, tuning: Tuning, directory: Path) -> Path:
         """Write the tuning, and what it advises as a preset; returns where the preset lies."""
@@ -66,7 +75,14 @@ def load(config: DictConfig, chosen: str | None = None) -> TuningStudy:
         question = Question.of(backtest, window, update, *asked)
     parts = {part: plain[part] for part in ("window", "update")}
     work = {key: plain[key] for key in ("n_jobs", "progress", "report")}
-    return TuningStudy(backtest, question, parts=parts, engine=build(plain["engine"]), **work)
+    return TuningStudy(
+        backtest,
+        question,
+        parts=parts,
+        engine=build(plain["engine"]),
+        dataset=plain["dataset"],
+        **work,
+    )
 
 
 def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:

@@ -9,6 +9,9 @@ import pandas as pd
 
 from backtrain.datasets.columns import nearest
 
+#: Roles of columns that may be features, too, where these are named.
+_ALSO_FEATURES = ("amount", "group")
+
 Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
 
@@ -76,7 +79,7 @@ def check_names(
             elif role == "time" and isinstance(df.index, pd.DatetimeIndex | pd.PeriodIndex):
                 hint = f"times stand in the index: use df.reset_index(names={name!r})"
             raise ValueError(f"{role}={name!r}: no such column; {hint}")
-        if name in used and (role, used[name]) != ("features", "amount"):
+        if name in used and not (role == "features" and used[name] in _ALSO_FEATURES):
             raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
         used[name] = role
     return {name for _, name in asked if name is not None}

@@ -26,6 +26,7 @@ from backtrain.datasets.columns import (
     read_labels,
     read_weights,
 )
+from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.saved import read, write
@@ -148,9 +149,10 @@ class Stream:
         offers itself as Arrow data; a lazy one is computed. Equal values give equal streams,
         whatever holds them. Features are a pandas frame or an array afterwards, in models, too.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where the amount may be among them. Rows in later
-        error messages are counted in time order. The time zone of the stream is `timezone`, or else
-        that of the time column; times without one are local times of `timezone`, where it is given.
+        features are all others, or those named, where amount and group may be among them. Rows in
+        later error messages are counted in time order. The time zone of the stream is `timezone`,
+        or else that of the time column; times without one are local times of `timezone`, where it
+        is given.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -189,8 +191,13 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
+        labels = table.column(target, place)
+        y = read_labels(labels, target)
+        if table is not df and not isinstance(labels.dtype, pd.CategoricalDtype):
+            refuse_numbers_in_text(y, target)  # of a file it is said once the task is known
+        del labels
         return cls(
-            y=read_labels(table.column(target, place), target),
+            y=y,
             event_time=event_times,
             label_time=cast(Times, label_times),
             weight=numbers(weight),

@@ -20,6 +20,7 @@ from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.facts import describe
+from backtrain.simulator.first_start import too_early
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.progress import Shown, stage
@@ -106,8 +107,10 @@ def tune(question: Question, store: FitStore, n_jobs: int = 1, progress: Shown =
         for window in question.windows:
             matrix = loss_matrix(setup, window, update, store, every, n_jobs, told.more)
             if matrix.failed[0]:
+                hint = too_early(setup, Strategy(Never(), window, update))
                 raise SetupError(
                     f"the first model cannot be trained on what is known at start={setup.start_at}"
+                    f"{hint}"
                 )
             matrices[content(window), content(update)] = matrix
         fresh = fresh_losses(setup, windows, update, store, POINTS, n_jobs, told.more)

@@ -19,6 +19,7 @@ from backtrain.reports import (
     story,
     tables,
     timeline,
+    understood,
     worst,
 )
 from backtrain.reports.charged import loss_in_words
@@ -65,7 +66,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "decision": verdict.decision,
         "lead": verdict.advice,
         "headline": headline(comparison, baseline, verdict),
-        "remarks": remarks(verdict),
+        "remarks": [*remarks(verdict), *understood.warnings(comparison.info)],
         "totals": next(iter(comparison.runs.values())).totals,
         "delay": comparison.info.get("label_delay_seconds") or {},
         "usual_prices": _usual(comparison.info["prices"]),
@@ -171,7 +172,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
     *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
     *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
-    *(_luck, alarms.section, faulty.section, _happened),
+    *(_luck, alarms.section, faulty.section, _happened, understood.section),
 )
 
 

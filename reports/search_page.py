@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.reports import html, search_figures
+from backtrain.reports import html, search_figures, understood
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import MINUS, MISSING, Money, count, number, percent
 from backtrain.reports.plain import aligned
@@ -26,12 +26,13 @@ def page(search: Search) -> str:
 def report(search: Search, files: bool = False) -> html.Report:
     """Page and exhibits; ``files`` asks for the figures as files, too."""
     info, told = search.info, findings(search)
+    remarks = [told["promise"], told["chosen"], *filter(None, [told.get("given")]), UNSEEN]
     content = {
         "info": info,
         "made_of": f"{'; '.join(f'{key} {axis}' for key, axis in search.space.items())}",
         "decision": "retrain" if search.saved > 0 else "keep",
         "lead": told["unseen"],
-        "remarks": [told["promise"], told["chosen"], *filter(None, [told.get("given")]), UNSEEN],
+        "remarks": [*remarks, *understood.warnings(info)],
         "headline": _headline(search),
         "setup": _setup(search),
         "folds": len(search.folds),
@@ -51,7 +52,8 @@ def outline(search: Search) -> list[Section]:
         steps = Exhibit("steps", "Step by step", _steps(search), data=lambda: search.paid)
         sections.insert(1, Section("Step by step", [steps]))
     keys = [made[name] for name in ("keys", "values") if name in made]
-    return [*sections, Section("What matters", keys, told.get("keys", ""), note=told["trials"])]
+    sections.append(Section("What matters", keys, told.get("keys", ""), note=told["trials"]))
+    return [*sections, *filter(None, [understood.of(search.info)])]
 
 
 def notebook(search: Search) -> str:

@@ -5,7 +5,7 @@ import textwrap
 import pandas as pd
 
 from backtrain.lossmatrix.tuning import Tuning
-from backtrain.reports import html, price_map, tables, tuning_figures
+from backtrain.reports import html, price_map, tables, tuning_figures, understood
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import (
     MINUS,
@@ -41,7 +41,7 @@ def report(tuning: Tuning, files: bool = False) -> html.Report:
         "made_of": ", ".join(info[key] for key in ("window", "update", "model")),
         "decision": "keep" if tuning.decision.name == tuning.baseline else "retrain",
         "lead": sentences["interval"],
-        "remarks": [sentences["sample"], IN_SAMPLE],
+        "remarks": [sentences["sample"], IN_SAMPLE, *understood.warnings(info)],
         "headline": _headline(tuning),
         "setup": _setup(tuning),
     }
@@ -63,6 +63,7 @@ def outline(tuning: Tuning) -> list[Section]:
     return [
         Section("How often", [made["intervals"], table], note=_rest(tuning)),
         *(Section(titles[what], [e] if e else [], found[what]) for what, e in drawn.items()),
+        *filter(None, [understood.of(tuning.info)]),
     ]
 
 

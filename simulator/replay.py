@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.accounts import Job
-from backtrain.simulator.answers import AnyUpdate, Fit, FitError, PartError, Reason, Rows, Selection
+from backtrain.simulator.answers import (
+    AnyUpdate,
+    Fit,
+    FitError,
+    NothingToLearnError,
+    PartError,
+    Reason,
+    Rows,
+    Selection,
+)
 from backtrain.simulator.asking import (
     answers_of,
     check_setup,
@@ -18,6 +27,7 @@ from backtrain.simulator.asking import (
 )
 from backtrain.simulator.challenger import Challenger, put_in_force
 from backtrain.simulator.clock import Clock, Nanoseconds
+from backtrain.simulator.first_start import too_early
 from backtrain.simulator.ledger import Delays
 from backtrain.simulator.log import VersionEntry
 from backtrain.simulator.memory import LOOKS, Memory, without_global_random
@@ -209,9 +219,10 @@ class Replay:
             selection, _ = trainer.select()
             model = trainer.learn(entry, selection, None)
         except FitError as error:
+            none = isinstance(error, NothingToLearnError)
             raise SetupError(
                 f"the first model cannot be trained on what is known at start={self._view.now}: "
-                f"{error}"
+                f"{error}{too_early(self._setup, self._strategy) if none else ''}"
             ) from error
         self._accounts.charge_training(job, selection)
         self._log.event(at, "initial", 0, entry.reason)

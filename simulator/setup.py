@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
+from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
@@ -325,6 +326,7 @@ class Setup:
             )
         y, target = self.stream.y, self.stream.target
         if self.task == "regression" and y.dtype.kind not in "fiub":
+            refuse_numbers_in_text(y, target)
             raise SetupError(
                 f"{type(self.model).__name__} is a regressor, but target {target!r} holds "
                 f"{y.dtype} such as {y[0]!r}; use a classifier"

@@ -252,6 +252,7 @@ def test_model_presets_take_categories_gaps_and_what_they_have_never_seen(
         ([True, False], "classification"),
         ([0, 1], "classification"),
         ([1.0, 2.0], "classification"),
+        ([0, 1, 2], "regression"),
         ([0.5, 1.0], "regression"),
         (range(50), "regression"),
     ],
