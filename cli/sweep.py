@@ -77,6 +77,8 @@ def _text(value: Any) -> str:
 
 
 def _outcome(result: Result) -> str:
+    if result.status == "stopped":
+        return str(result.error)  # which begins with that word
     if result.status != "done":
         return f"{result.status}: {result.error}"
     taken = f" (taken from {from_here(Path(result.taken_from))})" if result.taken_from else ""

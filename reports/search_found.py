@@ -75,10 +75,16 @@ def _promise(search: Search) -> str:
             f"had saved {percent(promised)} on the rows of its choice, and then {percent(kept)}: "
             f"{told}."
         )
+    if promised < 0:
+        here = f"saved {percent(kept)}" if kept >= 0 else f"cost {percent(-kept)} more, too"
+        return (
+            f"On the rows it was chosen on it cost {percent(-promised)} more than "
+            f"{search.baseline}; on the later ones it {here}."
+        )
     return (
         f"On the rows it was chosen on it saved {percent(promised)} of the cost of "
-        f"{search.baseline}, which would be {money(search.promised)} here; it kept "
-        f"{percent(kept)}: {told}."
+        f"{search.baseline}, which would be {money(search.promised)} here; it "
+        f"{f'kept {percent(kept)}' if kept >= 0 else f'lost {percent(-kept)}'}: {told}."
     )
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from backtrain import Backtest, Prices, SetupError, Strategy
 from backtrain.cli import main
 from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.synthetic import recurring
+from backtrain.reports.search_found import _promise
 from backtrain.search import trials
 from backtrain.search.proposals import BATCH, front
 from backtrain.search.result import Search
@@ -528,3 +530,21 @@ def test_a_search_is_not_reported_as_runs_that_failed(
     assert main(["report", "out"]) == 2
     assert "of `backtrain search`, which writes its own page" in capsys.readouterr().err
     assert not Path("out/sweep.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("promised", "paid", "says"),
+    [
+        (20.0, 70.0, "it saved 20 % of the cost of static, which would be 20.00 here; it kept 30 %"),
+        (20.0, 110.0, "which would be 20.00 here; it lost 10 %: 30.0 points less than promised"),
+        (-3.0, 97.0, "it cost 3 % more than static; on the later ones it saved 3 %."),
+        (-3.0, 104.0, "it cost 3 % more than static; on the later ones it cost 4 % more, too."),
+    ],
+)
+def test_nothing_is_saved_by_less_than_nothing(promised: float, paid: float, says: str) -> None:
+    over = pd.DataFrame({"total": [100.0, paid]}, index=["static", "best"])
+    fold = SimpleNamespace(judged=over, chosen="best")
+    found: Any = SimpleNamespace(
+        folds=[fold], baseline="static", promised=promised, cost=paid, over=over, info={}
+    )
+    assert says in _promise(found)
