@@ -16,6 +16,7 @@ from backtrain.datasets.columns import (
     Array,
     Features,
     Floats,
+    as_names,
     content,
     is_missing,
     read_both_times,
@@ -23,11 +24,12 @@ from backtrain.datasets.columns import (
     read_groups,
     read_labels,
     read_weights,
+    without_label,
 )
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times, to_timestamp
 from backtrain.datasets.saved import read, write
-from backtrain.datasets.source import Source, check_names, inverse
+from backtrain.datasets.source import Source, check_categories, check_names, inverse
 
 #: The fields that hold rows; the others say what of.
 _ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
@@ -132,13 +134,15 @@ class Stream:
         features: Sequence[str] | None = None,
         name: str = "stream",
         amount: str | None = None,
+        categories: Sequence[str] = (),
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
         The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where the amount may be among them. Rows in later
-        error messages are counted in time order.
+        features are all others, or those named, where the amount may be among them. `categories`
+        are features, or the target, that are names though they are numbers: of shops, say. A row
+        without a label has none at any time. Rows in later error messages are counted in time order.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -155,6 +159,7 @@ class Stream:
             raise ValueError(
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
+        table.categories = check_categories(categories, [*chosen, target])
         label = None if label_time is None else table.column(label_time)
         event_times, label_times = read_both_times(
             table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
@@ -173,8 +178,14 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
+        y = table.column(target, place)
+        y = read_labels(as_names(y) if target in categories else y, target)
+        if label_times is not None and len(lost := without_label(y, label_times)):
+            label_times = label_times.copy()
+            label_times[lost] = np.datetime64("NaT")
+            table.reading.append(f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says")
         return cls(
-            y=read_labels(table.column(target, place), target),
+            y=y,
             event_time=event_times,
             label_time=cast(Times, label_times),
             weight=numbers(weight),
