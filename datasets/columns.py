@@ -3,7 +3,6 @@
 Times become naive datetime64[ns], in UTC.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
@@ -16,6 +15,7 @@ from pandas.api.types import infer_dtype
 
 from backtrain.datasets.dates import Dates
 from backtrain.datasets.mapped import Table, is_checked
+from backtrain.datasets.names import nearest as nearest
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.plain import is_number_type, plain, remedy
 
@@ -30,16 +30,6 @@ _CHUNK = 1 << 16  # rows looked at together, so that checks need no second copy 
 
 #: Text that can only be a date or an instant.
 _TIME = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?$|\d\d?[/.]\d\d?[/.]\d{4}( .*)?$")
-
-
-def nearest(name: object, names: Iterable[object]) -> str:
-    """Return the name most like `name`, quoted, for the end of an error message.
-
-    >>> nearest("tmie", ["time", "target"])
-    "'time'"
-    """
-    texts = [str(other) for other in names]
-    return repr((difflib.get_close_matches(str(name), texts, n=1, cutoff=0.0) or ["?"])[0])
 
 
 def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tuple[str, ...]]:
@@ -131,6 +121,11 @@ def is_missing(labels: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(pd.isna(labels), dtype=bool)
 
 
+def without_label(labels: Array, times: Times) -> npt.NDArray[np.intp]:
+    """Rows that have a time of their label and no label."""
+    return np.flatnonzero(is_missing(labels) & ~np.isnat(times))
+
+
 def is_number(series: pd.Series) -> bool:
     """Say whether a column holds numbers or truth values (missing ones aside)."""
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -140,6 +135,21 @@ def is_number(series: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(series.dtype):
         return not pd.api.types.is_complex_dtype(series.dtype)
     return series.dtype == object and infer_dtype(series, skipna=True) in _NUMBERS | {"empty"}
+
+
+def as_names(series: pd.Series) -> pd.Series:
+    """Numbers and truth values as the text that names them: 7 and 7.0 are '7'."""
+    if not is_number(series):
+        return series
+    present = series.notna().to_numpy(dtype=bool)
+    values = series[present]
+    if not pd.api.types.is_bool_dtype(values.dtype) and infer_dtype(values) != "boolean":
+        floats = _floats(values)
+        if (floats == np.floor(floats)).all() and (np.abs(floats) < 2**53).all():
+            values = pd.Series(floats.astype(np.int64), index=values.index)
+    text = pd.Series([None] * len(series), index=series.index, dtype=object)
+    text[present] = values.astype(str).to_numpy(dtype=object)
+    return text
 
 
 def content(values: Array | pd.Series) -> Iterator[bytes | memoryview]:

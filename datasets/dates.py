@@ -3,7 +3,6 @@
 What leaves no doubt is read and said; what can be read in two ways is asked, with both readings.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,6 +26,7 @@ from backtrain.datasets.clocks import (
     read_clock,
 )
 from backtrain.datasets.epochs import TimeUnit
+from backtrain.datasets.names import nearest
 
 _NEVER = np.datetime64("NaT", "ns")
 _TEXT = pa.large_string()
@@ -94,7 +94,7 @@ class Dates:
         texts = pa.array(column.astype(object), _TEXT, from_pandas=True)
         if given is not None:
             return _by_format(texts, place, given)
-        if _are_digits(texts) and (self.keyed or parse(texts, "ISO8601", errors="raise") is None):
+        if self.keyed and _are_digits(texts):
             return self._numbers(column.where(~missing(texts)), place)
         return self._text(texts, place)
 
@@ -233,8 +233,8 @@ def check_zone(name: str) -> None:
     try:
         pd.Timestamp(0).tz_localize(name)
     except Exception:  # whatever the library of zones raises
-        near = difflib.get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.0)
-        raise ValueError(f"timezone={name!r}: no time zone; did you mean {near[0]!r}?") from None
+        near = nearest(name, sorted(available_timezones()))
+        raise ValueError(f"timezone={name!r}: no time zone; did you mean {near}?") from None
 
 
 def _kind(column: pd.Series, place: Place) -> str:

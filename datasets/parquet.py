@@ -12,7 +12,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from backtrain.datasets.columns import read_feature
+from backtrain.datasets.columns import as_names, read_feature
+from backtrain.datasets.files import found
 from backtrain.datasets.mapped import Table
 from backtrain.datasets.plain import is_number_type
 from backtrain.datasets.source import Places, Source, inverse
@@ -26,11 +27,40 @@ class Arrow(Source):
 
     def __init__(self, data: ds.Dataset) -> None:
         self._data = data
+        self._given: dict[Any, pd.Series] = {}
         super().__init__(self._data.schema.empty_table().to_pandas())
 
     def column(self, name: Any, place: Places | None = None) -> pd.Series:
         """A column with each row in its place."""
-        return _placed(self._table(name).to_pandas()[name], place)
+        given = self._given.get(name)
+        return _placed(self._table(name).to_pandas()[name] if given is None else given, place)
+
+    def look(self, name: Any) -> pd.Series:
+        """A column as it stands, read once and kept for who takes it next."""
+        if name not in self._given:
+            self._given[name] = self._table(name).to_pandas()[name]
+        return self._given[name]
+
+    def counts(self, name: Any) -> "pd.Series[int] | None":
+        """How often each text of a column is there."""
+        if not _is_text(self._data.schema.field(name).type):
+            return None
+        found = self._table(name).column(0).drop_null().value_counts()
+        often = found.field("counts").to_numpy()
+        return pd.Series(often, index=found.field("values").to_numpy(zero_copy_only=False))
+
+    def loaded(self) -> Source:
+        """All of it in memory."""
+        with _readable():
+            whole = Source(self._data.to_table(columns=list(self.head.columns)).to_pandas())
+        whole.reading = self.reading
+        for name, values in self._given.items():
+            whole.replace(name, values)
+        return whole
+
+    def replace(self, name: Any, values: Any) -> None:
+        """Give a column that is no feature other values."""
+        self._given[name] = values
 
     def features(self, names: Sequence[Any], place: Places | None = None) -> Any:
         """Columns as a `Table`; the numbers of one without words are an array, (n, k), transposed.
@@ -38,7 +68,8 @@ class Arrow(Source):
         Its memory is all that is needed beside a batch, or one column that is no plain number.
         """
         pa.default_memory_pool().release_unused()
-        plain = [name for name in names if is_number_type(self._data.schema.field(name).type)]
+        kinds = {name: self._data.schema.field(name).type for name in names}
+        plain = [n for n in names if is_number_type(kinds[n]) and n not in self.categories]
         others = {n: read_feature(self._words(n, place), n) for n in names if n not in plain}
         words = {n: c.array for n, c in others.items() if isinstance(c.array, pd.Categorical)}
         numbers = {name: row for row, name in enumerate(n for n in names if n not in words)}
@@ -54,13 +85,14 @@ class Arrow(Source):
                 done = rows.stop
         pa.default_memory_pool().release_unused()
         codes = {name: column.codes for name, column in words.items()}
-        kinds = {name: column.dtype for name, column in words.items()}
-        return Table(tuple(names), target, codes, kinds)
+        dtypes = {name: column.dtype for name, column in words.items()}
+        return Table(tuple(names), target, codes, dtypes)
 
     def _words(self, name: str, place: Places | None) -> pd.Series:
         """A column, of text as categories: each word is kept once."""
         if not _is_text(self._data.schema.field(name).type):
-            return self.column(name, place)
+            column = self.column(name, place)
+            return as_names(column) if name in self.categories else column
         return _placed(self._table(name).column(0).dictionary_encode().to_pandas(), place)
 
     def _table(self, name: str) -> pa.Table:
@@ -79,7 +111,7 @@ class Parquet(Arrow):
     file that cannot be read, or has other columns than the first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Sequence[Path]) -> None:
         super().__init__(_dataset(path))
 
     def _batches(self, name: str) -> Iterator[pa.Array]:
@@ -99,25 +131,19 @@ class Parquet(Arrow):
                     yield batch.column(0)
 
 
-def _dataset(path: Path) -> ds.Dataset:
-    """The file or the files of a directory; raises `ValueError` naming one that does not fit."""
-    if not path.is_dir():
+def _dataset(path: Path | Sequence[Path]) -> ds.Dataset:
+    """The file, the files or those of a directory; raises `ValueError` naming one that misfits."""
+    if isinstance(path, Path) and not path.is_dir():
         _schema(path)
         return ds.dataset(path, format="parquet")
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() == ".parquet"
-        and not any(part[0] in "._" for part in file.relative_to(path).parts)
-        and file.is_file()
-    )
-    if not files:
-        raise ValueError(f"{path}: no .parquet file is in it")
+    files = found(path) if isinstance(path, Path) else list(path)
     whole = _schema(files[0])
     for file in files[1:]:
         whole = _joined(whole, _schema(file), file, files[0])
     names = [str(file) for file in files]
-    options = {"partitioning": "hive", "partition_base_dir": str(path)}
+    options = {"partitioning": "hive"}
+    if isinstance(path, Path):
+        options["partition_base_dir"] = str(path)
     try:
         data = ds.dataset(names, format="parquet", **options)
     except pa.ArrowException as error:

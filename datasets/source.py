@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import infer_dtype
 
-from backtrain.datasets.columns import nearest
+from backtrain.datasets.columns import as_names, is_number
+from backtrain.datasets.names import nearest
 
 #: Roles of columns that may be features, too, where these are named.
 _ALSO_FEATURES = ("amount", "group")
@@ -19,12 +21,13 @@ class Source:
     """A table in memory; subclasses read theirs from elsewhere.
 
     `head` is a table of the same columns, with all rows, some or none; `reading` is what was
-    guessed or chosen in reading it, a sentence each.
+    guessed or chosen in reading it, a sentence each; `categories` are columns taken as names.
     """
 
     def __init__(self, head: pd.DataFrame) -> None:
         self.head = head
         self.reading: list[str] = []
+        self.categories: frozenset[Any] = frozenset()
 
     def drop(self, names: Sequence[str]) -> None:
         """Leave columns out."""
@@ -35,10 +38,43 @@ class Source:
         series: pd.Series = self.head[name]
         return series.copy() if place is None else series.iloc[inverse(place)]
 
+    def look(self, name: Any) -> pd.Series:
+        """A column as it stands, to be read only."""
+        return self.head[name]
+
     def features(self, names: Sequence[Any], place: Places | None = None) -> Any:
         """Columns as a stream takes them for `X`, with each row in its place."""
         frame = self.head[list(names)]
+        for name in self.categories.intersection(names):
+            frame = frame.copy(deep=False)
+            frame[name] = as_names(frame[name])
         return frame if place is None else frame.iloc[inverse(place)]
+
+    def counts(self, name: Any) -> "pd.Series[int] | None":
+        """How often each value of a column of text is there; None where it is no text."""
+        series = self.head[name]
+        if isinstance(series.dtype, pd.CategoricalDtype) or is_number(series):
+            return None
+        if infer_dtype(series, skipna=True) != "string":
+            return None
+        return series.value_counts(sort=False)
+
+    def loaded(self) -> "Source":
+        """The same table in memory, where values can be replaced."""
+        return self
+
+    def replace(self, name: Any, values: Any) -> None:
+        """Give a column other values; the table must be in memory."""
+        self.head = self.head.copy(deep=False)
+        self.head[name] = values
+
+    def keep(self, rows: npt.NDArray[np.bool_]) -> None:
+        """Leave all other rows out; the table must be in memory."""
+        self.head = self.head[rows].reset_index(drop=True)
+
+    def at(self, row: int) -> str:
+        """Where a row stands, for messages."""
+        return f"row {row}"
 
 
 def inverse(order: Places) -> Places:
@@ -51,6 +87,19 @@ def inverse(order: Places) -> Places:
     place = np.empty(len(order), dtype=kind)
     place[order] = np.arange(len(order), dtype=kind)
     return place
+
+
+def check_categories(names: Sequence[str], allowed: Sequence[Any]) -> frozenset[str]:
+    """Columns that are taken as names; raises `ValueError` for one that is no feature or target."""
+    if isinstance(names, str):
+        raise ValueError(f"categories={names!r}: a list of columns")
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"categories={name!r}: neither a feature nor the target; "
+                f"did you mean {nearest(name, allowed)}?"
+            )
+    return frozenset(names)
 
 
 def check_names(

@@ -18,6 +18,7 @@ from backtrain.datasets.columns import (
     Array,
     Features,
     Floats,
+
     content,
     is_missing,
     read_both_times,
@@ -25,12 +26,13 @@ from backtrain.datasets.columns import (
     read_groups,
     read_labels,
     read_weights,
+    without_label,
 )
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.saved import read, write
-from backtrain.datasets.source import check_names, inverse
+from backtrain.datasets.source import check_categories, check_names, inverse
 
 #: The fields that hold rows; the others say what of.
 _ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
@@ -142,6 +144,7 @@ class Stream:
         name: str = "stream",
         amount: str | None = None,
         timezone: str | None = None,
+        categories: Sequence[str] = (),
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
@@ -149,10 +152,11 @@ class Stream:
         offers itself as Arrow data; a lazy one is computed. Equal values give equal streams,
         whatever holds them. Features are a pandas frame or an array afterwards, in models, too.
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where amount and group may be among them. Rows in
-        later error messages are counted in time order. The time zone of the stream is `timezone`,
-        or else that of the time column; times without one are local times of `timezone`, where it
-        is given.
+        features are all others, or those named, where amount and group may be among them.
+        `categories` are features, or the target, that are names though they are numbers: of shops,
+        say. A row without a label has none at any time. Rows in later error messages are counted in
+        time order. The time zone of the stream is `timezone`, or else that of the time column;
+        times without one are local times of `timezone`, where it is given.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -169,6 +173,7 @@ class Stream:
             raise ValueError(
                 f"features: no column is left beside {sorted(used)}; name at least one"
             )
+        table.categories = check_categories(categories, [*chosen, target])
         label = None if label_time is None else table.column(label_time)
         event_times, label_times, zone = read_both_times(
             table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
@@ -192,10 +197,17 @@ class Stream:
             )
 
         labels = table.column(target, place)
-        y = read_labels(labels, target)
-        if table is not df and not isinstance(labels.dtype, pd.CategoricalDtype):
+        y = read_labels(as_names(labels) if target in categories else labels, target)
+        named = isinstance(labels.dtype, pd.CategoricalDtype) or target in categories
+        if table is not df and not named:
             refuse_numbers_in_text(y, target)  # of a file it is said once the task is known
         del labels
+        if label_times is not None and len(lost := without_label(y, label_times)):
+            label_times = label_times.copy()
+            label_times[lost] = np.datetime64("NaT")
+            table.reading.append(
+                f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says"
+            )
         return cls(
             y=y,
             event_time=event_times,

@@ -1,19 +1,30 @@
 """Own data: a CSV or Parquet file, a saved stream, or a data set of OpenML by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from backtrain.datasets.columns import nearest
+from backtrain.datasets.bad_rows import OnBad
+from backtrain.datasets.csv import Csv
+from backtrain.datasets.dates import Dates
+from backtrain.datasets.dialect import sign, sniff
+from backtrain.datasets.epochs import TimeUnit
+from backtrain.datasets.files import Paths, found, is_parquet
+from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.parquet import Parquet
-from backtrain.datasets.source import Source
+from backtrain.datasets.preparation import Preparation, leave_out
+from backtrain.datasets.source import Source, check_names
 from backtrain.datasets.stream import Stream
+
+#: How missing values may be written beside what pandas takes for them; by column, if by name.
+Missing = Sequence[str | float] | Mapping[str, Sequence[str | float]]
 
 
 def table(
-    path: str | Path,
+    path: Paths,
     time: str,
     target: str,
     label_time: str | None = None,
@@ -23,44 +34,114 @@ def table(
     features: Sequence[str] | None = None,
     name: str | None = None,
     amount: str | None = None,
+    categories: Sequence[str] = (),
+    index_columns: Sequence[str] | None = None,
+    time_format: str | Mapping[str, str] | None = None,
+    dayfirst: bool | None = None,
+    time_unit: TimeUnit | None = None,
+    timezone: str | None = None,
+    sep: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    encoding: str | None = None,
+    na_values: Missing = (),
+    on_bad: OnBad = "refuse",
 ) -> Stream:
-    """Read a stream from a file, `.csv`, `.csv.gz`, `.tsv` or `.parquet`, or a folder of the last.
+    """Read a stream from a table: text (CSV), compressed or not, or Parquet; one file or several.
 
-    Of Parquet only the columns that are needed are read, in batches; the files of a folder in the
-    order of their names, and they must have the same columns.
+    Several are one table: a list, a pattern (``2024-*.csv``) or a folder, in the order of their
+    names; they must have the same columns. Of Parquet only the columns that are needed are read, in
+    batches. What is not said is found out where the file leaves no doubt, and told in
+    `Stream.reading`; what can be read in two ways is asked. See docs/data.md.
 
-    Columns are named as in the file; features are all columns that have no other role, or those in
-    `features`, without those in `drop`; the `amount` is one only where `features` names it, too.
-    The name is the file's, unless given. Raises `FileNotFoundError`, and `ValueError` naming the
-    file, the column and the nearest right one.
+    Parameters
+    ----------
+    path, time, target, label_time, weight, group, amount
+        The file, and columns as they are named in it.
+    features, drop, categories, index_columns
+        Features are all columns that have no other role, or those in `features`, without those in
+        `drop`; the `amount` is one only where `features` names it, too. `categories` are names
+        though they are numbers. `index_columns` only number or name the rows, and are left out; by
+        default a first column without a name that has no value twice.
+    time_format, dayfirst, time_unit, timezone
+        How times are written: a format of `strptime`, for all or by column; whether 03/04 is the
+        third of April; what numbers count; the zone of local times, whose calendar the stream has.
+    sep, decimal, thousands, encoding
+        How text is written: signs, or their names such as ``semicolon``.
+    na_values
+        What else is a missing value; of one column only, in a mapping.
+    on_bad
+        Of rows that cannot be as they stand, such as a label before its row or a word among
+        numbers: ``refuse`` them, ``drop`` them, or ``clip`` what can be mended and drop the rest.
+
+    Raises `FileNotFoundError`, and `ValueError` naming the file, the line, and what helps.
     """
-    file = Path(path)
+    files: list[Path] = []
+    whole = Path(path) if isinstance(path, (str, Path)) else Path(path[0] if path else "").parent
+    roles = {"target": target, "time": time, "label_time": label_time}
+    roles |= {"weight": weight, "group": group, "amount": amount}
+    written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
     try:
-        return _stream(
-            _source(file),
-            drop=drop,
-            features=features,
-            target=target,
-            time=time,
-            label_time=label_time,
-            weight=weight,
-            group=group,
-            amount=amount,
-            name=name or file.name.split(".")[0],
+        dates = Dates(time_format, dayfirst, time_unit, timezone)
+        files = found(path)
+        if is_parquet(files):
+            source = _parquet(whole, files, written, na_values)
+            point = "," if written["decimal"] == "," else "."
+        else:
+            as_text = [name for name in (time, label_time, *categories) if name is not None]
+            needed = [name for name in roles.values() if name is not None]
+            dialect = sniff(files[0], needed, **written)
+            source = Csv(files, dialect, as_text, na_values, on_bad != "refuse")
+            point = dialect.decimal
+        check_names(source.head, roles, features)
+        leave_out(source, roles, features, drop, index_columns)
+        chosen = None if features is None else [name for name in features if name not in drop]
+        numerals = Numerals(point, sign(thousands), decimal is not None)
+        ready = Preparation(source, roles, replace(dates, at=source.at), numerals, on_bad)
+        return Stream.from_frame(
+            ready.made(chosen, categories),
+            features=chosen,
+            categories=categories,
+            name=name or _name(whole),
+            **roles,
         )
     except ValueError as error:
-        named = str(error).startswith(str(file))
-        raise ValueError(str(error) if named else f"{file}: {error}") from None
+        named = any(str(error).startswith(str(file)) for file in (whole, *files))
+        raise ValueError(str(error) if named else f"{whole}: {error}") from None
 
 
-def _source(file: Path) -> Source:
-    if file.is_dir():
-        return Parquet(file)
-    if file.is_file() and file.suffix.lower() == ".parquet":
-        table = Parquet(file)
-        if all(isinstance(name, str) for name in table.head.columns):  # others stand there as text
-            return table
-    return Source(read_file(file))
+def _parquet(
+    path: Path, files: Sequence[Path], written: Mapping[str, str | None], na_values: Missing
+) -> Source:
+    """Parquet, or the same in memory where values are replaced."""
+    for key in ("sep", "encoding"):
+        if written[key] is not None:
+            raise ValueError(f"dataset.{key}={written[key]!r}: Parquet has none; leave it out")
+    if len(files) == 1 and not path.is_dir():
+        source: Source = Parquet(files[0])
+        if not all(isinstance(name, str) for name in source.head.columns):
+            source = Source(pd.read_parquet(files[0]))  # others stand there as text
+    else:
+        source = Parquet(path if path.is_dir() else files)
+    if na_values:
+        source = source.loaded()
+        source.head = _without(source.head, na_values)
+    return source
+
+
+def _without(table: pd.DataFrame, missing: Missing) -> pd.DataFrame:
+    """A table in which these values are missing."""
+    by_column = missing if isinstance(missing, Mapping) else dict.fromkeys(table.columns, missing)
+    wrong = {
+        name: table[name].isin(list(values)) for name, values in by_column.items() if name in table
+    }
+    return table.mask(pd.DataFrame(wrong).reindex(columns=table.columns, fill_value=False))
+
+
+def _name(path: Path) -> str:
+    """What a stream is called: as its file, or as the folder of several."""
+    named = path.parent if any(sign in path.name for sign in "*?[") else path
+    return named.name.split(".")[0] or "table"
 
 
 def saved(path: str | Path) -> Stream:
@@ -85,8 +166,11 @@ def openml(
 
     df = cast(pd.DataFrame, fetch_openml(name, version=version, as_frame=True).frame)
     roles = {"target": target, "time": time, "label_time": label_time}
+    source = Source(df)
+    chosen = None if features is None else [name for name in features if name not in drop]
     try:
-        return _stream(Source(df), drop=drop, features=features, name=name, **roles)
+        leave_out(source, roles, chosen, drop, None)
+        return Stream.from_frame(source, features=chosen, name=name, **roles)
     except ValueError as error:
         raise ValueError(f"OpenML {name!r}: {error}") from None
 
@@ -96,32 +180,10 @@ def read_file(file: Path) -> pd.DataFrame:
 
     Raises `FileNotFoundError` or `ValueError`, naming the file.
     """
-    if not file.is_file():
-        siblings = file.parent.glob("*") if file.parent.is_dir() else ()
-        names = [other.name for other in siblings if other.is_file()]
-        hint = f"did you mean {nearest(file.name, names)}?" if names else "is the folder right?"
-        raise FileNotFoundError(f"{file}: no such file; {hint}")
-    kind = "".join(file.suffixes).lower()
-    try:
-        if kind.endswith(".parquet"):
+    [file] = found(file)
+    if file.suffix.lower() == ".parquet":
+        try:
             return pd.read_parquet(file)
-        if kind.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-            return pd.read_csv(file, sep="\t" if ".tsv" in kind else ",", low_memory=False)
-    except (ValueError, OSError) as error:  # the parsers' own errors are ValueErrors or OSErrors
-        raise ValueError(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
-    raise ValueError(f"{file}: {file.suffix or 'no'} suffix; use a .csv, .csv.gz or .parquet file")
-
-
-def _stream(
-    table: Source, drop: Sequence[str], features: Sequence[str] | None, **roles: Any
-) -> Stream:
-    columns = table.head.columns
-    for column in drop:
-        if column not in columns:
-            hint = f"did you mean {nearest(column, columns)}?"
-            raise ValueError(f"drop={column!r}: no such column; {hint}")
-        if column in [name for role, name in roles.items() if role != "name"]:
-            raise ValueError(f"drop={column!r}: is needed; leave it out of `drop`")
-    chosen = None if features is None else [name for name in features if name not in drop]
-    table.drop(drop)
-    return Stream.from_frame(table, features=chosen, **roles)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    return Csv([file], sniff(file, [])).head

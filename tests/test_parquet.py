@@ -271,7 +271,7 @@ def test_a_column_that_stands_there_twice_is_named(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "d"
     folder.mkdir()
-    with pytest.raises(ValueError, match=f"{folder}: no .parquet file is in it"):
+    with pytest.raises(ValueError, match=f"{folder}: no .parquet or .csv file is in it"):
         table(folder, **ROLES)
     in_parts(
         folder, frame({"a": np.ones(N)}, True, np.random.default_rng(0)), ("0.parquet", "1.parquet")

@@ -1,0 +1,180 @@
+"""A table as text, in one file or several: read by pandas, as it is written."""
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from backtrain.datasets.dialect import Dialect, lines, not_utf8, sniff
+from backtrain.datasets.files import opened
+from backtrain.datasets.source import Source
+
+Bools = npt.NDArray[np.bool_]
+_TOO_LONG = re.compile(r"[Ll]ine (\d+).* expected (\d+) fields,? (?:in line \d+, )?saw (\d+)", re.I)
+_SAW = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+_SKIPPED = re.compile(r"line (\d+): expected (\d+) fields, saw (\d+)")
+
+
+class Csv(Source):
+    """A table as text in memory; the files are one table, in their order.
+
+    `as_text` are columns that are kept as they are written. With `lenient`, lines with too many
+    fields are left out. Raises `ValueError` naming file, line and key.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        dialect: Dialect,
+        as_text: Sequence[str] = (),
+        na_values: Any = None,
+        lenient: bool = False,
+    ) -> None:
+        self._files = list(files)
+        self.dialect = dialect
+        self._options = {"as_text": as_text, "na_values": na_values, "lenient": lenient}
+        self._dialects = [dialect]
+        self.left_out: list[str] = []
+        frames = [self._read(file, place) for place, file in enumerate(self._files)]
+        for file, frame in zip(self._files[1:], frames[1:], strict=True):
+            _refuse_others(file, frame, self._files[0], frames[0])
+        mixed = _mixed(frames)
+        if mixed:
+            self._options["as_text"] = [*as_text, *mixed]
+            frames = [self._read(file, place) for place, file in enumerate(self._files)]
+        self._starts = np.cumsum([0, *(len(frame) for frame in frames)])
+        whole = frames[0]
+        if len(frames) > 1:
+            whole = pd.concat([frame[whole.columns] for frame in frames], ignore_index=True)
+        super().__init__(whole.reset_index(drop=True))
+        self._rows = np.arange(len(whole))
+        self.reading += [*self.dialect.said, *_twice(dialect.names)]
+        self.reading += self.left_out
+        if len(files) > 1:
+            self.reading.append(f"{len(files)} files, {files[0].name} to {files[-1].name}")
+
+    def at(self, row: int) -> str:
+        """Where a row stands: its line, and its file where there are several."""
+        row = int(self._rows[row])
+        place = int(np.searchsorted(self._starts, row, side="right")) - 1
+        found = lines(self._files[place], self._dialects[place])
+        next(found, None)  # the header
+        left = row - int(self._starts[place])
+        width = len(self.dialect.names) + self.dialect.unnamed + self.dialect.trailing
+        for line in found:
+            if len(line.fields) <= width:
+                if left == 0:
+                    of = f" of {self._files[place].name}" if len(self._files) > 1 else ""
+                    return f"line {line.number}{of}"
+                left -= 1
+        return f"row {row}"
+
+    def has_names(self, column: str) -> bool:
+        """Whether no value of a column stands twice in one file."""
+        pieces = zip(self._starts[:-1], self._starts[1:], strict=True)
+        return all(self.head[column].iloc[a:b].is_unique for a, b in pieces)
+
+    def keep(self, rows: Bools) -> None:
+        """Leave all other rows out."""
+        self.head = self.head[rows].reset_index(drop=True)
+        self._rows = self._rows[rows]
+
+    def _read(self, file: Path, place: int) -> pd.DataFrame:
+        dialect = self._dialects[0] if place == 0 else self._dialect_of(file, place)
+        try:
+            frame = self._parsed(file, dialect)
+        except UnicodeDecodeError as error:
+            if dialect.encoding != "utf-8":
+                raise ValueError(f"{file}: encoding={dialect.encoding}: {error.reason}") from None
+            dialect = replace(dialect, encoding=not_utf8(file))
+            frame = self._parsed(file, dialect)
+            if place == 0:
+                self.dialect = replace(dialect, said=(*dialect.said, f"encoding {dialect.encoding}"))
+        del self._dialects[place:]
+        self._dialects.append(dialect)
+        return frame
+
+    def _dialect_of(self, file: Path, place: int) -> Dialect:
+        """The dialect of the first file, at the header of this one."""
+        first = self._dialects[0]
+        own = sniff(file, [n for n in first.names if n], first.sep, first.decimal)
+        return replace(own, padded=first.padded)
+
+    def _parsed(self, file: Path, dialect: Dialect) -> pd.DataFrame:
+        options: dict[str, Any] = {"index_col": False} if dialect.trailing else {}
+        lenient = self._options["lenient"]
+        with opened(file) as stream, warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", pd.errors.ParserWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            try:
+                frame: pd.DataFrame = pd.read_csv(
+                    stream,
+                    sep=dialect.sep,
+                    decimal=dialect.decimal,
+                    encoding=dialect.encoding,
+                    skiprows=dialect.skip,
+                    skipinitialspace=dialect.padded,
+                    dtype={name: str for name in self._options["as_text"]},
+                    na_values=self._options["na_values"],
+                    on_bad_lines="warn" if lenient else "error",
+                    low_memory=False,
+                    **options,
+                )
+            except UnicodeDecodeError:
+                raise
+            except (ValueError, OSError) as error:
+                raise ValueError(f"{file}: {_why(str(error))}") from None
+        skipped = [m for one in said for m in _SKIPPED.finditer(str(one.message))]
+        if skipped:
+            number, expected, saw = skipped[0].groups()
+            self.left_out = [
+                f"{file.name}: {len(skipped)} lines with too many fields, such as line {number}: "
+                f"{saw}, not {expected}"
+            ]
+        if dialect.padded:
+            frame.columns = frame.columns.str.strip()
+        return frame
+
+
+def _why(error: str) -> str:
+    if found := _SAW.search(error):
+        expected, line, saw = found.groups()
+        return (
+            f"line {line} has {saw} fields, not {expected}; dataset.on_bad=drop leaves such lines "
+            "out; or the separator is another: dataset.sep="
+        )
+    return f"cannot be read ({error.splitlines()[0]})"
+
+
+def _refuse_others(file: Path, frame: pd.DataFrame, first: Path, whole: pd.DataFrame) -> None:
+    missing = [name for name in whole.columns if name not in frame.columns]
+    added = [name for name in frame.columns if name not in whole.columns]
+    if missing or added:
+        name, verb = (missing or added)[0], "lacks" if missing else "has"
+        raise ValueError(
+            f"{file}: {verb} column {name!r}, unlike {first.name}; write all files alike"
+        )
+
+
+def _mixed(frames: Sequence[pd.DataFrame]) -> list[str]:
+    """Columns that are text in some files only: 007 must not be 7 in the others."""
+    if len(frames) == 1:
+        return []
+
+    def is_text(frame: pd.DataFrame, name: Any) -> bool:
+        return bool(pd.api.types.is_string_dtype(frame[name].dtype)) and frame[name].notna().any()
+
+    names = frames[0].columns
+    return [n for n in names if len({is_text(f, n) for f in frames if f[n].notna().any()}) > 1]
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    """What pandas calls columns whose name stands there before."""
+    again = [name for place, name in enumerate(names) if name and name in names[:place]]
+    return [f"column {name!r} stands there twice: the second is {name + '.1'!r}" for name in dict.fromkeys(again)]
