@@ -38,14 +38,15 @@ from backtrain.simulator.workers import WorkerError
 from backtrain.simulator.workshop import sweep
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy, chosen_until
+from backtrain.strategies.triggers.schedules import Never
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
 from backtrain.tracking.callbacks import Told, told
-from backtrain.understood import Understood
 
 if TYPE_CHECKING:
     from backtrain.audit.findings import Audit
     from backtrain.search.result import Search
+    from backtrain.understood import Understood
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +193,8 @@ class Backtest(Setup):
 
     def understood(self, strategies: Mapping[str, Strategy] | None = None) -> Understood:
         """What was understood of data and question, to print; of strategies, their windows, too."""
+        from backtrain.understood import Understood  # with scipy, which may never be used
+
         windows = [strategy.window for strategy in (strategies or {}).values()]
         return Understood.of(self, windows)
 
@@ -249,7 +252,7 @@ class Backtest(Setup):
         window, update = window or Expanding(), update or Refit()
         question = Question.of(self, window, update, every, intervals, careful)
         tuning = tune(question, self.store, n_jobs, progress)
-        return Understood.of(self, [window]).told(tuning)
+        return self.understood({"tuned": Strategy(Never(), window, update)}).told(tuning)
 
     def search(
         self,

@@ -137,12 +137,10 @@ def _times(setup: Setup) -> str:
     """Zone, tick, and what is known at ``start``."""
     zone = getattr(setup.stream, "timezone", None)
     tick = f"{setup.tick:,} rows" if isinstance(setup.tick, int) else setup.tick
-    before = setup.served.start
-    known = _known(setup)
-    labels = "the label of each" if known == before else f"{known:,} of their labels"
+    known, before = _known(setup), setup.served.start
     return (
-        f"{zone or 'UTC (no time zone given)'}; tick {tick}; at start={_date(setup.start_at)}, "
-        f"{count(before, 'row')} before it, {labels} known"
+        f"{zone or 'UTC (no zone given)'}; tick {tick}; start {_date(setup.start_at)}: "
+        f"{known:,} of {before:,} labels before it known"
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from backtrain.datasets.parquet import Arrow
-from backtrain.datasets.plain import is_arrow
+from backtrain.datasets.plain import is_arrow, signed
 from backtrain.datasets.source import Source
 
 #: A column that pandas adds to an Arrow table for rows that are named, but not by a column.
@@ -74,4 +74,5 @@ def _arrow(table: Any, what: str) -> pa.Table:
     if twice:
         raise ValueError(f"column {twice[0]!r} stands there twice; rename one of them")
     hidden = [name for name in made.column_names if _PANDAS_INDEX.match(name)]
-    return made.drop_columns(hidden).replace_schema_metadata(None)
+    made = made.drop_columns(hidden)
+    return pa.table({name: signed(made.column(name)) for name in made.column_names})

@@ -49,9 +49,23 @@ def of_arrow(column: Column) -> pd.Series:
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
+        column = signed(column).unify_dictionaries()
     series: pd.Series = column.to_pandas()
     return series
+
+
+def signed(column: Column) -> Column:
+    """A dictionary column with signed codes, as older pandas bridges of Arrow want; else itself."""
+    if not types.is_dictionary(column.type) or types.is_signed_integer(column.type.index_type):
+        return column
+    kind = pa.dictionary(pa.int64(), column.type.value_type, column.type.ordered)
+    pieces = [
+        pa.DictionaryArray.from_arrays(
+            piece.indices.cast(pa.int64()), piece.dictionary, ordered=column.type.ordered
+        )
+        for piece in column.chunks
+    ]
+    return pa.chunked_array(pieces, type=kind)
 
 
 def is_number_type(kind: pa.DataType) -> bool:

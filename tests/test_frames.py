@@ -273,6 +273,17 @@ def test_a_number_that_arrow_has_no_type_for_is_refused() -> None:
         source(frame)
 
 
+def test_codes_without_a_sign_keep_their_words_and_order() -> None:
+    words = pa.array(["lo", "hi"])
+    codes = pa.array([1, 0, None, 1], pa.uint32())
+    for ordered in (True, False):
+        coded = pa.DictionaryArray.from_arrays(codes, words, ordered=ordered)
+        read = plain(pa.chunked_array([coded[:2], coded[2:]]))
+        assert read.astype(object).where(read.notna(), None).tolist() == ["hi", "lo", None, "hi"]
+        assert read.cat.ordered is ordered
+        assert plain(pa.chunked_array([], type=coded.type)).dtype == "category"
+
+
 def test_rows_that_pandas_named_are_no_feature() -> None:
     frame = pd.DataFrame({"at": HOURS, "x": 1.0, "y": [1.0, 2, 3]}, index=[7, 3, 5])
     table = pa.Table.from_pandas(frame)

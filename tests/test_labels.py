@@ -1,5 +1,6 @@
 """What labels are taken for, and numbers that stand as text."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from backtrain import Backtest, Stream
+from backtrain.cli import main
 from backtrain.datasets.labels import kind_of, numbers_in_text
 
 
@@ -104,3 +106,19 @@ def test_a_regressor_on_numbers_in_text_is_not_sent_to_a_classifier() -> None:
         Backtest(labels, Ridge())
     with pytest.raises(ValueError, match="use a classifier"):
         Backtest(stream(np.array(["a", "b"], dtype=object)), Ridge())
+
+
+def test_the_command_line_refuses_them_and_takes_an_insisting_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [f"{12 + n % 5} €" for n in range(60)]
+    frame(texts).to_parquet("sales.parquet")
+    data = ("dataset=table", "dataset.path=sales.parquet", "dataset.time=at")
+    asked = ["run", *data, "dataset.target=sales", "comparison=static", "run.plan_only=true"]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "target 'sales': 5 texts that read as numbers, such as '12 €'" in said
+    assert said.rstrip().endswith("where they name classes, task=classification")
+    assert main([*asked, "task=classification"]) == 0
+    assert main([*asked, "task=regression"]) == 2

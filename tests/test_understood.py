@@ -1,6 +1,7 @@
 """What was understood is said in few lines; delays that depend on the class are told apart."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from backtrain import Backtest, Prices, Strategy, Stream
 from backtrain.audit import arrivals
 from backtrain.audit.arrivals import earlier, label_warnings
+from backtrain.cli import main
 from backtrain.strategies import (
     CompleteCohorts,
     Decay,
@@ -165,8 +167,7 @@ def test_the_lines_say_it_all() -> None:
     shown = str(Backtest(table(), Ridge(), start="2024-01-05").understood())
     assert shown.splitlines() == [
         "data    calls: 400 rows, 2024-01-01 00:00:00 to 2024-01-17 15:00:00",
-        "times   UTC (no time zone given); tick 1D; at start=2024-01-05, 96 rows before it, "
-        "the label of each known",
+        "times   UTC (no zone given); tick 1D; start 2024-01-05: 96 of 96 labels before it known",
         "target  calls: 13 whole numbers from 0 to 12, taken as a quantity; task=classification "
         "otherwise",
         "columns 2 numbers (1 of them 0 or 1); 1 category: city (3); without any value: nothing; "
@@ -255,3 +256,26 @@ def test_a_wide_table_keeps_suspects_and_its_first_columns_in_records() -> None:
     assert len(wide.columns) == 210
     assert len(kept) == 200
     assert "x209" in [column["name"] for column in kept]
+
+
+def test_a_command_says_each_line_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    n = 600
+    at = pd.date_range("2024", periods=n, freq="h")
+    number = np.random.default_rng(0).permutation(n)
+    frame = pd.DataFrame({"at": at, "number": number, "calls": np.arange(n) % 13})
+    frame.to_csv("calls.csv", index=False)
+    data = ("dataset=table", "dataset.path=calls.csv", "dataset.time=at", "dataset.target=calls")
+    quick = ("comparison=static", "model=linear", "hindsight=false", "cache=false", "report=none")
+    assert main(["run", "-m", *data, *quick, "n_jobs=1", "seed=0,1", "prices.retrain=3"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("target  calls: 13 whole numbers from 0 to 12, taken as a quantity") == 1
+    assert said.out.count("\ncolumns ") == said.out.count("\nlabels  ") == 1
+    assert said.err.count("warning: column 'number'") == 1
+    assert "\n         dataset.drop=[number]" in said.err
+    assert main(["run", *data, *quick, "n_jobs=1", "prices.retrain=3", "prices.error=2"]) == 0
+    said = capsys.readouterr()
+    assert said.out.count("target  calls: 13 whole numbers") == 1
+    assert "\nprices  retrain 3, error 2\n" in said.out
