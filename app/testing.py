@@ -384,7 +384,7 @@ def history(rng: np.random.Generator, n: int, task: str = "regression") -> Strea
         y = ((X[:, 0] > 0.5) ^ (late > 0)).astype(int)
         y[:2] = 0, 1
     label = event + rng.choice([0, 1, 1, 5, 30], size=n) * _HOUR
-    label[10:][rng.random(n - 10) < 0.1] = np.datetime64("NaT")
+    label[10:][rng.random(n - 10) < 0.1] = np.datetime64("NaT", "ns")
     label[:10] = event[:10]
     if task == "regression":
         y[np.isnat(label)] = np.nan

@@ -207,5 +207,5 @@ def _later(
     count = int(movable.sum())
     wait = (1 + (3 * max(unit, 1e9)) * rng.random(count)).astype("timedelta64[ns]")
     times: NDArray[np.datetime64] = np.maximum(stream.event_time[movable], at) + wait
-    times[rng.random(count) < 0.1] = np.datetime64("NaT")
+    times[rng.random(count) < 0.1] = np.datetime64("NaT", "ns")
     return times

@@ -28,7 +28,7 @@ def history(seed: int, rise: float = 0.0) -> Stream:
     y[CHANGE:] *= 1 + rise
     event = np.datetime64("2024-01-01", "ns") + np.arange(n) * HOUR
     label = event + random.integers(0, np.where(np.abs(y) > 1, 5, 50)) * HOUR
-    label[random.random(n) < 0.05] = np.datetime64("NaT")
+    label[random.random(n) < 0.05] = np.datetime64("NaT", "ns")
     label[:TRAINED] = event[:TRAINED]
     return Stream(np.zeros((n, 1)), y, event, label)
 

@@ -18,7 +18,6 @@ from backtrain.datasets.columns import (
     Array,
     Features,
     Floats,
-
     content,
     is_missing,
     read_both_times,
@@ -204,7 +203,7 @@ class Stream:
         del labels
         if label_times is not None and len(lost := without_label(y, label_times)):
             label_times = label_times.copy()
-            label_times[lost] = np.datetime64("NaT")
+            label_times[lost] = np.datetime64("NaT", "ns")
             table.reading.append(
                 f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says"
             )

@@ -34,7 +34,7 @@ def history(n: int = 13, late: dict[int, float | None] | None = None, **changes:
     event = np.array([hour(i) for i in range(n)], dtype="datetime64[ns]")
     label = event.copy()
     for i, at in (late or {}).items():
-        label[i] = np.datetime64("NaT") if at is None else hour(at).to_datetime64()
+        label[i] = np.datetime64("NaT", "ns") if at is None else hour(at).to_datetime64()
     columns = {"X": row[:, None], "y": row, "event_time": event, "label_time": label}
     return Stream(**columns | changes)
 

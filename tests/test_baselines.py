@@ -27,7 +27,7 @@ def hours(values):
 
 def stream(event, label, y, **more):
     X = np.zeros((len(event), 1))
-    known = np.array([np.datetime64("NaT") if h is None else hours([h])[0] for h in label])
+    known = np.array([np.datetime64("NaT", "ns") if h is None else hours([h])[0] for h in label])
     return Stream(X, np.array(y), hours(event), known.astype("datetime64[ns]"), **more)
 
 

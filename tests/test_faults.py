@@ -111,7 +111,7 @@ def test_rows_that_arrive_twice_stand_side_by_side():
 
 def test_late_labels_come_later_and_lost_ones_stay_lost():
     label = six_rows().label_time.copy()
-    label[3] = np.datetime64("NaT")
+    label[3] = np.datetime64("NaT", "ns")
     struck = inject(six_rows(label_time=label), [LateLabels("1D", **WHEN)])
     waits = (struck.label_time - struck.event_time) / HOUR
     assert [None if np.isnan(wait) else wait for wait in waits] == [1, 1, 25, None, 1, 1]
@@ -202,7 +202,7 @@ def test_nonsense_is_refused(build, says):
 def some_stream(rng, n=60):
     event = np.datetime64("2024-01-01T00", "ns") + np.cumsum(rng.choice([0, 1, 2], n)) * HOUR
     label = event + rng.choice([0, 1, 5, 30], n) * HOUR
-    label[5:][rng.random(n - 5) < 0.1] = np.datetime64("NaT")
+    label[5:][rng.random(n - 5) < 0.1] = np.datetime64("NaT", "ns")
     X = pd.DataFrame({"x": rng.normal(size=n), "kind": rng.choice(list("abc"), n)})
     return Stream(X, rng.normal(size=n), event, label, weight=rng.random(n))
 

@@ -380,7 +380,7 @@ def drifting(n=200):
     y = X[:, 0] + np.sin(np.arange(n) / 20) * 3 + rng.normal(scale=0.1, size=n)
     event = MIDNIGHT.to_datetime64() + (np.arange(n) * 30).astype("timedelta64[m]")
     late = event + rng.integers(0, 600, size=n).astype("timedelta64[m]")
-    late[50:60] = np.datetime64("NaT")
+    late[50:60] = np.datetime64("NaT", "ns")
     y[50:60] = np.nan
     return Stream(X, y, event, late, weight=rng.uniform(0.5, 2, size=n))
 

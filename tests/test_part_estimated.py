@@ -104,9 +104,9 @@ def backtest(scores, labels=None, known_at=None, model=None, **more):
     n = 20 + len(scores)
     times = np.array([hour(h).to_datetime64() for h in range(n)])
     known = times.copy()
-    known[20:] = np.datetime64("NaT")
+    known[20:] = np.datetime64("NaT", "ns")
     if known_at is not None:
-        known[20:] = [np.datetime64("NaT") if h is None else hour(h) for h in known_at]
+        known[20:] = [np.datetime64("NaT", "ns") if h is None else hour(h) for h in known_at]
     y = np.array(LABELS + [0] * len(scores) if labels is None else [*LABELS, *labels])
     X = np.array([*BEFORE, *scores])[:, None]
     model = Said() if model is None else model
@@ -274,7 +274,7 @@ def test_errors_of_a_regression_follow_the_features() -> None:
     y = 1.0 + 2.0 * x
     times = hour(0).to_datetime64() + np.arange(n) * np.timedelta64(3_600_000_000_000, "ns")
     known = times.copy()
-    known[600:] = np.datetime64("NaT")
+    known[600:] = np.datetime64("NaT", "ns")
     setup = Backtest(Stream(x[:, None], y, times, known), Zero(), tick=1, start=times[600])
     trigger = EstimatedDrop("MAE", window=50, min_rows=50, drop="30%")
     run = setup.replay(Strategy(trigger, Expanding(), budget=1))

@@ -235,7 +235,7 @@ def recorded(groups: list[str], errors: list[float], weight: list[float] | None 
     times = pd.date_range(MIDNIGHT, periods=n, freq="h").to_numpy()
     y = np.append([0, 1, 0, 1], errors).astype(float)
     w = None if weight is None else np.append(np.ones(4), weight)
-    known = np.where(np.isnan(y), np.datetime64("NaT"), times)
+    known = np.where(np.isnan(y), np.datetime64("NaT", "ns"), times)
     history = Stream(
         np.zeros((n, 1)), y, times, known, weight=w, group=np.array(["x"] * 4 + groups)
     )

@@ -66,7 +66,7 @@ def backtest(losses, wait=None, tick="1h", **more):
     known = times.copy()
     for place, hours in enumerate(wait or []):
         if hours is None:
-            known[FIRST + place] = np.datetime64("NaT")
+            known[FIRST + place] = np.datetime64("NaT", "ns")
         else:
             known[FIRST + place] += np.timedelta64(hours, "h")
     y = np.array([-1.0, 1.0, -1.0, 1.0, *losses])
@@ -211,7 +211,7 @@ def test_falling_losses_are_no_alarm_but_falling_scores_are() -> None:
     n = 60
     times = np.array([hour(h).to_datetime64() for h in range(n)])
     x = np.concatenate(([0.0, 1.0, 0.0, 1.0], falling[: n - 4]))
-    known = np.where(np.arange(n) < 4, times, np.datetime64("NaT"))
+    known = np.where(np.arange(n) < 4, times, np.datetime64("NaT", "ns"))
     setup = Backtest(Stream(x[:, None], x, times, known), Echo(), tick="1h", start=hour(4))
     assert len(alarms(setup, Martingale(0.1, of="score"))) == 1
 
@@ -301,7 +301,7 @@ def plain_alarm(stream, ticks, trigger, max_wait):
             now = np.datetime64(tick, "ns")
             if event >= now:
                 break
-            limit = np.datetime64("NaT")
+            limit = np.datetime64("NaT", "ns")
             if max_wait is not None:
                 limit = event + np.timedelta64(max_wait, "h")
             if label <= now and not label > limit:
@@ -329,7 +329,7 @@ def test_rows_behind_one_that_waits_are_not_gone_through_again(
     monkeypatch.setattr(_MartingaleMonitor, "_sorted_out", spy)
     n = 700
     known = np.array([hour(h).to_datetime64() for h in range(n)])
-    event, known[11] = known.copy(), np.datetime64("NaT")
+    event, known[11] = known.copy(), np.datetime64("NaT", "ns")
     y = np.where(np.arange(n) % 2, 1.0, -1.0)
     stream = Stream(np.zeros((n, 1)), y, event, known)
     setup = Backtest(stream, DummyRegressor(), start=hour(10), tick="1h")

@@ -65,7 +65,9 @@ def history(n: int = 13, label: list[float | None] | None = None) -> Stream:
     y = np.arange(n, dtype=float)
     at = None
     if label is not None:
-        known = [np.datetime64("NaT") if h is None else hour(h).to_datetime64() for h in label]
+        known = [
+            np.datetime64("NaT", "ns") if h is None else hour(h).to_datetime64() for h in label
+        ]
         at = np.array(known, dtype="datetime64[ns]")
     times = pd.date_range(MIDNIGHT, periods=n, freq="h").to_numpy()
     return Stream(y[:, None], y, times, at)

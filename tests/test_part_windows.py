@@ -525,7 +525,7 @@ def test_months_begin_where_months_begin():
     # has 4 of 5 labels.
     days = pd.date_range("2024-01-20 06:00", periods=40, freq="D")
     label = days.to_numpy(copy=True)
-    label[14] = np.datetime64("NaT")
+    label[14] = np.datetime64("NaT", "ns")
     stream = history(40, event_time=days.to_numpy(), label_time=label)
     for coverage, count in ((0.8, 12 + 4), (0.81, 12)):
         spy = Spy(CompleteCohorts(Expanding(), "MS", coverage))
@@ -547,7 +547,7 @@ def test_cohorts_are_those_of_pandas(freq, coverage, max_age, seed):
     gaps = rng.choice([0, 1, 2, 30], size=60)
     event = hour(0).to_datetime64() + np.cumsum(gaps) * np.timedelta64(1, "h")
     label = event + rng.choice([0, 0, 5, 60], size=60) * np.timedelta64(1, "h")
-    label[5:][rng.random(55) < 0.1] = np.datetime64("NaT")
+    label[5:][rng.random(55) < 0.1] = np.datetime64("NaT", "ns")
     stream = history(60, event_time=event, label_time=label)
     now = pd.Timestamp(event[rng.integers(30, 55)])
     spy = Spy(CompleteCohorts(Expanding(), freq, coverage, max_age))

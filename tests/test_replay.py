@@ -105,7 +105,7 @@ def _label_times(rng, event, latency):
     late[:10] = 0
     label = event + late * np.timedelta64(1, "h")
     if latency in ("random", "mostly late"):
-        label[10:][rng.random(len(event) - 10) < 0.1] = np.datetime64("NaT")
+        label[10:][rng.random(len(event) - 10) < 0.1] = np.datetime64("NaT", "ns")
     return label
 
 

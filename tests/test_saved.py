@@ -42,7 +42,9 @@ def of_text() -> Stream:
         "size": pd.Categorical(np.arange(n) % 3, categories=[2, 0, 1], ordered=True),
     })  # fmt: skip
     hours = np.datetime64("2024-01-01T00", "h") + np.arange(n)
-    arrives = np.where(np.arange(n) % 5 == 0, np.datetime64("NaT"), hours + np.timedelta64(3, "h"))
+    arrives = np.where(
+        np.arange(n) % 5 == 0, np.datetime64("NaT", "ns"), hours + np.timedelta64(3, "h")
+    )
     labels = np.where(np.arange(n) % 5 == 0, None, np.where(np.arange(n) % 2, "late", "no"))
     group = np.array([f"g{i % 4}" for i in range(n)], dtype=object)
     return Stream(

@@ -63,7 +63,7 @@ def hours(times):
 
 def times(hs):
     return np.array(
-        [np.datetime64("NaT") if h is NEVER else hour(h).to_datetime64() for h in hs],
+        [np.datetime64("NaT", "ns") if h is NEVER else hour(h).to_datetime64() for h in hs],
         dtype="datetime64[ns]",
     )
 

@@ -232,7 +232,7 @@ def test_costs_add_up_to_the_total() -> None:
     at, costs = cumulative_cost(run)
     assert costs[-1] == pytest.approx(run.totals["total"])
     assert (np.diff(costs) >= 0).all()
-    assert (np.diff(at) > np.timedelta64(0)).all()
+    assert (np.diff(at) > np.timedelta64(0, "ns")).all()
 
 
 def test_parameters_are_flat_and_short() -> None:
