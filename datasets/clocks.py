@@ -19,7 +19,7 @@ _TRIED = 60  # values of which formats are learnt, each from among those that no
 _NOW = ["now", "today"]  # pandas takes them for the time of reading
 
 
-class Unclear(ValueError):
+class UnclearError(ValueError):
     """Times that can be read in several ways, or in none."""
 
 
@@ -78,7 +78,7 @@ class _Way:
 
 
 def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
-    """Read text, (n,), in the one way that the column leaves; raises `Unclear` otherwise."""
+    """Read text, (n,), in the one way that the column leaves; raises `UnclearError` otherwise."""
     strict = parse(texts, "ISO8601", errors="raise")
     if strict is not None and strict.tz is None:
         return Clock(nanoseconds(strict))
@@ -86,7 +86,7 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
     if not ways:
         row = int(np.argmin(missing(texts)))
         remedy = place.remedy("dataset.time_format=", "pd.to_datetime(column, format=...)")
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
             f"say how it is written: {remedy}"
         )
@@ -101,7 +101,9 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
     _refuse_two(texts, place, best[:1], ways)
     for other in best[1:]:
         if not np.array_equal(best[0].times, other.times, equal_nan=True):
-            raise Unclear(_question(texts, place, best[0], other))
+            raise UnclearError(_question(texts, place, best[0], other))
+    if all(used.startswith("%Y") for used in best[0].formats):
+        return Clock(best[0].times)  # the year, then the month: nothing was guessed
     return Clock(best[0].times, (_said(texts, place, best[0], ways),))
 
 
@@ -131,7 +133,8 @@ def nanoseconds(index: pd.DatetimeIndex | None) -> Instants:
     if naive.unit != "ns":
         bounds = pd.Timestamp.min, pd.Timestamp.max
         years = naive.year
-        naive = naive.where((years > bounds[0].year) & (years < bounds[1].year)).as_unit("ns")
+        inside = (years > bounds[0].year) & (years < bounds[1].year)
+        naive = pd.DatetimeIndex(naive.where(inside)).as_unit("ns")
     return naive.to_numpy().astype("datetime64[ns]", copy=False)
 
 
@@ -168,7 +171,7 @@ def _refuse_two(
                 if len(rows)
             )
             why = "all of a column must be written in one way" if len(mine) else "not as was said"
-            raise Unclear(f"{place.name}: {said}; {why}")
+            raise UnclearError(f"{place.name}: {said}; {why}")
 
 
 def _said(texts: pa.Array, place: Place, way: _Way, ways: Sequence[_Way]) -> str:
@@ -200,7 +203,8 @@ def _question(texts: pa.Array, place: Place, one: _Way, two: _Way) -> str:
 
 def _hint(one: _Way, two: _Way) -> str:
     """Which reading the order of the rows speaks for."""
-    rising = [bool((np.diff(way.times[~way.failed]) >= np.timedelta64(0)).all()) for way in (one, two)]
+    steps = [np.diff(way.times[~way.failed]) for way in (one, two)]
+    rising = [bool((step >= np.timedelta64(0)).all()) for step in steps]
     if rising[0] == rising[1]:
         return ""
     return f" (only {(one, two)[rising.index(True)].first} the rows are in order of time)"
@@ -210,6 +214,4 @@ def _dates(*times: np.datetime64) -> list[str]:
     """Days as one speaks of them, with their years where these differ."""
     days = [pd.Timestamp(time) for time in times]
     years = [f" {day.year}" if len({one.year for one in days}) > 1 else "" for day in days]
-    return [
-        f"{day.day} {day.month_name()}{year}" for day, year in zip(days, years, strict=True)
-    ]
+    return [f"{day.day} {day.month_name()}{year}" for day, year in zip(days, years, strict=True)]

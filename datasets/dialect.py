@@ -59,6 +59,11 @@ class Dialect:
     names: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
+    @property
+    def width(self) -> int:
+        """How many fields a line may have."""
+        return len(self.names) + self.unnamed + self.trailing
+
 
 def sign(name: str | None) -> str | None:
     """A sign from its name or itself.

@@ -142,7 +142,8 @@ class Stream:
         `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
         features are all others, or those named, where the amount may be among them. `categories`
         are features, or the target, that are names though they are numbers: of shops, say. A row
-        without a label has none at any time. Rows in later error messages are counted in time order.
+        without a label has none at any time. Rows in later error messages are counted in time
+        order.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -178,12 +179,13 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
-        y = table.column(target, place)
-        y = read_labels(as_names(y) if target in categories else y, target)
+        labels = table.column(target, place)
+        y = read_labels(as_names(labels) if target in categories else labels, target)
         if label_times is not None and len(lost := without_label(y, label_times)):
             label_times = label_times.copy()
             label_times[lost] = np.datetime64("NaT")
-            table.reading.append(f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says")
+            said = f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says"
+            table.reading.append(said)
         return cls(
             y=y,
             event_time=event_times,

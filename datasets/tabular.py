@@ -78,7 +78,7 @@ def table(
     """
     files: list[Path] = []
     whole = Path(path) if isinstance(path, (str, Path)) else Path(path[0] if path else "").parent
-    roles = {"target": target, "time": time, "label_time": label_time}
+    roles: dict[str, Any] = {"target": target, "time": time, "label_time": label_time}
     roles |= {"weight": weight, "group": group, "amount": amount}
     written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
     try:
@@ -165,7 +165,7 @@ def openml(
     from sklearn.datasets import fetch_openml  # slow to import, and rarely needed
 
     df = cast(pd.DataFrame, fetch_openml(name, version=version, as_frame=True).frame)
-    roles = {"target": target, "time": time, "label_time": label_time}
+    roles: dict[str, Any] = {"target": target, "time": time, "label_time": label_time}
     source = Source(df)
     chosen = None if features is None else [name for name in features if name not in drop]
     try:
