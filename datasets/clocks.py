@@ -15,6 +15,7 @@ from backtrain.datasets.date_formats import ORDERS, formats
 Bools = npt.NDArray[np.bool_]
 Instants = npt.NDArray[np.datetime64]
 
+_SAMPLE = 200  # values by which the order is guessed that is tried first
 _TRIED = 60  # values of which formats are learnt, each from among those that no other reads
 _NOW = ["now", "today"]  # pandas takes them for the time of reading
 
@@ -72,6 +73,14 @@ class _Way:
         return cls(order, times, left, tuple(used), numeric)
 
     @property
+    def telling(self) -> int | None:
+        """A row of a day above 12, where this order reads all: no other can, with years in full."""
+        if self.failed.any() or not all("%Y" in used for used in self.formats):
+            return None
+        days = pd.DatetimeIndex(self.times).day > 12
+        return int(days.argmax()) if days.any() else None
+
+    @property
     def first(self) -> str:
         """What comes first, in words."""
         return ORDERS[self.order]
@@ -90,15 +99,15 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
             f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
             f"say how it is written: {remedy}"
         )
-    if dayfirst is not None:
-        ways.sort(key=lambda way: way.order != ("D" if dayfirst else "M"))
-        _refuse_two(texts, place, ways[:1], ways[1:])
-        used = ", ".join(ways[0].formats)
-        said = f"{place.name}: {ways[0].first} (dayfirst={str(dayfirst).lower()}), {used}"
-        return Clock(ways[0].times, (said,))
+    if dayfirst is not None and ways[0].is_numeric:
+        way = _Way.of(texts, "D" if dayfirst else "M")
+        _refuse_two(texts, place, way, ways)
+        used = ", ".join(way.formats)
+        said = f"{place.name}: {way.first} (dayfirst={str(dayfirst).lower()}), {used}"
+        return Clock(way.times, (said,))
     least = min(int(way.failed.sum()) for way in ways)
     best = [way for way in ways if way.failed.sum() == least]
-    _refuse_two(texts, place, best[:1], ways)
+    _refuse_two(texts, place, best[0], ways)
     for other in best[1:]:
         if not np.array_equal(best[0].times, other.times, equal_nan=True):
             raise UnclearError(_question(texts, place, best[0], other))
@@ -145,10 +154,17 @@ def missing(texts: pa.Array) -> Bools:
 
 
 def _ways(texts: pa.Array) -> list[_Way]:
-    """The orders that read something; one alone where a month's name or the year tells."""
-    ways = [_Way.of(texts, "D")]
-    if ways[0].is_numeric:
-        ways += [_Way.of(texts, "M"), _Way.of(texts, "Y")]
+    """The orders that read something; one alone where its values leave no other."""
+    rows = np.flatnonzero(~missing(texts))
+    some = texts.take(pa.array(rows[:: -(-len(rows) // _SAMPLE) or 1]))
+    first = [_Way.of(some, order) for order in ORDERS]
+    first.sort(key=lambda way: (not way.formats, way.failed.sum()))
+    ways = []
+    for order in [way.order for way in first]:
+        ways.append(_Way.of(texts, order))
+        if ways[-1].formats and (not ways[-1].is_numeric or ways[-1].telling is not None):
+            return ways[-1:]
+    ways.sort(key=lambda way: list(ORDERS).index(way.order))
     return [way for way in ways if way.formats]
 
 
@@ -156,15 +172,13 @@ def _shown(texts: pa.Array, row: int) -> str:
     return repr(texts[int(row)].as_py())
 
 
-def _refuse_two(
-    texts: pa.Array, place: Place, chosen: Sequence[_Way], ways: Sequence[_Way]
-) -> None:
+def _refuse_two(texts: pa.Array, place: Place, chosen: _Way, ways: Sequence[_Way]) -> None:
     """Refuse a column of which no order reads all that some order does."""
     for other in ways:
-        lost = np.flatnonzero(chosen[0].failed & ~other.failed)
+        lost = np.flatnonzero(chosen.failed & ~other.failed)
         if len(lost):
-            mine = np.flatnonzero(~chosen[0].failed & other.failed)
-            of = [(mine[:1], chosen[0]), (lost[:1], other)]
+            mine = np.flatnonzero(~chosen.failed & other.failed)
+            of = [(mine[:1], chosen), (lost[:1], other)]
             said = " and ".join(
                 f"{_shown(texts, rows[0])} ({place.at(int(rows[0]))}) is {way.first}"
                 for rows, way in of
@@ -178,12 +192,11 @@ def _said(texts: pa.Array, place: Place, way: _Way, ways: Sequence[_Way]) -> str
     used = " and ".join(way.formats)
     if not way.is_numeric:
         return f"{place.name}: {used}"
-    for other in ways:
-        lost = np.flatnonzero(other.failed & ~way.failed)
-        if other is not way and len(lost):
-            value = _shown(texts, lost[0])
-            return f"{place.name}: {way.first}, {used}: {value} has no other reading"
-    return f"{place.name}: {way.first}, {used}"
+    lost = [np.flatnonzero(other.failed & ~way.failed) for other in ways if other is not way]
+    row = next((int(rows[0]) for rows in lost if len(rows)), way.telling)
+    if row is None:
+        return f"{place.name}: {way.first}, {used}"
+    return f"{place.name}: {way.first}, {used}: {_shown(texts, row)} has no other reading"
 
 
 def _question(texts: pa.Array, place: Place, one: _Way, two: _Way) -> str:
