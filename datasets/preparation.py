@@ -20,7 +20,7 @@ from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
-_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _NEVER = np.datetime64("NaT", "ns")
 
 

@@ -44,7 +44,7 @@ def table(
     decimal: str | None = None,
     thousands: str | None = None,
     encoding: str | None = None,
-    na_values: Missing = (),
+    na_values: Missing | None = None,
     on_bad: OnBad = "refuse",
 ) -> Stream:
     """Read a stream from a table: text (CSV), compressed or not, or Parquet; one file or several.
@@ -111,7 +111,7 @@ def table(
 
 
 def _parquet(
-    path: Path, files: Sequence[Path], written: Mapping[str, str | None], na_values: Missing
+    path: Path, files: Sequence[Path], written: Mapping[str, str | None], na_values: Missing | None
 ) -> Source:
     """Parquet, or the same in memory where values are replaced."""
     for key in ("sep", "encoding"):
