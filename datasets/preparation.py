@@ -73,8 +73,9 @@ class Preparation:
             self._source = self._source.loaded()
             self._source.reading += rows.said(self._on_bad)
         self._source.reading += said
-        for name, column in times.items():
-            self._source.replace(name, column)
+        del event, label
+        for name in list(times):
+            self._source.replace(name, times.pop(name))
         if rows.problems and gone.any():
             self._source.keep(~gone)
             self._as_whole(self._roles["target"])

@@ -179,8 +179,8 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
-        labels = table.column(target, place)
-        y = read_labels(as_names(labels) if target in categories else labels, target)
+        as_written = as_names if target in categories else pd.Series
+        y = read_labels(as_written(table.column(target, place)), target)
         if label_times is not None and len(lost := without_label(y, label_times)):
             label_times = label_times.copy()
             label_times[lost] = np.datetime64("NaT")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from backtrain.datasets.stream import Stream
@@ -389,3 +390,26 @@ def test_bytes_that_turn_up_late_are_found_out_too(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line 40011 is no UTF-8, and other lines are; correct it"):
         table(tmp_path / "both.csv", **ROLES)
     assert len(table(tmp_path / "both.csv", encoding="cp1252", **ROLES)) == 40_010
+
+
+def test_what_pandas_reads_as_it_is_stays_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 400
+    frame = pd.DataFrame(
+        {
+            "ts": pd.date_range("2024-01-01", periods=n, freq="1h"),
+            "long": rng.normal(size=n) * 10.0 ** rng.integers(-20, 20, n),
+            "large": rng.integers(0, 2**62, n),
+            "truth": rng.random(n) < 0.5,
+            "maybe": pd.Series(rng.random(n) < 0.5).astype(object).mask(rng.random(n) < 0.1),
+            "word": np.array(["a", "b c", "", " ", "7"])[rng.integers(0, 5, n)],
+            "y": rng.normal(size=n),
+        }
+    )
+    path = tmp_path / "d.csv"
+    frame.to_csv(path, index=False)
+    plain = Stream.from_frame(pd.read_csv(path), time="ts", target="y")
+    assert table(path, **ROLES).fingerprint == plain.fingerprint
+    german = {"sep": ";", "decimal": ",", "date_format": "%d.%m.%Y %H:%M"}
+    frame.to_csv(path, index=False, **german)
+    assert table(path, **ROLES).fingerprint == plain.fingerprint
