@@ -64,9 +64,8 @@ class BadRows:
     def said(self, on_bad: OnBad) -> list[str]:
         """What was done, a sentence a fault, and how many rows were left out."""
         gone = int(self.left_out(on_bad).sum())
-        found = [f"{gone} of {self._n} rows left out (on_bad={on_bad})"] if gone else []
-        for problem in self.problems:
-            mended = problem.mended if on_bad == "clip" else ""
-            done = f"made {mended}" if mended else "left out"
-            found.append(f"{problem.says}: {done}")
-        return found
+        kept = [problem for problem in self.problems if problem.mended and on_bad == "clip"]
+        rest = [problem for problem in self.problems if not problem.mended or on_bad == "drop"]
+        left = "; ".join(problem.says for problem in rest)
+        found = [f"{gone} of {self._n} rows left out (on_bad={on_bad}): {left}"] if gone else []
+        return [*found, *(f"{problem.says}: made {problem.mended}" for problem in kept)]

@@ -98,9 +98,9 @@ def sniff(
     found = _lines(text, chosen, whole)
     header, rows = found[place], found[place + 1 :]
     names = [name.strip() if padded else name for name in header.fields]
-    said = []
+    signs, said = [], []
     if sep is None and chosen != usual:
-        said.append(f"separator {_NAMES[chosen]}")
+        signs.append(f"separator {_NAMES[chosen]}")
     if header.number > 1 and place:
         said.append(f"the header is line {header.number}; {place} before it left out")
     wide = [line for line in rows if len(line.fields) > len(names)]
@@ -118,13 +118,13 @@ def sniff(
     if decimal is None:
         decimal = "," if chosen != "," and _has_decimal_comma(rows) else "."
         if decimal == ",":
-            said.append("decimal comma")
+            signs.append("decimal comma")
     if encoding is None and used not in ("utf-8", "utf-8-sig"):
-        said.append(f"encoding {used}")
+        signs.append(f"encoding {used}")
     place = header.number - 1 if place else 0
     return Dialect(
         *(chosen, decimal, used, place, trailing, padded, 0 if trailing else unnamed),
-        *(tuple(names), tuple(said)),
+        *(tuple(names), tuple([", ".join(signs), *said] if signs else said)),
     )
 
 

@@ -71,8 +71,8 @@ class Preparation:
                 rows.refuse()
             gone = rows.left_out(self._on_bad)
             self._source = self._source.loaded()
-            self._source.reading += rows.said(self._on_bad)
-        self._source.reading += said
+            said = [*rows.said(self._on_bad), *said]
+        self._source.reading[:0] = said
         del event, label
         for name in list(times):
             self._source.replace(name, times.pop(name))

@@ -119,7 +119,10 @@ def test_several_faults_are_told_together_and_counted_once(tmp_path: Path) -> No
         "dataset.on_bad=drop leaves such rows out, on_bad=clip makes it missing; "
         "dataset.na_values=[oops] takes that as missing, dataset.categories=[x] all as names",
     ]
-    assert read(tmp_path, text, on_bad="drop").reading[0] == ("2 of 7 rows left out (on_bad=drop)")
+    assert read(tmp_path, text, on_bad="drop").reading == (
+        "2 of 7 rows left out (on_bad=drop): column 'x': 'oops' in line 7, not a number; "
+        "label_time 'known': 2024-01-05 in line 7 is before its row, 2024-01-09 (and 1 more rows)",
+    )
 
 
 def test_a_row_without_a_label_has_none_at_any_time(tmp_path: Path) -> None:

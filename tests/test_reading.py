@@ -278,12 +278,12 @@ FILES: dict[str, tuple[str, dict[str, Any], str]] = {
     "semicolon and comma": (
         "ts;x;y\n{0};0,5;1,5\n{1};1234,25;2,5\n{2};-3;0\n",
         {},
-        "separator semicolon|decimal comma",
+        "separator semicolon, decimal comma",
     ),
     "and points between thousands": (
         "ts;x;y\n{0};0,5;1,5\n{1};1.234,25;2,5\n{2};-3;0\n",
         {},
-        "separator semicolon|decimal comma|x: '1.234,25' is 1234.25",
+        "separator semicolon, decimal comma|x: '1.234,25' is 1234.25",
     ),
     "tabs": ("ts\tx\ty\n{0}\t0.5\t1.5\n{1}\t1234.25\t2.5\n{2}\t-3\t0\n", {}, "separator tab"),
     "pipes": ("ts|x|y\n{0}|0.5|1.5\n{1}|1234.25|2.5\n{2}|-3|0\n", {}, "separator pipe"),
@@ -317,7 +317,7 @@ FILES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a line for spreadsheets": (
         "sep=;\nts;x;y\n{0};0,5;1,5\n{1};1234,25;2,5\n{2};-3;0\n",
         {},
-        "separator semicolon|the header is line 2; 1 before it left out|decimal comma",
+        "separator semicolon, decimal comma|the header is line 2; 1 before it left out",
     ),
     "comments, blanks and a footer": (
         "ts,x,y\n{0},0.5,1.5\n# restarted\n{1},1234.25,2.5\n,,\n{2},-3,0\nSource: the bank,,\n",
