@@ -270,6 +270,35 @@ def test_both_times_may_be_written_otherwise(tmp_path: Path) -> None:
     assert minutes(found) == ["2023-02-03T10:00", "2023-02-04T10:00"]
 
 
+PARTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
+    "a date and a time of day": (
+        "Date;Time;x;y\n13/02/2023;18.00.00;1,5;0\n05/03/2023;19.30.00;2,5;1\n",
+        ["Date", "Time"],
+        ("x",),
+    ),
+    "numbers, which stay features": (
+        "year,month,day,hour,x,y\n2023,2,13,18,1,0\n2023,3,5,19,2,1\n",
+        ["year", "month", "day", "hour"],
+        ("year", "month", "day", "hour", "x"),
+    ),
+    "months": (
+        "year,month,x,y\n2023,2,1,0\n2023,3,2,1\n",
+        ["year", "month"],
+        ("year", "month", "x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_a_time_may_stand_in_several_columns(tmp_path: Path, case: str) -> None:
+    text, names, features = PARTS[case]
+    stream = read(tmp_path, text, time=names)
+    assert [when[:7] for when in minutes(stream)] == ["2023-02", "2023-03"]
+    assert stream.columns == features
+    with pytest.raises(ValueError, match="time='Tme': no such column; did you mean '"):
+        read(tmp_path, text, time=[names[0], "Tme"])
+
+
 # --- text: a file, what is read of it and said ---------------------------------------------------
 
 PLAIN = [[0.5, 1.5], [1234.25, 2.5], [-3.0, 0.0]]
