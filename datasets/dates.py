@@ -128,6 +128,7 @@ class Dates:
         return Read(times, np.isnat(times) & ~absent, zone, said)
 
     def _text(self, texts: pa.Array, place: Place) -> Read:
+        texts = _quarters(texts)
         absent = missing(texts)
         strict = parse(texts, "ISO8601", errors="raise")
         if strict is not None and strict.tz is None:
@@ -312,6 +313,17 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
         )
     zoned = aware or (index is not None and index.tz is not None)
     return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None)
+
+
+def _quarters(texts: pa.Array) -> pa.Array:
+    """Texts with the first month in place of a quarter, such as 2023-Q2 or Q2 2023."""
+    if not pc.any(pc.match_substring_regex(texts.slice(0, 1_000), "[Qq][1-4]")).as_py():
+        return texts
+    for quarter in "1234":
+        month = rf"\1-{3 * int(quarter) - 2:02}"
+        for written in (rf"^(\d{{4}})[- ]?[Qq]{quarter}$", rf"^[Qq]{quarter}[- /]?(\d{{4}})$"):
+            texts = pc.replace_substring_regex(texts, written, month)
+    return texts
 
 
 def _are_digits(texts: pa.Array) -> bool:

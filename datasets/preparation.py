@@ -177,8 +177,8 @@ class Preparation:
             wrong,
             lambda row, place: f"{title}: {column.iloc[row]!r} in {place}, not a number",
             missing,
-            f"{_key('na_values', found.wrong)} takes that as missing, "
-            f"{_key('categories', [name])} all as names",
+            f"{_key('na_values', found.wrong)} takes that as missing",
+            f"{_key('categories', [name])} all of them as names",
         )
         numbers = column.map(found.values).astype(np.float64)
         whole = numbers.notna().all() and (numbers == np.floor(numbers)).all()

@@ -117,7 +117,8 @@ def test_several_faults_are_told_together_and_counted_once(tmp_path: Path) -> No
         f"{tmp_path / 'd.csv'}: column 'x': 'oops' in line 7, not a number",
         "label_time 'known': 2024-01-05 in line 7 is before its row, 2024-01-09 (and 1 more rows)",
         "dataset.on_bad=drop leaves such rows out, on_bad=clip makes it missing; "
-        "dataset.na_values=[oops] takes that as missing, dataset.categories=[x] all as names",
+        "dataset.na_values=[oops] takes that as missing; "
+        "dataset.categories=[x] all of them as names",
     ]
     assert read(tmp_path, text, on_bad="drop").reading == (
         "2 of 7 rows left out (on_bad=drop): column 'x': 'oops' in line 7, not a number; "
@@ -176,7 +177,7 @@ DOUBTS = {
     ),
     "a few slips": (["1", "2", "3", "oops"], "column 'x': 'oops' in line 5, not a number"),
     "a sign for missing": (["1", "?", "3"], "'dataset.na_values=[\"?\"]' takes that as missing"),
-    "a name among counts": (["1", "2", "3+"], "dataset.categories=[x] all as names"),
+    "a name among counts": (["1", "2", "3+"], "dataset.categories=[x] all of them as names"),
 }  # fmt: skip
 
 
