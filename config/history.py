@@ -1,5 +1,6 @@
 """The data of a job, with latency and faults: read once a process for jobs that agree in it."""
 
+import glob
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,8 @@ def _files(value: Any, key: str = "") -> Iterator[tuple[str, int, int]]:
         try:
             path = Path(value).absolute()
             found = [path, *sorted(path.rglob("*"))] if key == "path" else [path]
+            if key == "path" and glob.has_magic(value):
+                found = sorted(map(Path, glob.glob(str(path), recursive=True)))
             stats = [(str(one), one.stat()) for one in found]
         except (OSError, ValueError):  # no name of a file
             return

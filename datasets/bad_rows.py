@@ -17,7 +17,7 @@ class Problem(NamedTuple):
     rows: npt.NDArray[np.intp]
     says: str
     mended: str  # what on_bad=clip makes of the value; nothing where it can make nothing
-    remedy: str = ""  # another key that helps
+    remedies: tuple[str, ...] = ()  # other keys that help
 
 
 class BadRows:
@@ -29,7 +29,7 @@ class BadRows:
         self.problems: list[Problem] = []
 
     def note(
-        self, bad: Bools, says: Callable[[int, str], str], mended: str = "", remedy: str = ""
+        self, bad: Bools, says: Callable[[int, str], str], mended: str = "", *remedies: str
     ) -> bool:
         """Note rows, if there are some; `says` tells what is wrong with one, by row and place."""
         rows = np.flatnonzero(bad)
@@ -37,7 +37,7 @@ class BadRows:
             first = int(rows[0])
             more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
             told = says(first, self._at(first)) + more
-            self.problems.append(Problem(rows, told, mended, remedy))
+            self.problems.append(Problem(rows, told, mended, remedies))
         return bool(len(rows))
 
     def refuse(self) -> None:
@@ -47,7 +47,7 @@ class BadRows:
         lines = [problem.says for problem in self.problems[:_SHOWN]]
         if len(self.problems) > _SHOWN:
             lines[-1] += f"; and {len(self.problems) - _SHOWN} more faults"
-        keys = dict.fromkeys(problem.remedy for problem in self.problems if problem.remedy)
+        keys = dict.fromkeys(key for problem in self.problems for key in problem.remedies)
         clip = next((p.mended for p in self.problems if p.mended), "")
         mend = f", on_bad=clip makes it {clip}" if clip else ""
         lines.append("; ".join([f"dataset.on_bad=drop leaves such rows out{mend}", *keys]))
@@ -64,9 +64,8 @@ class BadRows:
     def said(self, on_bad: OnBad) -> list[str]:
         """What was done, a sentence a fault, and how many rows were left out."""
         gone = int(self.left_out(on_bad).sum())
-        found = [f"{gone} of {self._n} rows left out (on_bad={on_bad})"] if gone else []
-        for problem in self.problems:
-            mended = problem.mended if on_bad == "clip" else ""
-            done = f"made {mended}" if mended else "left out"
-            found.append(f"{problem.says}: {done}")
-        return found
+        kept = [problem for problem in self.problems if problem.mended and on_bad == "clip"]
+        rest = [problem for problem in self.problems if not problem.mended or on_bad == "drop"]
+        left = "; ".join(problem.says for problem in rest)
+        found = [f"{gone} of {self._n} rows left out (on_bad={on_bad}): {left}"] if gone else []
+        return [*found, *(f"{problem.says}: made {problem.mended}" for problem in kept)]

@@ -15,11 +15,12 @@ from backtrain.datasets.date_formats import ORDERS, formats
 Bools = npt.NDArray[np.bool_]
 Instants = npt.NDArray[np.datetime64]
 
+_SAMPLE = 200  # values by which the order is guessed that is tried first
 _TRIED = 60  # values of which formats are learnt, each from among those that no other reads
 _NOW = ["now", "today"]  # pandas takes them for the time of reading
 
 
-class Unclear(ValueError):
+class UnclearError(ValueError):
     """Times that can be read in several ways, or in none."""
 
 
@@ -72,13 +73,21 @@ class _Way:
         return cls(order, times, left, tuple(used), numeric)
 
     @property
+    def telling(self) -> int | None:
+        """A row of a day above 12, where this order reads all: no other can, with years in full."""
+        if self.failed.any() or not all("%Y" in used for used in self.formats):
+            return None
+        days = pd.DatetimeIndex(self.times).day > 12
+        return int(days.argmax()) if days.any() else None
+
+    @property
     def first(self) -> str:
         """What comes first, in words."""
         return ORDERS[self.order]
 
 
 def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
-    """Read text, (n,), in the one way that the column leaves; raises `Unclear` otherwise."""
+    """Read text, (n,), in the one way that the column leaves; raises `UnclearError` otherwise."""
     strict = parse(texts, "ISO8601", errors="raise")
     if strict is not None and strict.tz is None:
         return Clock(nanoseconds(strict))
@@ -86,22 +95,24 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
     if not ways:
         row = int(np.argmin(missing(texts)))
         remedy = place.remedy("dataset.time_format=", "pd.to_datetime(column, format=...)")
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
             f"say how it is written: {remedy}"
         )
-    if dayfirst is not None:
-        ways.sort(key=lambda way: way.order != ("D" if dayfirst else "M"))
-        _refuse_two(texts, place, ways[:1], ways[1:])
-        used = ", ".join(ways[0].formats)
-        said = f"{place.name}: {ways[0].first} (dayfirst={str(dayfirst).lower()}), {used}"
-        return Clock(ways[0].times, (said,))
+    if dayfirst is not None and ways[0].is_numeric:
+        way = _Way.of(texts, "D" if dayfirst else "M")
+        _refuse_two(texts, place, way, ways)
+        used = ", ".join(way.formats)
+        said = f"{place.name}: {way.first} (dayfirst={str(dayfirst).lower()}), {used}"
+        return Clock(way.times, (said,))
     least = min(int(way.failed.sum()) for way in ways)
     best = [way for way in ways if way.failed.sum() == least]
-    _refuse_two(texts, place, best[:1], ways)
+    _refuse_two(texts, place, best[0], ways)
     for other in best[1:]:
         if not np.array_equal(best[0].times, other.times, equal_nan=True):
-            raise Unclear(_question(texts, place, best[0], other))
+            raise UnclearError(_question(texts, place, best[0], other))
+    if all(used.startswith("%Y") for used in best[0].formats):
+        return Clock(best[0].times)  # the year, then the month: nothing was guessed
     return Clock(best[0].times, (_said(texts, place, best[0], ways),))
 
 
@@ -131,7 +142,8 @@ def nanoseconds(index: pd.DatetimeIndex | None) -> Instants:
     if naive.unit != "ns":
         bounds = pd.Timestamp.min, pd.Timestamp.max
         years = naive.year
-        naive = naive.where((years > bounds[0].year) & (years < bounds[1].year)).as_unit("ns")
+        inside = (years > bounds[0].year) & (years < bounds[1].year)
+        naive = pd.DatetimeIndex(naive.where(inside)).as_unit("ns")
     return naive.to_numpy().astype("datetime64[ns]", copy=False)
 
 
@@ -142,10 +154,17 @@ def missing(texts: pa.Array) -> Bools:
 
 
 def _ways(texts: pa.Array) -> list[_Way]:
-    """The orders that read something; one alone where a month's name or the year tells."""
-    ways = [_Way.of(texts, "D")]
-    if ways[0].is_numeric:
-        ways += [_Way.of(texts, "M"), _Way.of(texts, "Y")]
+    """The orders that read something; one alone where its values leave no other."""
+    rows = np.flatnonzero(~missing(texts))
+    some = texts.take(pa.array(rows[:: -(-len(rows) // _SAMPLE) or 1]))
+    first = [_Way.of(some, order) for order in ORDERS]
+    first.sort(key=lambda way: (not way.formats, way.failed.sum()))
+    ways = []
+    for order in [way.order for way in first]:
+        ways.append(_Way.of(texts, order))
+        if ways[-1].formats and (not ways[-1].is_numeric or ways[-1].telling is not None):
+            return ways[-1:]
+    ways.sort(key=lambda way: list(ORDERS).index(way.order))
     return [way for way in ways if way.formats]
 
 
@@ -153,34 +172,31 @@ def _shown(texts: pa.Array, row: int) -> str:
     return repr(texts[int(row)].as_py())
 
 
-def _refuse_two(
-    texts: pa.Array, place: Place, chosen: Sequence[_Way], ways: Sequence[_Way]
-) -> None:
+def _refuse_two(texts: pa.Array, place: Place, chosen: _Way, ways: Sequence[_Way]) -> None:
     """Refuse a column of which no order reads all that some order does."""
     for other in ways:
-        lost = np.flatnonzero(chosen[0].failed & ~other.failed)
+        lost = np.flatnonzero(chosen.failed & ~other.failed)
         if len(lost):
-            mine = np.flatnonzero(~chosen[0].failed & other.failed)
-            of = [(mine[:1], chosen[0]), (lost[:1], other)]
+            mine = np.flatnonzero(~chosen.failed & other.failed)
+            of = [(mine[:1], chosen), (lost[:1], other)]
             said = " and ".join(
                 f"{_shown(texts, rows[0])} ({place.at(int(rows[0]))}) is {way.first}"
                 for rows, way in of
                 if len(rows)
             )
             why = "all of a column must be written in one way" if len(mine) else "not as was said"
-            raise Unclear(f"{place.name}: {said}; {why}")
+            raise UnclearError(f"{place.name}: {said}; {why}")
 
 
 def _said(texts: pa.Array, place: Place, way: _Way, ways: Sequence[_Way]) -> str:
     used = " and ".join(way.formats)
     if not way.is_numeric:
         return f"{place.name}: {used}"
-    for other in ways:
-        lost = np.flatnonzero(other.failed & ~way.failed)
-        if other is not way and len(lost):
-            value = _shown(texts, lost[0])
-            return f"{place.name}: {way.first}, {used}: {value} has no other reading"
-    return f"{place.name}: {way.first}, {used}"
+    lost = [np.flatnonzero(other.failed & ~way.failed) for other in ways if other is not way]
+    row = next((int(rows[0]) for rows in lost if len(rows)), way.telling)
+    if row is None:
+        return f"{place.name}: {way.first}, {used}"
+    return f"{place.name}: {way.first}, {used}: {_shown(texts, row)} has no other reading"
 
 
 def _question(texts: pa.Array, place: Place, one: _Way, two: _Way) -> str:
@@ -200,7 +216,8 @@ def _question(texts: pa.Array, place: Place, one: _Way, two: _Way) -> str:
 
 def _hint(one: _Way, two: _Way) -> str:
     """Which reading the order of the rows speaks for."""
-    rising = [bool((np.diff(way.times[~way.failed]) >= np.timedelta64(0)).all()) for way in (one, two)]
+    steps = [np.diff(way.times[~way.failed]) for way in (one, two)]
+    rising = [bool((step >= np.timedelta64(0)).all()) for step in steps]
     if rising[0] == rising[1]:
         return ""
     return f" (only {(one, two)[rising.index(True)].first} the rows are in order of time)"
@@ -210,6 +227,4 @@ def _dates(*times: np.datetime64) -> list[str]:
     """Days as one speaks of them, with their years where these differ."""
     days = [pd.Timestamp(time) for time in times]
     years = [f" {day.year}" if len({one.year for one in days}) > 1 else "" for day in days]
-    return [
-        f"{day.day} {day.month_name()}{year}" for day, year in zip(days, years, strict=True)
-    ]
+    return [f"{day.day} {day.month_name()}{year}" for day, year in zip(days, years, strict=True)]

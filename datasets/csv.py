@@ -2,8 +2,9 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,7 @@ from backtrain.datasets.files import opened
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
-_TOO_LONG = re.compile(r"[Ll]ine (\d+).* expected (\d+) fields,? (?:in line \d+, )?saw (\d+)", re.I)
-_SAW = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
-_SKIPPED = re.compile(r"line (\d+): expected (\d+) fields, saw (\d+)")
+_SKIPPED = re.compile(r"line \d+: expected \d+ fields, saw \d+")
 
 
 class Csv(Source):
@@ -63,17 +62,12 @@ class Csv(Source):
         """Where a row stands: its line, and its file where there are several."""
         row = int(self._rows[row])
         place = int(np.searchsorted(self._starts, row, side="right")) - 1
-        found = lines(self._files[place], self._dialects[place])
-        next(found, None)  # the header
-        left = row - int(self._starts[place])
-        width = len(self.dialect.names) + self.dialect.unnamed + self.dialect.trailing
-        for line in found:
-            if len(line.fields) <= width:
-                if left == 0:
-                    of = f" of {self._files[place].name}" if len(self._files) > 1 else ""
-                    return f"line {line.number}{of}"
-                left -= 1
-        return f"row {row}"
+        file, dialect = self._files[place], self._dialects[place]
+        rows = (line for line in lines(file, dialect) if len(line.fields) <= dialect.width)
+        line = next(islice(rows, row - int(self._starts[place]) + 1, None), None)  # 0 is the header
+        if line is None:
+            return f"row {row}"
+        return f"line {line.number}" + (f" of {file.name}" if len(self._files) > 1 else "")
 
     def has_names(self, column: str) -> bool:
         """Whether no value of a column stands twice in one file."""
@@ -95,7 +89,8 @@ class Csv(Source):
             dialect = replace(dialect, encoding=not_utf8(file))
             frame = self._parsed(file, dialect)
             if place == 0:
-                self.dialect = replace(dialect, said=(*dialect.said, f"encoding {dialect.encoding}"))
+                said = (*dialect.said, f"encoding {dialect.encoding}")
+                self.dialect = replace(dialect, said=said)
         del self._dialects[place:]
         self._dialects.append(dialect)
         return frame
@@ -120,7 +115,7 @@ class Csv(Source):
                     encoding=dialect.encoding,
                     skiprows=dialect.skip,
                     skipinitialspace=dialect.padded,
-                    dtype={name: str for name in self._options["as_text"]},
+                    dtype=dict.fromkeys(self._options["as_text"], str),
                     na_values=self._options["na_values"],
                     on_bad_lines="warn" if lenient else "error",
                     low_memory=False,
@@ -129,27 +124,33 @@ class Csv(Source):
             except UnicodeDecodeError:
                 raise
             except (ValueError, OSError) as error:
-                raise ValueError(f"{file}: {_why(str(error))}") from None
-        skipped = [m for one in said for m in _SKIPPED.finditer(str(one.message))]
+                raise ValueError(f"{file}: {_why(str(error), file, dialect)}") from None
+        skipped = sum(len(_SKIPPED.findall(str(one.message))) for one in said)
         if skipped:
-            number, expected, saw = skipped[0].groups()
-            self.left_out = [
-                f"{file.name}: {len(skipped)} lines with too many fields, such as line {number}: "
-                f"{saw}, not {expected}"
-            ]
+            self.left_out.append(
+                f"{skipped} lines of {file.name} left out: {_too_long(file, dialect)}"
+            )
         if dialect.padded:
             frame.columns = frame.columns.str.strip()
         return frame
 
 
-def _why(error: str) -> str:
-    if found := _SAW.search(error):
-        expected, line, saw = found.groups()
+def _why(error: str, file: Path, dialect: Dialect) -> str:
+    if "fields in line" in error:
         return (
-            f"line {line} has {saw} fields, not {expected}; dataset.on_bad=drop leaves such lines "
-            "out; or the separator is another: dataset.sep="
+            f"{_too_long(file, dialect)}; dataset.on_bad=drop leaves such lines out, or another "
+            "sign is between the fields: dataset.sep="
         )
     return f"cannot be read ({error.splitlines()[0]})"
+
+
+def _too_long(file: Path, dialect: Dialect) -> str:
+    """The first line with too many fields; its number is ours, as pandas counts rows."""
+    long = (line for line in lines(file, dialect) if len(line.fields) > dialect.width)
+    line = next(long, None)
+    if line is None:
+        return f"a line has more than {dialect.width} fields"
+    return f"line {line.number} has {len(line.fields)} fields, not {dialect.width}"
 
 
 def _refuse_others(file: Path, frame: pd.DataFrame, first: Path, whole: pd.DataFrame) -> None:
@@ -177,4 +178,7 @@ def _mixed(frames: Sequence[pd.DataFrame]) -> list[str]:
 def _twice(names: Sequence[str]) -> list[str]:
     """What pandas calls columns whose name stands there before."""
     again = [name for place, name in enumerate(names) if name and name in names[:place]]
-    return [f"column {name!r} stands there twice: the second is {name + '.1'!r}" for name in dict.fromkeys(again)]
+    return [
+        f"column {name!r} stands there twice: the second is {name + '.1'!r}"
+        for name in dict.fromkeys(again)
+    ]

@@ -27,7 +27,7 @@ _DATES: tuple[tuple[str, dict[str, str]], ...] = (
     (rf"({_MONTH}){_GAP}\d{{1,2}}(,?\s+)\d{{4}}(?!\d)", {"": r"\1\2%d\3%Y"}),
     (rf"({_MONTH}){_GAP}\d{{4}}(?!\d)", {"": r"\1\2%Y"}),
     (rf"({_MONTH}){_GAP}\d{{2}}(?!\d)", {"": r"\1\2%y"}),
-    (r"\d{4}([-/.])\d{1,2}(?!\d)", {"": r"%Y\1%m"}),
+    (r"\d{4}([-/. ])\d{1,2}(?!\d)", {"": r"%Y\1%m"}),
     (r"\d{1,2}([-/.])\d{4}(?!\d)", {"": r"%m\1%Y"}),
 )
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), formats) for pattern, formats in _DATES]

@@ -4,8 +4,9 @@ What leaves no doubt is read and said; what can be read in two ways is asked, wi
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -19,7 +20,7 @@ from backtrain.datasets.clocks import (
     Bools,
     Instants,
     Place,
-    Unclear,
+    UnclearError,
     missing,
     nanoseconds,
     parse,
@@ -57,7 +58,7 @@ class Dates:
     """How times are written, as far as the user has said so; None is to be found out.
 
     `at` says where the row of a number stands. Remedies are keys of a data set where `keyed`, else
-    Python. `read` raises `Unclear` for what it would have to guess.
+    Python. `read` raises `UnclearError` for what it would have to guess.
     """
 
     time_format: str | Mapping[str, str] | None = None
@@ -90,7 +91,7 @@ class Dates:
             return self._numbers(column, place)
         if kind == "numbers":  # such as 20240131
             whole = pd.Series(epochs.exact(column)[0]).astype(str).to_numpy(dtype=object)
-            column = pd.Series(np.where(column.isna(), None, whole))
+            column = pd.Series(whole).where(column.notna().to_numpy(dtype=bool))
         texts = pa.array(column.astype(object), _TEXT, from_pandas=True)
         if given is not None:
             return _by_format(texts, place, given)
@@ -115,7 +116,9 @@ class Dates:
                 keys = f"dataset.time_unit={'|'.join(epochs.UNITS)}, or dataset.time_format="
                 remedy = place.remedy(keys, "pd.to_datetime(column, unit='s')")
                 one = column[~absent].iloc[0]
-                raise Unclear(f"{place.name}: numbers such as {one}; say what they count: {remedy}")
+                raise UnclearError(
+                    f"{place.name}: numbers such as {one}; say what they count: {remedy}"
+                )
             bad |= epochs.outside(numbers, unit)
             row = int(np.argmin(bad))
             first = pd.Timestamp(epochs.instants(numbers[row : row + 1], unit)[0])
@@ -125,6 +128,7 @@ class Dates:
         return Read(times, np.isnat(times) & ~absent, zone, said)
 
     def _text(self, texts: pa.Array, place: Place) -> Read:
+        texts = _quarters(texts)
         absent = missing(texts)
         strict = parse(texts, "ISO8601", errors="raise")
         if strict is not None and strict.tz is None:
@@ -168,14 +172,16 @@ class Dates:
                 "dataset.timezone=Europe/Berlin, or where it is, reads all times in that zone",
                 "use .dt.tz_localize('Europe/Berlin') or the like",
             )
-            raise Unclear(f"{place.name}: {unknown[0]!r} names no single offset from UTC; {remedy}")
+            raise UnclearError(
+                f"{place.name}: {unknown[0]!r} names no single offset from UTC; {remedy}"
+            )
         if naive.any():
             remedy = place.remedy(
                 "dataset.timezone=UTC, or where it is, says whose the others are",
                 "use pd.to_datetime(column, utc=True)",
             )
             row = int(naive.argmax())
-            raise Unclear(
+            raise UnclearError(
                 f"{place.name}: times with and without one of several time zones, "
                 f"{place.at(row)} has none; {remedy}"
             )
@@ -201,11 +207,13 @@ def to_utc(clock: Instants, zone: str, name: str = "", late: bool = False) -> Lo
     """
     index = pd.DatetimeIndex(clock)
 
-    def placed(is_first: object) -> Instants:
-        found = index.tz_localize(zone, ambiguous=is_first, nonexistent=_HOUR)  # type: ignore[arg-type]
-        return nanoseconds(found)
+    def placed(is_first: Any) -> Instants:
+        return nanoseconds(index.tz_localize(zone, ambiguous=is_first, nonexistent=_HOUR))
 
-    first, second = placed(np.ones(len(clock), dtype=bool)), placed(np.zeros(len(clock), dtype=bool))
+    first, second = (
+        placed(np.ones(len(clock), dtype=bool)),
+        placed(np.zeros(len(clock), dtype=bool)),
+    )
     twice = (first != second) & ~np.isnat(first)
     shown = pd.DatetimeIndex(first).tz_localize("UTC").tz_convert(zone).tz_localize(None)
     skipped = (shown != index) & index.notna()
@@ -213,10 +221,8 @@ def to_utc(clock: Instants, zone: str, name: str = "", late: bool = False) -> Lo
     times = second if late else first
     how = f"the {'second' if late else 'first'} of the two"
     if twice.any():
-        try:
+        with suppress(ValueError):  # of pandas: no repeated times, or several changes
             times, how = placed("infer"), "told by the order of the rows"
-        except ValueError:  # pandas: no repeated times, or several changes
-            pass
         one = pd.Timestamp(clock[int(twice.argmax())])
         said.append(f"{name}: {twice.sum()} in an hour that comes twice, such as {one}: {how}")
     if skipped.any():
@@ -251,17 +257,19 @@ def _kind(column: pd.Series, place: Place) -> str:
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
         return "numbers"
     if kind == "boolean":
-        raise Unclear(f"{place.name}: truth values such as {column.dropna().iloc[0]}; no times")
+        raise UnclearError(
+            f"{place.name}: truth values such as {column.dropna().iloc[0]}; no times"
+        )
     if kind == "string":
         return "text"
     if kind in ("datetime", "datetime64", "date", "mixed"):
         return "objects"
     if kind == "period":
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: periods such as {column.dropna().iloc[0]}; say which instant of it: "
             ".dt.start_time, or .dt.end_time for what is known when it is over"
         )
-    raise Unclear(
+    raise UnclearError(
         f"{place.name}: {kind} values such as {column.dropna().iloc[0]!r}; use pd.to_datetime"
     )
 
@@ -271,7 +279,7 @@ def _objects(column: pd.Series, place: Place) -> Read:
     objects = column.astype(object)
     zones = {getattr(value, "tzinfo", None) is not None for value in objects[column.notna()]}
     if len(zones) > 1:
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: times with and without one of several time zones; "
             "use pd.to_datetime(column, utc=True)"
         )
@@ -279,7 +287,9 @@ def _objects(column: pd.Series, place: Place) -> Read:
     try:
         index = pd.DatetimeIndex(pd.to_datetime(objects, errors="coerce", utc=zones == {True}))
     except (ValueError, OverflowError) as error:
-        raise Unclear(f"{place.name}: {str(error).splitlines()[0]}; use pd.to_datetime") from None
+        raise UnclearError(
+            f"{place.name}: {str(error).splitlines()[0]}; use pd.to_datetime"
+        ) from None
     times = nanoseconds(index)
     return Read(times, np.isnat(times) & present, "UTC" if zones == {True} else None)
 
@@ -287,7 +297,7 @@ def _objects(column: pd.Series, place: Place) -> Read:
 def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
     """Read text in the way that the user has said."""
     if given == "mixed":
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: time_format=mixed reads each value by itself, so that 13/02 is in "
             "February and 03/02 in March; give one format, or dayfirst"
         )
@@ -296,18 +306,29 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
     try:
         index = parse(texts, given, utc=aware)
     except (ValueError, TypeError) as error:
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: time_format={given!r}: {str(error).splitlines()[0]}"
         ) from None
     times = nanoseconds(index)
     if np.isnat(times).all() and not absent.all():
         row = int(np.argmin(absent))
-        raise Unclear(
+        raise UnclearError(
             f"{place.name}: time_format={given!r} reads no value, such as "
             f"{texts[row].as_py()!r} ({place.at(row)})"
         )
     zoned = aware or (index is not None and index.tz is not None)
     return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None)
+
+
+def _quarters(texts: pa.Array) -> pa.Array:
+    """Texts with the first month in place of a quarter, such as 2023-Q2 or Q2 2023."""
+    if not pc.any(pc.match_substring_regex(texts.slice(0, 1_000), "[Qq][1-4]")).as_py():
+        return texts
+    for quarter in "1234":
+        month = rf"\1-{3 * int(quarter) - 2:02}"
+        for written in (rf"^(\d{{4}})[- ]?[Qq]{quarter}$", rf"^[Qq]{quarter}[- /]?(\d{{4}})$"):
+            texts = pc.replace_substring_regex(texts, written, month)
+    return texts
 
 
 def _are_digits(texts: pa.Array) -> bool:

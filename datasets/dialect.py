@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ SIGNS = {
 SPACES = r"\s+"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", SPACES: "spaces"}
 _SEPARATORS = (",", ";", "\t", "|", SPACES)
-_HEAD = 1 << 18  # bytes of which the dialect is learnt; every cell is then held against it
+_HEAD = 1 << 17  # bytes of which the dialect is learnt; every cell is then held against it
+_TRIED = 100  # lines by which a separator is chosen where no header has all the names
 _BEFORE = 50  # lines that may stand before the header
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}([.,])\d{3}")
@@ -59,6 +61,11 @@ class Dialect:
     names: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
+    @property
+    def width(self) -> int:
+        """How many fields a line may have."""
+        return len(self.names) + self.unnamed + self.trailing
+
 
 def sign(name: str | None) -> str | None:
     """A sign from its name or itself.
@@ -86,13 +93,14 @@ def sniff(
     used, text = _decoded(file, head, encoding, whole)
     usual = "\t" if kind_of(file) in (".tsv", ".tab") else ","
     sep = {" ": SPACES}.get(sep or "", sep)
-    lines = {one: list(_lines(text, one, whole)) for one in ([sep] if sep else _order(usual))}
-    chosen, place, padded = _header(lines, list(wanted))
-    header, rows = lines[chosen][place], lines[chosen][place + 1 :]
+    first = {one: _lines(text, one, whole, _TRIED) for one in ([sep] if sep else _order(usual))}
+    chosen, place, padded = _header(first, list(wanted))
+    found = _lines(text, chosen, whole)
+    header, rows = found[place], found[place + 1 :]
     names = [name.strip() if padded else name for name in header.fields]
-    said = []
+    signs, said = [], []
     if sep is None and chosen != usual:
-        said.append(f"separator {_NAMES[chosen]}")
+        signs.append(f"separator {_NAMES[chosen]}")
     if header.number > 1 and place:
         said.append(f"the header is line {header.number}; {place} before it left out")
     wide = [line for line in rows if len(line.fields) > len(names)]
@@ -110,13 +118,13 @@ def sniff(
     if decimal is None:
         decimal = "," if chosen != "," and _has_decimal_comma(rows) else "."
         if decimal == ",":
-            said.append("decimal comma")
+            signs.append("decimal comma")
     if encoding is None and used not in ("utf-8", "utf-8-sig"):
-        said.append(f"encoding {used}")
+        signs.append(f"encoding {used}")
     place = header.number - 1 if place else 0
     return Dialect(
         *(chosen, decimal, used, place, trailing, padded, 0 if trailing else unnamed),
-        *(tuple(names), tuple(said)),
+        *(tuple(names), tuple([", ".join(signs), *said] if signs else said)),
     )
 
 
@@ -183,9 +191,9 @@ def lines(file: Path, dialect: Dialect) -> Iterator[Line]:
         yield from (line for line in found if line.number > dialect.skip)
 
 
-def _lines(text: str, sep: str, whole: bool) -> Iterator[Line]:
-    found = list(_split(io.StringIO(text, newline=""), sep))
-    return iter(found if whole else found[:-1])
+def _lines(text: str, sep: str, whole: bool, most: int | None = None) -> list[Line]:
+    found = list(islice(_split(io.StringIO(text, newline=""), sep), most))
+    return found if whole or most else found[:-1]  # the last may be cut off
 
 
 def _split(text: io.TextIOBase, sep: str) -> Iterator[Line]:
@@ -222,7 +230,7 @@ def _header(lines: dict[str, list[Line]], wanted: list[str]) -> tuple[str, int, 
     usual = next(iter(lines))
 
     def width(sep: str) -> int:
-        sizes = [len(line.fields) for line in lines[sep][:200]]
+        sizes = [len(line.fields) for line in lines[sep]]
         return min(sizes, default=0) if len(set(sizes)) <= 1 else 1
 
     sep = max(lines, key=lambda one: (width(one), one == usual))

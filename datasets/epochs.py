@@ -1,6 +1,6 @@
 """Times as numbers: what they count since when, told by their size."""
 
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ def unit_of(numbers: Numbers) -> TimeUnit | None:
 def outside(numbers: Numbers, unit: TimeUnit) -> Bools:
     """Which numbers are no times from 1990 to 2099."""
     low, high = _RANGES[unit]
-    return cast(Bools, (numbers < low) | (numbers >= high))
+    return (numbers < low) | (numbers >= high)
 
 
 def instants(numbers: Numbers, unit: TimeUnit) -> Instants:
@@ -86,8 +86,8 @@ def instants(numbers: Numbers, unit: TimeUnit) -> Instants:
         since = whole * factor + rest
     else:
         since = kept * factor
-    times = since.astype("timedelta64[ns]") + (_EXCEL if unit == "excel" else np.datetime64(0, "ns"))
-    return np.where(inside, times, _NEVER)
+    start = _EXCEL if unit == "excel" else np.datetime64(0, "ns")
+    return np.where(inside, start + since.astype("timedelta64[ns]"), _NEVER)
 
 
 def spoken(unit: TimeUnit) -> str:

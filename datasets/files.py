@@ -57,7 +57,8 @@ def is_parquet(files: Sequence[Path]) -> bool:
     """Whether files are Parquet; raises `ValueError` where only some are."""
     kinds = [file.suffix.lower() == ".parquet" for file in files]
     if len(set(kinds)) > 1:
-        raise ValueError(f"{files[kinds.index(True)].name} is Parquet and others are not; name one kind")
+        one = files[kinds.index(True)].name
+        raise ValueError(f"{one} is Parquet and others are not; name files of one kind")
     return kinds[0]
 
 
@@ -84,7 +85,8 @@ def _inside(folder: Path) -> list[Path]:
     text = text or [file for file in files if kind_of(file) in _PERHAPS and not parquet]
     if parquet and text:
         raise ValueError(
-            f"{folder}: {parquet[0].name} and {text[0].name}; say which: dataset.path='{folder}/*.csv'"
+            f"{folder}: {parquet[0].name} and {text[0].name} are in it; say which: "
+            f"'dataset.path=\"{folder}/*.csv\"'"
         )
     if not parquet and not text:
         raise ValueError(f"{folder}: no .parquet or .csv file is in it")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pandas as pd
 
 Texts = npt.NDArray[np.object_]
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[Any]
 
 _SPACES = " \u00a0\u202f\u2009"
 _UNIT = re.compile(
@@ -51,10 +52,11 @@ class Numerals:
     ) -> Reading | None:
         """Different values of a column, and how often each is there, as numbers; None for names.
 
-        `is_seen` says whether fractions elsewhere show that the decimal sign is that. Raises `ValueError` where thousands and decimals cannot be told from each other.
+        `is_seen` says whether fractions elsewhere show that the decimal sign is that. Raises
+        `ValueError` where thousands and decimals cannot be told from each other.
         """
         texts = np.array([str(text) for text in counts.index], dtype=object)
-        often = counts.to_numpy()
+        often = counts.to_numpy(dtype=np.int64)
         if not len(texts):
             return None
         some = slice(None, None, -(-len(texts) // _SAMPLE))
@@ -91,11 +93,11 @@ class Numerals:
         return sorted(allowed, key=lambda r: (r[0] != self.decimal, r[1], r[0]))
 
 
-def _lost(texts: Texts, often: npt.NDArray[np.int64], signs: tuple[str, str]) -> int:
+def _lost(texts: Texts, often: Counts, signs: tuple[str, str]) -> int:
     return int(often[np.isnan(_numbers(texts, *signs))].sum())
 
 
-def _without_unit(texts: Texts, often: npt.NDArray[np.int64]) -> tuple[Texts, str]:
+def _without_unit(texts: Texts, often: Counts) -> tuple[Texts, str]:
     """Texts without the one sign of a currency or of percent that most of them have."""
     found = [_UNIT.match(text) for text in texts]
     units = [(m["before"] or m["after"] or "") if m else "" for m in found]
@@ -112,7 +114,8 @@ def _without_unit(texts: Texts, often: npt.NDArray[np.int64]) -> tuple[Texts, st
 def _numbers(texts: Texts, decimal: str, thousands: str) -> Floats:
     """Texts as numbers, NaN for those that are none."""
     signs = f"[{_SPACES}]" if thousands == " " else re.escape(thousands)
-    grouped = re.compile(rf"[-+]?\d{{1,3}}({signs}\d{{2,3}})*{signs}\d{{3}}({re.escape(decimal)}\d*)?")
+    groups = rf"\d{{1,3}}({signs}\d{{2,3}})*{signs}\d{{3}}"
+    grouped = re.compile(rf"[-+]?{groups}({re.escape(decimal)}\d*)?")
     plain = []
     for text in texts:
         text = text.strip()
@@ -124,7 +127,7 @@ def _numbers(texts: Texts, decimal: str, thousands: str) -> Floats:
     return pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce").to_numpy(np.float64)
 
 
-def _is_numeric(texts: Texts, often: npt.NDArray[np.int64], wrong: npt.NDArray[np.bool_]) -> bool:
+def _is_numeric(texts: Texts, often: Counts, wrong: npt.NDArray[np.bool_]) -> bool:
     """Whether a column is one of numbers with a few slips, and not of names."""
     if any(_ZERO.match(text) for text in texts):  # 007 is a name
         return False
@@ -148,7 +151,8 @@ def _said(
     usual = decimal == given.decimal and (not thousands or thousands == given.thousands)
     if usual and not unit:
         return ""
-    shown = np.array([bool(thousands) and not t.strip().isdigit() for t in texts]) | bool(unit)
-    good = np.flatnonzero(~np.isnan(numbers) & (shown if shown.any() else True))
+    good = ~np.isnan(numbers)
+    telling = np.array([bool(thousands) and thousands in text for text in texts])
+    good = np.flatnonzero(good & telling if (good & telling).any() else good)
     one = good[0]
     return f"{name}: {texts[one]!r} is {numbers[one]:.15g}"

@@ -31,14 +31,14 @@ class Arrow(Source):
         super().__init__(self._data.schema.empty_table().to_pandas())
 
     def column(self, name: Any, place: Places | None = None) -> pd.Series:
-        """A column with each row in its place."""
-        given = self._given.get(name)
+        """A column with each row in its place; what was kept of it is given away."""
+        given = self._given.pop(name, None)
         return _placed(self._table(name).to_pandas()[name] if given is None else given, place)
 
     def look(self, name: Any) -> pd.Series:
         """A column as it stands, read once and kept for who takes it next."""
         if name not in self._given:
-            self._given[name] = self._table(name).to_pandas()[name]
+            self._given[name] = _placed(self._table(name).to_pandas()[name], None)
         return self._given[name]
 
     def counts(self, name: Any) -> "pd.Series[int] | None":

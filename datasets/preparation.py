@@ -1,8 +1,9 @@
-"""A table made ready for a stream: times, numbers and bad rows, as the user says or the file shows."""
+"""A table made ready for a stream: its times, its numbers, and rows that cannot stay."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.bad_rows import BadRows, OnBad
+from backtrain.datasets.clocks import Instants
 from backtrain.datasets.columns import is_number
 from backtrain.datasets.csv import Csv
-from backtrain.datasets.dates import Dates, Instants, Read, to_utc
+from backtrain.datasets.dates import Dates, Read, to_utc
 from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
-_PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _NEVER = np.datetime64("NaT", "ns")
 
 
@@ -69,13 +71,21 @@ class Preparation:
                 rows.refuse()
             gone = rows.left_out(self._on_bad)
             self._source = self._source.loaded()
-            self._source.reading += rows.said(self._on_bad)
-        self._source.reading += said
-        for name, column in times.items():
-            self._source.replace(name, column)
+            said = [*rows.said(self._on_bad), *said]
+        self._source.reading[:0] = said
+        del event, label
+        for name in list(times):
+            self._source.replace(name, times.pop(name))
         if rows.problems and gone.any():
             self._source.keep(~gone)
+            self._as_whole(self._roles["target"])
         return self._source
+
+    def _as_whole(self, name: str) -> None:
+        """Whole numbers as such again, where what is left out had made fractions of them."""
+        column = self._source.look(name)
+        if column.dtype == np.float64 and column.notna().all() and (column % 1 == 0).all():
+            self._source.replace(name, column.astype(np.int64))
 
     # --- times -----------------------------------------------------------------------------------
 
@@ -110,11 +120,11 @@ class Preparation:
                 "a label that never arrives",
                 _key("na_values", never) + ", where that says never",
             )
-            early = labelled & (known < at)
+            early, late = labelled & (known < at), known
             rows.note(
                 early,
                 lambda row, place: (
-                    f"{title}: {_spoken(known[row])} in {place} is before its row, "
+                    f"{title}: {_spoken(late[row])} in {place} is before its row, "
                     f"{_spoken(at[row])}"
                 ),
                 "the time of its row",
@@ -167,8 +177,8 @@ class Preparation:
             wrong,
             lambda row, place: f"{title}: {column.iloc[row]!r} in {place}, not a number",
             missing,
-            f"{_key('na_values', found.wrong)} takes that as missing, "
-            f"{_key('categories', [name])} all as names",
+            f"{_key('na_values', found.wrong)} takes that as missing",
+            f"{_key('categories', [name])} all of them as names",
         )
         numbers = column.map(found.values).astype(np.float64)
         whole = numbers.notna().all() and (numbers == np.floor(numbers)).all()
@@ -191,9 +201,7 @@ class Preparation:
             if (name := self._roles.get(role)) is not None and is_number(self._source.look(name)):
                 values = self._source.look(name).to_numpy(dtype=np.float64, na_value=np.nan)
                 bad = ~(np.isfinite(values) & (values >= 0))
-                row = int(bad.argmax())
-                told = f"{name}: {values[row]} in {{}}; {kind} is a number >= 0"
-                rows.note(bad, lambda _, place, told=told: told.format(place))
+                rows.note(bad, partial(_no_weight, name, kind, values))
         if (name := self._roles.get("group")) is not None:
             absent = self._source.look(name).isna().to_numpy(dtype=bool)
             rows.note(absent, lambda _, place: f"{name}: missing in {place}")
@@ -219,19 +227,26 @@ def leave_out(
         source.reading.append(f"left out as names of rows: {', '.join(index_columns)}")
     gone = [*drop, *(name for name in index_columns or () if name not in drop)]
     needed = {*roles.values(), *(features or ()), *gone}
+    for role, name in roles.items():
+        twice = isinstance(source, Csv) and source.dialect.names.count(str(name)) > 1
+        if twice and f"{name}.1" not in gone:
+            raise ValueError(
+                f"{role}={name!r}: stands there twice; dataset.drop=[{name}.1] takes the first, "
+                f"dataset.{role}={name}.1 dataset.drop=[{name}] the second"
+            )
     unnamed = [n for n in columns if re.fullmatch(r"Unnamed: \d+", str(n)) and n not in needed]
     if isinstance(source, Csv):
         blank = [name for name in unnamed if source.head[name].isna().all()]
         if blank:
             source.reading.append(f"{len(blank)} columns without a name or a value left out")
         gone += blank
-        if "Unnamed: 0" in set(unnamed) - set(blank) and index_columns is None:
-            if source.has_names("Unnamed: 0"):
-                gone.append("Unnamed: 0")
-                source.reading.append(
-                    "the first column, without a name, numbers the rows: left out "
-                    "(dataset.index_columns=[] keeps it)"
-                )
+        first = "Unnamed: 0" in set(unnamed) - set(blank) and index_columns is None
+        if first and source.has_names("Unnamed: 0"):
+            gone.append("Unnamed: 0")
+            source.reading.append(
+                "the first column, without a name, numbers the rows: left out "
+                "(dataset.index_columns=[] keeps it)"
+            )
     source.drop(gone)
 
 
@@ -272,6 +287,10 @@ def _zoned(times: Instants, zone: str | None) -> pd.Series:
     if zone is not None:
         index = index.tz_localize("UTC").tz_convert(zone)
     return pd.Series(index)
+
+
+def _no_weight(name: str, kind: str, values: npt.NDArray[np.float64], row: int, place: str) -> str:
+    return f"{name}: {values[row]} in {place}; {kind} is a number >= 0"
 
 
 def _spoken(time: np.datetime64) -> str:

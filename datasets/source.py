@@ -40,7 +40,8 @@ class Source:
 
     def look(self, name: Any) -> pd.Series:
         """A column as it stands, to be read only."""
-        return self.head[name]
+        series: pd.Series = self.head[name]
+        return series
 
     def features(self, names: Sequence[Any], place: Places | None = None) -> Any:
         """Columns as a stream takes them for `X`, with each row in its place."""
@@ -52,7 +53,7 @@ class Source:
 
     def counts(self, name: Any) -> "pd.Series[int] | None":
         """How often each value of a column of text is there; None where it is no text."""
-        series = self.head[name]
+        series = self.look(name)
         if isinstance(series.dtype, pd.CategoricalDtype) or is_number(series):
             return None
         if infer_dtype(series, skipna=True) != "string":

@@ -8,11 +8,13 @@ from typing import Any, cast
 import pandas as pd
 
 from backtrain.datasets.bad_rows import OnBad
+from backtrain.datasets.columns import as_names, is_number
 from backtrain.datasets.csv import Csv
 from backtrain.datasets.dates import Dates
 from backtrain.datasets.dialect import sign, sniff
 from backtrain.datasets.epochs import TimeUnit
 from backtrain.datasets.files import Paths, found, is_parquet
+from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.parquet import Parquet
 from backtrain.datasets.preparation import Preparation, leave_out
@@ -25,7 +27,7 @@ Missing = Sequence[str | float] | Mapping[str, Sequence[str | float]]
 
 def table(
     path: Paths,
-    time: str,
+    time: str | Sequence[str],
     target: str,
     label_time: str | None = None,
     weight: str | None = None,
@@ -44,7 +46,7 @@ def table(
     decimal: str | None = None,
     thousands: str | None = None,
     encoding: str | None = None,
-    na_values: Missing = (),
+    na_values: Missing | None = None,
     on_bad: OnBad = "refuse",
 ) -> Stream:
     """Read a stream from a table: text (CSV), compressed or not, or Parquet; one file or several.
@@ -57,7 +59,8 @@ def table(
     Parameters
     ----------
     path, time, target, label_time, weight, group, amount
-        The file, and columns as they are named in it.
+        The file, and columns as they are named in it. The time may stand in several, such as a
+        date and a time of day.
     features, drop, categories, index_columns
         Features are all columns that have no other role, or those in `features`, without those in
         `drop`; the `amount` is one only where `features` names it, too. `categories` are names
@@ -78,7 +81,8 @@ def table(
     """
     files: list[Path] = []
     whole = Path(path) if isinstance(path, (str, Path)) else Path(path[0] if path else "").parent
-    roles = {"target": target, "time": time, "label_time": label_time}
+    parts = [time] if isinstance(time, str) else list(time)
+    roles: dict[str, Any] = {"target": target, "time": " ".join(parts), "label_time": label_time}
     roles |= {"weight": weight, "group": group, "amount": amount}
     written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
     try:
@@ -88,11 +92,15 @@ def table(
             source = _parquet(whole, files, written, na_values)
             point = "," if written["decimal"] == "," else "."
         else:
-            as_text = [name for name in (time, label_time, *categories) if name is not None]
-            needed = [name for name in roles.values() if name is not None]
+            stamps = [*parts, label_time] if len(parts) == 1 else [label_time]
+            as_text = [name for name in (*stamps, *categories) if name is not None]
+            others = [name for role, name in roles.items() if role != "time"]
+            needed = [name for name in (*parts, *others) if name is not None]
             dialect = sniff(files[0], needed, **written)
             source = Csv(files, dialect, as_text, na_values, on_bad != "refuse")
             point = dialect.decimal
+        if len(parts) > 1:
+            source = _joined(source, parts)
         check_names(source.head, roles, features)
         leave_out(source, roles, features, drop, index_columns)
         chosen = None if features is None else [name for name in features if name not in drop]
@@ -110,8 +118,23 @@ def table(
         raise ValueError(str(error) if named else f"{whole}: {error}") from None
 
 
+def _joined(source: Source, parts: Sequence[str]) -> Source:
+    """The table with a column of times whose parts stand in several; those of text are left out."""
+    for part in parts:
+        if part not in source.head.columns:
+            hint = f"did you mean {nearest(part, source.head.columns)}?"
+            raise ValueError(f"time={part!r}: no such column; {hint}")
+    source = source.loaded()
+    texts = [as_names(source.look(part)).astype(object) for part in parts]
+    source.replace(
+        " ".join(parts), texts[0].str.cat(pd.DataFrame(dict(enumerate(texts[1:]))), sep=" ")
+    )
+    source.drop([part for part in parts if not is_number(source.look(part))])
+    return source
+
+
 def _parquet(
-    path: Path, files: Sequence[Path], written: Mapping[str, str | None], na_values: Missing
+    path: Path, files: Sequence[Path], written: Mapping[str, str | None], na_values: Missing | None
 ) -> Source:
     """Parquet, or the same in memory where values are replaced."""
     for key in ("sep", "encoding"):
@@ -165,7 +188,7 @@ def openml(
     from sklearn.datasets import fetch_openml  # slow to import, and rarely needed
 
     df = cast(pd.DataFrame, fetch_openml(name, version=version, as_frame=True).frame)
-    roles = {"target": target, "time": time, "label_time": label_time}
+    roles: dict[str, Any] = {"target": target, "time": time, "label_time": label_time}
     source = Source(df)
     chosen = None if features is None else [name for name in features if name not in drop]
     try:

@@ -1,0 +1,445 @@
+"""Tables as people write them: the text of a file, and what is read of it or why it is not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backtrain.datasets.stream import Stream
+from backtrain.datasets.tabular import table
+
+ROLES: dict[str, Any] = {"time": "ts", "target": "y"}
+
+
+def written(folder: Path, text: str, name: str = "d.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def read(folder: Path, text: str, encoding: str = "utf-8", **options: Any) -> Stream:
+    return table(written(folder, text, encoding=encoding), **{**ROLES, **options})
+
+
+def minutes(stream: Stream) -> list[str]:
+    return stream.event_time.astype("M8[m]").astype(str).tolist()
+
+
+def numbers(stream: Stream) -> list[Any]:
+    """Features and label of each row."""
+    rows = np.asarray(stream.X, dtype=object)
+    return [[*row, label] for row, label in zip(rows.tolist(), stream.y.tolist(), strict=True)]
+
+
+# --- times: a column, what is read of it, and what is said; each with options --------------------
+
+TIMES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
+    "day first, told by one value": (
+        ["03/04/2023 10:00", "13/04/2023 11:00"],
+        ["2023-04-03T10:00", "2023-04-13T11:00"],
+        {},
+        "day first, %d/%m/%Y %H:%M: '13/04/2023 11:00' has no other reading",
+    ),
+    "month first": (
+        ["3/4/2023 1:05 PM", "3/14/2023 1:05 AM"],
+        ["2023-03-04T13:05", "2023-03-14T01:05"],
+        {},
+        "month first, %m/%d/%Y %I:%M %p",
+    ),
+    "day first, as said": (
+        ["03.04.2023", "05.06.2023"],
+        ["2023-04-03T00:00", "2023-06-05T00:00"],
+        {"dayfirst": True},
+        "day first (dayfirst=true), %d.%m.%Y",
+    ),
+    "month first, as said": (
+        ["03-04-23", "05-06-23"],
+        ["2023-03-04T00:00", "2023-05-06T00:00"],
+        {"dayfirst": False},
+        "month first (dayfirst=false)",
+    ),
+    "a format, as said": (
+        ["23-04-03", "23-05-04"],
+        ["2023-04-03T00:00", "2023-05-04T00:00"],
+        {"time_format": "%y-%m-%d"},
+        "",
+    ),
+    "with and without hours": (
+        ["1/2/2023", "13/2/2023 15:00"],
+        ["2023-02-01T00:00", "2023-02-13T15:00"],
+        {},
+        "%d/%m/%Y and %d/%m/%Y %H:%M",
+    ),
+    "a month's name": (
+        ["Apr 3, 2023", "May 14, 2023"],
+        ["2023-04-03T00:00", "2023-05-14T00:00"],
+        {},
+        "%b %d, %Y",
+    ),
+    "a day's name and GMT": (
+        ["Mon, 03 Apr 2023 10:00:00 GMT", "Tue, 04 Apr 2023 10:00:00 GMT"],
+        ["2023-04-03T10:00", "2023-04-04T10:00"],
+        {},
+        "%a, %d %b %Y %H:%M:%S",
+    ),
+    "UTC in letters": (
+        ["2024-01-31 13:00:00 UTC", "2024-01-31 14:00:00 UTC"],
+        ["2024-01-31T13:00", "2024-01-31T14:00"],
+        {},
+        "",
+    ),
+    "offsets that change": (
+        ["2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00"],
+        ["2024-03-31T00:00", "2024-03-31T01:00"],
+        {},
+        "offsets +01:00 and +02:00, read as UTC; dataset.timezone=",
+    ),
+    "local times of a zone": (
+        ["2024-03-01 10:00", "2024-07-01 10:00"],
+        ["2024-03-01T09:00", "2024-07-01T08:00"],
+        {"timezone": "Europe/Berlin"},
+        "",
+    ),
+    "the hour that comes twice, in order": (
+        ["2024-10-27 02:30", "2024-10-27 02:00", "2024-10-27 02:30"],
+        ["2024-10-27T00:30", "2024-10-27T01:00", "2024-10-27T01:30"],
+        {"timezone": "Europe/Berlin"},
+        "3 in an hour that comes twice, such as 2024-10-27 02:30:00: told by the order",
+    ),
+    "the hour that comes twice, alone": (
+        ["2024-10-27 02:30", "2024-10-28 02:30"],
+        ["2024-10-27T00:30", "2024-10-28T01:30"],
+        {"timezone": "Europe/Berlin"},
+        "such as 2024-10-27 02:30:00: the first of the two",
+    ),
+    "the hour that is left out": (
+        ["2024-03-30 02:30", "2024-03-31 02:30"],
+        ["2024-03-30T01:30", "2024-03-31T01:30"],
+        {"timezone": "Europe/Berlin"},
+        "1 in an hour that clocks of Europe/Berlin leave out, such as 2024-03-31 02:30:00",
+    ),
+    "names of zones": (
+        ["2024-03-01 10:00 CET", "2024-07-01 10:00 CEST"],
+        ["2024-03-01T09:00", "2024-07-01T08:00"],
+        {"timezone": "Europe/Berlin"},
+        "",
+    ),
+    "some with an offset": (
+        ["2024-03-01 10:00:00+00:00", "2024-07-01 10:00:00"],
+        ["2024-03-01T10:00", "2024-07-01T08:00"],
+        {"timezone": "Europe/Berlin"},
+        "",
+    ),
+    "seconds": (
+        ["1709251200", "1709251260"],
+        ["2024-03-01T00:00", "2024-03-01T00:01"],
+        {},
+        "s since 1970: 1709251200 is 2024-03-01",
+    ),
+    "seconds with fractions": (
+        ["1709251200.5", "1709251260.25"],
+        ["2024-03-01T00:00", "2024-03-01T00:01"],
+        {},
+        "s since 1970",
+    ),
+    "milliseconds": (
+        ["1709251200000", "1709251260000"],
+        ["2024-03-01T00:00", "2024-03-01T00:01"],
+        {},
+        "ms since 1970: 1709251200000 is 2024-03-01",
+    ),
+    "nanoseconds": (
+        ["1709251200000000000", "1709251260000000000"],
+        ["2024-03-01T00:00", "2024-03-01T00:01"],
+        {},
+        "ns since 1970",
+    ),
+    "days, as said": (["1", "2"], ["1970-01-02T00:00", "1970-01-03T00:00"], {"time_unit": "D"}, ""),
+    "days of a spreadsheet": (
+        ["45322.5", "45323"],
+        ["2024-01-31T12:00", "2024-02-01T00:00"],
+        {},
+        "as spreadsheets count them: 45322.5 is 2024-01-31 12:00:00",
+    ),
+    "compact days": (
+        ["20240131", "20240201"],
+        ["2024-01-31T00:00", "2024-02-01T00:00"],
+        {},
+        "%Y%m%d",
+    ),
+    "compact hours": (
+        ["2024013113", "2024013114"],
+        ["2024-01-31T13:00", "2024-01-31T14:00"],
+        {},
+        "%Y%m%d%H",
+    ),
+    "quarters": (["2023-Q1", "Q2 2023"], ["2023-01-01T00:00", "2023-04-01T00:00"], {}, ""),
+    "months": (["202401", "202402"], ["2024-01-01T00:00", "2024-02-01T00:00"], {}, "%Y%m"),
+    "years": (["1999", "2000"], ["1999-01-01T00:00", "2000-01-01T00:00"], {}, "%Y"),
+}  # fmt: skip
+
+
+def column(values: list[str]) -> str:
+    rows = "\n".join(f'"{value}",{i}.5,{i % 2}' for i, value in enumerate(values))
+    return f"ts,x,y\n{rows}\n"
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_times_are_read_in_one_way_which_is_said(tmp_path: Path, case: str) -> None:
+    values, expected, options, said = TIMES[case]
+    stream = read(tmp_path, column(values), **options)
+    assert minutes(stream) == expected
+    assert said in "\n".join(stream.reading)
+    assert bool(said) == bool(stream.reading)
+
+
+ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {
+    "day or month": (
+        ["03/04/2023", "05/06/2023"],
+        {},
+        "time 'ts': 03/04/2023: 3 April or 4 March? dataset.dayfirst=true|false",
+    ),
+    "day or month, with a hint": (
+        ["03/04/2023", "01/05/2023"],
+        {},
+        "dataset.dayfirst=true|false (only day first the rows are in order of time)",
+    ),
+    "day or year": (
+        ["23-04-03", "24-05-04", "23-04-30"],
+        {},
+        "23 April 2003 or 3 April 2023? dataset.time_format='%d-%m-%y'|'%y-%m-%d'",
+    ),
+    "both": (
+        ["13/02/2023", "02/14/2023"],
+        {},
+        "'13/02/2023' (line 2) is day first and '02/14/2023' (line 3) is month first",
+    ),
+    "not as said": (["13/02/2023", "05/06/2023"], {"dayfirst": False}, "not as was said"),
+    "mixed": (["13/02/2023", "05/06/2023"], {"time_format": "mixed"}, "reads each value by itself"),
+    "another format": (["13/02/2023"] * 2, {"time_format": "%Y"}, "reads no value, such as '13/02"),
+    "a wrong format": (["13/02/2023"] * 2, {"time_format": "%Q"}, "'Q' is a bad directive"),
+    "row numbers": (["1", "2"], {}, "numbers such as 1; say what they count: dataset.time_unit=s|"),
+    "names of zones": (
+        ["2024-03-01 10:00 CET"] * 2,
+        {},
+        "'CET' names no single offset from UTC; dataset.timezone=",
+    ),
+    "some with an offset": (
+        ["2024-03-01 10:00:00+00:00", "2024-07-01 10:00:00"],
+        {},
+        "line 3 has none; dataset.timezone=UTC",
+    ),
+    "no zone": (["2024-03-01"] * 2, {"timezone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
+    "words": (["soon", "later"], {}, "line 2 is 'soon', not a time; where it is one, say how"),
+    "the time of reading": (["now", "2024-03-01"], {}, "'now' in line 2, not a time"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_what_can_be_read_in_two_ways_is_asked_in_a_few_lines(tmp_path: Path, case: str) -> None:
+    values, options, message = ASKED[case]
+    with pytest.raises(ValueError) as error:  # noqa: PT011 -- the message is compared
+        read(tmp_path, column(values), **options)
+    said = str(error.value)
+    assert message in said
+    assert "mixed'" not in said.replace("time_format='mixed'", "")
+    assert len(said.splitlines()) <= 5
+
+
+def test_thirteen_settles_it_wherever_it_is(tmp_path: Path) -> None:
+    values = ["03/04/2023"] * 3_000 + ["13/04/2023"]
+    assert minutes(read(tmp_path, column(values)))[0] == "2023-04-03T00:00"
+    values[-1] = "04/13/2023"
+    assert minutes(read(tmp_path, column(values)))[0] == "2023-03-04T00:00"
+
+
+def test_both_times_may_be_written_otherwise(tmp_path: Path) -> None:
+    rows = ["13/02/2023 10:00,1676300000,1,0", "14/02/2023 10:00,,2,1"]
+    text = "\n".join(["ts,known,x,y", *rows, "15/02/2023 10:00,1676500000,2,1"])
+    asked = {"label_time": "known"}
+    message = r"'known' has a time zone and 'ts' has none; dataset\.timezone=UTC"
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, text, **asked)
+    stream = read(tmp_path, text, timezone="UTC", **asked)
+    known = stream.label_time.astype("M8[s]").astype(str).tolist()
+    assert known == ["2023-02-13T14:53:20", "NaT", "2023-02-15T22:26:40"]
+    formats = {"ts": "%d/%m/%Y %H:%M", "known": "%Y-%m-%d"}
+    other = "ts,known,x,y\n03/02/2023 10:00,2023-05-06,1,0\n04/02/2023 10:00,2023-05-06,2,1\n"
+    found = read(tmp_path, other, time_format=formats, **asked)
+    assert minutes(found) == ["2023-02-03T10:00", "2023-02-04T10:00"]
+
+
+PARTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
+    "a date and a time of day": (
+        "Date;Time;x;y\n13/02/2023;18.00.00;1,5;0\n05/03/2023;19.30.00;2,5;1\n",
+        ["Date", "Time"],
+        ("x",),
+    ),
+    "numbers, which stay features": (
+        "year,month,day,hour,x,y\n2023,2,13,18,1,0\n2023,3,5,19,2,1\n",
+        ["year", "month", "day", "hour"],
+        ("year", "month", "day", "hour", "x"),
+    ),
+    "months": (
+        "year,month,x,y\n2023,2,1,0\n2023,3,2,1\n",
+        ["year", "month"],
+        ("year", "month", "x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_a_time_may_stand_in_several_columns(tmp_path: Path, case: str) -> None:
+    text, names, features = PARTS[case]
+    stream = read(tmp_path, text, time=names)
+    assert [when[:7] for when in minutes(stream)] == ["2023-02", "2023-03"]
+    assert stream.columns == features
+    with pytest.raises(ValueError, match="time='Tme': no such column; did you mean '"):
+        read(tmp_path, text, time=[names[0], "Tme"])
+
+
+# --- text: a file, what is read of it and said ---------------------------------------------------
+
+PLAIN = [[0.5, 1.5], [1234.25, 2.5], [-3.0, 0.0]]
+FILES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "as it was": ("ts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},-3,0\n", {}, ""),
+    "semicolon and comma": (
+        "ts;x;y\n{0};0,5;1,5\n{1};1234,25;2,5\n{2};-3;0\n",
+        {},
+        "separator semicolon, decimal comma",
+    ),
+    "and points between thousands": (
+        "ts;x;y\n{0};0,5;1,5\n{1};1.234,25;2,5\n{2};-3;0\n",
+        {},
+        "separator semicolon, decimal comma|x: '1.234,25' is 1234.25",
+    ),
+    "tabs": ("ts\tx\ty\n{0}\t0.5\t1.5\n{1}\t1234.25\t2.5\n{2}\t-3\t0\n", {}, "separator tab"),
+    "pipes": ("ts|x|y\n{0}|0.5|1.5\n{1}|1234.25|2.5\n{2}|-3|0\n", {}, "separator pipe"),
+    "spaces": ("ts   x  y\n{0} 0.5 1.5\n{1}  1234.25   2.5\n{2}  -3 0\n", {}, "separator spaces"),
+    "as said": (
+        "ts;x;y\n{0};0,5;1,5\n{1};1'234,25;2,5\n{2};-3;0\n",
+        {"sep": "semicolon", "decimal": "comma", "thousands": "apostrophe"},
+        "",
+    ),
+    "groups of three": (
+        'ts,x,y\n{0},0.5,1.5\n{1},"1,234.25",2.5\n{2},-3,0\n',
+        {},
+        "x: '1,234.25' is 1234.25",
+    ),
+    "commas within quotes": (
+        'ts,x,y\n{0},"0,5","1,5"\n{1},"1234,25","2,5"\n{2},-3,0\n',
+        {},
+        "x: '0,5' is 0.5|y: '1,5' is 1.5",
+    ),
+    "a currency": (
+        'ts,x,y\n{0},$0.50,1.5\n{1},"$1,234.25",2.5\n{2},-$3,0\n',
+        {},
+        "x: '$1,234.25' is 1234.25",
+    ),
+    "spaces after commas": ("ts, x, y\n{0}, 0.5, 1.5\n{1}, 1234.25, 2.5\n{2}, -3, 0\n", {}, ""),
+    "lines before the header": (
+        "# made by hand\nunits: m\nts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},-3,0\n",
+        {},
+        "the header is line 3; 2 before it left out",
+    ),
+    "a line for spreadsheets": (
+        "sep=;\nts;x;y\n{0};0,5;1,5\n{1};1234,25;2,5\n{2};-3;0\n",
+        {},
+        "separator semicolon, decimal comma|the header is line 2; 1 before it left out",
+    ),
+    "comments, blanks and a footer": (
+        "ts,x,y\n{0},0.5,1.5\n# restarted\n{1},1234.25,2.5\n,,\n{2},-3,0\nSource: the bank,,\n",
+        {},
+        "3 lines that are no rows left out, such as line 3: '# restarted'",
+    ),
+    "separators at the end": (
+        "ts,x,y\n{0},0.5,1.5,\n{1},1234.25,2.5,\n{2},-3,0,\n",
+        {},
+        "",
+    ),
+    "and in the header": (
+        "ts,x,y,\n{0},0.5,1.5,\n{1},1234.25,2.5,\n{2},-3,0,\n",
+        {},
+        "1 columns without a name or a value left out",
+    ),
+    "an index": (
+        ",ts,x,y\n7,{0},0.5,1.5\n8,{1},1234.25,2.5\n9,{2},-3,0\n",
+        {},
+        "the first column, without a name, numbers the rows: left out (dataset.index_columns=[]",
+    ),
+    "an index without a place in the header": (
+        "ts,x,y\n7,{0},0.5,1.5\n8,{1},1234.25,2.5\n9,{2},-3,0\n",
+        {},
+        "the first column has no name: left out",
+    ),
+    "numbers of rows, as said": (
+        "id,ts,x,y\n7,{0},0.5,1.5\n8,{1},1234.25,2.5\n9,{2},-3,0\n",
+        {"index_columns": ["id"]},
+        "left out as names of rows: id",
+    ),
+}
+DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_text_is_read_as_it_is_written_which_is_said(tmp_path: Path, case: str) -> None:
+    text, options, said = FILES[case]
+    stream = read(tmp_path, text.format(*DAYS), **options)
+    assert stream.columns == ("x",)
+    assert numbers(stream) == PLAIN
+    expected = said.split("|") if said else []
+    assert [s.removesuffix(" keeps it)") for s in stream.reading] == expected
+
+
+ENCODINGS = {
+    "utf-8": "",
+    "utf-8-sig": "",
+    "utf-16": "encoding utf-16",
+    "cp1252": "encoding cp1252",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
+    text = "ts,Größe,y\n2024-01-01,1,0\n2024-01-02,2,1\n"
+    stream = read(tmp_path, text, encoding=encoding)
+    assert stream.columns == ("Größe",)
+    assert "".join(stream.reading) == ENCODINGS[encoding]
+
+
+def test_bytes_that_turn_up_late_are_found_out_too(tmp_path: Path) -> None:
+    head = "ts,x,y\n" + "2024-01-01,no,0\n2024-01-02,no,1\n" * 20_000
+    stream = read(tmp_path, head + "2024-01-03,größer,1\n", encoding="latin-1")
+    assert stream.X["x"].iloc[-1] == "größer"
+    assert stream.reading == ("encoding cp1252",)
+    line = "2024-01-03,größer,1\n"
+    both = (head + line * 9).encode() + line.encode("latin-1")
+    (tmp_path / "both.csv").write_bytes(both)
+    with pytest.raises(ValueError, match="line 40011 is no UTF-8, and other lines are; correct it"):
+        table(tmp_path / "both.csv", **ROLES)
+    assert len(table(tmp_path / "both.csv", encoding="cp1252", **ROLES)) == 40_010
+
+
+def test_what_pandas_reads_as_it_is_stays_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 400
+    frame = pd.DataFrame(
+        {
+            "ts": pd.date_range("2024-01-01", periods=n, freq="1h"),
+            "long": rng.normal(size=n) * 10.0 ** rng.integers(-20, 20, n),
+            "large": rng.integers(0, 2**62, n),
+            "truth": rng.random(n) < 0.5,
+            "maybe": pd.Series(rng.random(n) < 0.5).astype(object).mask(rng.random(n) < 0.1),
+            "word": np.array(["a", "b c", "", " ", "7"])[rng.integers(0, 5, n)],
+            "y": rng.normal(size=n),
+        }
+    )
+    path = tmp_path / "d.csv"
+    frame.to_csv(path, index=False)
+    plain = Stream.from_frame(pd.read_csv(path), time="ts", target="y")
+    assert table(path, **ROLES).fingerprint == plain.fingerprint
+    german = {"sep": ";", "decimal": ",", "date_format": "%d.%m.%Y %H:%M"}
+    frame.to_csv(path, index=False, **german)
+    assert table(path, **ROLES).fingerprint == plain.fingerprint
