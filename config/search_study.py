@@ -13,6 +13,7 @@ from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import SearchKeys, names
 from backtrain.config.study import checked, explained, of_stream, prepared
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports import archive
 from backtrain.search import walk
 from backtrain.search.result import Search
@@ -55,7 +56,11 @@ class SearchStudy:
     def _preset(self, found: Search) -> bytes:
         config = filled(self.strategy, found.params)
         until, first = found.folds[-1].until, found.info["start"]
-        config = {"defaults": ["_base", "_self_"], **config, "tuned_until": until.isoformat()}
+        config = {
+            "defaults": ["_base", "_self_"],
+            **config,
+            "tuned_until": Calendar.of(found.info).iso(until),
+        }
         about = f"# Chosen by `backtrain search`, {first[:10]} to {until:%Y-%m-%d}: {found.chosen}."
         return f"{about}\n{OmegaConf.to_yaml(config)}".encode()
 

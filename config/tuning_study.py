@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from backtrain.backtest import Backtest
@@ -12,6 +13,7 @@ from backtrain.config.build import build
 from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked, explained, of_stream, prepared
+from backtrain.datasets.calendar import Calendar
 from backtrain.lossmatrix.tune import NEVER_ON_ALL, Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
@@ -86,7 +88,7 @@ def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
         "trigger": _trigger(tuning),
         **parts,
         **_window(tuning),
-        "tuned_until": last,
+        "tuned_until": Calendar.of(tuning.info).iso(pd.Timestamp(last)),
     }
     comment = f"# Chosen by `backtrain tune`, {first[:10]} to {last[:10]}: {best}."
     return f"{comment}\n{OmegaConf.to_yaml(config)}".encode()

@@ -11,6 +11,7 @@ first instant that exists after it, one that comes twice when it goes back as th
 
 import difflib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import cached_property, lru_cache
@@ -24,6 +25,8 @@ from backtrain.datasets import offsets
 from backtrain.datasets.offsets import Offset, OffsetLike, Times, parse_offset, to_timestamp
 
 _SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+_AT_ONCE = pd.Timedelta(0)
 _FIXED = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?(?::(\d\d))?$")
 _DAYS = re.compile(r"\s*\d*\s*(?:d|days?|weeks?)\s*$|P\d+[DW]$", re.IGNORECASE)
 
@@ -90,6 +93,11 @@ class Calendar:
     def __post_init__(self) -> None:
         object.__setattr__(self, "zone", zone_name(self.zone))
 
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> "Calendar":
+        """The calendar of a record, by what it says of its stream; UTC where it says nothing."""
+        return cls((info.get("stream") or {}).get("timezone"))
+
     @cached_property
     def _tz(self) -> tzinfo:
         return _tzinfo(self.zone or "UTC")
@@ -154,6 +162,14 @@ class Calendar:
         aware = isinstance(value, str) and pd.Timestamp(value).tzinfo is not None
         return when if aware else self.to_utc(when)
 
+    def shown(self, when: pd.Timestamp) -> str:
+        """An instant as text: the local time, with its distance from UTC where there is a zone."""
+        return str(when if self.zone is None else when.tz_localize("UTC").tz_convert(self._tz))
+
+    def iso(self, when: pd.Timestamp) -> str:
+        """An instant in ISO format, which `instant` reads back; local where there is a zone."""
+        return self.shown(when).replace(" ", "T") if self.zone else when.isoformat()
+
     # --- steps --------------------------------------------------------------------------------
 
     def offset(self, value: OffsetLike, name: str = "offset") -> Offset:
@@ -167,7 +183,7 @@ class Calendar:
         offset = parse_offset(value, name)
         if self.zone is None or not isinstance(offset, pd.Timedelta) or not _is_days(value):
             return offset
-        days = offsets.nanoseconds(offset) // (86400 * _SECOND)
+        days = offsets.nanoseconds(offset) // _DAY
         return pd.DateOffset(days=days) if days else offset
 
     def shift(self, times: Times, offset: Offset, k: int = 1) -> Times:
@@ -204,6 +220,34 @@ class Calendar:
         found = np.unique(self.utc(_steps(self.to_local(start), offset, until)))
         return found[(found > start.to_datetime64()) & (found <= stop.to_datetime64())]
 
+    def schedule(
+        self, start: pd.Timestamp, every: Offset, phase: Offset = _AT_ONCE, after: int | None = None
+    ) -> Iterator[int]:
+        """Yield start + k * every + phase for k = 0, 1, ..., in ns, as far as there are times.
+
+        With `after` some of those that are not later than that are left out.
+        """
+        local = self.zone is not None and not isinstance(every, pd.Timedelta)
+        k = 0 if after is None else self._passed(start, every, phase, after)
+        if local and not isinstance(phase, pd.Timedelta):  # the phase of a day that may not exist
+            first = self.to_local(start)
+            while (at := offsets.due_at(first, every, k)) < offsets.LATEST:
+                due = offsets.due_at(pd.Timestamp(at), phase)
+                yield due if due >= offsets.LATEST else self.to_utc(pd.Timestamp(due)).value
+                k += 1
+            return
+        while (at := self.due_at(start, every, k)) < offsets.LATEST:
+            yield self.due_at(pd.Timestamp(at), phase)
+            k += 1
+
+    def _passed(self, start: pd.Timestamp, every: Offset, phase: Offset, after: int) -> int:
+        """How many steps have surely passed; those of unknown length are counted from the start."""
+        if not isinstance(every, pd.Timedelta):
+            every = _in_days(every)
+        most = offsets.nanoseconds(_in_days(phase)) + (0 if self.zone is None else 2 * _DAY)
+        step = offsets.nanoseconds(every)
+        return max(0, (after - start.value - most) // step) if step else 0
+
     def midnight(self, when: pd.Timestamp) -> pd.Timestamp:
         """The instant at which the local day of an instant begins."""
         return self.to_utc(self.to_local(when).normalize())
@@ -213,12 +257,19 @@ class Calendar:
 UTC = Calendar()
 
 
-def _steps(start: pd.Timestamp, offset: Any, until: pd.Timestamp) -> Times:
+def _steps(start: pd.Timestamp, offset: Offset, until: pd.Timestamp) -> Times:
     """Local times from a local start on; those of days without a loop."""
+    days = _in_days(offset)
+    return offsets.instants(start, days if days else offset, until)
+
+
+def _in_days(offset: Offset) -> pd.Timedelta:
+    """The length of an offset in local time; 0 where it has none of its own, as months."""
+    if isinstance(offset, pd.Timedelta):
+        return offset
     if type(offset) is pd.DateOffset and [*offset.kwds] == ["days"]:
-        step = pd.Timedelta(days=offset.kwds["days"] * offset.n).as_unit("ns")
-        return offsets.instants(start, step, until)
-    return offsets.instants(start, offset, until)
+        return pd.Timedelta(days=offset.kwds["days"] * offset.n).as_unit("ns")
+    return _AT_ONCE
 
 
 def _one(when: pd.Timestamp) -> Times:

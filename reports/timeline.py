@@ -45,7 +45,7 @@ def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) ->
     grid = comparison.costs.grid
     window = rolling_window(grid, comparison.costs.needs.min())
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
-    times = (grid.starts() + grid.length)[keep]
+    times = grid.ends()[keep]
     runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
     loss = {name: rolling_loss(run, grid, window)[keep] for name, run in runs.items()}
     if not any(np.isfinite(curve).any() for curve in loss.values()):
