@@ -49,10 +49,11 @@ class TuningStudy:
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
         step = f"{asked.every} ticks" if asked.every > 1 else "tick"
+        start = setup.stream.calendar.day(setup.start_at)
         return (
             f"{of_stream(setup.stream)}; {type(last_step(setup.model)).__name__}, "
             f"{asked.window!r}, {asked.update!r},\n"
-            f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
+            f"trained every {step} of {setup.tick} from {start} on, "
             f"{len(setup.ticks) // asked.every + 1:,} times"
         )
 
@@ -90,7 +91,8 @@ def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
         **_window(tuning),
         "tuned_until": Calendar.of(tuning.info).iso(pd.Timestamp(last)),
     }
-    comment = f"# Chosen by `backtrain tune`, {first[:10]} to {last[:10]}: {best}."
+    days = " to ".join(map(Calendar.of(tuning.info).day, (first, last)))
+    comment = f"# Chosen by `backtrain tune`, {days}: {best}."
     return f"{comment}\n{OmegaConf.to_yaml(config)}".encode()
 
 

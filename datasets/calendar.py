@@ -166,6 +166,10 @@ class Calendar:
         """An instant as text: the local time, with its distance from UTC where there is a zone."""
         return str(when if self.zone is None else when.tz_localize("UTC").tz_convert(self._tz))
 
+    def day(self, when: pd.Timestamp | str) -> str:
+        """The local date of an instant, as text."""
+        return f"{self.to_local(pd.Timestamp(when)):%Y-%m-%d}"
+
     def iso(self, when: pd.Timestamp) -> str:
         """An instant in ISO format, which `instant` reads back; local where there is a zone."""
         return self.shown(when).replace(" ", "T") if self.zone else when.isoformat()

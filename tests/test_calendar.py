@@ -1,6 +1,7 @@
 """The calendar of a stream: its time zone, local days and months, and changes of the clock."""
 
 import itertools
+import json
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
@@ -12,11 +13,36 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
-from backtrain import Stream
+from backtrain import Backtest, Prices, Strategy, Stream
 from backtrain.datasets import faults, latency
 from backtrain.datasets.calendar import Calendar, zone_name
 from backtrain.datasets.offsets import parse_offset
+from backtrain.lossmatrix.intervals import label
+from backtrain.reports.due import next_due
+from backtrain.reports.eras import Eras
+from backtrain.reports.periods import Costs, Grid
+from backtrain.reports.preset import preset
+from backtrain.reports.stretches import Stretches
+from backtrain.simulator.baselines import baselines
+from backtrain.simulator.record import Run
+from backtrain.strategies import (
+    Approval,
+    CompleteCohorts,
+    Every,
+    Expanding,
+    Hours,
+    LastDays,
+    MaxAge,
+    Never,
+    OnDates,
+    PublicHolidays,
+    Sliding,
+    Weekdays,
+)
+
+PRICES = Prices(retrain=3, error=1)
 
 
 def frame(times: object) -> pd.DataFrame:
@@ -270,3 +296,221 @@ def test_what_is_too_late_never_comes() -> None:
         far = berlin.due_at(late, berlin.offset(text), 400)
         assert far == np.iinfo(np.int64).max, text
     assert list(berlin.schedule(late, berlin.offset("300D"))) == [late.value]
+
+
+# --- replays --------------------------------------------------------------------------------------
+
+
+def hourly(zone: str | None, first: str, hours: int) -> Stream:
+    times = pd.date_range(first, periods=hours, freq="h", tz="UTC").tz_convert(zone or "UTC")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=hours)
+    table = pd.DataFrame({"t": times, "x": x, "y": 2 * x + rng.normal(size=hours)})
+    return Stream.from_frame(table, target="y", time="t")
+
+
+def replayed(stream: Stream, strategy: Strategy, tick: Any, **more: Any) -> Run:
+    return Backtest(stream, Ridge(), tick=tick, **more).replay(strategy)
+
+
+@pytest.mark.parametrize(("first", "hours"), [("2024-03-25", 23), ("2024-10-21", 25)])
+def test_costs_are_put_into_periods_by_the_number_of_their_tick(first: str, hours: int) -> None:
+    stream = hourly("Europe/Berlin", first, 24 * 14 + 5)
+    began = pd.Timestamp(first) + pd.Timedelta(days=2)
+    run = replayed(
+        stream, Strategy(Every("1D"), Expanding()), "1D", start=f"{began:%Y-%m-%d}", prices=PRICES
+    )
+    grid = Grid.over(run)
+    lasting = (grid.ends() - grid.starts()) / pd.Timedelta("1h")
+    assert sorted({*lasting}) == sorted({24, hours})
+    assert lasting[4] == hours  # Sunday, from Wednesday on
+    made = grid.sums(run.versions["decided_at"][1:], np.ones(len(run.versions) - 1))
+    assert made.tolist() == [0] + [1] * (grid.count - 1)  # one tick a period
+    rows = grid.sums(run.predictions["event_time"], np.ones(len(run.predictions)))
+    assert rows[4] == hours
+    costs = Costs.of({"daily": run}, pd.Timedelta(0))
+    assert costs.values.sum() == pytest.approx(run.totals["total"])
+    elapsed = replayed(stream, Strategy(Every("24h"), Expanding()), "24h", start=0.2)
+    assert Grid.over(elapsed).begins is None  # 24 hours are 24 hours
+
+
+def test_weeks_of_a_report_are_weeks_of_the_calendar() -> None:
+    stream = hourly("Europe/Berlin", "2024-01-01", 24 * 120)
+    backtest = Backtest(stream, Ridge(), start="2024-01-15")
+    compared = backtest.compare({"never": Strategy(Never(), Expanding())}, hindsight=False)
+    weeks = Stretches.of(compared, ["never"])
+    assert weeks is not None
+    assert weeks.label(10) == "2024-03-25 to 2024-03-31"
+    assert weeks.label(11) == "2024-04-01 to 2024-04-07"
+    assert {*weeks.starts.hour} == {0}
+    eras = Eras.of(compared, "never")
+    assert {*eras.starts.hour} == {0}
+
+
+schedules = st.one_of(
+    st.sampled_from(("1D", "2D", "7D", "6h", "36h", "MS", "W-SUN")).map(Every),
+    st.sampled_from(("1D", "3D", "12h")).map(lambda every: Every(every, since="training")),
+    st.sampled_from(("2D", "30h")).map(MaxAge),
+    st.sampled_from(("2D", "4D")).map(lambda every: Every(every, phase="1D")),
+    st.just(OnDates(["2024-03-30", "2024-04-02 02:30", "2024-10-27", "2024-11-03"])),
+)
+blackouts = st.lists(
+    st.sampled_from(
+        (
+            Weekdays(),
+            Hours("22:00", "03:00"),
+            LastDays(2),
+            "2024-03-31",
+            ("2024-11-03", "2024-11-05"),
+        )
+    ),
+    max_size=2,
+    unique=True,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    zones,
+    st.sampled_from(("2024-03-20 03:00", "2024-10-20 17:00", "2024-03-04", "2018-10-28")),
+    schedules,
+    st.sampled_from(("1D", "1h", "B", "7h")),
+    blackouts,
+    st.integers(24, 24 * 14),
+)
+def test_when_it_is_due_next_is_when_it_is_trained_next(
+    zone: str, first: str, trigger: Any, tick: str, closed: list[Any], served: int
+) -> None:
+    stream = hourly(zone, first, 24 * 40)
+    start = pd.Timestamp(stream.event_time[48])
+    strategy = Strategy(trigger, Sliding(50), blackout=closed)
+    end = pd.Timestamp(stream.event_time[48 + served])
+    due = next_due(replayed(stream, strategy, tick, start=start, end=end))
+    setup = Backtest(stream, Ridge(), tick=tick, start=start)
+    decided = setup.replay(strategy).versions["decided_at"][1:]
+    decided = decided[decided > end]
+    last = pd.Timestamp(setup.ticks[-1])
+    if due.at is None or pd.Timestamp(due.at) > last:
+        assert decided.empty, due
+        return
+    at = setup.ticks[setup.ticks.searchsorted(max(pd.Timestamp(due.at), end).value, "left")]
+    at = setup.ticks[setup.ticks > end.value][0] if at <= end.value else at
+    assert decided.iloc[0] == pd.Timestamp(at), due
+
+
+def test_the_record_says_the_zone_and_records_without_one_are_in_utc(tmp_path: Path) -> None:
+    stream = hourly("America/New_York", "2024-03-01", 24 * 30)
+    strategy = Strategy(Every("7D"), Expanding(), blackout=[LastDays(1)])
+    run = replayed(stream, strategy, "1D", start="2024-03-08", end="2024-03-20")
+    run.save(tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["stream"]["timezone"] == "America/New_York"
+    assert facts["start"] == "2024-03-08T05:00:00"
+    assert Calendar.of(Run.load(tmp_path / "run").info).zone == "America/New_York"
+    assert run.events["reason"][1] == "scheduled for 2024-03-15 00:00:00-04:00"
+    text, _ = preset(run)
+    assert text is not None
+    assert "backtrain.strategies.LastDays" in text
+    plain = replayed(replace(stream, timezone="UTC"), strategy, "1D", start="2024-03-08")
+    assert "timezone" not in plain.info["stream"]
+    assert plain.info["start"] == "2024-03-08T00:00:00"
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("blackout", "local", "until"),
+    [
+        (Weekdays(), "2024-03-29 23:59", None),  # a Friday
+        (Weekdays(), "2024-03-30 00:00", "2024-04-01 00:00"),
+        (Weekdays(), "2024-03-31 12:00", "2024-04-01 00:00"),
+        (Weekdays(["Mon"]), "2024-04-01 12:00", "2024-04-02 00:00"),
+        (Hours("22:00", "06:00"), "2024-03-30 23:00", "2024-03-31 06:00"),  # seven hours
+        (Hours("22:00", "06:00"), "2024-03-31 05:59", "2024-03-31 06:00"),
+        (Hours("22:00", "06:00"), "2024-03-31 06:00", None),
+        (Hours("09:00", "12:00"), "2024-03-31 09:00", "2024-03-31 12:00"),
+        (Hours("09:00", "24:00"), "2024-03-31 23:00", "2024-04-01 00:00"),
+        (LastDays(2), "2024-02-27 23:00", None),
+        (LastDays(2), "2024-02-28 00:00", "2024-03-01 00:00"),
+        (LastDays(2), "2024-03-31 00:00", "2024-04-01 00:00"),
+        (PublicHolidays(["2024-12-25", "2024-12-26"]), "2024-12-25 08:00", "2024-12-27 00:00"),
+        (PublicHolidays(["2024-12-25"]), "2024-12-24 23:59", None),
+    ],
+    ids=repr,
+)
+def test_a_blackout_comes_again_on_the_local_clock(
+    blackout: Any, local: str, until: str | None
+) -> None:
+    for zone in ("Europe/Berlin", "Asia/Kolkata", None):
+        calendar = Calendar(zone)
+        found = blackout.until(calendar.instant(local), calendar)
+        assert found == (None if until is None else calendar.instant(until)), zone
+
+
+def test_hours_end_later_than_now_where_the_clock_shows_them_twice() -> None:
+    berlin, night = Calendar("Europe/Berlin"), Hours("01:00", "02:30")
+    again = pd.Timestamp("2024-10-27 01:15")  # 2:15 for the second time
+    assert berlin.shown(again) == "2024-10-27 02:15:00+01:00"
+    assert night.until(again, berlin) == pd.Timestamp("2024-10-27 01:30")
+
+
+def test_hours_of_work_are_local_and_the_work_is_elapsed() -> None:
+    berlin = Calendar("Europe/Berlin")
+    gate = Approval("8h", ("09:00", "17:00"), ["2024-04-01"])  # Easter Monday
+    handed_in = berlin.instant("2024-03-29 16:00")
+    assert berlin.shown(gate.due(handed_in, berlin)) == "2024-04-02 16:00:00+02:00"
+
+
+def test_holidays_of_a_country() -> None:
+    pytest.importorskip("holidays")
+    new_york = Calendar("America/New_York")
+    closed = PublicHolidays("US")
+    assert closed.until(new_york.instant("2024-07-04 01:00"), new_york) == new_york.instant(
+        "2024-07-05"
+    )
+    assert closed.until(new_york.instant("2024-07-05"), new_york) is None
+    assert PublicHolidays("NYSE").until(new_york.instant("2024-03-29"), new_york) is not None
+    assert PublicHolidays("DE-BY").until(pd.Timestamp("2024-01-06"), Calendar()) is not None
+    assert PublicHolidays("DE").until(pd.Timestamp("2024-01-06"), Calendar()) is None
+    gate = Approval("1h", ("09:00", "17:00"), "US")
+    assert gate.due(pd.Timestamp("2024-07-04 12:00")) == pd.Timestamp("2024-07-05 10:00")
+    for wrong, says in (("Germany", "did you mean"), ("DE-XX", "no part of 'DE'")):
+        with pytest.raises(ValueError, match=says):
+            PublicHolidays(wrong)
+
+
+def test_the_season_before_is_a_day_of_the_calendar() -> None:
+    # An hourly label that is the local hour: the same hour of the day before is always right.
+    times = pd.date_range("2024-03-01", "2024-11-20", freq="h", tz="Europe/Berlin")
+    table = pd.DataFrame({"t": times, "x": np.arange(len(times)), "y": times.hour * 1.0})
+    stream = Stream.from_frame(table, target="y", time="t")
+
+    def before(stream: Stream) -> float:
+        found = baselines(Backtest(stream, Ridge(), start=0.05), "1D")
+        return next(one.error for one in found if one.name == "label 1D before")
+
+    assert before(stream) == 1.0  # 2 o'clock of the 31st of March is none; 3 o'clock stands for it
+    assert before(replace(stream, timezone="UTC")) > 40
+
+
+def test_cohorts_are_local_days_and_months() -> None:
+    berlin, night = (
+        Calendar("Europe/Berlin"),
+        pd.date_range("2024-03-29 23:00", "2024-04-01 21:00", freq="h").to_numpy(),
+    )
+    number, ends = CompleteCohorts(Expanding(), "1D")._cohorts(night, berlin)
+    assert np.bincount(number).tolist() == [24, 23, 24]
+    assert [berlin.shown(pd.Timestamp(end)) for end in ends] == [
+        *("2024-03-31 00:00:00+01:00", "2024-04-01 00:00:00+02:00", "2024-04-02 00:00:00+02:00"),
+    ]
+    number, ends = CompleteCohorts(Expanding(), "MS")._cohorts(night, berlin)
+    assert np.bincount(number).tolist() == [47, 24]
+
+
+def test_names_of_intervals_keep_24_hours_and_a_day_apart() -> None:
+    berlin = Calendar("Europe/Berlin")
+    assert [label("1h", 168, c) for c in (Calendar(), berlin)] == ["7D", "168h"]
+    assert [label("1D", 7, c) for c in (Calendar(), berlin)] == ["7D", "7D"]
+    assert label("24h", 7, berlin) == "168h"
+    assert label("MS", 3, berlin) == "3MS"
