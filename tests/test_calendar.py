@@ -41,6 +41,7 @@ from backtrain.strategies import (
     Sliding,
     Weekdays,
 )
+from backtrain.testing import check_part
 
 PRICES = Prices(retrain=3, error=1)
 
@@ -414,6 +415,19 @@ def test_the_record_says_the_zone_and_records_without_one_are_in_utc(tmp_path: P
     plain = replayed(replace(stream, timezone="UTC"), strategy, "1D", start="2024-03-08")
     assert "timezone" not in plain.info["stream"]
     assert plain.info["start"] == "2024-03-08T00:00:00"
+
+
+def test_the_examples_of_the_page_about_time_run() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "time.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    first_week = names["FirstWeek"]()
+    berlin = Calendar("Europe/Berlin")
+    found = first_week.until(berlin.instant("2024-03-01"), berlin)
+    assert berlin.shown(found) == "2024-03-08 00:00:00+01:00"
+    check_part(first_week)
 
 
 # --- parts ----------------------------------------------------------------------------------------
