@@ -35,6 +35,7 @@ _PAGES = Environment(
 )
 _PAGES.globals |= {
     **{writer.__name__: writer for writer in (count, duration, listing, number, price)},
+    "day": lambda info, when: Calendar.of(info).day(when),
     "seconds": lambda seconds: duration(pd.Timedelta(seconds=float(seconds))),
 }
 
