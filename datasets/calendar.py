@@ -27,6 +27,8 @@ from backtrain.datasets.offsets import Offset, OffsetLike, Times, parse_offset, 
 _SECOND = 1_000_000_000
 _DAY = 86_400 * _SECOND
 _AT_ONCE = pd.Timedelta(0)
+#: Local times from here on may have no instant that nanoseconds can count.
+_LAST = offsets.LATEST - 2 * _DAY
 _FIXED = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?(?::(\d\d))?$")
 _DAYS = re.compile(r"\s*\d*\s*(?:d|days?|weeks?)\s*$|P\d+[DW]$", re.IGNORECASE)
 
@@ -207,7 +209,7 @@ class Calendar:
         if self.zone is None or isinstance(offset, pd.Timedelta) or k == 0:
             return offsets.due_at(when, offset, k)
         due = offsets.due_at(self.to_local(when), offset, k)
-        return due if due >= offsets.LATEST else self.to_utc(pd.Timestamp(due)).value
+        return offsets.LATEST if due >= _LAST else self.to_utc(pd.Timestamp(due)).value
 
     def subtract(self, when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
         """Return the instant one offset earlier."""
@@ -231,18 +233,22 @@ class Calendar:
 
         With `after` some of those that are not later than that are left out.
         """
-        local = self.zone is not None and not isinstance(every, pd.Timedelta)
         k = 0 if after is None else self._passed(start, every, phase, after)
-        if local and not isinstance(phase, pd.Timedelta):  # the phase of a day that may not exist
-            first = self.to_local(start)
-            while (at := offsets.due_at(first, every, k)) < offsets.LATEST:
-                due = offsets.due_at(pd.Timestamp(at), phase)
-                yield due if due >= offsets.LATEST else self.to_utc(pd.Timestamp(due)).value
+        if self.zone is None or isinstance(every, pd.Timedelta):
+            while (at := self.due_at(start, every, k)) < offsets.LATEST:
+                yield self.due_at(pd.Timestamp(at), phase)
                 k += 1
             return
-        while (at := self.due_at(start, every, k)) < offsets.LATEST:
-            yield self.due_at(pd.Timestamp(at), phase)
-            k += 1
+        first, block = self.to_local(start), 16
+        while len(local := _block(first, every, range(k, k + block))):
+            if not isinstance(phase, pd.Timedelta):  # of a local time that may not exist
+                moved = np.array([offsets.due_at(pd.Timestamp(at), phase) for at in local])
+                local = moved[moved < _LAST].view("datetime64[ns]")
+            found = self.utc(local)
+            later = phase if isinstance(phase, pd.Timedelta) else _AT_ONCE
+            for at in found.view(np.int64).tolist():
+                yield min(at + offsets.nanoseconds(later), offsets.LATEST)
+            k, block = k + block, min(2 * block, 1024)
 
     def _passed(self, start: pd.Timestamp, every: Offset, phase: Offset, after: int) -> int:
         """How many steps have surely passed; those of unknown length are counted from the start."""
@@ -265,6 +271,17 @@ def _steps(start: pd.Timestamp, offset: Offset, until: pd.Timestamp) -> Times:
     """Local times from a local start on; those of days without a loop."""
     days = _in_days(offset)
     return offsets.instants(start, days if days else offset, until)
+
+
+def _block(start: pd.Timestamp, every: Offset, counts: range) -> Times:
+    """Local start + k * every, as far as there are times."""
+    days = offsets.nanoseconds(_in_days(every))
+    if days:
+        most = (_LAST - start.value) // days
+        local = start.value + days * np.arange(counts.start, min(counts.stop, most + 1))
+    else:
+        local = np.array([offsets.due_at(start, every, k) for k in counts], dtype=np.int64)
+    return local[local < _LAST].view("datetime64[ns]")
 
 
 def _in_days(offset: Offset) -> pd.Timedelta:
