@@ -130,7 +130,7 @@ class Calendar:
     def _change(self, local: np.datetime64) -> np.datetime64:
         """The instant at which the clock goes forward over a local time.
 
-        pandas shifts some of them too far, such as the 30th of December 2011 in Samoa.
+        pandas (3.1) shifts some too far, such as half an hour on Lord Howe and a day in Samoa.
         """
         clock = pd.Timestamp(local).to_pydatetime(warn=False)
         before, after = (clock.replace(tzinfo=self._tz, fold=fold).utcoffset() for fold in (0, 1))

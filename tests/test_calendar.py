@@ -4,6 +4,7 @@ import itertools
 import json
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -169,10 +170,32 @@ minutes = st.integers(0, 60 * 24 * 365 * 14).map(
 )
 
 
-@given(zones, st.lists(minutes, min_size=1, max_size=5))
+@cache
+def changes(zone: str) -> list[pd.Timestamp]:
+    """About when the clocks of a zone change; a zone without changes has other times here."""
+    hours = pd.date_range("2010-06-01", "2024-06-01", freq="h")
+    local = hours.tz_localize("UTC").tz_convert(Calendar(zone)._tz).tz_localize(None)
+    ahead = np.diff((local - hours).to_numpy())
+    return [hours[place] for place in np.flatnonzero(ahead)] or list(hours[:10])
+
+
+@st.composite
+def zoned_instants(draw: Any) -> tuple[str, pd.Timestamp]:
+    """A zone, and an instant that as a local time or an instant lies near a change of its clock."""
+    zone = draw(zones)
+    if draw(st.booleans()):
+        return zone, draw(minutes)
+    change = draw(st.sampled_from(changes(zone)))
+    near = change + pd.Timedelta(minutes=draw(st.integers(-150, 150)))
+    return zone, near
+
+
+@given(zoned_instants(), st.lists(st.integers(-150, 150), min_size=1, max_size=5))
 def test_local_times_and_instants_lead_to_each_other(
-    zone: str, instants: list[pd.Timestamp]
+    found: tuple[str, pd.Timestamp], apart: list[int]
 ) -> None:
+    zone, first = found
+    instants = [first + pd.Timedelta(minutes=n) for n in apart]
     calendar = Calendar(zone)
     at = np.array([t.to_datetime64() for t in instants], dtype="datetime64[ns]")
     local = calendar.local(at)
@@ -182,8 +205,11 @@ def test_local_times_and_instants_lead_to_each_other(
     back = calendar.utc(local)
     assert (back <= at).all()  # the first of two
     assert (calendar.local(back) == local).all()
-    wanted = [slow_utc(calendar, t) for t in instants]  # as local times, some of which are none
-    assert [pd.Timestamp(t) for t in calendar.utc(at)] == wanted
+    lag = pd.Timedelta(int((local[0] - at[0]).astype(np.int64)), "ns")
+    clock = [t + lag for t in instants]  # local times, some of which are none
+    given_local = np.array([t.to_datetime64() for t in clock], dtype="datetime64[ns]")
+    wanted = [slow_utc(calendar, t) for t in clock]
+    assert [pd.Timestamp(t) for t in calendar.utc(given_local)] == wanted
 
 
 @pytest.mark.parametrize(
@@ -253,10 +279,11 @@ def slow_instants(
 
 
 @settings(max_examples=150, deadline=None)
-@given(zones, minutes, steps, st.integers(0, 60 * 24 * 100))
+@given(zoned_instants(), st.integers(0, 40), steps, st.integers(0, 60 * 24 * 100))
 def test_instants_are_those_of_the_slow_rule(
-    zone: str, start: pd.Timestamp, step: Any, length: int
+    found: tuple[str, pd.Timestamp], before: int, step: Any, length: int
 ) -> None:
+    zone, start = found[0], found[1] - pd.Timedelta(days=before)
     calendar = Calendar(zone)
     offset = calendar.offset(step)
     stop = start + pd.Timedelta(minutes=length)
