@@ -37,7 +37,7 @@ from backtrain.strategies.windows.sliding import Sliding
 
 __all__ = ["check_part", "history"]
 
-Kind = Literal["trigger", "window", "update", "gate"]
+Kind = Literal["trigger", "window", "update", "gate", "blackout"]
 
 _HOUR = np.timedelta64(1, "h")
 _MIDNIGHT = np.datetime64("2024-01-01T00", "ns")
@@ -50,6 +50,7 @@ _METHODS: dict[str, Kind] = {
     "fit": "update",
     "open": "gate",
     "review": "gate",
+    "until": "blackout",
 }
 _OPENERS = ("monitor", "open")
 #: Models that a part is tried with: the first that it accepts.
@@ -68,7 +69,7 @@ _MODELS: dict[str, tuple[Any, ...]] = {
 
 
 def check_part(part: Any, setup: Setup | None = None, kind: Kind | None = None) -> None:
-    """Hold a trigger, window, update or gate to what every part must keep.
+    """Hold a trigger, window, update, gate or blackout to what every part must keep.
 
     It cannot be changed, or a replay leaves it as it was; it can be copied and sent to other
     processes; its ``repr``, where it has one of its own, is the code that builds it; it opens a
@@ -80,7 +81,7 @@ def check_part(part: Any, setup: Setup | None = None, kind: Kind | None = None) 
 
     Parameters
     ----------
-    part : Trigger, Window, Update, Gate, Strategy or callable
+    part : Trigger, Window, Update, Gate, Blackout, Strategy or callable
         What is checked; a `Strategy` is replayed as it is, which tries its parts together.
     setup : Backtest, optional
         The model and history to try it on, where it does not fit the built-in ones.
@@ -319,7 +320,7 @@ def _strategy(part: Any, kind: Kind) -> Strategy:
     every, window = EveryRows(9), Sliding(30)
     usual: dict[str, Any] = {"trigger": every, "window": window}
     try:
-        return Strategy(**(usual | {kind: part}))
+        return Strategy(**(usual | {kind: [part] if kind == "blackout" else part}))
     except PartError as error:
         _fail(part, str(error), error)
         raise
@@ -332,7 +333,8 @@ def _kind_of(part: Any) -> Kind:
     if not callable(part):
         _fail(
             part,
-            "neither a trigger (fires), a window (select), an update (fit) nor a gate (review)",
+            "neither a trigger (fires), a window (select), an update (fit), a gate (review) nor a "
+            "blackout (until)",
         )
     return "trigger"
 

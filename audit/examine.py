@@ -235,7 +235,8 @@ class _Examination:
     def _blind(self, base: Run, log: Log) -> Iterator[Finding]:
         """Spoil all that is not known at each instant; once more by kind where something moves."""
         self._instants = [self._decision(base, at) for at in self._given]
-        shown = ", ".join(f"{at:%Y-%m-%d %H:%M}" for at in self._instants)
+        local = self._setup.stream.calendar.to_local
+        shown = ", ".join(f"{local(at):%Y-%m-%d %H:%M}" for at in self._instants)
         self.checked.append(f"features, labels, label times and rows unknown at {shown}: spoilt")
         for number, at in enumerate(self._instants):
             moved = self._moved(base, log, at, number, KINDS)

@@ -66,7 +66,8 @@ def _search(study: SearchStudy) -> None:
         where = from_here(directory)
         raise WriteError(f"{where}: the report could not be written: {error}") from error
     again = ["backtrain", "run", "--config-dir", str(preset.parent.parent)]
-    again += [f"strategy={preset.stem}", f"start={found.folds[-1].until.isoformat()}"]
+    start = study.backtest.stream.calendar.iso(found.folds[-1].until)
+    again += [f"strategy={preset.stem}", f"start={start}"]
     again += _same_question(HydraConfig.get().overrides.task)
     paid = f"what it pays on the rows that it was not chosen on:\n  {command(again)}"
     say(f"\npreset  {preset}; {paid}")

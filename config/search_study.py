@@ -14,6 +14,7 @@ from backtrain.config.build import ConfigError, build, guess
 from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import SearchKeys, names
 from backtrain.config.study import checked, explained, of_stream, prepared
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports import archive
 from backtrain.search import walk
 from backtrain.search.result import Search
@@ -64,20 +65,23 @@ class SearchStudy:
     def _preset(self, found: Search) -> bytes:
         config = filled(self.strategy, found.params)
         until, first = found.folds[-1].until, found.info["start"]
-        config = {"defaults": ["_base", "_self_"], **config, "tuned_until": until.isoformat()}
-        about = f"# Chosen by `backtrain search`, {first[:10]} to {until:%Y-%m-%d}: {found.chosen}."
+        calendar = Calendar.of(found.info)
+        config = {"defaults": ["_base", "_self_"], **config, "tuned_until": calendar.iso(until)}
+        about = f"# Chosen by `backtrain search`, {calendar.day(first)} to "
+        about += f"{calendar.day(until)}: {found.chosen}."
         return f"{about}\n{OmegaConf.to_yaml(config)}".encode()
 
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
         axes = "; ".join(f"{key} {axis}" for key, axis in asked.space.axes.items())
         first, *rest = asked.borders
+        day = setup.stream.calendar.day
         parts = "" if len(rest) == 1 else f", in {len(rest)} parts"
         return (
             f"{of_stream(setup.stream)}; {type(last_step(setup.model)).__name__}\n"
             f"search  {axes}\n"
-            f"chosen on {setup.start_at:%Y-%m-%d} to {first:%Y-%m-%d}, judged from then on to "
-            f"{rest[-1]:%Y-%m-%d}{parts}; baseline {asked.baseline}"
+            f"chosen on {day(setup.start_at)} to {day(first)}, judged from then on to "
+            f"{day(rest[-1])}{parts}; baseline {asked.baseline}"
         )
 
 

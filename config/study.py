@@ -104,17 +104,19 @@ class Study:
 
     def __str__(self) -> str:
         setup, number = self.backtest, len(self.strategies)
+        start = setup.stream.calendar.day(setup.start_at)
         many = "strategy" if number == 1 else "strategies"
         return (
-            f"{of_stream(setup.stream)}; {number} {many} from {setup.start_at:%Y-%m-%d} on; "
+            f"{of_stream(setup.stream)}; {number} {many} from {start} on; "
             f"{type(last_step(setup.model)).__name__}"
         )
 
 
 def of_stream(stream: Stream) -> str:
     """Which data: name, rows and days."""
-    first, last = stream.span
-    return f"{stream.name}: {len(stream):,} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    first, last = map(stream.calendar.day, stream.span)
+    zone = "" if stream.timezone is None else f" in {stream.timezone}"
+    return f"{stream.name}: {len(stream):,} rows, {first} to {last}{zone}"
 
 
 def checked(config: DictConfig, schema: type[Keys] = RunKeys) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from backtrain.backtest import Backtest
@@ -13,6 +14,7 @@ from backtrain.config.build import build
 from backtrain.config.engine import Engine, Processes
 from backtrain.config.keys import TuneKeys
 from backtrain.config.study import checked, explained, of_stream, prepared
+from backtrain.datasets.calendar import Calendar
 from backtrain.lossmatrix.tune import NEVER_ON_ALL, Question, tune
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import archive
@@ -56,10 +58,11 @@ class TuningStudy:
     def __str__(self) -> str:
         setup, asked = self.backtest, self.question
         step = f"{asked.every} ticks" if asked.every > 1 else "tick"
+        start = setup.stream.calendar.day(setup.start_at)
         return (
             f"{of_stream(setup.stream)}; {type(last_step(setup.model)).__name__}, "
             f"{asked.window!r}, {asked.update!r},\n"
-            f"trained every {step} of {setup.tick} from {setup.start_at:%Y-%m-%d} on, "
+            f"trained every {step} of {setup.tick} from {start} on, "
             f"{len(setup.ticks) // asked.every + 1:,} times"
         )
 
@@ -102,9 +105,10 @@ def preset(tuning: Tuning, parts: Mapping[str, Any]) -> bytes:
         "trigger": _trigger(tuning),
         **parts,
         **_window(tuning),
-        "tuned_until": last,
+        "tuned_until": Calendar.of(tuning.info).iso(pd.Timestamp(last)),
     }
-    comment = f"# Chosen by `backtrain tune`, {first[:10]} to {last[:10]}: {best}."
+    days = " to ".join(map(Calendar.of(tuning.info).day, (first, last)))
+    comment = f"# Chosen by `backtrain tune`, {days}: {best}."
     return f"{comment}\n{OmegaConf.to_yaml(config)}".encode()
 
 

@@ -11,6 +11,7 @@ first instant that exists after it, one that comes twice when it goes back as th
 
 import difflib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import cached_property, lru_cache
@@ -24,6 +25,10 @@ from backtrain.datasets import offsets
 from backtrain.datasets.offsets import Offset, OffsetLike, Times, parse_offset, to_timestamp
 
 _SECOND = 1_000_000_000
+_DAY = 86_400 * _SECOND
+_AT_ONCE = pd.Timedelta(0)
+#: Local times from here on may have no instant that nanoseconds can count.
+_LAST = offsets.LATEST - 2 * _DAY
 _FIXED = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?(?::(\d\d))?$")
 _DAYS = re.compile(r"\s*\d*\s*(?:d|days?|weeks?)\s*$|P\d+[DW]$", re.IGNORECASE)
 
@@ -90,6 +95,11 @@ class Calendar:
     def __post_init__(self) -> None:
         object.__setattr__(self, "zone", zone_name(self.zone))
 
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> "Calendar":
+        """The calendar of a record, by what it says of its stream; UTC where it says nothing."""
+        return cls((info.get("stream") or {}).get("timezone"))
+
     @cached_property
     def _tz(self) -> tzinfo:
         return _tzinfo(self.zone or "UTC")
@@ -120,7 +130,7 @@ class Calendar:
     def _change(self, local: np.datetime64) -> np.datetime64:
         """The instant at which the clock goes forward over a local time.
 
-        pandas shifts some of them too far, such as the 30th of December 2011 in Samoa.
+        pandas (3.1) shifts some too far, such as half an hour on Lord Howe and a day in Samoa.
         """
         clock = pd.Timestamp(local).to_pydatetime(warn=False)
         before, after = (clock.replace(tzinfo=self._tz, fold=fold).utcoffset() for fold in (0, 1))
@@ -154,6 +164,18 @@ class Calendar:
         aware = isinstance(value, str) and pd.Timestamp(value).tzinfo is not None
         return when if aware else self.to_utc(when)
 
+    def shown(self, when: pd.Timestamp) -> str:
+        """An instant as text: the local time, with its distance from UTC where there is a zone."""
+        return str(when if self.zone is None else when.tz_localize("UTC").tz_convert(self._tz))
+
+    def day(self, when: pd.Timestamp | str) -> str:
+        """The local date of an instant, as text."""
+        return f"{self.to_local(pd.Timestamp(when)):%Y-%m-%d}"
+
+    def iso(self, when: pd.Timestamp) -> str:
+        """An instant in ISO format, which `instant` reads back; local where there is a zone."""
+        return self.shown(when).replace(" ", "T") if self.zone else when.isoformat()
+
     # --- steps --------------------------------------------------------------------------------
 
     def offset(self, value: OffsetLike, name: str = "offset") -> Offset:
@@ -167,7 +189,7 @@ class Calendar:
         offset = parse_offset(value, name)
         if self.zone is None or not isinstance(offset, pd.Timedelta) or not _is_days(value):
             return offset
-        days = offsets.nanoseconds(offset) // (86400 * _SECOND)
+        days = offsets.nanoseconds(offset) // _DAY
         return pd.DateOffset(days=days) if days else offset
 
     def shift(self, times: Times, offset: Offset, k: int = 1) -> Times:
@@ -187,7 +209,7 @@ class Calendar:
         if self.zone is None or isinstance(offset, pd.Timedelta) or k == 0:
             return offsets.due_at(when, offset, k)
         due = offsets.due_at(self.to_local(when), offset, k)
-        return due if due >= offsets.LATEST else self.to_utc(pd.Timestamp(due)).value
+        return offsets.LATEST if due >= _LAST else self.to_utc(pd.Timestamp(due)).value
 
     def subtract(self, when: pd.Timestamp, offset: Offset) -> pd.Timestamp:
         """Return the instant one offset earlier."""
@@ -204,6 +226,38 @@ class Calendar:
         found = np.unique(self.utc(_steps(self.to_local(start), offset, until)))
         return found[(found > start.to_datetime64()) & (found <= stop.to_datetime64())]
 
+    def schedule(
+        self, start: pd.Timestamp, every: Offset, phase: Offset = _AT_ONCE, after: int | None = None
+    ) -> Iterator[int]:
+        """Yield start + k * every + phase for k = 0, 1, ..., in ns, as far as there are times.
+
+        With `after` some of those that are not later than that are left out.
+        """
+        k = 0 if after is None else self._passed(start, every, phase, after)
+        if self.zone is None or isinstance(every, pd.Timedelta):
+            while (at := self.due_at(start, every, k)) < offsets.LATEST:
+                yield self.due_at(pd.Timestamp(at), phase)
+                k += 1
+            return
+        first, block = self.to_local(start), 16
+        while len(local := _block(first, every, range(k, k + block))):
+            if not isinstance(phase, pd.Timedelta):  # of a local time that may not exist
+                moved = np.array([offsets.due_at(pd.Timestamp(at), phase) for at in local])
+                local = moved[moved < _LAST].view("datetime64[ns]")
+            found = self.utc(local)
+            later = phase if isinstance(phase, pd.Timedelta) else _AT_ONCE
+            for at in found.view(np.int64).tolist():
+                yield min(at + offsets.nanoseconds(later), offsets.LATEST)
+            k, block = k + block, min(2 * block, 1024)
+
+    def _passed(self, start: pd.Timestamp, every: Offset, phase: Offset, after: int) -> int:
+        """How many steps have surely passed; those of unknown length are counted from the start."""
+        if not isinstance(every, pd.Timedelta):
+            every = _in_days(every)
+        most = offsets.nanoseconds(_in_days(phase)) + (0 if self.zone is None else 2 * _DAY)
+        step = offsets.nanoseconds(every)
+        return max(0, (after - start.value - most) // step) if step else 0
+
     def midnight(self, when: pd.Timestamp) -> pd.Timestamp:
         """The instant at which the local day of an instant begins."""
         return self.to_utc(self.to_local(when).normalize())
@@ -213,12 +267,30 @@ class Calendar:
 UTC = Calendar()
 
 
-def _steps(start: pd.Timestamp, offset: Any, until: pd.Timestamp) -> Times:
+def _steps(start: pd.Timestamp, offset: Offset, until: pd.Timestamp) -> Times:
     """Local times from a local start on; those of days without a loop."""
+    days = _in_days(offset)
+    return offsets.instants(start, days if days else offset, until)
+
+
+def _block(start: pd.Timestamp, every: Offset, counts: range) -> Times:
+    """Local start + k * every, as far as there are times."""
+    days = offsets.nanoseconds(_in_days(every))
+    if days:
+        most = (_LAST - start.value) // days
+        local = start.value + days * np.arange(counts.start, min(counts.stop, most + 1))
+    else:
+        local = np.array([offsets.due_at(start, every, k) for k in counts], dtype=np.int64)
+    return local[local < _LAST].view("datetime64[ns]")
+
+
+def _in_days(offset: Offset) -> pd.Timedelta:
+    """The length of an offset in local time; 0 where it has none of its own, as months."""
+    if isinstance(offset, pd.Timedelta):
+        return offset
     if type(offset) is pd.DateOffset and [*offset.kwds] == ["days"]:
-        step = pd.Timedelta(days=offset.kwds["days"] * offset.n).as_unit("ns")
-        return offsets.instants(start, step, until)
-    return offsets.instants(start, offset, until)
+        return pd.Timedelta(days=offset.kwds["days"] * offset.n).as_unit("ns")
+    return _AT_ONCE
 
 
 def _one(when: pd.Timestamp) -> Times:

@@ -20,6 +20,7 @@ GROUPS = {
     "update": ("fit", "Updates: how"),
     "gate": ("open", "Gates: whether to deploy"),
     "strategy": ("obstacle", "The strategy that they make up"),
+    "blackout": ("until", "Blackouts: when no training is decided"),
     "own": ("", "For parts of your own"),
 }
 _ITEM = re.compile(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: : (.*))?$")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from backtrain.datasets.calendar import UTC, Calendar
 from backtrain.datasets.offsets import parse_offset
 
 #: More trial models than this are thinned out: each must be trained and scored on all that follows.
@@ -32,17 +33,22 @@ def usual_thinning(ticks: int, most: int | None = None) -> int:
     return next(known, -(-ticks // most))
 
 
-def label(tick: str | int, count: int) -> str:
+def label(tick: str | int, count: int, calendar: Calendar = UTC) -> str:
     """So many ticks in words: a time offset where a tick is one, else rows.
+
+    In a time zone 24 hours are no day.
 
     >>> label("1D", 7), label("1h", 36), label("MS", 3), label(50, 10)
     ('7D', '36h', '3MS', '500 rows')
+    >>> label("1h", 168, Calendar("Europe/Berlin")), label("1D", 7, Calendar("Europe/Berlin"))
+    ('168h', '7D')
     """
     if isinstance(tick, int):
         return f"{count * tick:,} rows"
     offset = parse_offset(tick)
     if isinstance(offset, pd.Timedelta):
-        return _length(offset * count)
+        elapsed = calendar.zone is not None and isinstance(calendar.offset(tick), pd.Timedelta)
+        return _length(offset * count, days=not elapsed)
     return str((offset * count).freqstr)
 
 
@@ -56,11 +62,11 @@ def ladder(tick: str | int, every: int, most: int) -> tuple[int, ...]:
     return tuple(sorted({n for n in counts if n <= max(1, most)}))
 
 
-def _length(length: pd.Timedelta) -> str:
+def _length(length: pd.Timedelta, days: bool = True) -> str:
     """A length of time as an offset, in the largest unit that it is a multiple of."""
     seconds = length.total_seconds()
     for unit, size in (("D", 86400), ("h", 3600), ("min", 60)):
-        if seconds % size == 0:
+        if (days or unit != "D") and seconds % size == 0:
             return f"{int(seconds) // size}{unit}"
     return f"{seconds:g}s"
 

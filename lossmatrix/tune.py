@@ -166,7 +166,8 @@ def _assembled(
     never = len(matrix)
     keys = list(matrices)
     tried = [(keys[0], n) for n in (*question.intervals, never)] + [(k, never) for k in keys[1:]]
-    labels = [label(setup.tick, n * question.every) for n in question.intervals]
+    calendar = setup.stream.calendar
+    labels = [label(setup.tick, n * question.every, calendar) for n in question.intervals]
     labels += ["never", *(NEVER_ON_ALL for _ in others)]
     parts = [_costs(matrix, [*question.intervals, never], setup.prices)]
     parts += [_costs(other, [never], setup.prices) for other in others]
@@ -225,6 +226,7 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
             "name": stream.name, "fingerprint": stream.fingerprint, "rows": len(stream),
             "target": stream.target,
             "first": stream.span[0].isoformat(), "last": stream.span[1].isoformat(),
+            **({} if stream.timezone is None else {"timezone": stream.timezone}),
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),

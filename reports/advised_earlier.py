@@ -1,5 +1,6 @@
 """What this advice would have been at earlier dates, and what it would have paid."""
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import Money
@@ -50,5 +51,6 @@ def _sheet(comparison: Comparison, baseline: str) -> Sheet | None:
         Column("best afterwards", numeric=False),
         Column(in_money("which paid", info)),
     )
-    rows = [Row(f"{at:%Y-%m-%d}", "", cells(k)) for k, at in enumerate(followed.at)]
+    local = Calendar.of(info)
+    rows = [Row(local.day(at), "", cells(k)) for k, at in enumerate(followed.at)]
     return Sheet(columns, tuple(rows), first="decided")

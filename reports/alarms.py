@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import Money, count, listing, percent, shorten, significant
@@ -63,7 +64,7 @@ class Alarm:
         figure, axes = paper.panel(2.3, "", self.what)
         log, floor, top = self._axis()
         shown = _thinned(self.readings)
-        at = days(pd.DatetimeIndex(shown["at"]))
+        at = days(pd.DatetimeIndex(shown["at"]), self.info)
         values = shown[["statistic", "threshold"]].clip(floor, top)
         axes.plot(*_broken(at, values["statistic"].to_numpy()), color=SOFT, linewidth=1)
         line: dict[str, Any] = {
@@ -74,16 +75,17 @@ class Alarm:
         axes.plot(at, values["threshold"], drawstyle="steps-post", **line)
         titles = {}
         for k, (when, reading) in enumerate(self.fired().items()):
-            where = days(pd.DatetimeIndex([when]))
+            where = days(pd.DatetimeIndex([when]), self.info)
             height = float(np.clip(reading, floor, top))
             axes.plot(where, height, "o", ms=4, color=COLOURS["winner"], gid=f"fired-{k}")
-            titles[f"fired-{k}"] = f"{when:%Y-%m-%d %H:%M}: {significant(reading, 3)}"
+            local = Calendar.of(self.info).to_local(pd.DatetimeIndex([when])[0])
+            titles[f"fired-{k}"] = f"{local:%Y-%m-%d %H:%M}: {significant(reading, 3)}"
         if log:
             axes.set_yscale("log")
             axes.minorticks_off()
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
         axes.margins(y=0.08)
-        axes.set_xlim(*days(instants([self.info["start"], self.info["end"]])))
+        axes.set_xlim(*days(instants([self.info["start"], self.info["end"]]), self.info))
         calendar(axes, paper)
         cut = ", cut off far beyond it" if self._cut(floor, top) else ""
         caption = (

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import due_at, instants, parse_fixed, parse_offset, to_timestamp
+from backtrain import strategies
+from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.record import Run
+from backtrain.strategies.blackouts import Blackout, read_blackout
 
 _NEVER = np.iinfo(np.int64).max
+#: Instants in a row that lie in blackouts before nothing is expected of a schedule any more.
+_TRIED = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,14 @@ def _of_trigger(run: Run, trigger: Any) -> Due:
     try:
         return known(run, trigger) if known else _alarm(run)
     except ValueError:  # a pandas object has no text that it can be read from
-        return Due(why=f"its schedule cannot be read from a record: {trigger}")
+        limits = f", with blackout={run.info['parts']['blackout']}" if _has_own(run) else ""
+        return Due(why=f"its schedule cannot be read from a record: {trigger}{limits}")
+
+
+def _has_own(run: Run) -> bool:
+    """Whether it has blackouts of another package."""
+    blackouts = run.info["parts"].get("blackout") or ()
+    return any(isinstance(entry, Mapping) and "from" in entry for entry in blackouts)
 
 
 # --- by the clock ---------------------------------------------------------------------------------
@@ -64,26 +76,21 @@ def _never(run: Run, trigger: Mapping[str, Any]) -> Due:
 
 
 def _every(run: Run, trigger: Mapping[str, Any]) -> Due:
-    every, phase = parse_offset(trigger["every"]), parse_fixed(trigger.get("phase", "0D"))
+    calendar = Calendar.of(run.info)
+    every, phase = (calendar.offset(trigger.get(key, "0D")) for key in ("every", "phase"))
     if trigger.get("since") == "training":
-        at = due_at(_trained(run), every)
+        at = calendar.due_at(_trained(run), every)
         return _first(run, iter([at]), f"{trigger['every']} since the last training", again=True)
     start = pd.Timestamp(run.info["start"])
-
-    def scheduled() -> Iterator[int]:
-        # Calendar offsets are of unknown length: they are counted from the start.
-        passed = _last_tick(run) - start - phase
-        k = max(0, passed // every) if isinstance(every, pd.Timedelta) else 0
-        while (at := due_at(start, every, k)) < _NEVER:
-            yield due_at(pd.Timestamp(at), phase)
-            k += 1
-
+    scheduled = calendar.schedule(start, every, phase, _last_tick(run).value)
     shown = f" and {trigger['phase']}" if trigger.get("phase", "0D") != "0D" else ""
-    return _first(run, scheduled(), f"every {trigger['every']} from {start}{shown}")
+    began = calendar.shown(start)
+    return _first(run, scheduled, f"every {trigger['every']} from {began}{shown}")
 
 
 def _dates(run: Run, trigger: Mapping[str, Any]) -> Due:
-    dates = sorted({to_timestamp(date, "dates").value for date in trigger["dates"]})
+    calendar = Calendar.of(run.info)
+    dates = sorted({calendar.instant(date, "dates").value for date in trigger["dates"]})
     return _first(run, iter(dates), "the next of its dates")
 
 
@@ -91,8 +98,10 @@ def _age(run: Run, trigger: Mapping[str, Any]) -> Due:
     # Beside the version in force a newer one may be on trial.
     in_force = run.deployments["version"][run.deployments["to"].isna()].min()
     of = run.versions.set_index("version")["decided_at"][in_force]
-    why = f"the model in force is of {of}, and is replaced at an age of {trigger['offset']}"
-    return _first(run, iter([due_at(of, parse_offset(trigger["offset"]))]), why, again=True)
+    calendar, age = Calendar.of(run.info), parse_offset(trigger["offset"])
+    made = calendar.shown(pd.Timestamp(of))
+    why = f"the model in force is of {made}, and is replaced at an age of {trigger['offset']}"
+    return _first(run, iter([calendar.due_at(of, age)]), why, again=True)
 
 
 def _first(run: Run, schedule: Iterator[int], why: str, again: bool = False) -> Due:
@@ -100,12 +109,17 @@ def _first(run: Run, schedule: Iterator[int], why: str, again: bool = False) -> 
 
     One that is blocked at its tick is lost, but for alarms that stay on (``again``): they wait.
     """
-    seen = _last_tick(run).value
+    seen, blocked = _last_tick(run).value, 0
     for at in schedule:
         if again:
             return _at(_allowed(run, at), why)
-        if at > seen and _allowed(run, at) == at:
+        if at <= seen:
+            continue
+        if _closed_until(run, _tick_from(run, at)) is None:
             return _at(at, why)
+        blocked += 1
+        if blocked == _TRIED:
+            return Due(why=f"never trains: {why}, and the next {blocked} fall into its blackouts")
     return Due(why="never trains: no date of its list lies after the end of the history")
 
 
@@ -119,7 +133,8 @@ def _last_tick(run: Run) -> pd.Timestamp:
     end = min(end, pd.Timestamp(run.info["stream"]["last"]))
     if not isinstance(run.info["tick"], str):
         return end
-    ticks = instants(start, parse_offset(run.info["tick"]), end)
+    calendar = Calendar.of(run.info)
+    ticks = calendar.instants(start, calendar.offset(run.info["tick"]), end)
     return pd.Timestamp(ticks[-1]) if len(ticks) else start
 
 
@@ -131,9 +146,12 @@ def _trained(run: Run) -> pd.Timestamp:
 
 def _allowed(run: Run, at: int) -> int:
     """The instant itself, or the end of what forbids a training at its tick."""
-    tick = _tick_from(run, at)
-    ends = [stop for start, stop in _closed(run) if start <= tick < stop]
-    return _allowed(run, ends[0]) if ends else at
+    for _ in range(_TRIED):
+        stop = _closed_until(run, _tick_from(run, at))
+        if stop is None:
+            return at
+        at = stop
+    return _NEVER
 
 
 def _tick_from(run: Run, at: int) -> int:
@@ -141,27 +159,41 @@ def _tick_from(run: Run, at: int) -> int:
     start, tick = pd.Timestamp(run.info["start"]), run.info["tick"]
     if not isinstance(tick, str) or at >= _NEVER:
         return at
-    offset = parse_offset(tick)
-    passed = pd.Timestamp(at) - start
-    k = max(1, passed // offset) if isinstance(offset, pd.Timedelta) else 1
-    while (found := due_at(start, offset, k)) < at:
-        k += 1
-    return found
+    calendar = Calendar.of(run.info)
+    ticks = calendar.schedule(start, calendar.offset(tick), after=at - 1)
+    return next((found for found in ticks if found >= at and found > start.value), _NEVER)
 
 
-def _closed(run: Run) -> Iterator[tuple[int, int]]:
-    """Stretches without a training, from the first instant up to but without the second."""
-    parts = run.info["parts"]
+def _closed_until(run: Run, at: int) -> int | None:
+    """The end of a cooldown or blackout that an instant lies in, or None."""
+    parts, calendar = run.info["parts"], Calendar.of(run.info)
     if parts.get("cooldown") is not None and run.totals["retrains"]:
         last = _trained(run)
-        yield last.value, due_at(last, parse_offset(parts["cooldown"]))
-    for entry in parts.get("blackout") or ():
-        if isinstance(entry, str):
-            day = to_timestamp(entry).normalize()
-            yield day.value, due_at(day, pd.Timedelta(days=1))
-        else:
-            start, stop = map(to_timestamp, entry)
-            yield start.value, stop.value
+        cool = calendar.due_at(last, parse_offset(parts["cooldown"]))
+        if last.value <= at < cool:
+            return cool
+    when = pd.Timestamp(at)
+    found = (one.until(when, calendar) for one in _blackouts(run) if at < _NEVER)
+    return next((stop.value for stop in found if stop is not None), None)
+
+
+def _blackouts(run: Run) -> list[Blackout]:
+    """Raises `ValueError` for one that is not of this package."""
+    return [
+        read_blackout(_part(entry) if isinstance(entry, Mapping) else _pair(entry))
+        for entry in run.info["parts"].get("blackout") or ()
+    ]
+
+
+def _pair(entry: Any) -> Any:
+    return tuple(entry) if isinstance(entry, list) else entry
+
+
+def _part(described: Mapping[str, Any]) -> Any:
+    kind = None if "from" in described else getattr(strategies, described["type"], None)
+    if kind is None:
+        raise ValueError(f"{described['type']}: not of this package")
+    return kind(**{key: value for key, value in described.items() if key != "type"})
 
 
 # --- by counts ------------------------------------------------------------------------------------

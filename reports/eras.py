@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, count, duration, listing
 from backtrain.reports.units import currency
@@ -55,6 +56,7 @@ class Eras:
     def of(cls, comparison: Comparison, baseline: str) -> Eras:
         """Cut the history of a comparison into ten."""
         grid, names = comparison.costs.grid, comparison.costs.names
+        calendar = Calendar.of(comparison.info)
         costs = statistics.era_costs(comparison.costs.values)
         reference = names.index(baseline)
         saved = costs[:, [reference]] - costs
@@ -66,8 +68,8 @@ class Eras:
             names=names,
             costs=costs,
             saved=saved,
-            starts=grid.starts()[firsts],
-            end=pd.Timestamp(comparison.info["end"]),
+            starts=pd.DatetimeIndex(calendar.local(grid.starts()[firsts].to_numpy())),
+            end=calendar.to_local(pd.Timestamp(comparison.info["end"])),
             best=np.column_stack([statistics.wins_by_era(era[None]) for era in costs]).T > 0,
             wins=statistics.wins_by_era(costs),
             beats=(saved > 1e-9 * np.abs(costs)).sum(axis=0),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.calendar import UTC, Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.kept import NOT_KEPT
@@ -26,11 +27,12 @@ class Fault:
     name: str
     start: pd.Timestamp
     stop: pd.Timestamp
+    calendar: Calendar = UTC
 
     @property
     def title(self) -> str:
         """Its name and its days."""
-        return f"{self.name}, {self.start:%Y-%m-%d} to {self.stop:%Y-%m-%d}"
+        return f"{self.name}, {self.calendar.day(self.start)} to {self.calendar.day(self.stop)}"
 
     def during(self, times: pd.Series) -> pd.Series:
         """Which instants lie in it."""
@@ -46,7 +48,7 @@ def faults_of(comparison: Comparison) -> list[Fault]:
         names.setdefault(period, []).append(fault["name"])
     start, end = pd.Timestamp(info["start"]), pd.Timestamp(info["end"])
     return [
-        Fault(listing(names[period]), *period)
+        Fault(listing(names[period]), *period, Calendar.of(info))
         for period in sorted(names)
         if period[1] > start and period[0] <= end
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.lossmatrix.decide import Option
 from backtrain.lossmatrix.walk import Known, Walk, walk
 from backtrain.reports.evidence import to_stop
@@ -63,7 +64,8 @@ class Followed:
         at = [pd.Timestamp(instant) for instant in known[baseline]["at"]]
         totals = (run.totals["total"] for run in runs.values())
         money = Money.fit(totals, currency(runs[baseline].info))
-        return cls(_sentence(found, at, baseline, money), found, at, baseline)
+        days = list(map(Calendar.of(runs[baseline].info).day, at))
+        return cls(_sentence(found, days, baseline, money), found, at, baseline)
 
     def to_dict(self) -> dict[str, Any]:
         """The first decision as plain data; numbers are None where nobody can tell."""
@@ -106,7 +108,7 @@ def _why_none(
     return ""
 
 
-def _sentence(found: Walk, at: Sequence[pd.Timestamp], baseline: str, money: Money) -> str:
+def _sentence(found: Walk, at: Sequence[str], baseline: str, money: Money) -> str:
     paid, kept, least = (money(float(x[0])) for x in (found.paid, found.kept, found.least))
     chosen, best = found.chosen[0], found.best[0]
     runs = "kept" if chosen == baseline else "run"
@@ -122,7 +124,7 @@ def _sentence(found: Walk, at: Sequence[pd.Timestamp], baseline: str, money: Mon
     later = count(len(at) - 1, "later date")
     return (
         "Had you followed this advice from the middle of the history on, you would have "
-        f"{runs} {chosen} from {at[0]:%Y-%m-%d} and paid {paid}{against}{then}. Decided again at "
+        f"{runs} {chosen} from {at[0]} and paid {paid}{against}{then}. Decided again at "
         f"{later}: {money(float(found.reviewed))}.{_on_average(found, baseline, money)}"
     )
 

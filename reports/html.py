@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.archive import check_report, csv_text, save_files
 from backtrain.reports.charged import loss_in_words
 from backtrain.reports.exhibit import Exhibit, Section
@@ -34,6 +35,7 @@ _PAGES = Environment(
 )
 _PAGES.globals |= {
     **{writer.__name__: writer for writer in (count, duration, listing, number, price)},
+    "day": lambda info, when: Calendar.of(info).day(when),
     "seconds": lambda seconds: duration(pd.Timedelta(seconds=float(seconds))),
 }
 
@@ -107,9 +109,10 @@ def page(template: str, **content: Any) -> str:
 def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, str]]:
     """How a report was set up, in pairs: what every report says, and ``more`` in its place."""
     stream, libraries = info["stream"], sorted((info.get("libraries") or {}).items())
+    first, last = (moment(info, stream.get(key)) for key in ("first", "last"))
     pairs = {
         "data": f"{stream.get('name')}, {count(int(stream['rows']), 'row')}, target "
-        f"{stream.get('target')}, {stream.get('first')} to {stream.get('last')}",
+        f"{stream.get('target')}, {first} to {last}{in_zone(info)}",
         "data hash": str(stream["fingerprint"]),
         **{key: str(info.get(key)) for key in ("model", "seed")},
         "loss": loss_in_words(info),
@@ -119,6 +122,17 @@ def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, s
         **more,
     }
     return [(name, pairs[name]) for name in _SETUP if name in pairs]
+
+
+def moment(info: Mapping[str, Any], when: Any) -> str:
+    """An instant of a record as pages show it: in local time, where its stream has a zone."""
+    return str(when) if when is None else Calendar.of(info).iso(pd.Timestamp(when))
+
+
+def in_zone(info: Mapping[str, Any]) -> str:
+    """What is to be known of the times that pages show; nothing where all are UTC."""
+    zone = Calendar.of(info).zone
+    return "" if zone is None else f"; pages show local times, {zone}, and files hold UTC"
 
 
 def flat(settings: Mapping[str, Any]) -> str:

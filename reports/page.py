@@ -223,10 +223,14 @@ def remarks(verdict: Recommendation) -> list[str]:
 def setup(comparison: Comparison) -> list[tuple[str, str]]:
     """Data, model, prices, delays and environment of the replay."""
     info = comparison.info
-    faults = (f"{f['name']} ({f['start']} to {f['stop']})" for f in info.get("faults") or [])
+    start, end = (html.moment(info, info[key]) for key in ("start", "end"))
+    faults = (
+        f"{f['name']} ({html.moment(info, f['start'])} to {html.moment(info, f['stop'])})"
+        for f in info.get("faults") or []
+    )
     return html.setup(info, {
         "faults put into it": ", ".join(faults) or "none",
-        "served": f"{info['start']} to {info['end']}, tick {info['tick']}",
+        "served": f"{start} to {end}, tick {info['tick']}",
         "loss": _differing(comparison, loss_in_words),
         "prices": _differing(comparison, lambda info: html.flat(info.get("prices") or {})),
         "delays": _differing(comparison, lambda info: html.flat(info.get("delays") or {})),

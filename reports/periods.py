@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import YEAR, parse_offset
+from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.offsets import YEAR, Times, parse_offset
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -22,11 +23,16 @@ MOST_PERIODS = 5000
 
 @dataclass(frozen=True)
 class Grid:
-    """T equal periods from `start` on; the last one may reach beyond the end of the history."""
+    """T equal periods from `start` on; the last one may reach beyond the end of the history.
+
+    Days of a calendar are counted by their number: `begins` then holds the start of each period,
+    ``(T,)``, as some of them last an hour more or less than `length`.
+    """
 
     start: pd.Timestamp
     length: pd.Timedelta
     count: int
+    begins: Times | None = field(default=None, compare=False)
 
     @classmethod
     def over(cls, run: Run) -> Grid:
@@ -37,10 +43,25 @@ class Grid:
         if tick is None:
             return cls(start, span / PERIODS_WITHOUT_TICK, PERIODS_WITHOUT_TICK)
         length = tick * max(1, math.ceil(span / tick / MOST_PERIODS))
-        return cls(start, length, max(1, math.ceil(span / length)))
+        calendar = Calendar.of(run.info)
+        if isinstance(calendar.offset(str(run.info["tick"])), pd.Timedelta):
+            return cls(start, length, max(1, math.ceil(span / length)))
+        return cls.of_days(calendar, start, length, start + span)
+
+    @classmethod
+    def of_days(
+        cls, calendar: Calendar, start: pd.Timestamp, length: pd.Timedelta, end: pd.Timestamp
+    ) -> Grid:
+        """Periods of so many days of a calendar, up to the one that the end lies in."""
+        step = calendar.offset(f"{length.days}D")
+        later = calendar.instants(start, step, end)
+        begins = np.append(start.to_datetime64(), later[later < end.to_datetime64()])
+        return cls(start, length, len(begins), begins)
 
     def index(self, times: pd.Series) -> np.ndarray:
         """The period of each time; the very end belongs to the last period."""
+        if self.begins is not None:
+            return np.maximum(self.begins.searchsorted(times.to_numpy(), side="right") - 1, 0)
         periods = ((times - self.start) // self.length).to_numpy(dtype=np.int64)
         return np.asarray(np.clip(periods, 0, self.count - 1))
 
@@ -48,8 +69,16 @@ class Grid:
         """Values added up by period, ``(T,)``."""
         return np.bincount(self.index(times), weights=values, minlength=self.count)
 
+    def ends(self) -> pd.DatetimeIndex:
+        """When each period is over."""
+        if self.begins is None:
+            return self.starts() + self.length
+        return pd.DatetimeIndex(np.append(self.begins[1:], self.begins[-1] + self.length))
+
     def starts(self) -> pd.DatetimeIndex:
         """When each period starts."""
+        if self.begins is not None:
+            return pd.DatetimeIndex(self.begins)
         return pd.DatetimeIndex(self.start + self.length * np.arange(self.count))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backtrain import strategies
+from backtrain.datasets.calendar import Calendar
 from backtrain.simulator.record import Run
 from backtrain.simulator.texts import code, printable
 
@@ -35,7 +36,7 @@ def preset(run: Run) -> tuple[str | None, str]:
         return None, f"the record does not build it again: {' '.join(str(error).split())}"
     if run.info["strategy"] not in again:
         return None, f"the record does not hold all of {run.info['strategy']}"
-    name, until = " ".join(run.name.split()), str(run.info["end"])[:10]
+    name, until = " ".join(run.name.split()), Calendar.of(run.info).day(run.info["end"])
     about = f"# {name}, as it was compared on {run.info['stream']['name']} up to {until}."
     return f"{printable(about)}\n{text}", ""
 

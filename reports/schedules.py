@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.offsets import parse_offset
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator.record import Run
@@ -125,7 +126,8 @@ def _days(run: Run) -> float:
         return math.inf
     start = pd.Timestamp(run.info["start"])
     try:
-        length = shift(start, parse_offset(interval)) - start
+        calendar = Calendar.of(run.info)
+        length = calendar.later(start, parse_offset(interval)) - start
     except ValueError:  # a pandas object has no text that it can be read from
         span = pd.Timestamp(run.info["end"]) - start
         length = span / max(1, run.totals["retrains"])

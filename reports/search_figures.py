@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, listing, number, percent, told_apart
@@ -156,7 +157,7 @@ def trials(search: Search, fold: Fold, paper: Paper) -> Drawing:
         style: dict[str, Any] = {"ms": 7.5, "color": COLOURS["baseline"], "alpha": alpha}
         axes.plot(row[x], row[y], "D", gid=f"base-{place}", **style)
         titles[f"base-{place}"] = f"{search.baseline}: {number(row[x])} {x}, {number(row[y])} {y}"
-    when = f"{fold.until:%Y-%m-%d}"
+    when = Calendar.of(search.info).day(fold.until)
     before.set_title(f"in sample: before {when}", loc="left", fontsize=9.5, color=SOFT)
     after.set_title(f"out of sample: from {when} on", loc="left", fontsize=9.5, color=SOFT)
     kind = "front" if len(search.objectives) > 1 else "best"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.numbers import Money, count, listing, number, percent
 from backtrain.reports.units import currency
 from backtrain.search.proposals import front
@@ -47,7 +48,9 @@ def _unseen(search: Search) -> str:
     of = float(search.over["total"][search.baseline])
     share = saved / of if of else 0.0
     rows = count(round(float(search.paid["rows"].sum())), "row")
-    first, last = (_day(end) for end in (search.folds[0].until, search.folds[-1].end))
+    first, last = (
+        Calendar.of(search.info).day(end) for end in (search.folds[0].until, search.folds[-1].end)
+    )
     if len(search.folds) == 1:
         who, it = f"{search.chosen} paid {money(search.cost)}", "it"
     else:
@@ -91,7 +94,8 @@ def _promise(search: Search) -> str:
 def _chosen(search: Search) -> str:
     of = listing(search.objectives)
     how = "the cheapest of the front of" if len(search.objectives) > 1 else "the least"
-    first, until = _day(search.info["start"]), _day(search.folds[-1].until)
+    day = Calendar.of(search.info).day
+    first, until = day(search.info["start"]), day(search.folds[-1].until)
     again = ""
     if len(search.folds) > 1:
         before = dict.fromkeys(fold.chosen for fold in search.folds[:-1])
@@ -146,7 +150,3 @@ def _trials(search: Search) -> str:
     if len(failed):
         text += f"; {len(failed)} failed, the first: {failed['why'].iloc[0]}"
     return f"{text}."
-
-
-def _day(when: str | pd.Timestamp) -> str:
-    return str(when)[:10]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports import html, search_figures, understood
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import MINUS, MISSING, Money, count, number, percent
@@ -130,12 +131,12 @@ def _notes() -> str:
 
 def _steps(search: Search) -> Sheet:
     """What following the search would have paid, a row a stretch of one strategy."""
-    money = Money.fit(search.paid["total"])
+    money, calendar = Money.fit(search.paid["total"]), Calendar.of(search.info)
     rows = []
     for place, row in search.paid.iterrows():
         cells = (
-            Cell(str(row["first"])[:10], str(row["first"])),
-            Cell(str(row["last"])[:10], str(row["last"])),
+            Cell(calendar.day(row["first"]), str(row["first"])),
+            Cell(calendar.day(row["last"]), str(row["last"])),
             Cell(money(row["total"]), row["total"]),
             Cell(money(row["error"]), row["error"]),
             Cell(number(row["retrains"]), row["retrains"]),
@@ -199,9 +200,11 @@ def _over(search: Search) -> float:
 
 def _setup(search: Search) -> list[tuple[str, str]]:
     info, borders = search.info, [fold.until for fold in search.folds]
-    chosen_at = ", ".join(f"{when:%Y-%m-%d %H:%M}" for when in borders)
+    local = Calendar.of(info).to_local
+    chosen_at = ", ".join(f"{local(when):%Y-%m-%d %H:%M}" for when in borders)
+    start, end = (html.moment(info, info[key]) for key in ("start", "end"))
     return html.setup(info, {
-        "served": f"{info['start']} to {info['end']}, tick {info['tick']}; chosen at {chosen_at}, "
+        "served": f"{start} to {end}, tick {info['tick']}; chosen at {chosen_at}, "
                   f"on {count(int(search.info['trials']), 'trial')} each",
         **{key: html.flat(info[key]) for key in ("prices", "delays")},
     })  # fmt: skip

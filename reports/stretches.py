@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.periods import Grid
 
 #: Stretches that are shown of each strategy, and how many there must be to speak of the worst.
 SHOWN, FEWEST = 3, 10
 WEEK = pd.Timedelta(days=7)
+_DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,7 @@ class Stretches:
     Attributes
     ----------
     starts : DatetimeIndex
-        When each of T stretches begins.
+        When each of T stretches begins, in local time.
     length : Timedelta
         A week, or the length of a tick where that is longer.
     errors : DataFrame
@@ -38,16 +40,23 @@ class Stretches:
         """Cut the history into weeks; None where it holds fewer than ten."""
         whole = comparison.costs.grid
         length = WEEK if whole.length <= WEEK else whole.length
-        full = comparison.span // length
+        grid = Grid(whole.start, length, comparison.span // length + 1)
+        calendar = Calendar.of(comparison.info)
+        if calendar.zone is not None and not length % _DAY:  # weeks of the calendar
+            end = whole.start + comparison.span
+            later = calendar.instants(whole.start, calendar.offset(f"{length.days}D"), end)
+            begins = np.append(whole.start.to_datetime64(), later)
+            grid = Grid(whole.start, length, len(begins), begins)
+        full = grid.count - 1
         if full < FEWEST:
             return None
-        grid = Grid(whole.start, length, full + 1)
         columns = {}
         for name in names:
             charges = comparison.runs[name].charges
             errors = charges[charges["kind"] == "error"]
             columns[name] = grid.sums(errors["when"], errors["amount"].to_numpy(np.float64))[:full]
-        return cls(grid.starts()[:full], length, pd.DataFrame(columns))
+        starts = pd.DatetimeIndex(calendar.local(grid.starts()[:full].to_numpy()))
+        return cls(starts, length, pd.DataFrame(columns))
 
     def worst(self, name: str) -> list[int]:
         """The most expensive stretches of a strategy, the worst first."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.faulty import Fault, faults_of
@@ -45,7 +46,7 @@ def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) ->
     grid = comparison.costs.grid
     window = rolling_window(grid, comparison.costs.needs.min())
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
-    times = (grid.starts() + grid.length)[keep]
+    times = grid.ends()[keep]
     runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
     loss = {name: rolling_loss(run, grid, window)[keep] for name, run in runs.items()}
     if not any(np.isfinite(curve).any() for curve in loss.values()):
@@ -60,9 +61,11 @@ def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) ->
         faults_of(comparison),
         [n for n, name in enumerate(comparison.table(baseline).index, start=1) if name in runs],
     )
+    local = Calendar.of(comparison.info)
     trained = (f"{name} {run.totals['retrains']} times" for name, run in runs.items())
     alt = (
-        f"Mean loss of the last {lines.window} from {times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, a "
+        f"Mean loss of the last {lines.window} from {local.day(times[0])} to "
+        f"{local.day(times[-1])}, a "
         f"line a strategy, and below it marks for every training: {listing(trained)}."
     )
     return Exhibit("time-line", "Over time", lines.draw, alt, lines.data)
@@ -117,9 +120,10 @@ class Lines:
             titles |= _marks(both[1], self, paper)
         names = {gid: list(self.runs)[int(gid.split("-")[1])] for gid in titles}
         names |= {f"row-{i}": name for i, name in enumerate(self.runs)}
-        _drifts(both, self.info.get("drift") or [])
-        titles |= _faults(both, self.faults)
-        both[-1].set_xlim(*days(instants([self.info["start"], self.info["end"]])))
+        _drifts(both, self.info)
+        titles |= _faults(both, self.faults, self.info)
+        span = instants([self.info["start"], self.info["end"]])
+        both[-1].set_xlim(*days(span, self.info))
         calendar(both[-1], paper)
         return Drawing(self._caption(), figure, titles, names)
 
@@ -171,7 +175,8 @@ def _losses(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
     titles = {}
     calm(axes, "", loss_axis("rolling mean loss", lines.info))
     axes.spines["bottom"].set_visible(False)
-    times, cast, names = days(pd.DatetimeIndex(lines.loss.index)), lines.cast, list(lines.runs)
+    times = days(pd.DatetimeIndex(lines.loss.index), lines.info)
+    cast, names = lines.cast, list(lines.runs)
     # The coloured ones last, so that none of many covers them.
     for i, name in sorted(enumerate(names), key=lambda item: item[1] in cast):
         colour, width = (COLOURS[cast[name]], 1.8) if name in cast else (FAINT, 0.8)
@@ -203,7 +208,7 @@ def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
             role, height = MARKS.get(str(outcome), ("soft", 0.2))
             gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
             marks = axes.vlines(
-                days(pd.DatetimeIndex(group["decided_at"])),
+                days(pd.DatetimeIndex(group["decided_at"]), lines.info),
                 i - height,
                 i + height,
                 color=COLOURS[role],
@@ -230,20 +235,20 @@ def _decisions(run: Run) -> pd.DataFrame:
     return pd.concat([trainings(run)[["decided_at", "outcome"]], refused])
 
 
-def _drifts(plots: Sequence[Axes], drifts: list[str]) -> None:
+def _drifts(plots: Sequence[Axes], info: Mapping[str, Any]) -> None:
     """Dashed lines where the generator says that the world changed."""
-    for k, at in enumerate(days(instants(drifts))):
+    for k, at in enumerate(days(instants(info.get("drift") or []), info)):
         for axes in plots:
             axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
             note(plots[0], "true drift", (at, 1), (4, -2), **_AT_TOP, color=COLOURS["drift"])
 
 
-def _faults(plots: Sequence[Axes], faults: list[Fault]) -> dict[str, str]:
+def _faults(plots: Sequence[Axes], faults: list[Fault], info: Mapping[str, Any]) -> dict[str, str]:
     """Shades of red while the data were wrong."""
     titles = {}
     for k, fault in enumerate(faults):
-        start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]))
+        start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]), info)
         for name, axes in zip(("upper", "lower"), plots, strict=False):
             gid = f"fault-{name}-{k}"
             axes.axvspan(start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=gid)
@@ -258,9 +263,13 @@ def instants(texts: Iterable[str]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex([pd.Timestamp(text) for text in texts]).as_unit("ns")
 
 
-def days(times: pd.DatetimeIndex) -> np.ndarray:
-    """Times as matplotlib counts them: as numbers, no registered converter can change them."""
-    return np.asarray((times - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
+def days(times: pd.DatetimeIndex, info: Mapping[str, Any]) -> np.ndarray:
+    """Local times as matplotlib counts them: as numbers, no registered converter can change them.
+
+    ``info`` is a record, which says of which time zone.
+    """
+    local = pd.DatetimeIndex(Calendar.of(info).local(times.to_numpy()))
+    return np.asarray((local - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
 
 
 def calendar(axes: Axes, paper: Paper) -> None:

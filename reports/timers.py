@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports.kept import rows_before
 from backtrain.reports.numbers import count, duration, listing, significant
 from backtrain.reports.periods import trainings
@@ -174,5 +175,5 @@ def _nearest(run: Run) -> str:
     return (
         f": the nearest of {count(len(readings), 'reading')} was "
         f"{significant(row['statistic'], 3)} beside a threshold of "
-        f"{significant(row['threshold'], 3)}, on {row['at']:%Y-%m-%d}"
+        f"{significant(row['threshold'], 3)}, on {Calendar.of(run.info).day(row['at'])}"
     )

@@ -215,13 +215,15 @@ def oracle(tuning: Tuning, paper: Paper) -> Drawing:
     advised = tuning.labels[tuning.advised]
     lines = (("winner", _regular(tuning), advised), ("runner", tuning.oracle_at, "oracle"))
     for y, (role, times, name) in enumerate(reversed(lines)):
-        marks = axes.vlines(days(pd.DatetimeIndex(times)), y - 0.3, y + 0.3, linewidth=1.1)
+        marks = axes.vlines(
+            days(pd.DatetimeIndex(times), tuning.info), y - 0.3, y + 0.3, linewidth=1.1
+        )
         marks.set_color(COLOURS[role])
         style = {"ha": "right", "va": "center", "fontsize": 9, "color": COLOURS[role]}
         note(axes, name, (0, y), (-8, 0), xycoords=("axes fraction", "data"), **style)
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
-    axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]])))
+    axes.set_xlim(*days(instants([tuning.info["start"], tuning.info["end"]]), tuning.info))
     calendar(axes, paper)
     caption = (
         "Every training of what is advised (at phase 0), and of the schedule that "

@@ -193,8 +193,9 @@ def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
 def _setup(tuning: Tuning) -> list[tuple[str, str]]:
     info = tuning.info
     delay = duration(pd.Timedelta(seconds=info["label_delay_seconds"]["p95"]))
+    start, end = (html.moment(info, info[key]) for key in ("start", "end"))
     return html.setup(info, {
-        "served": f"{info['start']} to {info['end']}, tick {info['tick']}, "
+        "served": f"{start} to {end}, tick {info['tick']}, "
                   f"{count(info['candidates'], 'model')} trained",
         "labels": f"95 % arrive within {delay}",
         **{key: info[key] for key in ("window", "update")},

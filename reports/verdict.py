@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving, review
 from backtrain.reports import budget, remarks, timers
 from backtrain.reports.advice import Words, on
@@ -292,10 +293,11 @@ def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: st
     """What to run, and what to expect of it; ``allowed`` says among which others."""
     run, never = runs[choice.name], trigger_type(runs[choice.name]) == "Never"
     what = f"{choice.name}{_in_words(run)}"
+    day = Calendar.of(run.info).day
     all_may = len(eligible(runs, words.baseline)) == len(runs)
     among = "nothing" if all_may else "nothing that may win"
     return words.sentences(
-        f"Stop retraining: go back to the model of {back_to[:10]}, {what}, and do not keep the one "
+        f"Stop retraining: go back to the model of {day(back_to)}, {what}, and do not keep the one "
         "in force"
         if (back_to := _back_to(runs, choice.name))
         else f"{'Train once more, then never: run' if never else 'Run'} {what}",

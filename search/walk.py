@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import to_timestamp
 from backtrain.search.proposals import SAMPLERS, Proposals, front, optuna
 from backtrain.search.result import Fold, Search
 from backtrain.search.space import Space
@@ -104,7 +103,7 @@ def search(question: Question, store: FitStore, n_jobs: int = 1, progress: Shown
     folds = tuple(fold for fold, *_ in walked)
     _, proposals, strategies, params = walked[-1]
     chosen = [strategies[fold.chosen] for fold, _, strategies, _ in walked]
-    until = folds[-1].until
+    until, calendar = folds[-1].until, question.setup.stream.calendar
     return Search(
         info=_info(question, proposals),
         space={key: str(axis) for key, axis in question.space.axes.items()},
@@ -113,7 +112,7 @@ def search(question: Question, store: FitStore, n_jobs: int = 1, progress: Shown
         over=_over(question, store, n_jobs),
         importances=proposals.importances(),
         baseline=question.baseline,
-        strategy=replace(strategies[folds[-1].chosen], tuned_until=until),
+        strategy=replace(strategies[folds[-1].chosen], tuned_until=calendar.iso(until)),
         params=params[folds[-1].chosen],
     )
 
@@ -250,7 +249,7 @@ def _borders(setup: Setup, until: Instant | float, folds: int) -> tuple[pd.Times
             raise SetupError(f"until={until!r}: a share of the served span lies between 0 and 1")
         first = _tick(setup, start + (end - start) * until)
     else:
-        first = to_timestamp(until, "until")
+        first = setup.stream.calendar.instant(until, "until")
     if not start < first < end:
         raise SetupError(f"until={until!r}: must lie in the served span, {start} to {end}")
     inner = [_tick(setup, first + (end - first) * k / folds) for k in range(1, folds)]

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.calendar import UTC, Calendar
 from backtrain.datasets.offsets import nanoseconds, parse_fixed, usual_season
 from backtrain.simulator.setup import Setup, outcomes_of, pick
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_DAY = nanoseconds(pd.Timedelta(days=1))
 
 
 class Baseline(NamedTuple):
@@ -67,7 +69,8 @@ def baselines(setup: Setup, season: str | pd.Timedelta | None = None) -> list[Ba
     setup : Setup
         The question that strategies are asked.
     season : str or Timedelta, optional
-        How long a season is, such as ``"1D"``; by default a week where twenty of them are served,
+        How long a season is, such as ``"1D"``, a day of the stream's calendar; by default a
+        week where twenty of them are served,
         else a day where twenty are, else there is none.
 
     Returns
@@ -85,6 +88,24 @@ def baselines(setup: Setup, season: str | pd.Timedelta | None = None) -> list[Ba
     if nanoseconds(length):
         made[f"label {_short(length)} before"] = labels.before(nanoseconds(length))
     return sorted((_judged(setup, name, made[name]) for name in made), key=lambda b: b.loss)
+
+
+class _Clock:
+    """Counts seasons backwards; those of whole days in local time, by the clock on the wall."""
+
+    def __init__(self, calendar: Calendar, season: int) -> None:
+        self._calendar = UTC if season % _DAY else calendar
+        self._season = season
+
+    def before(self, at: Integers, seasons: Integers) -> Integers:
+        """The instants so many seasons before others, in nanoseconds."""
+        back = self._calendar.local(at.view("datetime64[ns]")).view(np.int64)
+        back = back - seasons * self._season
+        return self._calendar.utc(back.view("datetime64[ns]")).view(np.int64)
+
+    def between(self, first: Integers, last: Integers) -> Integers:
+        """Nanoseconds on the wall at the least, whatever clocks have done meanwhile."""
+        return last - first - (0 if self._calendar.zone is None else 2 * _DAY)
 
 
 class _Labels:
@@ -117,25 +138,26 @@ class _Labels:
         A number of seasons does where the label of that row is known.
         """
         event, group, counting = self.setup.event_at, self.group, self.counting
+        clock = _Clock(self.setup.stream.calendar, season)
         known = np.flatnonzero(self._known >= 0)
         newest = pd.Series(self.rows).groupby(group[self.rows]).cummax().to_numpy()
         by_group = pd.Series(event[counting]).groupby(group[counting])
         after = np.zeros(len(event), dtype=np.int64)
         after[counting] = by_group.shift(-1, fill_value=event[-1] + 1).to_numpy()
         # The row after the newest one that is known must be too young: later ones are not known.
-        too_young = self.at[known] - after[newest[self._known[known]]]
+        too_young = clock.between(after[newest[self._known[known]]], self.at[known])
         seasons = np.maximum(1, too_young // season + 1)
         found = np.full(len(self.at), -1)
         while len(known):
-            at = self.at[known] - seasons * season
+            at = clock.before(self.at[known], seasons)
             wanted = group[self.setup.served][known]
             place = _newest(event[counting], group[counting], at, wanted)
             row = counting[place]
             there = (place >= 0) & (self.since[row] <= self.at[known])
             found[known[there]] = row[there]
             later = (place >= 0) & ~there
-            age = self.at[known[later]] - event[row[later]]
-            known, seasons = known[later], age // season + 1
+            age = clock.between(event[row[later]], self.at[known[later]])
+            known, seasons = known[later], np.maximum(seasons[later], age // season) + 1
         return self._of_rows(found)
 
     def usual(self) -> _Answers:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import instants, parse_offset
 from backtrain.datasets.stream import Stream
 
 Nanoseconds = NDArray[np.int64]
@@ -21,6 +20,8 @@ def tick_instants(
 ) -> Nanoseconds:
     """Instants at which a strategy may act: ``start + k * tick``, k = 1, 2, ..., up to ``end``.
 
+    Days and months are those of the stream's calendar.
+
     A number of rows n puts tick k at the first event time after the instant by which ``k * n`` rows
     have been served; an instant's rows are never split. Ticks of one instant merge, and where no
     row follows there is none. Returns nanoseconds since the epoch, strictly increasing.
@@ -31,7 +32,9 @@ def tick_instants(
         following = served.searchsorted(served[tick - 1 :: tick], side="right")
         at = np.unique(served[following[following < len(served)]])
         return np.asarray(at.astype("datetime64[ns]").view(np.int64))
-    return instants(start, parse_offset(tick, "tick"), end).view(np.int64)  # type: ignore[arg-type]
+    calendar = stream.calendar
+    step = calendar.offset(tick, "tick")  # type: ignore[arg-type]
+    return calendar.instants(start, step, end).view(np.int64)
 
 
 class Clock:

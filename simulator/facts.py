@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from backtrain.datasets.offsets import to_timestamp
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.record import identity
 from backtrain.simulator.setup import Setup
@@ -25,7 +24,7 @@ def facts_of(setup: Setup, strategy: Any, wall_seconds: float) -> dict[str, Any]
     return {
         "status": "complete",
         "id": identity(facts),
-        "in_sample": until is not None and to_timestamp(until) > setup.start_at,
+        "in_sample": until is not None and setup.stream.calendar.instant(until) > setup.start_at,
         **facts,
         "currency": setup.currency,
         "unit": setup.unit,
@@ -49,6 +48,7 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
             "target": stream.target,
             "first": first.isoformat(),
             "last": last.isoformat(),
+            **({} if stream.timezone is None else {"timezone": stream.timezone}),
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),

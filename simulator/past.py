@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.offsets import Offset, parse_offset
 from backtrain.simulator.answers import Rows, count, last, positions
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.ledger import Prices
@@ -94,11 +95,12 @@ class Labelled:
         )
 
     def within(self, length: Offset | str) -> Rows:
-        """Those with ``event_time`` in ``[now - length, now)``."""
+        """Those with ``event_time`` in ``[now - length, now)``; "1D" are 24 hours."""
         if isinstance(length, pd.Timedelta):
             lower = self._fence.at - length.as_unit("ns").value
             return self._from(int(self._fence.setup.event_at.searchsorted(lower)))
-        return self.since(subtract(self._fence.now, parse_offset(length)))
+        calendar = self._fence.setup.stream.calendar
+        return self.since(calendar.subtract(self._fence.now, parse_offset(length)))
 
     def newest(self, n: int) -> Rows:
         """The newest n in event order; all where there are fewer."""
@@ -245,6 +247,11 @@ class Past:
     def start(self) -> pd.Timestamp:
         """The first instant that is served."""
         return self._fence.setup.start_at
+
+    @property
+    def calendar(self) -> Calendar:
+        """The stream's calendar: local times, days and months of its time zone."""
+        return self._fence.setup.stream.calendar
 
     @property
     def prices(self) -> Prices:

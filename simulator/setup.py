@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.labels import refuse_numbers_in_text
-from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.clock import Nanoseconds, tick_instants
@@ -45,7 +44,8 @@ class Setup:
         When a strategy may act: every so often after ``start`` (``"1D"``, ``"MS"``), or at the next
         event time whenever another such number of rows has been served.
     start : str, Timestamp or float
-        Rows from here on are served; a float is a share of the time span.
+        Rows from here on are served; a float is a share of the time span, text without a time zone
+        a local time of the stream's.
     end : str, Timestamp or None
         Totals stop here; None is the last event.
     prices, delays : Prices, Delays, or mappings of their parameters
@@ -125,12 +125,13 @@ class Setup:
                 raise SetupError(f"start={self.start!r}: a share of the span lies between 0 and 1")
             first, last = self.stream.span
             return (first + (last - first) * self.start).as_unit("ns")
-        return to_timestamp(self.start, "start")
+        return self.stream.calendar.instant(self.start, "start")
 
     @cached_property
     def end_at(self) -> pd.Timestamp:
         """The last instant that is served."""
-        return self.stream.span[1] if self.end is None else to_timestamp(self.end, "end")
+        last, read = self.stream.span[1], self.stream.calendar.instant
+        return last if self.end is None else read(self.end, "end")
 
     @cached_property
     def served(self) -> slice:

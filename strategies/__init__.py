@@ -5,6 +5,7 @@ A part is exported by standing in the ``__all__`` of its own file.
 
 from typing import TYPE_CHECKING
 
+from backtrain.strategies.blackouts import *
 from backtrain.strategies.gates import *
 from backtrain.strategies.strategy import *
 from backtrain.strategies.triggers import *

@@ -13,6 +13,7 @@ from backtrain.simulator.asking import instants_of
 from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
 from backtrain.simulator.view import View
+from backtrain.strategies.blackouts import AnyBlackout, Blackout, forbidden, read_blackout
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.triggers.limits import cool_from, is_used_up
 from backtrain.strategies.updates.refit import Refit
@@ -40,18 +41,20 @@ class Strategy(Part):
         No training is decided within this offset of the last decision.
     budget : int, optional
         At most so many trainings; rejected and failed ones count, the first model does not.
-    blackout : sequence of str or of (from, to) pairs
-        Days on which, or stretches ``[from, to)`` in which, no training is decided.
+    blackout : sequence of str, of (from, to) pairs or of blackouts
+        Days on which, or stretches ``[from, to)`` in which, no training is decided, in local time;
+        or what comes again: `Weekdays`, `Hours`, `LastDays`, `PublicHolidays`.
     tuned_until : str or Timestamp, optional
         The end of the history on which its parts were chosen: by `Backtest.tune`, a sweep, Optuna,
-        or by looking at reports. Where rows before it are served, the strategy has seen what it is
-        judged on: it is shown as in-sample and cannot win. It changes nothing else.
+        or by looking at reports; without a time zone local. Where rows before it are served, the
+        strategy has seen what it is judged on: it is shown as in-sample and cannot win. It changes
+        nothing else.
 
     Examples
     --------
-    >>> from backtrain.strategies import Every, Sliding
-    >>> Strategy(Every("7D"), Sliding("90D"), cooldown="2D")
-    Strategy(Every('7D'), Sliding('90D'), cooldown='2D')
+    >>> from backtrain.strategies import Every, Sliding, Weekdays
+    >>> Strategy(Every("7D"), Sliding("90D"), cooldown="2D", blackout=["2024-12-24", Weekdays()])
+    Strategy(Every('7D'), Sliding('90D'), cooldown='2D', blackout=('2024-12-24', Weekdays()))
     """
 
     trigger: AnyTrigger
@@ -60,7 +63,7 @@ class Strategy(Part):
     gate: AnyGate = field(default_factory=Immediate)
     cooldown: Offset | None = None
     budget: CountOrZero | None = None
-    blackout: Annotated[Sequence[str | Sequence[str]], Listed()] = ()
+    blackout: Annotated[Sequence[str | Sequence[str] | AnyBlackout], Listed()] = ()
     tuned_until: Instant | None = None
 
     def check_parameters(self) -> None:
@@ -68,10 +71,11 @@ class Strategy(Part):
         # One form, whether it came from code or from YAML: equal strategies look equal.
         stretches = tuple(tuple(e) if isinstance(e, (list, tuple)) else e for e in self.blackout)
         object.__setattr__(self, "blackout", stretches)
-        _ = self._closed
+        _ = self._blackouts
         if self.tuned_until is not None:
             until = to_timestamp(self.tuned_until, "tuned_until")
-            object.__setattr__(self, "tuned_until", until.isoformat())
+            zone = "" if pd.Timestamp(self.tuned_until).tzinfo is None else "+00:00"
+            object.__setattr__(self, "tuned_until", until.isoformat() + zone)
         if instants_of(self.trigger) is not None:
             self._refuse_second_thoughts()
 
@@ -95,27 +99,14 @@ class Strategy(Part):
         if is_used_up(view, self.budget):
             return "budget", f"the budget of {self.budget} trainings is used up"
         if view.at < (until := cool_from(view, self.cooldown)):
-            return "cooldown", f"cooling down until {pd.Timestamp(until)}"
-        for start, stop in self._closed:
-            if start <= view.now < stop:
-                return "blackout", f"no training from {start} to {stop}"
+            return "cooldown", f"cooling down until {view.calendar.shown(pd.Timestamp(until))}"
+        if (sentence := forbidden(self._blackouts, view.now, view.calendar)) is not None:
+            return "blackout", sentence
         return None
 
     @cached_property
-    def _closed(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-        stretches = []
-        for entry in self.blackout:
-            if not isinstance(entry, tuple):
-                day = to_timestamp(entry, "blackout").normalize()
-                stretches.append((day, day + pd.Timedelta(days=1)))
-            else:
-                if len(entry) != 2:
-                    raise PartError(f"Strategy(blackout={entry!r}): a day, or a pair (from, to)")
-                start, stop = (to_timestamp(end, "blackout") for end in entry)
-                if stop <= start:
-                    raise PartError(f"Strategy(blackout={entry!r}): ends before it begins")
-                stretches.append((start, stop))
-        return stretches
+    def _blackouts(self) -> list[Blackout]:
+        return [read_blackout(entry) for entry in self.blackout]
 
 
 def chosen_until(

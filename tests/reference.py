@@ -22,6 +22,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Delays, Reason, Selection
+from backtrain.datasets.calendar import UTC
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.simulator.model import State
@@ -561,6 +562,10 @@ class SlowReplay:
         if self.trainings and now < pd.Timestamp(self.trainings[-1]) + cooldown:
             return "cooldown"
         for entry in strategy.blackout:
+            if not isinstance(entry, str | tuple):
+                if entry.until(now, UTC) is not None:
+                    return "blackout"
+                continue
             if isinstance(entry, str):
                 entry = (entry, pd.Timestamp(entry) + pd.Timedelta("1D"))
             if pd.Timestamp(entry[0]) <= now < pd.Timestamp(entry[1]):

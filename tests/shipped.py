@@ -22,13 +22,17 @@ from backtrain.strategies import (
     EveryRows,
     Expanding,
     FeatureDrift,
+    Hours,
+    LastDays,
     Never,
     OnDates,
     PartialFit,
     PerformanceDrop,
+    PublicHolidays,
     Random,
     Sliding,
     WarmStart,
+    Weekdays,
 )
 
 DROP = PerformanceDrop("MAE", window=12, min_labels=5, drop="20%")
@@ -127,6 +131,12 @@ REGRESSION = gathered("REGRESSION") | {
         cooldown="6h",
         budget=5,
         blackout=["2024-01-02", ("2024-01-03 06:00", "2024-01-03 18:00")],
+    ),
+    "never at night": Strategy(Every("7h"), Expanding(), blackout=[Hours("20:00", "04:00")]),
+    "on working days": Strategy(
+        EveryRows(5),
+        Expanding(),
+        blackout=[Weekdays(["Wed"]), LastDays(27), PublicHolidays(["2024-01-02"])],
     ),
     "held back alarm": Strategy(DROP, Expanding(), cooldown="12h", budget=2),
     "champion": Strategy(EveryRows(8), Sliding(30), gate=BeatsChampion(0.3, min_rows=3)),

@@ -47,7 +47,7 @@ DOORS = {
     ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
     ("reports", "search"): {"proposals", "result"},
-    ("reports", "strategies"): {""},  # the names of parts, for presets
+    ("reports", "strategies"): {"", "blackouts"},  # names of parts, and when none may train
     ("config", "simulator"): {"constraints", "ledger", "process", "progress"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.

@@ -26,6 +26,7 @@ from backtrain import (
     SetupError,
     Strategy,
 )
+from backtrain.datasets.calendar import UTC
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.trial_models import loss_matrix
@@ -653,7 +654,7 @@ def test_a_reason_has_no_date_unless_it_is_told():
 def test_cohorts_of_a_month_stay_at_the_end_of_the_month() -> None:
     event = pd.date_range("2024-01-31", "2024-05-15", freq="12h").to_numpy()
     window = CompleteCohorts(Expanding(), pd.DateOffset(months=1))  # type: ignore[arg-type]
-    number, ends = window._cohorts(event)
+    number, ends = window._cohorts(event, UTC)
     days = ["2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]
     assert ends.astype("datetime64[D]").astype(str).tolist() == days
     assert (ends[number] > event).all()

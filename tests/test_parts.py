@@ -27,17 +27,21 @@ from backtrain.strategies import (
     EveryRows,
     Expanding,
     FeatureDrift,
+    Hours,
     Immediate,
+    LastDays,
     Never,
     OnDates,
     PartialFit,
     PerformanceDrop,
+    PublicHolidays,
     Random,
     Recorded,
     Refit,
     Sliding,
     Strategy,
     WarmStart,
+    Weekdays,
 )
 from backtrain.testing import check_part, history
 
@@ -77,8 +81,13 @@ ALL = [
         gate=BeatsChampion(),
         cooldown="2D",
         budget=5,
-        blackout=["2012-12-24", ["2011-11-24", "2011-11-28"]],
+        blackout=["2012-12-24", ["2011-11-24", "2011-11-28"], Weekdays(["Sun"])],
     ),
+    Weekdays(),
+    Weekdays(["Friday", "sat"]),
+    Hours("22:00", "06:00"),
+    LastDays(2),
+    PublicHolidays(["2012-12-24"]),
 ]
 
 

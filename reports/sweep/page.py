@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.reports import archive, html
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import MINUS, count, listing, number, shorten, told_apart
@@ -274,7 +275,8 @@ def setup(found: Found) -> list[tuple[str, str]]:
     """What was swept, and what stood still; no times, so that equal sweeps have equal pages."""
     results, axes = found.sweep.results, found.sweep.axes
     still = {k: text(v) for one in results for k, v in one.overrides.items() if k not in axes}
-    spans = {f"{o.start[:10]} to {(o.end or '')[:10]}": 0 for o in results if o.start}
+    days = [(Calendar.of({"stream": one.stream}).day, one.start, one.end) for one in results]
+    spans = {f"{day(start)} to {day(end) if end else ''}": 0 for day, start, end in days if start}
     versions = {f"{k} {v}": 0 for one in results for k, v in sorted(one.versions.items())}
     pairs: dict[str, Any] = {
         **{key: listing(map(shown, values), most=12) for key, values in axes.items()},

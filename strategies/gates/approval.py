@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_fixed, to_timestamp
+from backtrain.datasets.calendar import UTC, Calendar
+from backtrain.datasets.offsets import parse_fixed
 from backtrain.simulator.answers import PartError, Verdict
 from backtrain.simulator.constraints import Dates, FixedOffset, Listed
 from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.view import View
+from backtrain.strategies.holidays import dates_of, is_holiday
 
 __all__ = ["Approval"]
 
@@ -36,9 +37,10 @@ class Approval(Part):
     delay : str
         A time offset of fixed length; with business hours "1D" is 24 hours of work.
     business_hours : (str, str), optional
-        When work begins and ends, on the clock of the stream (UTC).
-    holidays : sequence of str
-        Dates without work.
+        When work begins and ends, on the local clock of the stream.
+    holidays : str or sequence of str
+        Dates without work, or those of a country, a part of one or an exchange: ``"US"``,
+        ``"DE-BY"``, ``"NYSE"`` (``pip install 'backtrain[holidays]'``).
     supersede : bool
         Whether a new training may take the place of a challenger that waits; else a trigger that
         fires meanwhile is noted as busy.
@@ -49,12 +51,12 @@ class Approval(Part):
 
     delay: FixedOffset
     business_hours: Annotated[Sequence[str], _HOURS] | None = None
-    holidays: Dates = ()
+    holidays: Dates | str = ()
     supersede: bool = False
 
     def check_parameters(self) -> None:
         """Read the hours and days of work."""
-        object.__setattr__(self, "holidays", tuple(self.holidays))
+        object.__setattr__(self, "holidays", dates_of(self.holidays))
         if self.business_hours is not None:
             object.__setattr__(self, "business_hours", tuple(self.business_hours))
         elif self.holidays:
@@ -65,8 +67,10 @@ class Approval(Part):
         """The desk on which one challenger lies."""
         return _Desk(self)
 
-    def due(self, when: pd.Timestamp) -> pd.Timestamp:
+    def due(self, when: pd.Timestamp, calendar: Calendar = UTC) -> pd.Timestamp:
         """The instant of the approval of what is handed in at ``when``.
+
+        Hours and days of work are those of the calendar, the delay is elapsed time.
 
         >>> Approval("8h", ("09:00", "17:00")).due(pd.Timestamp("2024-03-01 16:00"))
         Timestamp('2024-03-04 16:00:00')
@@ -74,11 +78,11 @@ class Approval(Part):
         left = parse_fixed(self.delay)
         if self._hours is None:
             return (when + left).as_unit("ns")
-        opens, closes = self._hours
-        day = when.normalize()
+        day = calendar.to_local(when).normalize()
         while True:
-            begin, end = max(when, day + opens), day + closes
-            if begin <= end and np.is_busday(day.date(), holidays=self._closed):
+            opens, closes = (calendar.to_utc(day + clock) for clock in self._hours)
+            begin, end = max(when, opens), closes
+            if begin <= end and day.day_of_week < 5 and not self._closed(day):
                 if left <= end - begin:
                     return (begin + left).as_unit("ns")
                 left -= end - begin
@@ -105,9 +109,8 @@ class Approval(Part):
         return opens, closes
 
     @cached_property
-    def _closed(self) -> list[np.datetime64]:
-        days = [to_timestamp(day, "holidays") for day in self.holidays]
-        return [day.to_datetime64().astype("datetime64[D]") for day in days]
+    def _closed(self) -> Callable[[pd.Timestamp], bool]:
+        return is_holiday(self.holidays, "Approval")
 
 
 class _Desk(Gate):
@@ -117,8 +120,8 @@ class _Desk(Gate):
 
     def review(self, view: View) -> Verdict:
         if self._due is None:
-            self._due = self._gate.due(view.now)
+            self._due = self._gate.due(view.now, view.calendar)
         if view.now >= self._due:
             return Verdict.deploy("approved")
-        reason = f"for an approval at {self._due}"
+        reason = f"for an approval at {view.calendar.shown(self._due)}"
         return Verdict.wait(self._due, reason=reason, watch=False, supersede=self._gate.supersede)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.answers import PartError, Rows, Selection, Verdict
 from backtrain.simulator.constraints import (
     Count,
@@ -185,7 +185,7 @@ class _Period:
         self._since, self._count = view.now, 1
         if before is not None and before.until == view.now:
             self._since, self._count = before._since, before._count + 1
-        self.until = shift(self._since, parse_offset(length), self._count)
+        self.until = view.calendar.later(self._since, parse_offset(length), self._count)
 
     def over(self, view: View) -> bool:
         return view.past >= self._row and (self.until is None or view.now >= self.until)
@@ -206,7 +206,8 @@ class _WatchedTrial(ABC):
         if self._stretch is None:
             self._row = view.past
             if self._gate.max_duration is not None:
-                self._last = shift(view.now, parse_offset(self._gate.max_duration))
+                longest = parse_offset(self._gate.max_duration)
+                self._last = view.calendar.later(view.now, longest)
             return self._begin(view)
         rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
         scores = self._compare(view, rows, self._stretch)

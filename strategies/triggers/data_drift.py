@@ -74,8 +74,8 @@ class FeatureDrift(Part):
     exclude : sequence of str
         Columns to leave out, such as hour and month: they always drift against a longer window.
     season : {"hour", "weekday", "hour of week", "month", "quarter"}, optional
-        Compare with training rows of the same season only: as many times as many rows of each
-        season as the window has. Seasons with fewer training rows than that are left out.
+        Compare with training rows of the same season only, in local time: as many times as many
+        rows of each season as the window has. Seasons with fewer training rows are left out.
     min_share : float
         Share of the columns that must have drifted; 0 means that one is enough.
     max_reference : int
@@ -297,9 +297,10 @@ class _FeatureMonitor(RowsDetector):
         """Places in the training rows and in the newest ones, with equal shares of each season."""
         season = _SEASONS[str(self._spec.season)]
         if self._seasons is None:
-            learnt = pd.DatetimeIndex(view.event_time(view.model.selection.rows))
-            self._seasons = np.asarray(season(learnt), dtype=np.int64)
-        newest = np.asarray(season(pd.DatetimeIndex(view.event_time(rows))), dtype=np.int64)
+            learnt = view.calendar.local(view.event_time(view.model.selection.rows))
+            self._seasons = np.asarray(season(pd.DatetimeIndex(learnt)), dtype=np.int64)
+        asked = pd.DatetimeIndex(view.calendar.local(view.event_time(rows)))
+        newest = np.asarray(season(asked), dtype=np.int64)
         return matched(self._seasons, newest, self._spec.max_reference)
 
     def _positions(self, view: View, X: Any) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import Offset, parse_offset, subtract
+from backtrain.datasets.offsets import Offset, parse_offset
 from backtrain.simulator.answers import Reason
 from backtrain.simulator.constraints import (
     Count,
@@ -108,7 +108,7 @@ class _Traffic:
         self._first = 0
 
     def __call__(self, view: View) -> float:
-        since = subtract(view.now, self._horizon).to_datetime64()
+        since = view.calendar.subtract(view.now, self._horizon).to_datetime64()
         rows = view.event_time(slice(self._first, view.past))
         self._first += int(rows.searchsorted(since))
         return float(view.weight(slice(self._first, view.past)).sum())

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from backtrain.datasets.offsets import due_at, parse_offset
+from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.asking import monitor_of, needs_parent
 from backtrain.simulator.constraints import Amount, Count, CountOrZero, Offset, exactly_one
@@ -100,7 +100,8 @@ class _Warming:
             self._first_row, self._labels = view.model.first_row, 0
             since = view.model.in_force_since
             assert since is not None
-            self._warm_at = 0 if self._offset is None else due_at(since, self._offset)
+            offset = self._offset
+            self._warm_at = 0 if offset is None else view.calendar.due_at(since, offset)
         self._version = view.model.version
 
     def _count(self, view: View) -> None:
@@ -178,7 +179,7 @@ def cool_from(view: View, cooldown: str | None) -> int:
     """When a cooldown after the last decision to train is over, in ns; 0 where there is none."""
     if cooldown is None or not view.trainings:
         return 0
-    return due_at(pd.Timestamp(view.trainings[-1]), parse_offset(cooldown))
+    return view.calendar.due_at(pd.Timestamp(view.trainings[-1]), parse_offset(cooldown))
 
 
 def is_used_up(view: View, retrains: int | None) -> bool:

@@ -72,7 +72,7 @@ class Recorded(Part):
         ``predictions.parquet`` of a run has them. An array holds a prediction for each served row,
         or for each row of the stream. A table in memory is named, not shown, by ``repr``.
     dates : sequence of str
-        When it was retrained.
+        When it was retrained; without a time zone in UTC, as the times of the predictions.
 
     >>> Recorded("production.csv", ["2012-01-02", "2012-07-02 06:00"])
     Recorded('production.csv', ('2012-01-02', '2012-07-02 06:00:00'))

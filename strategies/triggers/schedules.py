@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.offsets import due_at, parse_fixed, parse_offset, to_timestamp
+from backtrain.datasets.offsets import parse_fixed, parse_offset, to_timestamp
 from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Chance, Count, Dates, FixedOffset, Interval, Seed
 from backtrain.simulator.parts import Monitor, Part, Trigger
@@ -38,7 +37,8 @@ class Every(Part):
     """At a fixed interval.
 
     Its instants are ``start + k * every + phase`` (k = 0, 1, ...) after ``start``; it fires at the
-    first tick at or after each, and once where several have passed.
+    first tick at or after each, and once where several have passed. Days, weeks and months are
+    those of the stream's calendar: ``"1D"`` keeps the local time of day, ``"24h"`` does not.
 
     Parameters
     ----------
@@ -70,11 +70,8 @@ class Every(Part):
         return _SinceTraining(self.every) if self.since == "training" else _Schedule(self._instants)
 
     def _instants(self, view: View) -> Iterator[int]:
-        every, phase = parse_offset(self.every), parse_offset(self.phase)
-        k = 0
-        while (at := due_at(view.start, every, k)) < _NEVER:
-            yield due_at(pd.Timestamp(at), phase)
-            k += 1
+        read = view.calendar.offset
+        return view.calendar.schedule(view.start, read(self.every), read(self.phase))
 
 
 class _Schedule:
@@ -95,20 +92,20 @@ class _Schedule:
         due = self._next
         while self._next <= view.at:
             self._next = next(self._instants, _NEVER)
-        return Reason(f"scheduled for {pd.Timestamp(due)}")
+        return Reason(f"scheduled for {view.calendar.shown(pd.Timestamp(due))}")
 
 
 class _SinceTraining:
     def __init__(self, every: str) -> None:
         self._every = every
-        self._offset = parse_offset(every)
         self._last = -1
         self._due = 0
 
     def fires(self, view: View) -> Reason | None:
         last = view.trainings[-1] if view.trainings else view.start.value
         if last != self._last:
-            self._last, self._due = last, due_at(pd.Timestamp(last), self._offset)
+            every = view.calendar.offset(self._every)
+            self._last, self._due = last, view.calendar.due_at(pd.Timestamp(last), every)
         return Reason(f"{self._every} since the last training") if view.at >= self._due else None
 
 
@@ -182,7 +179,7 @@ class MaxAge(Part):
     Parameters
     ----------
     offset : str
-        A time offset such as ``"30D"`` or ``"MS"``.
+        A time offset such as ``"30D"`` or ``"MS"``; an age in days is elapsed time.
 
     >>> MaxAge("30D"), AnyOf(MaxAge("90D"), PerformanceDrop("MAE", drop="20%"))
     (MaxAge('30D'), AnyOf(MaxAge('90D'), PerformanceDrop('MAE', drop='20%')))
@@ -200,12 +197,13 @@ class _Ageing(Detector):
 
     def restart(self, view: View) -> None:
         self._decided = view.model.decided_at
-        self._due = due_at(self._decided, parse_offset(self._spec.offset))
+        self._due = view.calendar.due_at(self._decided, parse_offset(self._spec.offset))
 
     def alarm(self, view: View) -> Reason | None:
         if view.at < self._due:
             return None
-        return Reason(f"the model in force is of {self._decided}, {self._spec.offset} old or older")
+        made = view.calendar.shown(self._decided)
+        return Reason(f"the model in force is of {made}, {self._spec.offset} old or older")
 
 
 @dataclass(frozen=True, repr=False)
@@ -215,7 +213,8 @@ class OnDates(Part):
     Parameters
     ----------
     dates : sequence of str
-        Dates or instants; it fires at the first tick at or after each.
+        Dates or instants, without a time zone local ones; it fires at the first tick at or after
+        each.
 
     >>> OnDates(["2012-01-02", "2012-07-02"])
     OnDates(['2012-01-02', '2012-07-02'])
@@ -225,15 +224,15 @@ class OnDates(Part):
 
     def check_parameters(self) -> None:
         """Read the dates."""
-        _ = self._times
-
-    @cached_property
-    def _times(self) -> list[int]:
-        return sorted({to_timestamp(date, "dates").value for date in self.dates})
+        for date in self.dates:
+            to_timestamp(date, "dates")
 
     def monitor(self) -> Monitor:
         """A watch over the dates."""
-        return _Schedule(lambda view: iter(self._times))
+        return _Schedule(self._times)
+
+    def _times(self, view: View) -> Iterator[int]:
+        return iter(sorted({view.calendar.instant(date, "dates").value for date in self.dates}))
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.offsets import parse_offset, shift
+from backtrain.datasets.calendar import UTC, Calendar
+from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.parts import AnyTrigger
@@ -81,12 +82,15 @@ class Rehearsal:
         Money of the errors of candidate k in stretch j; 0 before its own.
     price : ndarray of shape (K,)
         Money of each training.
+    calendar : Calendar
+        Whose months count.
     """
 
     at: Integers
     answered: Sequence[Answered]
     loss: Floats
     price: Floats
+    calendar: Calendar = UTC
 
     def __len__(self) -> int:
         return len(self.answered)
@@ -112,7 +116,7 @@ class Rehearsal:
         offset = parse_offset(horizon)
 
         def of(k: int, j: int) -> float:
-            until = shift(pd.Timestamp(self.at[j]), offset).value
+            until = self.calendar.later(pd.Timestamp(self.at[j]), offset).value
             rows = self.answered[k].between(self.at[j], until)
             return level(rows.lost, rows.weight, len(rows.lost), 1)
 
@@ -188,7 +192,7 @@ def rehearse(view: View, points: int, trigger: AnyTrigger) -> Rehearsal:
     stretches = list(pairwise(at.tolist()))
     loss = [[rows.between(*stretch).loss.sum() for stretch in stretches] for rows in answered]
     price = [price_of_training(view, len(model.selection)) for _, model in made]
-    return Rehearsal(at, answered, np.array(loss), np.array(price))
+    return Rehearsal(at, answered, np.array(loss), np.array(price), view.calendar)
 
 
 def price_of_training(view: View, rows: int) -> float:

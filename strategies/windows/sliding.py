@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets import offsets
+from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.offsets import nanoseconds, parse_fixed, parse_offset, shift
 from backtrain.simulator.answers import PartError, Selection
 from backtrain.simulator.asking import check_setup, select
@@ -191,7 +192,8 @@ class CompleteCohorts(Part):
         Which rows; weights that it gives are kept.
     freq : str
         Length of a period. Calendar periods such as ``"MS"`` begin where they do in pandas, those
-        of fixed length are counted from 1970-01-01, so that ``"1D"`` are days.
+        of fixed length are counted from 1970-01-01, so that ``"1D"`` are days: local ones, as all
+        periods are.
     coverage : float
         Share of the rows.
     max_age : str, optional
@@ -215,27 +217,32 @@ class CompleteCohorts(Part):
         inner = select(self.window, view)
         if len(inner) == 0:
             return inner
-        cohort, ends = self._cohorts(view.event_time(slice(0, view.past)))
+        cohort, ends = self._cohorts(view.event_time(slice(0, view.past)), view.calendar)
         arrived = np.bincount(cohort[view.labelled.all()], minlength=len(ends))
         complete = arrived / np.maximum(1, np.bincount(cohort, minlength=len(ends)))
         kept = complete >= self.coverage
         if self.max_age is not None:
-            kept |= ends <= offsets.subtract(view.now, parse_offset(self.max_age)).to_datetime64()
+            oldest = view.calendar.subtract(view.now, parse_offset(self.max_age))
+            kept |= ends <= oldest.to_datetime64()
         return inner.take(np.flatnonzero(kept[cohort[inner.rows]]))
 
     def _cohorts(
-        self, event: NDArray[np.datetime64]
+        self, event: NDArray[np.datetime64], calendar: Calendar
     ) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
         """Cohort of each row, and the end of each cohort."""
-        period, first = parse_offset(self.freq), pd.Timestamp(event[0])
-        if isinstance(period, pd.Timedelta):
-            step = nanoseconds(period)
+        period = parse_offset(self.freq)
+        if isinstance(calendar.offset(self.freq), pd.Timedelta):
+            step = nanoseconds(parse_fixed(self.freq))
             number = event.view(np.int64) // step
             ends = np.arange(number[0] + 1, number[-1] + 2) * step
             return number - number[0], ends.view("datetime64[ns]")
-        begin = pd.Timestamp(period.rollback(first.normalize())).as_unit("ns")
+        first, last = (calendar.to_local(pd.Timestamp(event[row])) for row in (0, -1))
+        if isinstance(period, pd.Timedelta):
+            begin = pd.Timestamp(first.value // nanoseconds(period) * nanoseconds(period))
+        else:
+            begin = pd.Timestamp(period.rollback(first.normalize())).as_unit("ns")
         # One period after the last row its cohort has ended, unless a short month has moved it.
-        ends = offsets.instants(begin, period, shift(pd.Timestamp(event[-1]), period, 2))
+        ends = calendar.utc(offsets.instants(begin, period, shift(last, period, 2)))
         number = ends.searchsorted(event, side="right")
         return number, ends[: number[-1] + 1]
 
