@@ -16,7 +16,7 @@ from pandas.api.types import infer_dtype
 
 from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.offsets import Times
-from backtrain.datasets.plain import is_number_type, plain, remedy
+from backtrain.datasets.plain import is_number_type, plain, refuse_periods, remedy
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -277,6 +277,7 @@ def read_times(values: Any, name: str) -> tuple[Times, bool]:
     if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
         return values, False
     values = plain(values)
+    refuse_periods(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)
@@ -340,11 +341,6 @@ def _parse_times(series: pd.Series, name: str) -> pd.Series:
         raise ValueError(
             f"{name}: numbers such as {series.iloc[0]}; say what they count: "
             "pd.to_datetime(column, unit='s')"
-        )
-    if kind == "period":
-        raise ValueError(
-            f"{name}: periods such as {series.iloc[0]}; say which instant of it: .dt.start_time, "
-            "or .dt.end_time for what is known when it is over"
         )
     if kind not in ("string", "datetime", "datetime64", "date", "mixed", "empty"):
         raise ValueError(f"{name}: {kind} values such as {series.iloc[0]!r}; use pd.to_datetime")
