@@ -19,6 +19,7 @@ from backtrain.datasets.labels import kind_of
 from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.numbers import count, duration, listing
+from backtrain.simulator.first_start import as_start
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import printable
@@ -88,7 +89,7 @@ class Understood:
         columns = tuple(_columns(stream, remarks))
         delays = _delays(setup)
         lines = {
-            "data": _data(stream),
+            "data": _data(setup),
             "times": _times(setup),
             "target": _target(setup),
             "columns": _of_columns(columns),
@@ -128,9 +129,9 @@ class Understood:
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def _data(stream: Stream) -> str:
-    first, last = stream.span
-    return f"{stream.name}: {len(stream):,} rows, {first} to {last}"
+def _data(setup: Setup) -> str:
+    first, last = (_date(setup, when) for when in setup.stream.span)
+    return f"{setup.stream.name}: {len(setup.stream):,} rows, {first} to {last}"
 
 
 def _times(setup: Setup) -> str:
@@ -139,7 +140,7 @@ def _times(setup: Setup) -> str:
     tick = f"{setup.tick:,} rows" if isinstance(setup.tick, int) else setup.tick
     known, before = _known(setup), setup.served.start
     return (
-        f"{zone or 'UTC (no zone given)'}; tick {tick}; start {_date(setup.start_at)}: "
+        f"{zone or 'UTC (no zone given)'}; tick {tick}; start {_date(setup, setup.start_at)}: "
         f"{known:,} of {before:,} labels before it known"
     )
 
@@ -150,8 +151,8 @@ def _known(setup: Setup) -> int:
     return int((setup.label_at[before] <= setup.start_at.value).sum())
 
 
-def _date(when: pd.Timestamp) -> str:
-    return f"{when:%Y-%m-%d}" if when == when.normalize() else f"{when:%Y-%m-%d %H:%M}"
+def _date(setup: Setup, at: pd.Timestamp) -> str:
+    return as_start(setup, at.floor("min")).replace("T", " ").removesuffix(":00")
 
 
 def _target(setup: Setup) -> str:
@@ -308,7 +309,7 @@ def _few(setup: Setup) -> list[Remark]:
     known = _known(setup)
     if known >= FEW:
         return []
-    says = f"only {count(known, 'label')} known at start={_date(setup.start_at)}"
+    says = f"only {count(known, 'label')} known at start={_date(setup, setup.start_at)}"
     label, event = setup.label_at, setup.event_at
     arrives = np.sort(np.maximum(label, event)[label < np.iinfo(np.int64).max])
     first, last = setup.stream.span
@@ -316,5 +317,5 @@ def _few(setup: Setup) -> list[Remark]:
         return [Remark(says)]
     when = pd.Timestamp(arrives[FEW - 1]).ceil("min")
     share = math.ceil(1000 * ((when - first) / (last - first))) / 1000
-    start = f"{share:g}" if isinstance(setup.start, float) else when.isoformat()
-    return [Remark(f"{says}; {FEW} from {_date(when)} on", f"start={start}")]
+    start = f"{share:g}" if isinstance(setup.start, float) else as_start(setup, when)
+    return [Remark(f"{says}; {FEW} from {_date(setup, when)} on", f"start={start}")]

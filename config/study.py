@@ -233,7 +233,8 @@ def usual_task(stream: Stream) -> Task:
 
 
 def _refuse_numbers_in_text(stream: Stream, dataset: Mapping[str, Any]) -> None:
-    if (found := numbers_in_text(stream.y)) is None:
+    named = stream.target in (dataset.get("categories") or ())
+    if named or (found := numbers_in_text(stream.y)) is None:
         return
     keys = [f"dataset.{key}=" for key in ("thousands", "decimal") if key in dataset]
     read = f"{' and '.join(keys)} say how they are written" if keys else f"read {found.code}"

@@ -17,7 +17,7 @@ from backtrain.datasets.dates import Dates
 from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.names import nearest as nearest
 from backtrain.datasets.offsets import Times
-from backtrain.datasets.plain import is_number_type, plain, remedy
+from backtrain.datasets.plain import is_number_type, plain, refuse_periods, remedy
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -288,6 +288,7 @@ def read_times(values: Any, name: str) -> tuple[Times, tzinfo | str | None]:
     if isinstance(values, np.ndarray) and values.dtype == _NANOSECONDS and values.ndim == 1:
         return values, None
     values = plain(values)
+    refuse_periods(values, name)
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)  # unlike a Series it takes any unit, hours included
     series = values if isinstance(values, pd.Series) else pd.Series(values)

@@ -91,6 +91,15 @@ def _arrow_column(values: Any) -> Column | None:
     return pa.chunked_array(values) if stream else pa.array(values)
 
 
+def refuse_periods(values: Any, name: str) -> None:
+    """Raise `ValueError` for periods where instants are wanted."""
+    if isinstance(getattr(values, "dtype", None), pd.PeriodDtype):
+        raise ValueError(
+            f"{name}: periods such as {pd.Series(values).iloc[0]}; say which instant of it: "
+            ".dt.start_time, or .dt.end_time for what is known when it is over"
+        )
+
+
 def remedy(kind: str, value: Any) -> str:
     """What to do with values of a kind, as pandas names it, that are no feature and no label."""
     if isinstance(value, dict):

@@ -24,13 +24,20 @@ def too_early(setup: Setup, strategy: Policy) -> str:
     if at is None:
         two = " of two classes" if setup.task == "classification" else ""
         return f"; at no start does {strategy.window!r} hold labels{two}: they take too long for it"
-    when = at.isoformat() if at != at.normalize() else f"{at:%Y-%m-%d}"
+    when = as_start(setup, at)
     if not isinstance(setup.start, float):
         return f"; start={when} is the first that works"
     first, last = setup.stream.span
     share = float(np.ceil((at - first) / (last - first) * 1000) / 1000)
     works = share < 1 and _learns(replace(setup, start=share), strategy)
     return f"; the first that works is {when}" + (f", start={share:.3g}" if works else "")
+
+
+def as_start(setup: Setup, at: pd.Timestamp) -> str:
+    """An instant as ``start`` takes it: a local time of the stream, where it has a time zone."""
+    calendar = getattr(setup.stream, "calendar", None)
+    local: pd.Timestamp = at if calendar is None else calendar.to_local(at)
+    return f"{local:%Y-%m-%d}" if local == local.normalize() else local.isoformat()
 
 
 def _first(setup: Setup, strategy: Policy) -> pd.Timestamp | None:

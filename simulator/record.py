@@ -52,7 +52,7 @@ _FIRST = TABLES[:-1]
 VOLATILE_COLUMNS: Mapping[str, tuple[str, ...]] = {"versions": ("fit_seconds", "fit", "shared")}
 VOLATILE_KEYS = ("wall_seconds",)
 #: Keys that are added to the record of a run after it was replayed.
-FOUND_LATER = ("hindsight", "no_hindsight", "understood")
+FOUND_LATER = ("hindsight", "no_hindsight")
 
 
 class Tables(Mapping[str, pd.DataFrame]):

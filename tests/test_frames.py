@@ -24,7 +24,9 @@ def polars(table: pa.Table) -> Any:
 
 
 def duckdb(table: pa.Table) -> Any:
-    return pytest.importorskip("duckdb").from_arrow(table)
+    connection = pytest.importorskip("duckdb").connect()
+    connection.execute("set timezone = 'Europe/Berlin'")  # it shows all instants in one zone
+    return connection.from_arrow(table)
 
 
 def in_two(table: pa.Table) -> pa.Table:

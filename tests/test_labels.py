@@ -1,5 +1,6 @@
 """What labels are taken for, and numbers that stand as text."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,12 @@ def test_the_command_line_refuses_them_and_takes_an_insisting_task(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     texts = [f"{12 + n % 5} €" for n in range(60)]
-    frame(texts).to_parquet("sales.parquet")
-    data = ("dataset=table", "dataset.path=sales.parquet", "dataset.time=at")
-    asked = ["run", *data, "dataset.target=sales", "comparison=static", "run.plan_only=true"]
+    replace(stream(np.array(texts, dtype=object)), target="sales").save("history")
+    data = ("dataset=stream", "dataset.path=history")
+    asked = ["run", *data, "comparison=static", "run.plan_only=true"]
     assert main(asked) == 2
     said = capsys.readouterr().err
     assert "target 'sales': 5 texts that read as numbers, such as '12 €'" in said
-    assert said.rstrip().endswith("where they name classes, task=classification")
+    assert said.rstrip().endswith("or, where they name classes, task=classification")
     assert main([*asked, "task=classification"]) == 0
     assert main([*asked, "task=regression"]) == 2

@@ -166,7 +166,7 @@ def table(n: int = 400) -> Stream:
 def test_the_lines_say_it_all() -> None:
     shown = str(Backtest(table(), Ridge(), start="2024-01-05").understood())
     assert shown.splitlines() == [
-        "data    calls: 400 rows, 2024-01-01 00:00:00 to 2024-01-17 15:00:00",
+        "data    calls: 400 rows, 2024-01-01 to 2024-01-17 15:00",
         "times   UTC (no zone given); tick 1D; start 2024-01-05: 96 of 96 labels before it known",
         "target  calls: 13 whole numbers from 0 to 12, taken as a quantity; task=classification "
         "otherwise",
