@@ -7,6 +7,7 @@ read from the signature and the type hints, so no second list of parameters has 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def _arguments(
         elif _holds(signature.hints.get(key), Built):
             yield from _presets(f"{dot}{key}", value, signature.hints[key])
         elif (wrong := _mismatch(value, signature.hints.get(key, Any))) is not None:
+            if path == "dataset":  # where a text is the name of a column
+                wrong = re.sub("if it is a length of time.*", f"quote a name: \"'{value}'\"", wrong)
             yield _Problem(f"{dot}{key}", f"={value!r}: {wrong}")
         else:
             yield from _nested(f"{dot}{key}", value)

@@ -31,7 +31,7 @@ SMALL = ("dataset=abrupt", "dataset.n=300", *SLOW)
 LINES = {  # what each command says
     "run": ("stopped: none of 2 strategies is finished",),
     "tune": ("stopped: no result is written; the same command goes on with the fits that were",),
-    "search": ("stopped: no result is written; the same command goes on with the trials that",),
+    "search": ("stopped: no result is written; the same command goes on with the trials it",),
     "audit": ("stopped: what is printed holds; nothing is written",),
     "run -m": ("stopped: none of 2 strategies is finished",),
 }
