@@ -7,7 +7,6 @@ read from the signature and the type hints, so no second list of parameters has 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -129,7 +128,8 @@ def _arguments(
             yield from _presets(f"{dot}{key}", value, signature.hints[key])
         elif (wrong := _mismatch(value, signature.hints.get(key, Any))) is not None:
             if path == "dataset":  # where a text is the name of a column
-                wrong = re.sub("if it is a length of time.*", f"quote a name: \"'{value}'\"", wrong)
+                wrong, unit, _ = wrong.partition("; if it is a length of time")
+                wrong += f"; quote a name: \"'{value}'\"" if unit else ""
             yield _Problem(f"{dot}{key}", f"={value!r}: {wrong}")
         else:
             yield from _nested(f"{dot}{key}", value)

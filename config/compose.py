@@ -224,6 +224,13 @@ def _no_such_choice(error: MissingConfigException) -> str:
     return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}; {own}"
 
 
+def of_run_alone(schema: type[Keys]) -> set[str]:
+    """Keys and groups of `backtrain run` that a command of these keys does not take."""
+    if schema is RunKeys:
+        return set()
+    return {"experiment", *names(RunKeys)} - set(names(schema))
+
+
 def _first_line(error: BaseException | None) -> str:
     return "" if error is None else next(iter(str(error).splitlines()), "")
 
@@ -254,13 +261,6 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
-
-
-def of_run_alone(schema: type[Keys]) -> set[str]:
-    """Keys and groups of `backtrain run` that a command of these keys does not take."""
-    if schema is RunKeys:
-        return set()
-    return {"experiment", *names(RunKeys)} - set(names(schema))
 
 
 # --- Hydra ----------------------------------------------------------------------------------------
