@@ -155,8 +155,9 @@ def _leaves_one_out(column: Floats, codes: NDArray[np.int64], y: Floats) -> bool
     if real.sum() < _FEWEST:
         return False
     labelled = (codes >= 0) & np.isfinite(y)
-    count = np.bincount(codes[labelled])
-    total = np.bincount(codes[labelled], weights=y[labelled])
+    several = codes.max() + 1  # a category may have no label at all
+    count = np.bincount(codes[labelled], minlength=several)
+    total = np.bincount(codes[labelled], weights=y[labelled], minlength=several)
     real &= count[np.maximum(codes, 0)] > 1
     others = (total[codes[real]] - y[real]) / (count[codes[real]] - 1)
     return len(others) >= _FEWEST and bool(

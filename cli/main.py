@@ -21,7 +21,7 @@ COMMANDS = {
 _STOPPED = {
     "run": "stopped: nothing is half written; to go on, give the same command again",
     "tune": "stopped: no result is written; the same command goes on with the fits that were kept",
-    "search": "stopped: no result is written; the same command goes on with the trials that were kept",
+    "search": "stopped: no result is written; the same command goes on with the trials it has kept",
     "audit": "stopped: what is printed holds; nothing is written",
     "report": "stopped: what was saved is whole; give the same command again",
 }

@@ -127,6 +127,9 @@ def _arguments(
         elif _holds(signature.hints.get(key), Built):
             yield from _presets(f"{dot}{key}", value, signature.hints[key])
         elif (wrong := _mismatch(value, signature.hints.get(key, Any))) is not None:
+            if path == "dataset":  # where a text is the name of a column
+                wrong, unit, _ = wrong.partition("; if it is a length of time")
+                wrong += f"; quote a name: \"'{value}'\"" if unit else ""
             yield _Problem(f"{dot}{key}", f"={value!r}: {wrong}")
         else:
             yield from _nested(f"{dot}{key}", value)

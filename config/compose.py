@@ -26,7 +26,7 @@ from hydra._internal.utils import (
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, QuotedString
+from hydra.core.override_parser.types import Glob, Quote, QuotedString
 from hydra.errors import (
     CompactHydraException,
     HydraException,
@@ -67,7 +67,27 @@ def in_order(arguments: list[str]) -> list[str]:
     if options.config_path is not None or options.experimental_rerun is not None:
         raise ConfigError("use --config-dir DIR to add configs of your own to those of backtrain")
     overrides = [*options.overrides, *rest]
-    return [*overrides, *(option for option in arguments if option not in overrides)]
+    others = [option for option in arguments if option not in overrides]
+    return [*map(_read_as_text, overrides), *others]
+
+
+def _read_as_text(override: str) -> str:
+    """An override whose value Hydra cannot read, such as the name of a column, as that of a text.
+
+    What begins like a list, a mapping or a quotation, or lacks a bracket, is left as it is.
+
+    >>> _read_as_text("dataset.target=Temp (C)")
+    "dataset.target='Temp (C)'"
+    """
+    key, _, value = override.partition("=")
+    whole = all(value.count(first) == value.count(last) for first, last in ("()", "[]", "{}"))
+    if not value or value[0] in "[{('\"" or not whole:
+        return override
+    try:
+        OverridesParser.create().parse_overrides([override])
+    except OverrideParseException:
+        return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
+    return override
 
 
 def composed(
@@ -167,6 +187,8 @@ def _in_few_words(schema: type[Keys]) -> Iterator[None]:
     except OverrideParseException as error:
         says = next(iter(str(error).splitlines()), "")
         hint = "close brackets and quotes, and quote for the shell: 'key=[a,b]'"
+        if re.search(r"=\[.*[()/].*\]$", str(error.override)):
+            hint = "texts with signs stand in quotes of their own: \"key=['a (b)','c']\""
         if not str(error.override).isascii():
             hint = "letters such as \u00fc stand in quotation marks of their own: \"key='\u00fc'\""
         raise ConfigError(f"{error.override}: {says}; {hint}") from error
@@ -202,6 +224,13 @@ def _no_such_choice(error: MissingConfigException) -> str:
     return f"{group}={choice}: no such choice; {guess(choice, sorted(options))}; {own}"
 
 
+def of_run_alone(schema: type[Keys]) -> set[str]:
+    """Keys and groups of `backtrain run` that a command of these keys does not take."""
+    if schema is RunKeys:
+        return set()
+    return {"experiment", *names(RunKeys)} - set(names(schema))
+
+
 def _first_line(error: BaseException | None) -> str:
     return "" if error is None else next(iter(str(error).splitlines()), "")
 
@@ -232,13 +261,6 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
-
-
-def of_run_alone(schema: type[Keys]) -> set[str]:
-    """Keys and groups of `backtrain run` that a command of these keys does not take."""
-    if schema is RunKeys:
-        return set()
-    return {"experiment", *names(RunKeys)} - set(names(schema))
 
 
 # --- Hydra ----------------------------------------------------------------------------------------

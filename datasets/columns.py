@@ -228,8 +228,9 @@ def _refuse_times(series: pd.Series, name: str) -> None:
     some = pd.unique(series.dropna().iloc[:1000].astype(str))[:20]
     if len(some) and all(_TIME.match(value) for value in some):
         raise ValueError(
-            f"column {name!r}: times as text, such as {some[0]!r}, are no feature; name it as the "
-            "label time if it is that, derive numbers from it, or leave it out (drop)"
+            f"column {name!r}: times as text, such as {some[0]!r}, are no feature; "
+            f"dataset.label_time={name} if labels are known then, else dataset.drop=[{name}] "
+            "leaves it out, or derive numbers from it"
         )
 
 

@@ -170,7 +170,9 @@ class Stream:
         chosen = [c for c in names if c not in used] if features is None else list(features)
         if not chosen:
             raise ValueError(
-                f"features: no column is left beside {sorted(used)}; name at least one"
+                f"features: no column is left beside {sorted(used)}, and a model learns from "
+                "nothing else; add some that are known by then: hour, weekday, values of earlier "
+                "rows whose labels have arrived"
             )
         table.categories = check_categories(categories, [*chosen, target])
         label = None if label_time is None else table.column(label_time)

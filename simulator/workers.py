@@ -5,9 +5,9 @@ import pickle
 import re
 import uuid
 import weakref
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,27 @@ def each(
     pickle.PicklingError
         For what cannot be sent.
     """
+    with _stop_as_it_was():
+        yield from _each(work, setup, store, pieces, n_jobs)
+
+
+@contextmanager
+def _stop_as_it_was() -> Iterator[None]:
+    """What is raised because of a stop, as by workers that had not quite started, is that stop."""
+    try:
+        yield
+    except Exception as error:
+        stop = error.__context__
+        while not (stop is None or isinstance(stop, KeyboardInterrupt)):
+            stop = stop.__context__
+        if stop is None:
+            raise
+        raise stop from None
+
+
+def _each(
+    work: Work, setup: Setup, store: FitStore, pieces: Mapping[str, Piece], n_jobs: int
+) -> Generator[tuple[str, Any]]:
     backend = joblib.parallel.get_active_backend()[0]
     if len(pieces) < 2 or joblib.effective_n_jobs(n_jobs) == 1:
         yield from ((name, work(setup, store, *piece)) for name, piece in pieces.items())

@@ -12,7 +12,8 @@ from gallery import parts as gallery
 from gallery.member import backtest, stream
 from gallery.parts import Reaches
 
-from backtrain import SetupError, Strategy
+from backtrain import SetupError, Strategy, Stream
+from backtrain.audit.data import data_findings
 from backtrain.audit.poison import KINDS, poisoned
 from backtrain.cli import main
 from backtrain.strategies import Every, Never, Sliding
@@ -188,3 +189,16 @@ def test_a_limit_that_is_an_extreme_of_all_labels_is_found_where_that_is_yet_to_
     assert list(found["check"]) == ["holds the history"]
     for known in (labels.max(), labels[:first].min()):
         assert backtest().audit(Strategy(Above(known), Sliding("10D")), data=False).passed
+
+
+def test_a_category_that_no_label_is_known_of_is_no_mistake() -> None:
+    rows = 200
+    label = np.where(np.arange(rows) < rows - 5, np.arange(rows) % 3, np.nan)
+    frame = pd.DataFrame({
+        "at": pd.date_range("2024-01-01", periods=rows, freq="h"),
+        "size": np.arange(rows) % 7 + 0.5,
+        "kind": np.where(np.arange(rows) < rows - 5, "a", "z"),
+        "y": label,
+    })  # fmt: skip
+    seen = Stream.from_frame(frame, time="at", target="y")
+    assert not [one for one in data_findings(seen) if "kind" in one.part]

@@ -101,6 +101,22 @@ def test_who_is_refused_after_others_have_finished_is_not_sent_round_in_a_circle
     assert err.splitlines()[-1].startswith("the first model cannot be trained")
 
 
+def test_names_of_ones_own_need_no_quotation_marks(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"2024-01-01T{n // 60:02d}:{n % 60:02d},{n % 7},{n % 5}" for n in range(1200)]
+    head = "Date/Time,Wind [km/h],Temp \u00b0 (C)"
+    (here / "grades (2).csv").write_text("\n".join([head, *rows]))
+    line = ["dataset=table", "dataset.path=grades (2).csv", "dataset.time=Date/Time", "tick=1h"]
+    line += ["dataset.target=Temp \u00b0 (C)", "model=linear", "comparison=one", "hindsight=false"]
+    assert main(["run", *line, "report=none", "progress=false"]) == 0
+    assert "grades (2): 1,200 rows" in capsys.readouterr().out
+    assert main(["run", *line[:3], "dataset.target=[a,b (c)]"]) == 2
+    assert "quotes of their own: \"key=['a (b)','c']\"" in capsys.readouterr().err
+    assert main(["run", *line[:3], "dataset.target=2024"]) == 2
+    assert "quote a name: \"'2024'\"" in capsys.readouterr().err
+
+
 def test_reports_are_written_again_from_records(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

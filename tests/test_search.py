@@ -535,7 +535,7 @@ def test_a_search_is_not_reported_as_runs_that_failed(
 @pytest.mark.parametrize(
     ("promised", "paid", "says"),
     [
-        (20.0, 70.0, "it saved 20 % of the cost of static, which would be 20.00 here; it kept 30 %"),
+        (20.0, 70.0, "saved 20 % of the cost of static, which would be 20.00 here; it kept 30 %"),
         (20.0, 110.0, "which would be 20.00 here; it lost 10 %: 30.0 points less than promised"),
         (-3.0, 97.0, "it cost 3 % more than static; on the later ones it saved 3 %."),
         (-3.0, 104.0, "it cost 3 % more than static; on the later ones it cost 4 % more, too."),

@@ -6,12 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from backtrain import Backtest
 from backtrain.cli import main
 from backtrain.config.engine import Dask
+from backtrain.datasets.synthetic import abrupt
+from backtrain.simulator import workers
 from backtrain.simulator.process import deaf_workers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -31,7 +37,7 @@ SMALL = ("dataset=abrupt", "dataset.n=300", *SLOW)
 LINES = {  # what each command says
     "run": ("stopped: none of 2 strategies is finished",),
     "tune": ("stopped: no result is written; the same command goes on with the fits that were",),
-    "search": ("stopped: no result is written; the same command goes on with the trials that",),
+    "search": ("stopped: no result is written; the same command goes on with the trials it",),
     "audit": ("stopped: what is printed holds; nothing is written",),
     "run -m": ("stopped: none of 2 strategies is finished",),
 }
@@ -68,6 +74,29 @@ def test_a_command_that_is_stopped_says_what_is_there(
     assert len(said) == 1, err
     assert said[0].startswith(LINES[command]), err
     assert "Traceback" not in err
+
+
+def test_workers_that_had_not_quite_started_do_not_hide_a_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """loky joins a thread that it has made and not begun; an error of one's own stays an error."""
+    raised: list[type[BaseException]] = [KeyboardInterrupt, OSError]
+
+    def parallel(tasks: object, n_jobs: int) -> Iterator[None]:
+        try:
+            raise raised.pop(0)
+        finally:
+            raise RuntimeError("cannot join thread before it is started")
+        yield
+
+    monkeypatch.setattr(workers, "_parallel", parallel)
+    setup = Backtest(abrupt(n=300), LogisticRegression())
+    pieces: dict[str, tuple[object, ...]] = {"a": (), "b": ()}
+    with joblib.parallel_config("threading"):
+        with pytest.raises(KeyboardInterrupt):
+            list(workers.each(print, setup, setup.store, pieces, 2))
+        with pytest.raises(RuntimeError):
+            list(workers.each(print, setup, setup.store, pieces, 2))
 
 
 def test_one_that_is_stopped_while_it_draws_has_its_result(

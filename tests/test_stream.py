@@ -323,7 +323,7 @@ NOT_READ = {
     "target twice": ({}, {"label_time": "y"}, "label_time='y': already used as target"),
     "target as feature": ({}, {"features": ["a", "y"]}, "features='y': already used as target"),
     "same feature": ({}, {"features": ["a", "a"]}, "features='a': already used as features"),
-    "no feature": ({}, {"features": []}, "features: no column is left"),
+    "no feature": ({}, {"features": []}, "features: no column is left .*; add some that are"),
     "unit of time": ({"when": [4, 3, 2, 1]}, {}, "time 'when': numbers such as 4"),
     "date feature": ({"d": DAYS}, {}, "column 'd': datetime64 values are no feature; .*dt.hour"),
     "length feature": ({"d": DAYS - DAYS[0]}, {}, "column 'd': timedelta64 values are no feature"),

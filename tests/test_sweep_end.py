@@ -213,10 +213,12 @@ def test_a_plan_says_what_alarms_may_ask_for(here, capsys) -> None:
 
 def test_a_directory_with_a_blank_and_an_umlaut(here, capsys) -> None:
     line = ["run", "-m", *SMALL, "seed=0"]
-    assert main([*line, "hydra.sweep.dir=mein \u00fc"]) == 2
+    assert main([*line, "metrics=[\u00fc]"]) == 2
     assert "in quotation marks of their own: \"key='\u00fc'\"" in capsys.readouterr().err
-    assert main([*line, "hydra.sweep.dir='mein \u00fc'"]) == 0
+    for given in ("hydra.sweep.dir=mein \u00fc", "hydra.sweep.dir='dein \u00fc'"):
+        assert main([*line, given]) == 0
     assert (here / "mein \u00fc/sweep.html").is_file()
+    assert (here / "dein \u00fc/sweep.html").is_file()
 
 
 def test_a_plan_counts_processes(here, capsys) -> None:
