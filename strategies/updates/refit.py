@@ -23,6 +23,7 @@ from backtrain.strategies.updates.validation import (
     percent,
     takes_validation,
     validated,
+    without_deprecations,
 )
 
 __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
@@ -109,7 +110,8 @@ class Refit(Part):
         last = last_step(model)
         own, others = (None if weights is None else weights[part] for part in (rows, newest))
         given |= validated(last, later, y[newest], others)
-        fit_weighted(last, before, y[rows], own, given)
+        with without_deprecations():
+            fit_weighted(last, before, y[rows], own, given)
         return model
 
 
