@@ -39,6 +39,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from composites import composed, of_others
 from entries import Entry, entries, torch_entries
 from threadpoolctl import threadpool_limits
 
@@ -311,7 +312,8 @@ def main(arguments: list[str]) -> int:
         print(f"no rows of torch: {' and '.join(without_torch())} not installed")
         given.torch = False
     with tempfile.TemporaryDirectory() as folder:
-        every = entries(Path(folder)) + (torch_entries() if given.torch else [])
+        every = [*entries(Path(folder)), *composed(), *of_others()]
+        every += torch_entries() if given.torch else []
         asked = [entry for entry in every if given.only in entry.name]
         for setting in SETTINGS:
             bad += table(setting, asked, given.rows)

@@ -7,7 +7,7 @@ read from the signature and the type hints, so no second list of parameters has 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
+from backtrain.config.estimators import named, strange
 from backtrain.config.keys import Built, Schema
 from backtrain.simulator.constraints import PartKind
 
@@ -119,9 +120,13 @@ def _arguments(
                 add = f"else {add}"
             yield _Problem(f"{dot}{key}", says, add)
     yield from _nested(f"{dot}_args_", list(positional))
+    # What hands on any key may swallow some: those that the classes above it do not take either.
+    kind = target if signature.open and inspect.isclass(target) else None
+    swallowed = [] if kind is None else strange(kind, keys)
     for key, value in keys.items():
-        if key not in signature.hints and not signature.open:
-            yield _Problem(f"{dot}{key}", signature.unknown(key, name), keyless)
+        if key in swallowed or (key not in signature.hints and not signature.open):
+            names = signature.hints if kind is None else named(kind)[0]
+            yield _Problem(f"{dot}{key}", _unknown(key, name, names), keyless)
         elif value == MISSING:
             yield _absent(f"{dot}{key}")
         elif _holds(signature.hints.get(key), Built):
@@ -187,11 +192,12 @@ class _Signature:
             inspect.Parameter.VAR_KEYWORD in kinds,
         )
 
-    def unknown(self, key: str, name: str) -> str:
-        """What to say about a key that is not taken."""
-        if not self.hints:
-            return f": {name} takes nothing; remove it"
-        return f": {name} has no such key; {guess(key, self.hints)}"
+
+def _unknown(key: str, name: str, names: Iterable[str]) -> str:
+    """What to say about a key that is not taken."""
+    if not names:
+        return f": {name} takes nothing; remove it"
+    return f": {name} has no such key; {guess(key, names)}"
 
 
 def _hints(target: Callable[..., Any]) -> Mapping[str, Any]:

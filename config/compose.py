@@ -260,7 +260,15 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     keys = [name for name in keys if name != "_target_"]
     if not keys:
         return f"{path}: no such key; add a new one as +{path}=VALUE"
+    below = [f"{above}.{name}.{key}" for name in keys if _has(parent, str(name), key)]
+    if above and below:
+        return f"{path}: no such key; did you mean {' or '.join(below)}?"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
+
+
+def _has(parent: Any, name: str, key: str) -> bool:
+    """Whether what a config has by a name is a mapping with this key."""
+    return isinstance(parent, DictConfig) and key in (parent.get(name) or ())
 
 
 # --- Hydra ----------------------------------------------------------------------------------------

@@ -264,11 +264,6 @@ def _kind(column: pd.Series, place: Place) -> str:
         return "text"
     if kind in ("datetime", "datetime64", "date", "mixed"):
         return "objects"
-    if kind == "period":
-        raise UnclearError(
-            f"{place.name}: periods such as {column.dropna().iloc[0]}; say which instant of it: "
-            ".dt.start_time, or .dt.end_time for what is known when it is over"
-        )
     raise UnclearError(
         f"{place.name}: {kind} values such as {column.dropna().iloc[0]!r}; use pd.to_datetime"
     )

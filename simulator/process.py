@@ -117,11 +117,28 @@ def threads_to_hold(model: Any) -> dict[str, int]:
     return held
 
 
+def files_to_spare(model: Any) -> dict[str, bool]:
+    """Parameters of a model, and of those inside it, with which they write no files as they learn.
+
+    CatBoost's: it makes a folder where the program was called, unless told where, or not to.
+    """
+    inside = {"": model, **{f"{k}__": v for k, v in model.get_params(deep=True).items()}}
+    found = {}
+    for prefix, part in inside.items():
+        kinds = type(part).__mro__
+        if any(kind.__module__.startswith("catboost.") for kind in kinds) and has_params(part):
+            set_already = part.get_params(deep=False)
+            if not {"allow_writing_files", "train_dir"} & {*set_already}:
+                found[f"{prefix}allow_writing_files"] = False
+    return found
+
+
 def has_params(value: Any) -> bool:
     """Whether a model has ``get_params(deep)`` and ``set_params``, as those of scikit-learn do."""
     if isinstance(value, type) or not all(hasattr(value, f"{do}_params") for do in ("get", "set")):
         return False
-    return "deep" in inspect.signature(value.get_params).parameters
+    parameters = inspect.signature(value.get_params).parameters.values()
+    return any(p.name == "deep" or p.kind is p.VAR_KEYWORD for p in parameters)  # CatBoost's: any
 
 
 #: Threads share these generators, so only one of them may fit, or ask, what draws from them.

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from backtrain.simulator.process import has_params, threads_to_hold
+from backtrain.simulator.process import files_to_spare, has_params, threads_to_hold
 from backtrain.simulator.setup import SetupError
 
 
 def prototype_of(model: Any) -> Any:
-    """An unfitted copy on one thread, to be copied for each fit; `SetupError` where none can be."""
+    """An unfitted copy on one thread that writes no files, to be copied for each fit.
+
+    Raises `SetupError` where none can be.
+    """
 
     from sklearn.base import clone
 
@@ -20,7 +23,7 @@ def prototype_of(model: Any) -> Any:
     except (RuntimeError, TypeError):  # its constructor changes parameters, or takes others
         prototype = model
     if has_params(prototype):
-        held = threads_to_hold(prototype)
+        held = threads_to_hold(prototype) | files_to_spare(prototype)
         if held:
             prototype = copy.deepcopy(prototype) if prototype is model else prototype
             prototype.set_params(**held)

@@ -5,7 +5,9 @@ Boosters are tried where they are installed: ``pip install -e '.[models]'``.
 
 from __future__ import annotations
 
+import inspect
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -95,6 +97,21 @@ def test_boosters_stop_early_by_them(library: str, weights: Any, task: str) -> N
     }[library]()
     assert 0 < stopped < 200
     assert len(fitted.predict(X)) == 500
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_no_deprecation_of_ours_reaches_the_user(task: str) -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    kind, y = lightgbm.LGBMRegressor, Y
+    if task == "classification":
+        kind, y = lightgbm.LGBMClassifier, np.where(Y > 0, "yes", "no")
+    model = kind(n_estimators=5, early_stopping_round=2, verbose=-1, n_jobs=1)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Refit(validation="30%").fit(model, X, y, None, None, 0)
+        model.fit(X, y, eval_set=[(X, y)])  # what it would be, from LightGBM 4.7 on
+    said = [str(one.message) for one in told if "eval_set" in str(one.message)]
+    assert len(said) == ("eval_X" in inspect.signature(kind.fit).parameters)
 
 
 def test_a_table_goes_through_in_a_replay() -> None:

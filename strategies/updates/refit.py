@@ -23,6 +23,17 @@ from backtrain.strategies.updates.validation import (
     percent,
     takes_validation,
     validated,
+    without_deprecations,
+)
+from backtrain.strategies.updates.warm import (
+    ADDS_ROUNDS,
+    ROUNDS,
+    VOTES,
+    drop_oldest,
+    forget_progress,
+    is_perceptron,
+    no_warm_start,
+    rounds_of,
 )
 
 __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
@@ -30,8 +41,6 @@ __all__ = ["PartialFit", "Refit", "Transfer", "WarmStart"]
 Labels = NDArray[Any]
 Weights = NDArray[np.float64] | None
 
-#: What estimators call the number of rounds that a warm start adds to.
-_ROUNDS = ("max_iter", "n_estimators")
 #: Parameters with which estimators refuse ``partial_fit`` only when it is called, or worse, do not.
 _NO_PARTIAL_FIT = (
     ("early_stopping", True, False),
@@ -39,7 +48,6 @@ _NO_PARTIAL_FIT = (
     ("solver", "lbfgs", "adam"),
 )
 _SHRINKS = ("sgd", "adaptive")
-_ADDS_ROUNDS = ("GradientBoosting", "Forest", "ExtraTrees", "Bagging")
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,7 +117,8 @@ class Refit(Part):
         last = last_step(model)
         own, others = (None if weights is None else weights[part] for part in (rows, newest))
         given |= validated(last, later, y[newest], others)
-        fit_weighted(last, before, y[rows], own, given)
+        with without_deprecations():
+            fit_weighted(last, before, y[rows], own, given)
         return model
 
 
@@ -127,21 +136,50 @@ class WarmStart(Part):
     ----------
     rounds : int
         Trees or boosting iterations to add; of no meaning to other models.
+    keep : int, optional
+        Trees that a forest, or bagging, may hold: the oldest make way. Without it those of the
+        first model vote for ever, and it answers ever more slowly.
 
-    A classifier's window must hold the parent's classes, or the training fails.
+    A classifier's window must hold the parent's classes, or the training fails; with ``keep`` it
+    starts afresh, with a full fit on the window.
 
-    >>> WarmStart(rounds=20)
-    WarmStart(rounds=20)
+    >>> WarmStart(rounds=20), WarmStart(rounds=20, keep=100)
+    (WarmStart(rounds=20), WarmStart(rounds=20, keep=100))
     """
 
     rounds: Count = 10
+    keep: Count | None = None
+
+    def check_parameters(self) -> None:
+        """Refuse a limit that leaves nothing of the model in force."""
+        if self.keep is not None and self.keep <= self.rounds:
+            raise PartError(
+                f"WarmStart(rounds={self.rounds}, keep={self.keep}): every tree would be new; "
+                "keep more than rounds, or use Refit()"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What differs from an update without ``keep``, whose names and seeds are older."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def check_setup(self, setup: Setup) -> None:
-        """Refuse estimators without ``warm_start``."""
+        """Refuse estimators without ``warm_start``, and with ``keep`` those without a vote."""
         last = last_step(setup.model)
-        if (why := _no_warm_start(last)) is not None:
+        if (why := no_warm_start(last)) is not None:
             raise PartError(f"WarmStart: {type(last).__name__}{why}")
+        if self.keep is not None and not any(kind in type(last).__name__ for kind in VOTES):
+            raise PartError(
+                f"WarmStart(keep={self.keep}): {type(last).__name__} holds no trees that can be "
+                "dropped, as RandomForest, ExtraTrees and Bagging do; leave keep out"
+            )
         refuse_weights(setup)
+
+    def starts_afresh(self, view: View, selection: Selection) -> bool:
+        """Whether ``keep`` is given, and the window's classes are not those in force."""
+        classes = getattr(view.model.estimator, "classes_", None)
+        if self.keep is None or classes is None:
+            return False
+        return not np.array_equal(np.unique(view.y(selection.rows)), classes)
 
     def fit(self, model: Any, X: Any, y: Labels, weights: Weights, parent: Any, seed: int) -> Any:
         """Fit a copy of ``parent`` further; the first model is fitted from scratch."""
@@ -149,16 +187,26 @@ class WarmStart(Part):
             return fit_weighted(model, X, y, weights)
         classes, labels = getattr(parent, "classes_", None), np.unique(y)
         if classes is not None and not np.array_equal(labels, classes):
+            if self.keep is not None and len(labels) > 1:
+                return fit_weighted(model, X, y, weights)
             raise ValueError(f"warm start needs the parent's classes {classes}, not {labels}")
         grown = copy.deepcopy(parent)
         last, X = behind_transformers(grown, X)
         last.set_params(warm_start=True)
-        if any(kind in type(last).__name__ for kind in _ADDS_ROUNDS):
-            rounds = next(name for name in _ROUNDS if name in last.get_params())
-            last.set_params(**{rounds: _rounds_of(last, rounds) + self.rounds})
-        if _is_perceptron(last) and last.solver != "lbfgs":
-            _forget_progress(last)
-        fit_weighted(last, X, y, weights)
+        if any(kind in type(last).__name__ for kind in ADDS_ROUNDS):
+            rounds = next(name for name in ROUNDS if name in last.get_params())
+            last.set_params(**{rounds: rounds_of(last, rounds) + self.rounds})
+        if is_perceptron(last) and last.solver != "lbfgs":
+            forget_progress(last)
+        if self.keep is None:
+            fit_weighted(last, X, y, weights)
+            return grown
+        # Where trees are dropped their number does not say how many were drawn: the parent's
+        # `random_state` would draw the same rows for new trees again and again.
+        given = last.random_state
+        fit_weighted(last.set_params(random_state=seed), X, y, weights)
+        last.set_params(random_state=given)
+        drop_oldest(last, self.keep)
         return grown
 
 
@@ -208,7 +256,7 @@ class PartialFit(Part):
                     f"PartialFit: {type(last).__name__}({name}={value!r}) has no partial_fit; "
                     f"set {name}={instead!r}"
                 )
-        if _is_perceptron(last) and (last.solver, last.learning_rate) == _SHRINKS:
+        if is_perceptron(last) and (last.solver, last.learning_rate) == _SHRINKS:
             raise PartError(
                 f"PartialFit: {type(last).__name__}(solver='sgd', learning_rate='adaptive') has "
                 "made its steps too small to learn by the end of the first fit; "
@@ -286,31 +334,6 @@ class Transfer(Part):
         kept, (name, last) = parent[:-1], model.steps[-1]
         model.steps = [*kept.steps, (name, fit_weighted(last, _passed(kept, X), y, weights))]
         return model
-
-
-def _no_warm_start(last: Any) -> str | None:
-    """Why an estimator cannot go on from an earlier fit, behind its name; None where it can."""
-    from sklearn.gaussian_process import GaussianProcessClassifier
-    from sklearn.linear_model import HuberRegressor
-
-    kind = type(last).__name__
-    if "warm_start" not in getattr(last, "get_params", dict)():
-        models = "SGDRegressor, LogisticRegression, RandomForest or GradientBoosting"
-        return f" has no warm_start; use Refit(), or a model such as {models}"
-    if "HistGradientBoosting" in kind:
-        why = "goes on correctly only on the very same rows, since it bins new ones anew"
-        return f" {why}; use Refit(), or GradientBoosting or RandomForest"
-    if getattr(last, "solver", None) == "liblinear":
-        return "(solver='liblinear') forgets what it has learnt; use Refit(), or solver='lbfgs'"
-    if isinstance(last, GaussianProcessClassifier):
-        why = "answers from the rows of its last fit alone and forgets what it has learnt"
-        return f" {why}; use Refit(), or LogisticRegression"
-    if isinstance(last, HuberRegressor) and not last.fit_intercept:
-        why = "goes on with an intercept that it then leaves out"
-        return f"(fit_intercept=False) {why}; set fit_intercept=True, or use Refit()"
-    if "Bagging" in kind and last.oob_score:
-        return "(oob_score=True) cannot go on; set oob_score=False"
-    return None
 
 
 def last_step(model: Any) -> Any:
@@ -397,36 +420,7 @@ def refuse_weights(setup: Setup, *more: str) -> None:
             )
 
 
-def _is_perceptron(model: Any) -> bool:
-    """Whether a model keeps the record of the fit before: whether it had stopped to get better."""
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
-
-    return isinstance(model, (MLPClassifier, MLPRegressor))
-
-
-def _forget_progress(network: Any) -> None:
-    """Let a perceptron go on from its coefficients as in a fit of its own.
-
-    Scikit-learn keeps the least loss so far, and how long there has been none less: the next fit
-    would end after one epoch, or give its parent's coefficients back as the best.
-    """
-    network.t_ = network._no_improvement_count = 0
-    network.loss_curve_ = []
-    if network.early_stopping:
-        network.validation_scores_, network.best_validation_score_ = [], -np.inf
-    else:
-        network.best_loss_ = np.inf
-
-
 def _has_new_class(y: Labels, model: Any) -> bool:
     """Whether there are classes among the labels that a fitted model does not know."""
     classes = getattr(model, "classes_", None)
     return classes is not None and not bool(np.isin(y, classes).all())
-
-
-def _rounds_of(estimator: Any, name: str) -> int:
-    """Rounds that were really made: early stopping may have ended before the limit."""
-    if name == "max_iter" and (rounds := getattr(estimator, "n_iter_", None)) is not None:
-        return int(rounds)
-    trees = getattr(estimator, "estimators_", None)
-    return int(getattr(estimator, name) if trees is None else len(trees))

@@ -1,6 +1,9 @@
 """Rows that are not learnt from but handed over, so that an estimator stops early."""
 
 import inspect
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import numpy as np
@@ -66,3 +69,15 @@ def validated(
         listed = weights if rows == ("X_val", "y_val") else [weights]
         given |= {name: listed for name in _WEIGHTS if name in names}
     return given
+
+
+@contextmanager
+def without_deprecations() -> Iterator[None]:
+    """Keep from the user what LightGBM 4.7 says of ``eval_set``, which is our choice, not theirs.
+
+    Classifiers need it, see above. The filters of a process are changed by one thread at a time:
+    models of others are fitted behind a lock.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The argument 'eval_set' is deprecated")
+        yield
