@@ -19,6 +19,7 @@ from backtrain.datasets.columns import (
     content,
     is_missing,
     read_both_times,
+    read_combinations,
     read_features,
     read_groups,
     read_labels,
@@ -30,9 +31,12 @@ from backtrain.datasets.saved import read, write
 from backtrain.datasets.source import Source, check_names, inverse
 
 #: The fields that hold rows; the others say what of.
-_ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
+_ROWS = (
+    *("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount"),
+    *("fit_weight", "score_weight"),
+)
 #: Those of them that streams did not always have: without them a stream is named as it was.
-_LATER = ("truth", "amount")
+_LATER = ("truth", "amount", "fit_weight", "score_weight")
 
 
 class FaultPeriod(NamedTuple):
@@ -66,6 +70,8 @@ class Stream:
             scored against it; no strategy and no model ever sees it.
         amount: (n,) what each row is about, such as the value of an order, >= 0, or None. Known
             with the features; no feature, only losses that ask for it and decisions by cost see it.
+        fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
+            metrics, gates, triggers), or None = `weight`.
 
     Times with a time zone are converted to UTC and kept without it. Arrays are read-only and are
     copied only when their type must change, so leave the originals alone. Those that are mapped,
@@ -95,6 +101,8 @@ class Stream:
     faults: tuple[FaultPeriod, ...] = ()
     truth: Array | None = None
     amount: Floats | None = None
+    fit_weight: Floats | None = None
+    score_weight: Floats | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -113,6 +121,9 @@ class Stream:
         truth = None if self.truth is None else read_labels(self.truth, self.target)
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
         self._set(weight=weight, group=group, truth=truth, amount=amount)
+        for name in ("fit_weight", "score_weight"):
+            if (values := getattr(self, name)) is not None:
+                self._set(**{name: read_weights(values, name)})
         self._set(drift=_instants(self.drift), faults=_periods(self.faults))
         self._check(missing)
 
@@ -125,17 +136,20 @@ class Stream:
         time: str,
         label_time: str | None = None,
         weight: str | None = None,
-        group: str | None = None,
+        group: str | Sequence[str] | None = None,
         features: Sequence[str] | None = None,
         name: str = "stream",
         amount: str | None = None,
+        fit_weight: str | None = None,
+        score_weight: str | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
         The table is a DataFrame, or what reads its columns one by one, as `tabular.table` has it.
-        `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where the amount may be among them. Rows in later
-        error messages are counted in time order.
+        `target`, `time`, `label_time`, `weight`, `group`, `amount`, `fit_weight` and `score_weight`
+        are names of columns; the features are all others, or those named, where the amount may be
+        among them. Of several columns for `group` each combination is a group, called "a / b". Rows
+        in later error messages are counted in time order.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -143,7 +157,11 @@ class Stream:
                [2.]])
         """
         roles = {"target": target, "time": time, "label_time": label_time}
-        roles |= {"weight": weight, "group": group, "amount": amount}
+        several = [] if group is None or isinstance(group, str) else list(group)
+        roles |= {"weight": weight, "amount": amount}
+        roles |= {"fit_weight": fit_weight, "score_weight": score_weight}
+        roles |= {f"group[{i}]": column for i, column in enumerate(several)}
+        roles |= {} if several else {"group": cast("str | None", group)}
         table = df if isinstance(df, Source) else Source(df)
         used = check_names(table.head, roles, features)
         names = table.head.columns
@@ -170,13 +188,21 @@ class Stream:
                 None if column is None else read_weights(table.column(column, place), column, *kind)
             )
 
+        keys = None
+        if several:
+            keys = read_combinations({column: table.column(column, place) for column in several})
+        elif group is not None:
+            keys = read_groups(table.column(group, place), str(group))
+
         return cls(
             y=read_labels(table.column(target, place), target),
             event_time=event_times,
             label_time=cast(Times, label_times),
             weight=numbers(weight),
-            group=None if group is None else read_groups(table.column(group, place), group),
+            group=keys,
             amount=numbers(amount, "an amount"),
+            fit_weight=numbers(fit_weight),
+            score_weight=numbers(score_weight),
             name=name,
             target=str(target),
             X=table.features(chosen, place),
@@ -304,8 +330,8 @@ class Stream:
             parts = [rows]
             if isinstance(rows, pd.DataFrame):
                 parts = [rows[column] for column in self.columns]
-            elif field == "amount":
-                parts = [np.array(["amount"]), rows]
+            elif field in ("amount", "fit_weight", "score_weight"):
+                parts = [np.array([field]), rows]
             for part in parts:
                 for piece in (b"none",) if part is None else content(part):
                     digest.update(piece)
@@ -347,7 +373,7 @@ class Stream:
             object.__setattr__(self, name, value)
 
     def _check(self, missing: npt.NDArray[np.bool_]) -> None:
-        for field in ("X", "y", "label_time", "weight", "group", "truth", "amount"):
+        for field in _ROWS:
             value = getattr(self, field)
             if value is not None and len(value) != len(self):
                 raise ValueError(f"{field}: {len(value)} rows, but event_time has {len(self)}")

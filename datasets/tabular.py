@@ -18,11 +18,13 @@ def table(
     target: str,
     label_time: str | None = None,
     weight: str | None = None,
-    group: str | None = None,
+    group: str | Sequence[str] | None = None,
     drop: Sequence[str] = (),
     features: Sequence[str] | None = None,
     name: str | None = None,
     amount: str | None = None,
+    fit_weight: str | None = None,
+    score_weight: str | None = None,
 ) -> Stream:
     """Read a stream from a file, `.csv`, `.csv.gz`, `.tsv` or `.parquet`, or a folder of the last.
 
@@ -31,6 +33,7 @@ def table(
 
     Columns are named as in the file; features are all columns that have no other role, or those in
     `features`, without those in `drop`; the `amount` is one only where `features` names it, too.
+    Of several columns for `group` each combination is a group.
     The name is the file's, unless given. Raises `FileNotFoundError`, and `ValueError` naming the
     file, the column and the nearest right one.
     """
@@ -46,6 +49,8 @@ def table(
             weight=weight,
             group=group,
             amount=amount,
+            fit_weight=fit_weight,
+            score_weight=score_weight,
             name=name or file.name.split(".")[0],
         )
     except ValueError as error:
@@ -120,7 +125,8 @@ def _stream(
         if column not in columns:
             hint = f"did you mean {nearest(column, columns)}?"
             raise ValueError(f"drop={column!r}: no such column; {hint}")
-        if column in [name for role, name in roles.items() if role != "name"]:
+        used = [name for role, name in roles.items() if role != "name"]
+        if column in [*used, *(roles.get("group") or ())]:
             raise ValueError(f"drop={column!r}: is needed; leave it out of `drop`")
     chosen = None if features is None else [name for name in features if name not in drop]
     table.drop(drop)

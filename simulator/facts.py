@@ -72,8 +72,16 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
         "seed": setup.seed,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "code": sources_of(_own_code, strategy, setup.model, setup.loss),
+        "code": sources_of(_own_code, strategy, setup.model, setup.loss, *_own_metrics(setup)),
     }
+
+
+def _own_metrics(setup: Setup) -> list[Any]:
+    """Metrics that are no names, and what dotted names mean."""
+    given = [] if setup.metrics is None else list(setup.metrics)
+    return [one for one in given if not isinstance(one, str)] + [
+        setup.metric(one) for one in given if isinstance(one, str) and "." in one
+    ]
 
 
 def _own_code() -> None:
