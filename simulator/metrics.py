@@ -318,7 +318,6 @@ def find_metric(metric: AnyMetric, task: str | None = None) -> Metric:
     return found
 
 
-@lru_cache
 def _named(name: str) -> Metric:
     plain = {_plain(key): metric for key, metric in METRICS.items()}
     if (known := plain.get(_plain(name))) is not None:

@@ -172,6 +172,16 @@ def test_triggers_and_gates_take_them() -> None:
     assert reasons.str.startswith("MASE by group").any()
 
 
+def test_the_audit_finds_nothing_in_a_trigger_of_a_scaled_error() -> None:
+    backtest = Backtest(
+        stream(), LinearRegression(), start=MIDNIGHT + pd.Timedelta("42h"), tick="6h",
+        loss="scaled_absolute",
+    )  # fmt: skip
+    trigger = PerformanceDrop("MASE by group", window=10, min_labels=5, below=0.1)
+    audit = backtest.audit(Strategy(trigger, Expanding()), instants=(0.5,), data=False)
+    assert audit.passed, audit.findings
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

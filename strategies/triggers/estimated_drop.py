@@ -94,7 +94,7 @@ class EstimatedDrop(Floored, Part):
                 f"EstimatedDrop({name!r}): cannot be estimated; "
                 f"for regression use one of {', '.join(REGRESSION_METRICS)}"
             )
-        if name not in METRICS or name.startswith("NDCG"):
+        if not isinstance(self.metric, str) or name not in METRICS or name == "NDCG":
             raise PartError(
                 f"EstimatedDrop({name!r}): cannot be estimated; use a metric such as 'accuracy' or "
                 f"'ROC AUC', or PerformanceDrop, which waits for labels"
