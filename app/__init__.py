@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from backtrain.simulator.costs import TimesAmount as TimesAmount
     from backtrain.simulator.ledger import Delays as Delays
     from backtrain.simulator.ledger import Prices as Prices
+    from backtrain.simulator.metrics import ByGroup as ByGroup
+    from backtrain.simulator.metrics import CoverageError as CoverageError
+    from backtrain.simulator.metrics import Metric as Metric
+    from backtrain.simulator.metrics import Outcomes as Outcomes
     from backtrain.simulator.metrics import Pinball as Pinball
     from backtrain.simulator.parts import Gate as Gate
     from backtrain.simulator.parts import Trigger as Trigger
     from backtrain.simulator.parts import Update as Update
     from backtrain.simulator.parts import Window as Window
+    from backtrain.simulator.ranking import NDCG as NDCG
+    from backtrain.simulator.ranking import PrecisionAtK as PrecisionAtK
+    from backtrain.simulator.ranking import RecallAtK as RecallAtK
     from backtrain.simulator.record import Run as Run
+    from backtrain.simulator.scaled import MASE as MASE
+    from backtrain.simulator.scaled import RMSSE as RMSSE
+    from backtrain.simulator.scaled import Scaled as Scaled
     from backtrain.simulator.setup import SetupError as SetupError
     from backtrain.simulator.view import FutureLeak as FutureLeak
     from backtrain.simulator.view import View as View
@@ -39,9 +49,11 @@ _NAMES = {
     "reports.sweep.sweep": ("Sweep",),
     "simulator.ledger": ("Delays", "Prices"),
     "simulator.costs": ("CostMatrix", "TimesAmount"),
-    "simulator.metrics": ("Pinball",),
+    "simulator.metrics": ("ByGroup", "CoverageError", "Metric", "Outcomes", "Pinball"),
     "simulator.parts": ("Gate", "Trigger", "Update", "Window"),
+    "simulator.ranking": ("NDCG", "PrecisionAtK", "RecallAtK"),
     "simulator.record": ("Run",),
+    "simulator.scaled": ("MASE", "RMSSE", "Scaled"),
     "simulator.answers": ("PartError", "Reason", "Selection", "Verdict"),
     "simulator.setup": ("SetupError",),
     "simulator.view": ("FutureLeak", "View"),

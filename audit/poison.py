@@ -105,7 +105,7 @@ def _reordered(
 ) -> Stream:
     """Rows at positions ``order``, at these times; each keeps the delay of its label."""
     X, gap = stream.take(order), (stream.label_time - stream.event_time)[order]
-    names = ("weight", "group", "truth", "amount")
+    names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight")
     parts: dict[str, Any] = {name: getattr(stream, name) for name in names}
     kept = {name: None if part is None else part[order] for name, part in parts.items()}
     return replace(
@@ -126,7 +126,7 @@ def _others(
 ) -> dict[str, NDArray[Any]]:
     """Weights, groups and amounts of later rows, those of others."""
     changed = {}
-    for name in ("weight", "group", "amount"):
+    for name in ("weight", "group", "amount", "fit_weight", "score_weight"):
         values = getattr(stream, name)
         if values is None:
             continue

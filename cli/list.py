@@ -14,10 +14,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("backtrain list", description=__doc__)
     parser.add_argument("group", nargs="?", help="such as strategy or dataset")
     only = parser.parse_args(arguments).group
-    if only is not None and only not in groups():
-        raise ConfigError(f"{only}: no such group; {guess(only, groups())}")
+    known = [*groups(), "metrics"]
+    if only is not None and only not in known:
+        raise ConfigError(f"{only}: no such group; {guess(only, known)}")
     usual = _defaults("common") | _defaults("run")
-    for group in groups() if only is None else [only]:
+    for group in known if only is None else [only]:
+        if group == "metrics":
+            _print_metrics()
+            continue
         choices = _choices(group)
         width = max(map(len, choices))
         print(f"{group}=")
@@ -25,6 +29,21 @@ def main(arguments: list[str]) -> int:
             mark = " (default)" if choice in usual.get(group, []) else ""
             print(f"  {choice:{width}}  {describe(group, choice)}{mark}")
     return 0
+
+
+def _print_metrics() -> None:
+    """Names of metrics, whether more or less is better, and for which task they are."""
+    from backtrain.simulator.metrics import FAMILIES, find_metric, metric_names
+
+    names = metric_names()
+    width = max(map(len, names))
+    print("metrics=")
+    for name in names:
+        metric = find_metric(name)
+        better = "more" if metric.greater_is_better else "less"
+        some = "; any number" if name in FAMILIES else ""
+        print(f"  {name:{width}}  {metric.task or 'any task'}; {better} is better{some}")
+    print("  and scorers of scikit-learn, module.function, 'NAME by group': docs/metrics.md")
 
 
 def groups() -> list[str]:

@@ -1,10 +1,11 @@
 """Configs: what a ``_target_`` names is found, and built."""
 
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -51,6 +52,28 @@ def build(config: Any) -> Any:
         if error.__cause__ is None:
             raise
         raise error.__cause__ from None
+
+
+#: Keys that hold what judges rows, which may be a function itself.
+_JUDGES = ("loss", "metric", "metrics", "function")
+
+
+def functions(config: Any, key: str = "") -> Any:
+    """A plain config in which a function that judges rows is handed over, not called.
+
+    >>> functions({"_target_": "sklearn.metrics.max_error"}, "metric")
+    {'_target_': 'sklearn.metrics.max_error', '_partial_': True}
+    """
+    if isinstance(config, list):
+        return [functions(value, key) for value in config]
+    if not isinstance(config, Mapping):
+        return config
+    inside = {name: functions(value, str(name)) for name, value in config.items()}
+    if key in _JUDGES and "_target_" in config and "_partial_" not in config:
+        with suppress(ConfigError):  # it is reported where the config is checked
+            if inspect.isfunction(locate(str(config["_target_"]))):
+                inside["_partial_"] = True
+    return inside
 
 
 def locate(name: str) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backtrain.backtest import Backtest
-from backtrain.config.build import ConfigError, build, guess
+from backtrain.config.build import ConfigError, build, functions, guess
 from backtrain.config.check import check
 from backtrain.config.condition import Condition
 from backtrain.config.engine import Engine, Processes
@@ -43,7 +43,7 @@ _USUAL_TRIGGER = {
     "since": "start",
 }
 #: Keys that are parameters of a backtest as they stand.
-_SETUP = ("tick", "start", "end", "metrics", "seed", "features", "currency", "unit", "threshold")
+_SETUP = ("tick", "start", "end", "seed", "features", "currency", "unit", "threshold")
 #: And those of a study.
 _AS_GIVEN = (
     *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),
@@ -151,7 +151,8 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
         _refuse_numbers_in_text(history.whole, plain["dataset"])
     task = usual_task(history.whole) if task == "auto" else task
     # What depends on the task is known now; it needs no second check, a metric is all it can be.
-    plain = plain_of(OmegaConf.merge(config, {"task": task}))  # type: ignore[arg-type]
+    merged = OmegaConf.merge(config, {"task": task})
+    plain = plain_of(merged)  # type: ignore[arg-type]
     model, loss = build(plain["model"]), build(plain["loss"])
     if plain["dataset"].get("amount") is not None and not getattr(loss, "takes_amounts", False):
         raise ConfigError(
@@ -165,6 +166,7 @@ def prepared(config: DictConfig, plain: Mapping[str, Any]) -> tuple[dict[str, An
         prices=build(plain["prices"]),
         delays=build(plain["delays"]),
         loss=loss,
+        metrics=build(plain["metrics"]),
         cache=_store(where(plain["cache"])),
         **{key: plain[key] for key in _SETUP},
     )
@@ -178,7 +180,8 @@ def plain_of(config: DictConfig) -> dict[str, Any]:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error)) from error
-    return {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
+    named = {str(key): value for key, value in plain.items()}  # type: ignore[union-attr]
+    return {key: functions(value, key) for key, value in named.items()}
 
 
 def told_of(plain: Mapping[str, Any]) -> Told:

@@ -4,7 +4,7 @@ Times become naive datetime64[ns], in UTC.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, TypeAlias, cast
 
@@ -91,7 +91,7 @@ def read_labels(values: Any, name: str) -> Array:
 
 def read_weights(values: Any, name: str = "weight", kind: str = "a weight") -> Floats:
     """Read sample weights or amounts, (n,), as float64 >= 0; raises `ValueError` for others."""
-    if is_checked(values, "weight", "amount"):
+    if is_checked(values, "weight", "amount", "fit_weight", "score_weight"):
         return cast(Floats, values)
     series = _one_column(values, name)
     if not is_number(series):
@@ -114,6 +114,24 @@ def read_groups(values: Any, name: str = "group") -> Array:
         raise ValueError(f"{name}: missing in row {row}; fill it in, for instance with 'none'")
     groups = series.to_numpy()
     return groups if groups.dtype.kind in "biuf" else groups.astype(object)
+
+
+def read_combinations(columns: Mapping[str, Any]) -> Array:
+    """Read group keys of several columns, (n,): one for each combination, as in "north / 7".
+
+    >>> read_combinations({"store": ["north", "south"], "product": [7, 7]}).tolist()
+    ['north / 7', 'south / 7']
+    """
+    read = {name: read_groups(values, name) for name, values in columns.items()}
+    code, keys = pd.factorize(pd.MultiIndex.from_arrays(list(read.values())))
+    names = np.array([" / ".join(map(str, key)) for key in keys], dtype=object)
+    if len(set(names)) < len(names):
+        twice = pd.Series(names)[pd.Series(names).duplicated()].iloc[0]
+        raise ValueError(
+            f"group={list(read)}: two combinations are called {twice!r}; name them apart in a "
+            "column of their own"
+        )
+    return np.asarray(names[code], dtype=object)
 
 
 def is_missing(labels: Array) -> npt.NDArray[np.bool_]:

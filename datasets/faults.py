@@ -210,7 +210,10 @@ class DuplicatedRows(_Lasting):
         times = np.ones(len(stream), dtype=np.int64)
         times[rows] += generator(self.seed, 0, 0xFA).random(rows.stop - rows.start) < self.share
         order = np.repeat(np.arange(len(stream)), times)
-        columns = ("y", "event_time", "label_time", "weight", "group", "truth", "amount")
+        columns = (
+            *("y", "event_time", "label_time", "weight", "group", "truth", "amount"),
+            *("fit_weight", "score_weight"),
+        )
         arrays = {name: getattr(stream, name) for name in columns}
         copied = {name: array[order] for name, array in arrays.items() if array is not None}
         return replace(stream, X=stream.take(order), **copied)

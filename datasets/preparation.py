@@ -21,6 +21,7 @@ from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
 _PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_WEIGHTS = ("weight", "amount", "fit_weight", "score_weight")
 _NEVER = np.datetime64("NaT", "ns")
 
 
@@ -60,7 +61,7 @@ class Preparation:
         rows = BadRows(len(event.times), self._source.at)
         others = [name for name in source.head.columns if name not in self._roles.values()]
         checked = others if features is None else [name for name in features if name in others]
-        more = [self._roles[role] for role in ("target", "weight", "amount") if role in self._roles]
+        more = [self._roles[role] for role in ("target", *_WEIGHTS) if role in self._roles]
         for name in [*checked, *more]:
             if name not in categories:
                 self._numbers(name, rows)
@@ -197,14 +198,15 @@ class Preparation:
 
     def _weights(self, rows: BadRows) -> None:
         """Note weights and amounts that are no numbers >= 0, and groups that are missing."""
-        for role, kind in (("weight", "a weight"), ("amount", "an amount")):
+        for role in _WEIGHTS:
+            kind = "an amount" if role == "amount" else "a weight"
             if (name := self._roles.get(role)) is not None and is_number(self._source.look(name)):
                 values = self._source.look(name).to_numpy(dtype=np.float64, na_value=np.nan)
                 bad = ~(np.isfinite(values) & (values >= 0))
                 rows.note(bad, partial(_no_weight, name, kind, values))
-        if (name := self._roles.get("group")) is not None:
+        for name in (name for role, name in self._roles.items() if role.startswith("group")):
             absent = self._source.look(name).isna().to_numpy(dtype=bool)
-            rows.note(absent, lambda _, place: f"{name}: missing in {place}")
+            rows.note(absent, lambda _, place, name=name: f"{name}: missing in {place}")
 
 
 def leave_out(

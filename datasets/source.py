@@ -1,6 +1,6 @@
 """Tables whose columns are read one by one: what a stream is made of, in memory or on disk."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,10 +9,6 @@ import pandas as pd
 from pandas.api.types import infer_dtype
 
 from backtrain.datasets.columns import as_names, is_number
-from backtrain.datasets.names import nearest
-
-#: Roles of columns that may be features, too, where these are named.
-_ALSO_FEATURES = ("amount", "group")
 
 Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
@@ -88,48 +84,3 @@ def inverse(order: Places) -> Places:
     place = np.empty(len(order), dtype=kind)
     place[order] = np.arange(len(order), dtype=kind)
     return place
-
-
-def check_categories(names: Sequence[str], allowed: Sequence[Any]) -> frozenset[str]:
-    """Columns that are taken as names; raises `ValueError` for one that is no feature or target."""
-    if isinstance(names, str):
-        raise ValueError(f"categories={names!r}: a list of columns")
-    for name in names:
-        if name not in allowed:
-            raise ValueError(
-                f"categories={name!r}: neither a feature nor the target; "
-                f"did you mean {nearest(name, allowed)}?"
-            )
-    return frozenset(names)
-
-
-def check_names(
-    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
-) -> set[str]:
-    """The columns that have a role; raises `ValueError` for names that are none, or are twice."""
-    if df.columns.has_duplicates:
-        twice = df.columns[df.columns.duplicated()][0]
-        raise ValueError(f"column {twice!r} stands there twice; rename one of them")
-    required = ("target", "time")
-    asked = [(role, name) for role, name in roles.items() if name is not None or role in required]
-    used: dict[str, str] = {}
-    for role, name in [*asked, *(("features", name) for name in features or ())]:
-        if name is None or not isinstance(name, Hashable):
-            raise ValueError(f"{role}={name!r}: give the name of one column")
-        if df.columns.nlevels > 1 and name in df.columns and name not in set(df.columns):
-            first = next(column for column in df.columns if name in column)
-            raise ValueError(
-                f"{role}={name!r}: several columns; name one whole, such as {first}, or flatten "
-                "them first: df.columns = ['_'.join(map(str, column)) for column in df.columns]"
-            )
-        if name not in df.columns:
-            hint = f"did you mean {nearest(name, df.columns)}?"
-            if name in df.index.names:
-                hint = "it is the index: use df.reset_index()"
-            elif role == "time" and isinstance(df.index, pd.DatetimeIndex | pd.PeriodIndex):
-                hint = f"times stand in the index: use df.reset_index(names={name!r})"
-            raise ValueError(f"{role}={name!r}: no such column; {hint}")
-        if name in used and not (role == "features" and used[name] in _ALSO_FEATURES):
-            raise ValueError(f"{role}={name!r}: already used as {used[name]}; name another column")
-        used[name] = role
-    return {name for _, name in asked if name is not None}

@@ -25,18 +25,20 @@ from backtrain.datasets.columns import (
     read_groups,
     read_labels,
     read_weights,
-    without_label,
 )
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
+from backtrain.datasets.roles import fields, one_each
 from backtrain.datasets.saved import read, write
-from backtrain.datasets.source import check_categories, check_names, inverse
 
 #: The fields that hold rows; the others say what of.
-_ROWS = ("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount")
+_ROWS = (
+    *("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount"),
+    *("fit_weight", "score_weight"),
+)
 #: Those of them that streams did not always have: without them a stream is named as it was.
-_LATER = ("truth", "amount")
+_LATER = ("truth", "amount", "fit_weight", "score_weight")
 
 
 class FaultPeriod(NamedTuple):
@@ -73,6 +75,8 @@ class Stream:
         reading: what was guessed or chosen where the table was read, a sentence each; no content.
         timezone: whose days and months schedules follow, as an IANA name or "UTC+02:00"; by default
             that of the event times, and None is UTC.
+        fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
+            metrics, gates, triggers), or None = `weight`.
 
     Times with a time zone are converted to UTC and kept without it; those without one are UTC.
     Arrays are read-only and are copied only when their type must change, so leave the originals
@@ -104,6 +108,8 @@ class Stream:
     amount: Floats | None = None
     reading: tuple[str, ...] = ()
     timezone: str | None = None
+    fit_weight: Floats | None = None
+    score_weight: Floats | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -124,6 +130,9 @@ class Stream:
         truth = None if self.truth is None else read_labels(self.truth, self.target)
         amount = None if self.amount is None else read_weights(self.amount, "amount", "an amount")
         self._set(weight=weight, group=group, truth=truth, amount=amount)
+        for name in ("fit_weight", "score_weight"):
+            if (values := getattr(self, name)) is not None:
+                self._set(**{name: read_weights(values, name)})
         self._set(drift=_instants(self.drift, self.calendar))
         self._set(faults=_periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
@@ -138,90 +147,41 @@ class Stream:
         time: str,
         label_time: str | None = None,
         weight: str | None = None,
-        group: str | None = None,
+        group: str | Sequence[str] | None = None,
         features: Sequence[str] | None = None,
         name: str = "stream",
         amount: str | None = None,
         timezone: str | None = None,
         categories: Sequence[str] = (),
+        fit_weight: str | None = None,
+        score_weight: str | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
         The table is a DataFrame of pandas or polars, an Arrow table, a DuckDB relation or what else
         offers itself as Arrow data; a lazy one is computed. Equal values give equal streams,
         whatever holds them. Features are a pandas frame or an array afterwards, in models, too.
-        `target`, `time`, `label_time`, `weight`, `group` and `amount` are names of columns; the
-        features are all others, or those named, where amount and group may be among them.
-        `categories` are features, or the target, that are names though they are numbers: of shops,
-        say. A row without a label has none at any time. Rows in later error messages are counted in
-        time order. The time zone of the stream is `timezone`, or else that of the time column;
-        times without one are local times of `timezone`, where it is given.
+        `target`, `time`, `label_time`, `weight`, `group`, `amount`, `fit_weight` and `score_weight`
+        are names of columns; the features are all others, or those named, where amount and group
+        may be among them. Of several columns for `group` each combination is a group, called
+        "a / b". `categories` are features, or the target, that are names though they are numbers:
+        of shops, say. A row without a label has none at any time. Rows in later error messages are
+        counted in time order. The time zone of the stream is `timezone`, or else that of the time
+        column; times without one are local times of `timezone`, where it is given.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
         array([[1.],
                [2.]])
         """
-        roles = {"target": target, "time": time, "label_time": label_time}
-        roles |= {"weight": weight, "group": group, "amount": amount}
-        table = frames.source(df)
-        used = check_names(table.head, roles, features)
-        names = table.head.columns
-        chosen = [c for c in names if c not in used] if features is None else list(features)
-        if not chosen:
-            raise ValueError(
-                f"features: no column is left beside {sorted(used)}, and a model learns from "
-                "nothing else; add some that are known by then: hour, weekday, values of earlier "
-                "rows whose labels have arrived"
-            )
-        table.categories = check_categories(categories, [*chosen, target])
-        label = None if label_time is None else table.column(label_time)
-        event_times, label_times, zone = read_both_times(
-            table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
-        )
-        if timezone is not None and zone is None:
-            local = Calendar(timezone)
-            event_times = local.utc(event_times)
-            label_times = None if label_times is None else local.utc(label_times)
-        place = None
-        if (event_times[1:] < event_times[:-1]).any():
-            order = np.argsort(event_times, kind="stable")
-            event_times = event_times[order]
-            label_times = None if label_times is None else label_times[order]
-            place = inverse(order)
-            del order
-        del label
-
-        def numbers(column: str | None, *kind: str) -> Floats | None:
-            return (
-                None if column is None else read_weights(table.column(column, place), column, *kind)
-            )
-
-        labels = table.column(target, place)
-        y = read_labels(as_names(labels) if target in categories else labels, target)
-        named = isinstance(labels.dtype, pd.CategoricalDtype) or target in categories
+        roles = {"target": target, "time": time, "label_time": label_time, "weight": weight}
+        roles |= {"amount": amount, "fit_weight": fit_weight, "score_weight": score_weight}
+        table, given = frames.source(df), one_each(roles | {"group": group})
+        rows = fields(table, given, features, categories, timezone)
+        named = isinstance(table.head[target].dtype, pd.CategoricalDtype) or target in categories
         if table is not df and not named:
-            refuse_numbers_in_text(y, target)  # of a file it is said once the task is known
-        del labels
-        if label_times is not None and len(lost := without_label(y, label_times)):
-            label_times = label_times.copy()
-            label_times[lost] = np.datetime64("NaT", "ns")
-            table.reading.append(
-                f"{len(lost)} of {len(y)} rows have no label, whatever {label_time!r} says"
-            )
-        return cls(
-            y=y,
-            event_time=event_times,
-            label_time=cast(Times, label_times),
-            weight=numbers(weight),
-            group=None if group is None else read_groups(table.column(group, place), group),
-            amount=numbers(amount, "an amount"),
-            name=name,
-            target=str(target),
-            X=table.features(chosen, place),
-            reading=tuple(table.reading),
-            timezone=timezone or zone_of(zone),
-        )
+            refuse_numbers_in_text(rows["y"], target)  # of a file: once the task is known
+        return cls(**rows, name=name, target=str(target))
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Stream":
@@ -353,8 +313,8 @@ class Stream:
             parts = [rows]
             if isinstance(rows, pd.DataFrame):
                 parts = [rows[column] for column in self.columns]
-            elif field == "amount":
-                parts = [np.array(["amount"]), rows]
+            elif field in ("amount", "fit_weight", "score_weight"):
+                parts = [np.array([field]), rows]
             for part in parts:
                 for piece in (b"none",) if part is None else content(part):
                     digest.update(piece)
@@ -398,7 +358,7 @@ class Stream:
             object.__setattr__(self, name, value)
 
     def _check(self, missing: npt.NDArray[np.bool_]) -> None:
-        for field in ("X", "y", "label_time", "weight", "group", "truth", "amount"):
+        for field in _ROWS:
             value = getattr(self, field)
             if value is not None and len(value) != len(self):
                 raise ValueError(f"{field}: {len(value)} rows, but event_time has {len(self)}")

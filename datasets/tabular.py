@@ -18,7 +18,8 @@ from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.parquet import Parquet
 from backtrain.datasets.preparation import Preparation, leave_out
-from backtrain.datasets.source import Source, check_names
+from backtrain.datasets.roles import check_names, one_each
+from backtrain.datasets.source import Source
 from backtrain.datasets.stream import Stream
 
 #: How missing values may be written beside what pandas takes for them; by column, if by name.
@@ -31,7 +32,7 @@ def table(
     target: str,
     label_time: str | None = None,
     weight: str | None = None,
-    group: str | None = None,
+    group: str | Sequence[str] | None = None,
     drop: Sequence[str] = (),
     features: Sequence[str] | None = None,
     name: str | None = None,
@@ -48,6 +49,8 @@ def table(
     encoding: str | None = None,
     na_values: Missing | None = None,
     on_bad: OnBad = "refuse",
+    fit_weight: str | None = None,
+    score_weight: str | None = None,
 ) -> Stream:
     """Read a stream from a table: text (CSV), compressed or not, or Parquet; one file or several.
 
@@ -58,9 +61,9 @@ def table(
 
     Parameters
     ----------
-    path, time, target, label_time, weight, group, amount
+    path, time, target, label_time, weight, fit_weight, score_weight, group, amount
         The file, and columns as they are named in it. The time may stand in several, such as a
-        date and a time of day.
+        date and a time of day; of several for `group` each combination is a group.
     features, drop, categories, index_columns
         Features are all columns that have no other role, or those in `features`, without those in
         `drop`; the `amount` is one only where `features` names it, too. `categories` are names
@@ -82,8 +85,10 @@ def table(
     files: list[Path] = []
     whole = Path(path) if isinstance(path, (str, Path)) else Path(path[0] if path else "").parent
     parts = [time] if isinstance(time, str) else list(time)
-    roles: dict[str, Any] = {"target": target, "time": " ".join(parts), "label_time": label_time}
-    roles |= {"weight": weight, "group": group, "amount": amount}
+    given: dict[str, Any] = {"target": target, "time": " ".join(parts), "label_time": label_time}
+    given |= {"weight": weight, "group": group, "amount": amount}
+    given |= {"fit_weight": fit_weight, "score_weight": score_weight}
+    roles = one_each(given)
     written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
     try:
         dates = Dates(time_format, dayfirst, time_unit, timezone)
@@ -111,7 +116,7 @@ def table(
             features=chosen,
             categories=categories,
             name=name or _name(whole),
-            **roles,
+            **given,
         )
     except ValueError as error:
         named = any(str(error).startswith(str(file)) for file in (whole, *files))

@@ -89,8 +89,8 @@ def assembled(
     loss = np.diff(np.array([one.sums for one in made]), axis=1)
     loss[segments.borders[:-1] < segments.in_force_at[:, None]] = 0.0
     weight = np.ones(served.stop - served.start)
-    if setup.stream.weight is not None:
-        weight = setup.stream.weight[served].astype(np.float64)
+    if setup.weight is not None:
+        weight = setup.weight[served].astype(np.float64)
     labelled = setup.label_at[served] < np.iinfo(np.int64).max
     counts = np.concatenate(([0.0], np.cumsum(weight * labelled)))
     return LossMatrix(

@@ -13,6 +13,7 @@ import numpy as np
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.simulator.answers import AnyUpdate
+from backtrain.simulator.losses import LOSSES
 from backtrain.simulator.parts import AnyWindow
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
@@ -40,7 +41,8 @@ class Name(NamedTuple):
         """The name; None where a part can only be told apart while it is in memory."""
         setup = learner.setup
         fits, lasting = learner.identity(update)
-        loss = setup.loss if setup.loss is None or isinstance(setup.loss, str) else setup.row_loss
+        usual = setup.loss is None or (isinstance(setup.loss, str) and setup.loss in LOSSES)
+        loss = setup.loss if usual else setup.row_loss
         parts: list[Any] = [window, loss, setup.threshold]
         if not is_trusted(window):  # it may look at all that a view shows
             parts += [setup.prices, setup.metrics]

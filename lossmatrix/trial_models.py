@@ -396,7 +396,7 @@ def _fresh(
     """Mean loss over the stretch that follows, and rows trained on, at each point."""
     learner, training, fence, view = _desk(setup, window, update, store)
     loss, rows = np.full(len(at), np.nan), np.zeros(len(at), dtype=np.int64)
-    weight = setup.stream.weight
+    weight = setup.weight
     with one_process(setup.model), unchanged(setup.stream, store):
         for point, now in enumerate(at.tolist()):
             fence.move(now)

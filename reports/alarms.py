@@ -18,7 +18,7 @@ from backtrain.reports.periods import trainings
 from backtrain.reports.svg import COLOURS, SOFT, Drawing, Paper
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.timers import is_alarm, timer
-from backtrain.reports.units import currency, of_metric
+from backtrain.reports.units import currency, described, of_metric
 from backtrain.reports.verdict import hindsight_of, is_tested
 from backtrain.simulator.record import Run
 
@@ -211,7 +211,7 @@ def _what(run: Run, readings: pd.DataFrame) -> str:
     trigger = run.info["parts"].get("trigger")
     keys = trigger if isinstance(trigger, Mapping) else {}
     if keys.get("metric"):
-        return of_metric(str(keys["metric"]), run.info)
+        return of_metric(described(keys["metric"]), run.info)
     if keys.get("alpha") is not None and (readings["threshold"] == keys["alpha"]).all():
         return "p-value"
     return _OTHER

@@ -19,7 +19,8 @@ def loss_unit(info: Mapping[str, Any]) -> str:
     unit, loss = str(info.get("unit") or ""), str(info.get("loss"))
     if loss == "cost matrix":
         return currency(info) if info["prices"].get("error") == 1 else ""
-    if not unit or loss in _WITHOUT or loss.endswith(" x amount"):
+    scaled = loss.startswith("scaled_")
+    if not unit or scaled or loss in _WITHOUT or loss.endswith(" x amount"):
         return ""
     return f"{unit}\N{SUPERSCRIPT TWO}" if loss == "squared" else unit
 
@@ -64,8 +65,27 @@ def loss_axis(label: str, info: Mapping[str, Any]) -> str:
 
 
 def of_metric(name: str, info: Mapping[str, Any]) -> str:
-    """A metric's name, with the unit of the target where it is in that."""
-    return _with(name, str(info.get("unit") or "") if name in ("MAE", "RMSE") else "")
+    """A metric's name, with the unit of the target where it is in that.
+
+    >>> of_metric("MAE by group", {"unit": "bikes"}), of_metric("MASE 24", {"unit": "bikes"})
+    ('MAE by group (bikes)', 'MASE 24')
+    """
+    plain = name.removesuffix(" by group")
+    of_target = plain in ("MAE", "RMSE") or plain.startswith("pinball ")
+    return _with(name, str(info.get("unit") or "") if of_target else "")
+
+
+def described(metric: Any) -> str:
+    """What a metric of a part is called, as a record has it: its name, a function, or a class.
+
+    >>> described("MAE"), described("mine.bias"), described({"type": "MASE", "season": 24})
+    ('MAE', 'bias', 'MASE 24')
+    """
+    if isinstance(metric, Mapping):
+        inner = [described(value) for key, value in metric.items() if key not in ("type", "from")]
+        return str(metric.get("name") or " ".join([str(metric.get("type")), *inner]))
+    dotted = all(step.isidentifier() for step in str(metric).split("."))
+    return str(metric).rpartition(".")[2] if dotted else str(metric)
 
 
 def _with(label: str, unit: str) -> str:

@@ -18,6 +18,10 @@ class PartError(ValueError):
     """A part was given a parameter that makes no sense, or does not fit the rest of the setup."""
 
 
+class SetupError(ValueError):
+    """The pieces of a backtest do not fit together."""
+
+
 Rows = slice | NDArray[np.int64]
 
 

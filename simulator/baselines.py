@@ -118,7 +118,7 @@ class _Labels:
     def __init__(self, setup: Setup) -> None:
         stream, event, label = setup.stream, setup.event_at, setup.label_at
         self.setup = setup
-        self.weight = np.ones(len(stream)) if stream.weight is None else stream.weight
+        self.weight = np.ones(len(stream)) if setup.weight is None else setup.weight
         counts = (label < np.iinfo(np.int64).max) & (self.weight > 0)
         self.counting = np.flatnonzero(counts)
         self.rows = self.counting[np.argsort(label[self.counting], kind="stable")]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.values import is_number
-from backtrain.simulator.metrics import Floats, Loss, MetricError, Outcomes, find_loss
+from backtrain.simulator.metrics import Floats, Known, Loss, MetricError, Outcomes, find_loss
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 _OF_AMOUNT = re.compile(rf"(?:({_NUMBER})\*|(-))?amount(?:([-+])({_NUMBER}))?", re.IGNORECASE)
@@ -203,6 +203,11 @@ class TimesAmount:
         """Raise `MetricError` where there are no amounts."""
         if not has_amounts:
             raise MetricError(f"{self!r}: {_NO_AMOUNTS}")
+
+    def at_start(self, known: Known) -> "TimesAmount":
+        """The same, for a loss that takes something from the labels known at ``start``."""
+        bind = getattr(self._inner, "at_start", None)
+        return self if bind is None else replace(self, loss=bind(known))
 
     def rows(self, outcomes: Outcomes) -> Floats:
         """Loss of each row, shape (n,)."""

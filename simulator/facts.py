@@ -72,8 +72,16 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
         "seed": setup.seed,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "code": sources_of(_own_code, strategy, setup.model, setup.loss),
+        "code": sources_of(_own_code, strategy, setup.model, setup.loss, *_own_judges(setup)),
     }
+
+
+def _own_judges(setup: Setup) -> list[Any]:
+    """Metrics that are no names, and what dotted names of them and of the loss mean."""
+    loss = [setup.row_loss] if isinstance(setup.loss, str) and "." in setup.loss else []
+    given = [] if setup.metrics is None else list(setup.metrics)
+    named = [setup.metric(one) for one in given if isinstance(one, str) and "." in one]
+    return [*loss, *named, *(one for one in given if not isinstance(one, str))]
 
 
 def _own_code() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.columns import nearest
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
+from backtrain.simulator.answers import SetupError
 from backtrain.simulator.constraints import Amount, FixedOffset, Number, check
 
 KINDS = ("initial", "train", "label", "check", "deploy", "predict", "error")
@@ -300,3 +301,16 @@ class Ledger:
         )
         order = np.argsort(when, kind="stable")
         return Charged(when[order], kinds[order], version[order], quantity[order], price[order])
+
+
+def built(name: str, given: Any, kind: type[Any]) -> Any:
+    """Prices or delays, also from a mapping of their parameters; raises `SetupError`."""
+    names = [spec.name for spec in fields(kind)]
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise SetupError(f"{name}={given!r}: give {kind.__name__}({names[0]}=...), or a mapping")
+    for key in given:
+        if key not in names:
+            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, names)}?")
+    return kind(**given)

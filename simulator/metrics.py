@@ -4,231 +4,37 @@ A *loss* gives one number a row, so it can be charged, summed over any stretch a
 version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows when it is asked for.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache, partial
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.simulator.texts import code
+from backtrain.simulator import losses
+from backtrain.simulator.losses import LOSSES as LOSSES
+from backtrain.simulator.losses import Loss as Loss
+from backtrain.simulator.losses import Pinball as Pinball
+from backtrain.simulator.losses import RowLoss as RowLoss
+from backtrain.simulator.losses import find_loss as find_loss
+from backtrain.simulator.losses import nearest, refuse_other_task
+from backtrain.simulator.outcomes import ROWS as ROWS
+from backtrain.simulator.outcomes import Floats as Floats
+from backtrain.simulator.outcomes import Known as Known
+from backtrain.simulator.outcomes import Metric as Metric
+from backtrain.simulator.outcomes import MetricError as MetricError
+from backtrain.simulator.outcomes import Outcomes as Outcomes
+from backtrain.simulator.outcomes import weighted_mean as weighted_mean
+from backtrain.simulator.own_metrics import by_name, own_metric
+from backtrain.simulator.own_metrics import rehearse as rehearse
+from backtrain.simulator.ranking import NDCG, PrecisionAtK, RecallAtK
+from backtrain.simulator.scaled import MASE, RMSSE
 
-Floats = NDArray[np.float64]
-
-#: Below it a probability counts as this much, as in scikit-learn's log loss.
-_SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
-
-
-class MetricError(ValueError):
-    """A loss or metric does not exist, or does not fit the task."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """Labels beside the answers given to the same n rows.
-
-    Attributes
-    ----------
-    label, prediction : ndarray of shape (n,)
-        Floats for regression; positions in ``classes`` for classification.
-    score : ndarray of shape (n,) or None
-        Probability of the positive class (binary) or of the predicted class (multiclass).
-    probability : ndarray of shape (n, k) or None
-        Probability of every class; only where there are more than two.
-    classes : ndarray of shape (k,) or None
-        The class labels in sorted order; None for regression.
-    weight : ndarray of shape (n,) or None
-        Row weights.
-    positive : int
-        Position of the positive class; -1 where there were not exactly two at ``start``.
-    amount : ndarray of shape (n,) or None
-        What each row is about, where the stream says so.
-    """
-
-    label: NDArray[Any]
-    prediction: NDArray[Any]
-    score: Floats | None = None
-    probability: Floats | None = None
-    classes: NDArray[Any] | None = None
-    weight: Floats | None = None
-    positive: int = 1
-    amount: Floats | None = None
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-
-class Loss(Protocol):
-    """A number a row: ``rows(outcomes)`` is an array of shape (n,), larger is worse."""
-
-    @property
-    def name(self) -> str:
-        """How the loss is called in records and reports."""
-
-    @property
-    def task(self) -> str | None:
-        """``"classification"``, ``"regression"``, or None where it fits both."""
-
-    @property
-    def needs_probability(self) -> bool:
-        """Whether the model must give probabilities."""
-
-    def rows(self, outcomes: Outcomes) -> Floats:
-        """Loss of each row, shape (n,)."""
-
-
-@dataclass(frozen=True)
-class RowLoss:
-    """A named loss given by a function of outcomes."""
-
-    name: str
-    task: str | None
-    function: Callable[[Outcomes], Any]
-    needs_probability: bool = False
-
-    def rows(self, outcomes: Outcomes) -> Floats:
-        """Loss of each row, shape (n,)."""
-        return np.asarray(self.function(outcomes), dtype=np.float64)
-
-
-def _absolute(outcomes: Outcomes) -> Floats:
-    return np.asarray(np.abs(outcomes.label - outcomes.prediction))
-
-
-def _squared(outcomes: Outcomes) -> Floats:
-    return np.asarray(np.square(outcomes.label - outcomes.prediction))
-
-
-def _zero_one(outcomes: Outcomes) -> NDArray[np.bool_]:
-    return np.asarray(outcomes.label != outcomes.prediction)
-
-
-def _log(outcomes: Outcomes) -> Floats:
-    return -np.log(np.clip(_probability_of_label(outcomes), _SMALLEST_PROBABILITY, 1.0))
-
-
-def _probability_of_label(outcomes: Outcomes) -> Floats:
-    rows = np.arange(len(outcomes))
-    if outcomes.positive < 0:
-        assert outcomes.probability is not None
-        return np.asarray(outcomes.probability[rows, outcomes.label])
-    assert outcomes.score is not None
-    rest = np.zeros(len(outcomes))
-    if outcomes.probability is not None:
-        # A third class turned up later. Where a model does not know it, this changes no bit.
-        others = outcomes.probability.copy()
-        others[rows, outcomes.label] = others[:, outcomes.positive] = 0.0
-        rest = others.sum(axis=1)
-    positive = outcomes.label == outcomes.positive
-    return np.where(positive, outcomes.score, 1.0 - outcomes.score - rest)
-
-
-@dataclass(frozen=True)
-class Pinball:
-    """Quantile loss: ``max(q * (y - p), (q - 1) * (y - p))`` (Koenker & Bassett 1978).
-
-    >>> import numpy as np
-    >>> Pinball(0.9).rows(Outcomes(np.array([10.0, 10.0]), np.array([8.0, 12.0]))).round(3).tolist()
-    [1.8, 0.2]
-    """
-
-    quantile: float
-    task = "regression"
-    needs_probability = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.quantile < 1:
-            raise MetricError(f"Pinball(quantile={self.quantile!r}): must lie between 0 and 1")
-
-    @property
-    def name(self) -> str:
-        """How the loss is called in records and reports."""
-        return f"pinball {self.quantile:g}"
-
-    def rows(self, outcomes: Outcomes) -> Floats:
-        """Loss of each row, shape (n,)."""
-        gap = outcomes.label - outcomes.prediction
-        return np.asarray(np.maximum(self.quantile * gap, (self.quantile - 1) * gap))
-
-
-def _custom(function: Callable[[NDArray[Any], NDArray[Any]], Any]) -> RowLoss:
-    """Wrap ``function(labels, predictions) -> losses`` so that it sees labels, not positions."""
-
-    name = getattr(function, "__name__", type(function).__name__)
-    shown = code(function) if name == "<lambda>" else name
-    return RowLoss(shown, None, partial(_of_labels, function))
-
-
-def _of_labels(function: Callable[[NDArray[Any], NDArray[Any]], Any], outcomes: Outcomes) -> Any:
-    if outcomes.classes is None:
-        return function(outcomes.label, outcomes.prediction)
-    return function(outcomes.classes[outcomes.label], outcomes.classes[outcomes.prediction])
-
-
-LOSSES: Mapping[str, RowLoss] = {
-    loss.name: loss
-    for loss in (
-        RowLoss("absolute", "regression", _absolute),
-        RowLoss("squared", "regression", _squared),
-        RowLoss("zero_one", "classification", _zero_one),
-        RowLoss("log", "classification", _log, needs_probability=True),
-    )
-}
-
-
-def find_loss(loss: str | Loss | Callable[..., Any], task: str | None) -> Loss:
-    """Look a loss up by name, or take one (or a function of labels and predictions) as it is."""
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise MetricError(f"loss={loss!r}: {_nearest(loss, LOSSES)}")
-        row_loss: Loss = LOSSES[loss]
-    elif hasattr(loss, "rows"):
-        row_loss = cast(Loss, loss)
-    elif callable(loss):
-        row_loss = _custom(loss)
-    else:
-        raise MetricError(f"loss={loss!r}: give a name ({', '.join(LOSSES)}) or a function")
-    _refuse_other_task(f"loss={row_loss.name!r}", row_loss.task, task, LOSSES)
-    return row_loss
-
-
-# --- metrics ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number for a set of rows, and the direction in which it is better."""
-
-    name: str
-    task: str
-    greater_is_better: bool
-    function: Callable[[Outcomes], float]
-    needs_probability: bool = False
-    binary: bool = False
-
-    def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows; NaN where it is not defined (no weight, one class for an AUC)."""
-        weight = outcomes.weight
-        counts = len(outcomes) > 0 and (weight is None or bool(weight.any()))
-        return float(self.function(outcomes)) if counts else float("nan")
-
-    def worse(self, value: float, than: float) -> bool:
-        """Whether ``value`` is worse than ``than``, in this metric's own direction."""
-        return value < than if self.greater_is_better else value > than
-
-
-def weighted_mean(values: NDArray[Any], weight: Floats | None) -> float:
-    """Mean of rows by weight; NaN where there are none, or none that weighs anything.
-
-    Equal weights give the plain mean, to the last bit.
-    """
-    if weight is not None and not weight.any():
-        return float("nan")
-    if weight is None or (weight == weight[0]).all():
-        return float(values.mean()) if len(values) else float("nan")
-    return float(values @ weight / weight.sum())
+#: A metric, however it may be given: by name, or as a function or object; see `find_metric`.
+AnyMetric = str | Metric | Callable[..., Any]
 
 
 def _mean_of(function: Callable[[Outcomes], NDArray[Any]], o: Outcomes) -> float:
@@ -315,7 +121,19 @@ def _brier(o: Outcomes) -> float:
 
 
 def _rmse(o: Outcomes) -> float:
-    return float(weighted_mean(_squared(o), o.weight) ** 0.5)
+    return float(weighted_mean(losses.squared(o), o.weight) ** 0.5)
+
+
+def _smape(o: Outcomes) -> float:
+    """Errors by the sum of sizes, from 0 to 1; 0 where both are 0, as in utilsforecast."""
+    size = np.abs(o.label) + np.abs(o.prediction)
+    return weighted_mean(_ratio(losses.absolute(o), size), o.weight)
+
+
+def _wape(o: Outcomes) -> float:
+    """The sum of errors by that of the sizes of labels, each by weight."""
+    size = weighted_mean(np.abs(o.label), o.weight)
+    return weighted_mean(losses.absolute(o), o.weight) / size if size > 0 else float("nan")
 
 
 def _mape(o: Outcomes) -> float:
@@ -325,8 +143,116 @@ def _mape(o: Outcomes) -> float:
 
 def _r2(o: Outcomes) -> float:
     spread = weighted_mean(np.square(o.label - weighted_mean(o.label, o.weight)), o.weight)
-    error = weighted_mean(_squared(o), o.weight)
+    error = weighted_mean(losses.squared(o), o.weight)
     return 1.0 - error / spread if spread > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class CoverageError:
+    """How far the share of labels at or below the answers is from the quantile that is forecast.
+
+    For a model of one quantile, beside its pinball loss: 0.03 says that of a forecast of the 90th
+    percentile 87 or 93 % of the labels lie at or below it, by weight.
+
+    >>> import numpy as np
+    >>> rows = Outcomes(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 3.5))
+    >>> CoverageError(0.9)(rows).__round__(3)
+    0.15
+    """
+
+    quantile: float
+    task = "regression"
+    greater_is_better = False
+    needs_probability = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.quantile < 1:
+            raise MetricError(f"CoverageError({self.quantile!r}): must lie between 0 and 1")
+
+    @property
+    def name(self) -> str:
+        """How the metric is called in records and reports."""
+        return f"coverage error {self.quantile:g}"
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        """Value over the rows."""
+        below = weighted_mean(outcomes.label <= outcomes.prediction, outcomes.weight)
+        return abs(below - self.quantile)
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    """The mean over the groups of the stream of another metric: each group counts alike.
+
+    Groups without a value (NaN: no weight, one class) are left out. Without it, a metric takes the
+    rows of all groups together, and a group counts by its rows.
+
+    Parameters
+    ----------
+    metric : str, function or object
+        As for a `Backtest`.
+
+    >>> import numpy as np
+    >>> rows = Outcomes(np.zeros(3), np.array([1.0, 1.0, 4.0]), group=np.array(["a", "a", "b"]))
+    >>> ByGroup("MAE")(rows), find_metric("MAE")(rows)
+    (2.5, 2.0)
+    """
+
+    metric: Any
+
+    def __post_init__(self) -> None:
+        _ = self.inner
+
+    @cached_property
+    def inner(self) -> Metric:
+        """The other metric."""
+        return find_metric(self.metric)
+
+    @property
+    def name(self) -> str:
+        """How the metric is called in records and reports."""
+        return f"{self.inner.name} by group"
+
+    @property
+    def task(self) -> str | None:
+        """That of the other metric; likewise the rest."""
+        return self.inner.task
+
+    @property
+    def greater_is_better(self) -> bool:
+        """The direction."""
+        return self.inner.greater_is_better
+
+    @property
+    def needs_probability(self) -> bool:
+        """Whether the model must give probabilities."""
+        return self.inner.needs_probability
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is for two classes only."""
+        return self.inner.binary
+
+    def at_start(self, known: Known) -> "ByGroup":
+        """The same, for a metric that takes something from the labels known at ``start``."""
+        return replace(self, metric=self.inner.at_start(known))
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        """Value over the rows."""
+        if outcomes.group is None:
+            raise MetricError(f"{self.name}: the stream has no groups; name their column: group=")
+        code, names = pd.factorize(outcomes.group)
+        order = np.argsort(code, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(code, minlength=len(names)))[:-1])
+        values = np.array([self.inner(pick(outcomes, rows)) for rows in parts])
+        return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+
+
+def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
+    """The rows of ``outcomes`` at ``where``."""
+    arrays = {name: getattr(outcomes, name) for name in ROWS}
+    chosen = {name: array[where] for name, array in arrays.items() if array is not None}
+    return replace(outcomes, **chosen)
 
 
 _C, _R = "classification", "regression"
@@ -335,53 +261,80 @@ _C, _R = "classification", "regression"
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", _C, True, partial(_mean_of, _right)),
-        Metric("balanced accuracy", _C, True, _balanced_accuracy),
-        Metric("precision", _C, True, partial(_of_positive_or_macro, _precision)),
-        Metric("recall", _C, True, partial(_of_positive_or_macro, _recall)),
-        Metric("F1", _C, True, partial(_of_positive_or_macro, _f1)),
-        Metric("ROC AUC", _C, True, _roc_auc, needs_probability=True, binary=True),
-        Metric("average precision", _C, True, _average_precision, True, binary=True),
-        Metric("Brier", _C, False, _brier, needs_probability=True, binary=True),
-        Metric("log loss", _C, False, partial(_mean_of, _log), True),
-        Metric("MAE", _R, False, partial(_mean_of, _absolute)),
-        Metric("RMSE", _R, False, _rmse),
-        Metric("MAPE", _R, False, _mape),
-        Metric("R2", _R, True, _r2),
+        Metric(partial(_mean_of, _right), True, "accuracy", _C),
+        Metric(_balanced_accuracy, True, "balanced accuracy", _C),
+        Metric(partial(_of_positive_or_macro, _precision), True, "precision", _C),
+        Metric(partial(_of_positive_or_macro, _recall), True, "recall", _C),
+        Metric(partial(_of_positive_or_macro, _f1), True, "F1", _C),
+        Metric(_roc_auc, True, "ROC AUC", _C, needs_probability=True, binary=True),
+        Metric(_average_precision, True, "average precision", _C, True, binary=True),
+        Metric(_brier, False, "Brier", _C, needs_probability=True, binary=True),
+        Metric(partial(_mean_of, losses.log), False, "log loss", _C, needs_probability=True),
+        Metric(partial(_mean_of, losses.absolute), False, "MAE", _R),
+        Metric(_rmse, False, "RMSE", _R),
+        Metric(_mape, False, "MAPE", _R),
+        Metric(_smape, False, "sMAPE", _R),
+        Metric(_wape, False, "WAPE", _R),
+        Metric(_r2, True, "R2", _R),
+        own_metric(MASE()),
+        own_metric(RMSSE()),
+        own_metric(NDCG()),
     )
 }
+#: Metrics with a number in their name, as in "MASE 24" and "recall@10".
+FAMILIES: Mapping[str, Callable[[Any], Any]] = {
+    "MASE 24": MASE,
+    "RMSSE 24": RMSSE,
+    "NDCG@10": NDCG,
+    "precision@10": PrecisionAtK,
+    "recall@10": RecallAtK,
+    "pinball 0.9": Pinball,
+    "coverage error 0.9": CoverageError,
+}
+_NUMBERED = re.compile(r"\s*(.*?)[\s_@]*(\d+(?:\.\d+)?)\s*")
 
 
-def find_metric(name: str, task: str | None = None) -> Metric:
-    """Look a metric up by name; case, spaces, hyphens and underscores do not matter.
+def metric_names() -> list[str]:
+    """The names of all metrics; of those with a number an example."""
+    return [*METRICS, *FAMILIES]
 
-    >>> find_metric("roc_auc").name
-    'ROC AUC'
+
+def find_metric(metric: AnyMetric, task: str | None = None) -> Metric:
+    """A metric by name, or what was given as one.
+
+    Of names, case, spaces, hyphens and underscores do not matter; beside those of `METRICS` and
+    `FAMILIES` there are those of scikit-learn's scorers, and ``"module.function"``. Functions and
+    objects as `Metric` takes them; an object says by ``greater_is_better`` which way is better.
+
+    >>> find_metric("roc_auc").name, find_metric("mase 24").name
+    ('ROC AUC', 'MASE 24')
+    >>> find_metric("neg_max_error").greater_is_better
+    True
     """
+    found = _named(metric) if isinstance(metric, str) else own_metric(metric)
+    refuse_other_task(f"metric {found.name!r}", found.task, task, METRICS)
+    if task == _C and found.name.startswith("NDCG") and not found.needs_probability:
+        return replace(found, needs_probability=True, binary=True)
+    return found
+
+
+def _named(name: str) -> Metric:
     plain = {_plain(key): metric for key, metric in METRICS.items()}
-    metric = plain.get(_plain(name)) if isinstance(name, str) else None
-    if metric is None:
-        raise MetricError(f"metric {name!r}: {_nearest(name, METRICS)}")
-    _refuse_other_task(f"metric {metric.name!r}", metric.task, task, METRICS)
-    return metric
-
-
-def _refuse_other_task(
-    what: str, own: str | None, task: str | None, table: Mapping[str, RowLoss | Metric]
-) -> None:
-    """Raise `MetricError` for a loss or metric of another task than the model's."""
-    if None not in (own, task) and own != task:
-        fitting = ", ".join(name for name, other in table.items() if other.task == task)
-        raise MetricError(f"{what} is for {own}, but the model does {task}; use one of {fitting}")
+    if (known := plain.get(_plain(name))) is not None:
+        return known
+    inner = re.fullmatch(r"(.+)[\s_-]by[\s_-]group\s*", name, flags=re.I)
+    if inner is not None and ("." not in name or " " in name):
+        return own_metric(ByGroup(inner[1]))
+    families = {_plain(_NUMBERED.sub(r"\1", key)): kind for key, kind in FAMILIES.items()}
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered and (kind := families.get(_plain(numbered[1]))) is not None:
+        number = float(numbered[2])
+        return own_metric(kind(int(number) if number.is_integer() else number))
+    if (others := by_name(name)) is not None:
+        return own_metric(others)
+    raise MetricError(f"metric {name!r}: {nearest(name, {**METRICS, **FAMILIES})}")
 
 
 @lru_cache
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def _nearest(name: object, table: Mapping[str, object]) -> str:
-    keys = {key.lower(): key for key in table}
-    near = get_close_matches(str(name).lower(), list(keys), n=1, cutoff=0.5)
-    hint = f"did you mean {keys[near[0]]!r}? " if near else ""
-    return f"not known; {hint}there are {', '.join(table)}"

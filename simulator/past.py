@@ -14,7 +14,7 @@ from backtrain.datasets.offsets import Offset, parse_offset
 from backtrain.simulator.answers import Rows, count, last, positions
 from backtrain.simulator.fence import Fence
 from backtrain.simulator.ledger import Prices
-from backtrain.simulator.metrics import Metric, Outcomes
+from backtrain.simulator.metrics import AnyMetric, Metric, Outcomes
 from backtrain.simulator.model import State
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.sealing import sealed, sealed_outcomes
@@ -307,11 +307,11 @@ class Past:
     def weight(self, rows: Rows) -> NDArray[np.float64]:
         """Weights of past rows, 1 where the stream has none, shape (n,)."""
         self._fence.check(rows, "weights")
-        weight = self._fence.setup.stream.weight
+        weight = self._fence.setup.weight
         if weight is not None:
             return sealed(weight[rows])
         return np.ones(count(rows))
 
-    def metric(self, name: str) -> Metric:
-        """Look a metric up by name."""
+    def metric(self, name: AnyMetric) -> Metric:
+        """Look a metric up by name, or take one as it is; see `Setup.metrics`."""
         return self._fence.setup.metric(name)

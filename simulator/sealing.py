@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.metrics import ROWS, Outcomes
 
 
 def private(values: NDArray[Any]) -> NDArray[Any]:
@@ -26,7 +26,6 @@ def sealed(values: NDArray[Any]) -> NDArray[Any]:
 
 def sealed_outcomes(outcomes: Outcomes) -> Outcomes:
     """The same, each array sealed."""
-    names = ("label", "prediction", "score", "probability", "weight", "amount")
-    arrays = {name: getattr(outcomes, name) for name in names}
+    arrays = {name: getattr(outcomes, name) for name in ROWS}
     changed: dict[str, Any] = {k: sealed(v) for k, v in arrays.items() if v is not None}
     return replace(outcomes, **changed)

@@ -1,33 +1,41 @@
 """The question that is asked of every strategy: which history, model and prices; checked once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.columns import nearest
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
+from backtrain.simulator.answers import SetupError as SetupError
 from backtrain.simulator.clock import Nanoseconds, tick_instants
 from backtrain.simulator.constraints import Length, Seed, check
-from backtrain.simulator.ledger import Delays, Prices
-from backtrain.simulator.metrics import Loss, Metric, Outcomes, find_loss, find_metric
+from backtrain.simulator.intact import refuse_changed_files
+from backtrain.simulator.intact import unchanged as unchanged
+from backtrain.simulator.ledger import Delays, Prices, built
+from backtrain.simulator.losses import rows_of
+from backtrain.simulator.metrics import (
+    AnyMetric,
+    Known,
+    Loss,
+    Metric,
+    Outcomes,
+    find_loss,
+    find_metric,
+    rehearse,
+)
+from backtrain.simulator.metrics import pick as pick
 from backtrain.simulator.sealing import read_only
 from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
-from backtrain.store.fits import Answers, FitStore
+from backtrain.store.fits import Answers
 
 _DEFAULT_LOSS = {"regression": "absolute", "classification": "zero_one"}
 _DEFAULT_METRICS = {"regression": ("MAE",), "classification": ("accuracy",)}
-
-
-class SetupError(ValueError):
-    """The pieces of a backtest do not fit together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +61,8 @@ class Setup:
     loss : str, Loss or callable
         Loss of a row; default ``"absolute"`` for regression, ``"zero_one"`` for classification.
         A callable takes labels and predictions of shape (n,) and returns losses of shape (n,).
-    metrics : sequence of str
-        Reported beside the loss.
+    metrics : sequence of str, function or object
+        Reported beside the loss: names, as ``"MASE 24"``, or metrics of one's own, see `Metric`.
     seed : int
         Seed of whatever is random in the models.
     features : {"auto", "array", "frame"}
@@ -84,7 +92,7 @@ class Setup:
     prices: Prices = field(default_factory=Prices)
     delays: Delays = field(default_factory=Delays)
     loss: str | Loss | Callable[..., Any] | None = None
-    metrics: Sequence[str] | None = None
+    metrics: Sequence[AnyMetric] | None = None
     seed: Seed = 0
     features: Literal["auto", "array", "frame"] = "auto"
     currency: str = ""
@@ -97,9 +105,9 @@ class Setup:
                 f"stream: a {type(self.stream).__name__}; make one with Stream.from_frame(df, "
                 "target='y', time='when')"
             )
-        _refuse_changed_files(self.stream)
+        refuse_changed_files(self.stream)
         for name, kind in (("prices", Prices), ("delays", Delays)):
-            object.__setattr__(self, name, _built(name, getattr(self, name), kind))
+            object.__setattr__(self, name, built(name, getattr(self, name), kind))
         check(self, SetupError)
         for name, example in (("currency", "EUR"), ("unit", "bikes")):
             if not isinstance(getattr(self, name), str):
@@ -176,6 +184,18 @@ class Setup:
         return read_only(self.served.start + order), read_only(at[order])
 
     @property
+    def weight(self) -> NDArray[np.float64] | None:
+        """Weight of each row in scores, shape (n,), or None."""
+        own = self.stream.score_weight
+        return self.stream.weight if own is None else own
+
+    @property
+    def fit_weight(self) -> NDArray[np.float64] | None:
+        """Weight of each row in training, shape (n,), or None."""
+        own = self.stream.fit_weight
+        return self.stream.weight if own is None else own
+
+    @property
     def groups(self) -> NDArray[Any]:
         """Group of each row, shape (n,). Raises `PartError` where the stream has none."""
         if self.stream.group is None:
@@ -247,7 +267,22 @@ class Setup:
     @cached_property
     def row_loss(self) -> Loss:
         """The loss that is charged."""
-        return find_loss(_DEFAULT_LOSS[self.task] if self.loss is None else self.loss, self.task)
+        loss = find_loss(_DEFAULT_LOSS[self.task] if self.loss is None else self.loss, self.task)
+        bind = getattr(loss, "at_start", None)
+        return loss if bind is None else cast(Loss, bind(self.known))
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known at ``start``: whatever a loss or metric scales by."""
+        rows = slice(0, self.served.start)
+        arrived = self.label_at[rows] <= self.start_at.value
+        missing = np.nan if self.classes is None else -1
+        group, weight = self.stream.group, self.weight
+        return Known(
+            read_only(np.where(arrived, self.truth[rows], missing)),
+            None if group is None else read_only(group[rows]),
+            None if weight is None else read_only(weight[rows]),
+        )
 
     @cached_property
     def row_metrics(self) -> tuple[Metric, ...]:
@@ -256,10 +291,28 @@ class Setup:
         if isinstance(names, str) or not isinstance(names, Iterable):
             shown = [names] if isinstance(names, str) else ["MAE"]
             raise SetupError(f"metrics={names!r}: give a list, such as {shown}")
-        return tuple(self.metric(name) for name in names)
+        metrics = tuple(self.metric(name) for name in names)
+        for i, metric in enumerate(metrics):
+            if any(metric.name == other.name and metric != other for other in metrics[:i]):
+                raise SetupError(
+                    f"metrics: two are called {metric.name!r}; name one of them: Metric(function, "
+                    "greater_is_better=..., name='...')"
+                )
+        return metrics
 
-    def metric(self, name: str) -> Metric:
+    def metric(self, name: AnyMetric) -> Metric:
         """Look a metric up and refuse it where this model and target cannot give it."""
+        if (found := self._metrics.get(id(name))) is not None and found[0] is name:
+            return found[1]
+        self._metrics[id(name)] = name, self._found(name)
+        return self._metrics[id(name)][1]
+
+    @cached_property
+    def _metrics(self) -> dict[int, tuple[AnyMetric, Metric]]:
+        """Those that were asked for, by id: monitors ask at every tick."""
+        return {}
+
+    def _found(self, name: AnyMetric) -> Metric:
         metric = find_metric(name, self.task)
         self._check_probabilities(f"metric {metric.name!r}", metric)
         if metric.binary and self.positive is None:
@@ -268,7 +321,21 @@ class Setup:
                 f"metric {metric.name!r} is for two classes, but the target has "
                 f"{len(self.classes)}: {self.classes.tolist()[:10]}"
             )
+        if hasattr(metric.function, "at_start"):
+            metric = metric.at_start(self.known)
+        rehearse(metric, self._rehearsal)
         return metric
+
+    def _rehearsal(self) -> Outcomes:
+        """Labels known at ``start``, answered by themselves, the other way round."""
+        label = self.known.label
+        rows = np.flatnonzero(label >= 0 if self.classes is not None else ~np.isnan(label))
+        score, full = None, None
+        if self.classes is not None and self.gives_probabilities:
+            score = np.full(len(rows), 0.5)
+            if self.positive is None or len(self.classes) > 2:
+                full = np.full((len(rows), len(self.classes)), 1 / len(self.classes))
+        return outcomes_of(self, rows, self.truth, label[rows][::-1], score, full)
 
     @cached_property
     def rule(self) -> Rule | None:
@@ -291,9 +358,9 @@ class Setup:
         """Loss of rows whose label may be missing: NaN there, shape (n,)."""
         labelled = outcomes.label >= 0 if self.classes is not None else ~np.isnan(outcomes.label)
         if labelled.all():
-            return _loss_of_rows(self.row_loss, outcomes)
+            return rows_of(self.row_loss, outcomes)
         loss = np.full(len(outcomes), np.nan)
-        loss[labelled] = _loss_of_rows(self.row_loss, pick(outcomes, labelled))
+        loss[labelled] = rows_of(self.row_loss, pick(outcomes, labelled))
         return loss
 
     # --- checks -------------------------------------------------------------------------------
@@ -358,34 +425,6 @@ class Setup:
             )
 
 
-def _loss_of_rows(loss: Loss, outcomes: Outcomes) -> NDArray[np.float64]:
-    rows = loss.rows(outcomes)
-    if rows.shape != (len(outcomes),):
-        raise SetupError(f"loss {loss.name!r} returned shape {rows.shape} for {len(outcomes)} rows")
-    return rows
-
-
-def _built(name: str, given: Any, kind: type[Any]) -> Any:
-    """Prices or delays, also from a mapping of their parameters; raises `SetupError`."""
-    names = [spec.name for spec in fields(kind)]
-    if isinstance(given, kind):
-        return given
-    if not isinstance(given, Mapping):
-        raise SetupError(f"{name}={given!r}: give {kind.__name__}({names[0]}=...), or a mapping")
-    for key in given:
-        if key not in names:
-            raise SetupError(f"{name}[{key!r}]: no such key; did you mean {nearest(key, names)}?")
-    return kind(**given)
-
-
-def pick(outcomes: Outcomes, where: slice | NDArray[Any]) -> Outcomes:
-    """The rows of ``outcomes`` at ``where``."""
-    names = ("label", "prediction", "score", "probability", "weight", "amount")
-    arrays = {name: getattr(outcomes, name) for name in names}
-    chosen = {name: array[where] for name, array in arrays.items() if array is not None}
-    return replace(outcomes, **chosen)
-
-
 def outcomes_of(
     setup: Setup,
     rows: Rows,
@@ -395,7 +434,8 @@ def outcomes_of(
     probability: NDArray[np.float64] | None,
 ) -> Outcomes:
     """Labels of rows, out of those of all rows, beside the answers to these rows."""
-    weight, amount = setup.stream.weight, setup.stream.amount
+    stream = setup.stream
+    weight, amount, group = setup.weight, stream.amount, stream.group
     return Outcomes(
         label=label[rows],
         prediction=prediction,
@@ -405,49 +445,5 @@ def outcomes_of(
         weight=None if weight is None else weight[rows],
         positive=-1 if setup.positive is None else setup.positive,
         amount=None if amount is None else amount[rows],
+        group=None if group is None else group[rows],
     )
-
-
-#: Streams and stores that are being looked at as a whole, see `unchanged`.
-_WATCHED: set[tuple[int, int]] = set()
-
-
-@contextmanager
-def unchanged(stream: Stream, store: FitStore, whole: bool = False) -> Iterator[None]:
-    """Raise `SetupError` where the content of a stream changes meanwhile.
-
-    What the store was given meanwhile is then dropped: it would lie under the names of fits on the
-    true content. To look takes as long as to read all of it, so ``whole`` does it once for what is
-    done inside piece by piece, here and in other threads.
-    """
-    key = id(stream), id(store)
-    if key in _WATCHED:
-        yield
-        return
-    _refuse_changed_files(stream)
-    kept = store.mark()
-    if whole:
-        _WATCHED.add(key)
-    try:
-        yield
-    finally:
-        _WATCHED.discard(key)
-        if not stream.is_intact:
-            store.forget(kept)
-            _refuse_changed_files(stream)
-            raise SetupError(
-                f"stream {stream.name!r}: its content was changed while it was in use, so nothing "
-                "that was computed on it counts. A model or part has written into the history, or "
-                "the arrays that the stream was made of were changed: copy before you write, and "
-                "build the stream anew"
-            )
-
-
-def _refuse_changed_files(stream: Stream) -> None:
-    if stream.changed_files:
-        files = ", ".join(map(str, stream.changed_files))
-        raise SetupError(
-            f"stream {stream.name!r}: {files}: changed since it was opened, so nothing that is "
-            "computed on it counts; open or build the stream anew, and leave its files alone while "
-            "they are used"
-        )

@@ -83,7 +83,7 @@ def _sum_up(
     challengers = [stretches[place[where]].challenger for where in shared]
     loss = predictions.scored_loss(setup.served)
     known = ~np.isnan(loss)
-    weight = 1.0 if setup.stream.weight is None else setup.stream.weight[setup.served]
+    weight = 1.0 if setup.weight is None else setup.weight[setup.served]
     entries = n + len(shared)
     steps = Steps(
         np.append(start, start[shared]),
@@ -177,7 +177,7 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
         "label": _plain(stream.y[rows]),
         "label_time": stream.label_time[rows],
         "loss": predictions.scored_loss(rows),
-        "weight": np.ones(rows.stop - rows.start) if stream.weight is None else stream.weight[rows],
+        "weight": np.ones(rows.stop - rows.start) if setup.weight is None else setup.weight[rows],
         "fallback": predictions.fallback[rows],
     }
     if stream.truth is not None:

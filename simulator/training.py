@@ -188,7 +188,7 @@ class Learner:
         return nullcontext() if self.trusts(update) else seeded(seed)
 
     def _weights(self, selection: Selection) -> NDArray[np.float64] | None:
-        own, given = self.setup.stream.weight, selection.weights
+        own, given = self.setup.fit_weight, selection.weights
         if own is None:
             return None if given is None else given.copy()
         return private(own[selection.rows]) if given is None else own[selection.rows] * given

@@ -194,7 +194,9 @@ class MLflow(Callback):
 
         now = int(time.time() * 1000)
         known = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        self._client.log_batch(run_id, metrics=[Metric(n, v, now, 0) for n, v in known.items()])
+        self._client.log_batch(
+            run_id, metrics=[Metric(_plain(n), v, now, 0) for n, v in known.items()]
+        )
 
     def _log_series(
         self, run_id: str, name: str, at: np.ndarray[Any, Any], values: np.ndarray[Any, Any]
@@ -222,10 +224,16 @@ def flattened(config: Mapping[str, Any]) -> dict[str, str]:
     >>> flattened({"prices": {"retrain": 5}, "metrics": ["MAE"], "@a": None})
     {'prices.retrain': '5', 'metrics': "['MAE']", '_a': 'None'}
     """
-    return {
-        re.sub(r"[^\w\-. /:]", "_", key)[:250]: str(value)[:_LONGEST]
-        for key, value in _leaves(config)
-    }
+    return {_plain(key): str(value)[:_LONGEST] for key, value in _leaves(config)}
+
+
+def _plain(name: str) -> str:
+    """A name that MLflow takes.
+
+    >>> _plain("metric.recall@10")
+    'metric.recall_10'
+    """
+    return re.sub(r"[^\w\-. /:]", "_", name)[:250]
 
 
 def _leaves(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backtrain.datasets.values import exact_share
 from backtrain.simulator.answers import Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Holdout, NotNegative
+from backtrain.simulator.metrics import AnyMetric
 from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
@@ -37,7 +38,7 @@ class HeldOutScores(NamedTuple):
 class Scored(Part):
     """A gate that compares both models by a metric, or by the backtest's own loss."""
 
-    metric: str | None
+    metric: AnyMetric | None
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a metric that this model and target cannot give."""
@@ -74,7 +75,7 @@ class BeatsChampion(Scored):
         Share, or number, of the window's newest rows to compare on.
     margin : float
         By how much the challenger must be better, in units of the metric or loss.
-    metric : str, optional
+    metric : str, function or object, optional
         What to compare; default the backtest's own loss, averaged by weight.
     refit : bool
         Fit a winner once more with the held-out rows, the newest ones; both fits are charged.
@@ -88,7 +89,7 @@ class BeatsChampion(Scored):
 
     holdout: Holdout = 0.2
     margin: NotNegative = 0.0
-    metric: str | None = None
+    metric: AnyMetric | None = None
     refit: bool = False
     min_rows: Count = 10
 
@@ -147,7 +148,7 @@ class NoGroupWorse(Scored):
     holdout : float, int or None
         Share, or number, of the window's newest rows that are held out of the training; None where
         another gate of a `Chain` holds rows out or waits.
-    metric : str, optional
+    metric : str, function or object, optional
         What to compare; default the backtest's own loss, averaged by weight.
 
     >>> NoGroupWorse(margin=0.05)
@@ -157,7 +158,7 @@ class NoGroupWorse(Scored):
     margin: NotNegative = 0.0
     min_rows: Count = 30
     holdout: Holdout | None = 0.2
-    metric: str | None = None
+    metric: AnyMetric | None = None
 
     def check_setup(self, setup: Setup) -> None:
         """Refuse a stream without groups, and a metric that this model and target cannot give."""
@@ -205,7 +206,7 @@ class _Guard:
 # --- what gates share ---------------------------------------------------------------------------
 
 
-def compare(view: View, rows: Rows, name: str | None) -> HeldOutScores:
+def compare(view: View, rows: Rows, name: AnyMetric | None) -> HeldOutScores:
     """Both models on the same labelled rows: by a metric, or by the mean of the backtest's loss.
 
     Both take a row by its weight.

@@ -23,6 +23,7 @@ from backtrain.simulator.constraints import (
     ShareAboveZero,
     exactly_one,
 )
+from backtrain.simulator.metrics import AnyMetric
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
 from backtrain.strategies.gates.holdout import HeldOutScores, Scored, compare
@@ -55,7 +56,7 @@ class Shadow(Scored):
         From the first look on; None waits for labels as long as it takes.
     otherwise : {"deploy", "reject"}
         What becomes of a challenger that could not be judged until then.
-    metric : str, optional
+    metric : str, function or object, optional
         What to compare; default the backtest's own loss, averaged by weight.
     margin : float
         By how much the challenger must be better, in units of the metric or loss.
@@ -72,7 +73,7 @@ class Shadow(Scored):
     min_labels: Count = 30
     max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
-    metric: str | None = None
+    metric: AnyMetric | None = None
     margin: NotNegative = 0.0
     supersede: bool = False
 
@@ -122,7 +123,7 @@ class Canary(Scored):
         Of the whole trial; None waits for labels as long as it takes.
     otherwise : {"deploy", "reject"}
         What becomes of a challenger that has not passed all steps until then.
-    metric : str, optional
+    metric : str, function or object, optional
         What to compare; default the backtest's own loss, averaged by weight.
     sticky : bool
         Share out whole groups of the stream, by a hash of the group, in place of rows.
@@ -140,7 +141,7 @@ class Canary(Scored):
     min_labels: Count = 30
     max_duration: Offset | None = None
     otherwise: Otherwise = "reject"
-    metric: str | None = None
+    metric: AnyMetric | None = None
     sticky: bool = False
     supersede: bool = False
 

@@ -1,7 +1,7 @@
 """When to retrain: alarms about performance that is estimated, before labels are there."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from backtrain.simulator.constraints import (
     TwoOrMore,
     exactly_one,
 )
-from backtrain.simulator.metrics import METRICS, Outcomes
+from backtrain.simulator.metrics import METRICS, AnyMetric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
@@ -75,7 +75,7 @@ class EstimatedDrop(Floored, Part):
     EstimatedDrop('accuracy', drop='5%')
     """
 
-    metric: str
+    metric: AnyMetric
     window: RowsWindow = 1_000
     min_rows: Count = 200
     below: Finite | None = None
@@ -93,6 +93,11 @@ class EstimatedDrop(Floored, Part):
             raise PartError(
                 f"EstimatedDrop({name!r}): cannot be estimated; "
                 f"for regression use one of {', '.join(REGRESSION_METRICS)}"
+            )
+        if not isinstance(self.metric, str) or name not in METRICS or name == "NDCG":
+            raise PartError(
+                f"EstimatedDrop({name!r}): cannot be estimated; use a metric such as 'accuracy' or "
+                f"'ROC AUC', or PerformanceDrop, which waits for labels"
             )
         if setup.task == "classification" and not setup.gives_probabilities:
             fitting = [metric.name for metric in METRICS.values() if metric.task == setup.task]
@@ -209,7 +214,8 @@ class _EstimatedMonitor(Detector):
         X = view.X(rows) if outcomes.classes is None else None
         squared = view.metric(self._spec.metric).name == "RMSE"
         try:
-            self._learnt = view.fit(_Learn(outcomes, X, squared), Selection(rows)).estimator
+            told = replace(outcomes, group=None)  # they teach nothing
+            self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
         except FitError:
             return
         self._each = None

@@ -21,7 +21,7 @@ from backtrain.simulator.constraints import (
     OneOf,
     exactly_one,
 )
-from backtrain.simulator.metrics import Metric, Outcomes
+from backtrain.simulator.metrics import AnyMetric, Metric, Outcomes
 from backtrain.simulator.parts import Monitor, Part
 from backtrain.simulator.setup import Setup, pick
 from backtrain.simulator.texts import code
@@ -122,8 +122,8 @@ class PerformanceDrop(Floored, Part):
 
     Parameters
     ----------
-    metric : str
-        A metric of the backtest's task.
+    metric : str, function or object
+        A metric of the backtest's task, as in ``metrics=``.
     window : int
         Newest arrived labels to compute it on, without those of rows of weight 0.
     min_labels : int
@@ -150,7 +150,7 @@ class PerformanceDrop(Floored, Part):
     PerformanceDrop('MAE', below=50, group='worst')
     """
 
-    metric: str
+    metric: AnyMetric
     window: LabelsWindow = 200
     min_labels: Count = 50
     below: Finite | None = None

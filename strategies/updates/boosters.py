@@ -83,7 +83,7 @@ class Continue(Part):
         if not hasattr(last, "continue_fit") and library_of(last) not in (*_ROUNDS, "skorch"):
             raise PartError(f"Continue: {type(last).__name__}{_instead(last)}")
         refuse_weights(setup)
-        if setup.stream.weight is not None and library_of(last) == "skorch":
+        if setup.fit_weight is not None and library_of(last) == "skorch":
             raise PartError("Continue: the stream has weights, and nets of skorch take none")
         if hasattr(last, "continue_fit"):
             refuse_weights(setup, "continue_fit")

@@ -409,7 +409,7 @@ def takes_weights(model: Any, method: str = "fit") -> bool:
 
 def refuse_weights(setup: Setup, *more: str) -> None:
     """Raise `PartError` where the stream has weights and ``fit``, or another method, takes none."""
-    if setup.stream.weight is None:
+    if setup.fit_weight is None:
         return
     name = type(last_step(setup.model)).__name__
     for method, who in {"fit": name, **{other: f"{name}.{other}" for other in more}}.items():

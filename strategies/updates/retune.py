@@ -106,7 +106,7 @@ class Retune(Part):
             )
         score = getattr(scorer, "_score_func", None)
         weighted = score is None or "sample_weight" in inspect.signature(score).parameters
-        if setup.stream.weight is not None and not weighted:
+        if setup.fit_weight is not None and not weighted:
             raise PartError(
                 f"Retune(scoring={self.scoring!r}): takes no weights, and the stream has some; use "
                 "another score, or build the stream without `weight`"

@@ -10,6 +10,7 @@ import pandas as pd
 from backtrain.simulator.answers import Selection
 from backtrain.simulator.asking import check_setup, select
 from backtrain.simulator.constraints import Count, Length, Listed, Number, Seed, TwoOrMore
+from backtrain.simulator.metrics import AnyMetric
 from backtrain.simulator.parts import AnyWindow, Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import FitError, View
@@ -37,7 +38,7 @@ class Dynamic(Part):
         Windows to try.
     holdout : str or int
         The newest labelled rows, to judge on: a time offset or a number of rows, as in `Sliding`.
-    metric : str, optional
+    metric : str, function or object, optional
         What to compare; default the backtest's own loss, averaged by weight.
 
     >>> Dynamic([Sliding("30D"), Sliding("90D"), Expanding()], holdout="7D")
@@ -46,7 +47,7 @@ class Dynamic(Part):
 
     candidates: Annotated[Sequence[AnyWindow], Listed("a list of windows", least=1)]
     holdout: Length = 200
-    metric: str | None = None
+    metric: AnyMetric | None = None
 
     def check_parameters(self) -> None:
         """Keep the windows in one form: equal ones look equal, from code or from YAML."""
