@@ -68,6 +68,8 @@ def validated(
     if weights is not None:
         listed = weights if rows == ("X_val", "y_val") else [weights]
         given |= {name: listed for name in _WEIGHTS if name in names}
+    if any(kind.__module__.startswith("xgboost.") for kind in type(estimator).__mro__):
+        given["verbose"] = False  # else it prints a line a round
     return given
 
 
