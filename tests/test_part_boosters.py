@@ -299,3 +299,23 @@ def test_a_limit_that_the_first_addition_reaches_is_refused() -> None:
     with pytest.raises(PartError, match="every training would start afresh"):
         Continue(rounds=20, max_models=20)
     assert copy.copy(Continue(20, max_models=21)).max_models == 21
+
+
+def test_a_net_of_skorch_learns_on() -> None:
+    """Three epochs on new rows follow a level that has moved; weights of the parent stay."""
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    X = np.float32(np.random.default_rng(0).normal(size=(400, 3)))
+    y = X[:, :1] + np.repeat(np.float32([[0], [5]]), 200, axis=0)
+    settings = {"train_split": None, "verbose": 0, "lr": 0.1, "batch_size": 20}
+    size = {"module__in_features": 3, "module__out_features": 1}
+
+    def net() -> Any:
+        return skorch.NeuralNetRegressor(torch.nn.Linear, max_epochs=10, **size, **settings)
+
+    parent = net().fit(X[:200], y[:200])
+    said = parent.predict(X).copy()
+    child = Continue(epochs=3).fit(net(), X[200:], y[200:], None, parent, 0)
+    assert len(child.history) == 13
+    assert error(child, X[200:], y[200:, 0]) < 0.2 * error(parent, X[200:], y[200:, 0])
+    assert np.array_equal(parent.predict(X), said)
