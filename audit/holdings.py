@@ -43,12 +43,12 @@ class Holding:
 def reached(part: Any) -> Iterator[tuple[str, Any]]:
     """Every value that a part leads to, with the way there: attributes, closures, globals."""
     todo: list[tuple[str, Any, int]] = [(_called(part), part, 0)]
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # kept, for an id is given again once its object is gone
     while todo and len(seen) < _MOST:
         path, value, depth = todo.pop()
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
-        seen.add(id(value))
+        seen[id(value)] = value
         yield path, value
         if depth < _DEEPEST:
             todo += [(f"{path}{step}", inner, depth + 1) for step, inner in _inside(value)]
@@ -117,11 +117,15 @@ def _of_function(function: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 # --- memories -------------------------------------------------------------------------------------
 
 
+#: Ways that lead out of the object itself.
+_OUTSIDE = (" (closure ", " (default)", " (global ", " (of the class)")
+
+
 def memories(part: Any) -> dict[str, bytes]:
     """What could change between two replays outside of the object itself: by way, its bytes."""
     found = {}
     for path, value in reached(part):
-        outside = " (" in path
+        outside = any(way in path for way in _OUTSIDE)
         if outside and isinstance(value, (list, dict, set, bytearray, int, float)):
             found[path] = _bytes(value)
         elif outside and hasattr(value, "__dict__") and not callable(value):

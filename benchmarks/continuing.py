@@ -32,7 +32,7 @@ DRIFTS = ("slope", "level", "abrupt", "none")
 
 
 def history(drift: str, seed: int, rows: int) -> Stream:
-    """Four features, hourly; what moves is a slope, the level, both at once half way, or nothing."""
+    """Four features, hourly; a slope moves, or the level, or both at once half way, or nothing."""
     rng = np.random.default_rng(seed)
     x, share = rng.normal(size=(rows, 4)), np.arange(rows) / rows
     slope = {"slope": 1 + 3 * share, "abrupt": np.where(share < 0.5, 1, -1)}.get(drift, 1.0)

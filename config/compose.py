@@ -268,7 +268,8 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
 
 def _has(parent: Any, name: str, key: str) -> bool:
     """Whether what a config has by a name is a mapping with this key."""
-    return isinstance(parent, DictConfig) and key in (parent.get(name) or ())
+    below = parent.get(name) if isinstance(parent, DictConfig) else None
+    return isinstance(below, DictConfig) and key in below
 
 
 # --- Hydra ----------------------------------------------------------------------------------------

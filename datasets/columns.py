@@ -269,7 +269,10 @@ def _one_column(values: Any, name: str) -> pd.Series:
     if len(shape) == 2 and shape[1] == 1:
         values = np.asarray(values)[:, 0]
     elif len(shape) != 1:
-        raise ValueError(f"{name!r}: shape {shape}; it must be one column of n rows")
+        raise ValueError(
+            f"{name!r}: shape {shape}; it must be one column of n rows (of several targets, make "
+            "a stream and a backtest each)"
+        )
     return values if isinstance(values, pd.Series) else pd.Series(values)
 
 

@@ -31,6 +31,7 @@ from backtrain.simulator.metrics import (
 )
 from backtrain.simulator.metrics import pick as pick
 from backtrain.simulator.sealing import read_only
+from backtrain.simulator.tasks import why_no_task
 from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
 from backtrain.store.fits import Answers
 
@@ -379,19 +380,10 @@ class Setup:
             )
 
     def _check_target(self) -> None:
-        from sklearn.base import is_classifier, is_regressor
         from sklearn.utils.multiclass import type_of_target
 
-        try:
-            has_task = is_classifier(self.model) or is_regressor(self.model)
-        except Exception:  # scikit-learn's own, for what does not derive from BaseEstimator
-            has_task = False
-        if not has_task:
-            raise SetupError(
-                f"model={self.model!r}: neither a classifier nor a regressor to scikit-learn; "
-                "derive it from the mixin first: class Model(RegressorMixin, BaseEstimator), or "
-                "ClassifierMixin"
-            )
+        if (why := why_no_task(self.model)) is not None:
+            raise SetupError(why)
         y, target = self.stream.y, self.stream.target
         if self.task == "regression" and y.dtype.kind not in "fiub":
             refuse_numbers_in_text(y, target)

@@ -320,6 +320,12 @@ class Learner:
     def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         prediction = np.asarray(model.predict(X))
         if prediction.ndim != 1:
+            if len(prediction) == len(X) and prediction.size > len(X):
+                many = prediction.size // len(X)
+                raise ValueError(
+                    f"predict gave {many} numbers to a row; a target has one: make a model, and a "
+                    "backtest, of each"
+                )
             prediction = prediction.reshape(len(X))
         if len(prediction) != len(X):
             raise ValueError(f"predict gave {len(prediction)} answers to {len(X)} rows")

@@ -106,3 +106,5 @@ def test_a_key_of_the_model_of_one_task_is_named_with_it(capsys: Any) -> None:
     assert main(["run", "dataset=abrupt", "comparison=one", "model.max_iter=5"]) == 2
     right = "model.regression.max_iter or model.classification.max_iter"
     assert f"model.max_iter: no such key; did you mean {right}?" in capsys.readouterr().err
+    assert main(["run", "dataset=abrupt", "comparison=one", "dataset.seeed=5"]) == 2
+    assert "dataset.seeed: no such key; did you mean 'seed'?" in capsys.readouterr().err

@@ -92,9 +92,8 @@ def test_a_class_that_comes_later_or_leaves_starts_it_afresh() -> None:
     for update, fails in ((WarmStart(4, keep=8), False), (WarmStart(4), True)):
         run = backtest.replay(Strategy(Every("2D"), Sliding("6D"), update))
         assert (run.totals["failed"] > 0) == fails
-    last = WarmStart(4, keep=8).fit(
-        copy.deepcopy(forest), X[-200:], y[-200:], None, copy.deepcopy(forest).fit(X[:200], y[:200]), 0
-    )  # fmt: skip
+    parent = copy.deepcopy(forest).fit(X[:200], y[:200])
+    last = WarmStart(4, keep=8).fit(forest, X[-200:], y[-200:], None, parent, 0)
     assert last.classes_.tolist() == [1, 2]
 
 

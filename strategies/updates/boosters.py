@@ -58,7 +58,9 @@ class Continue(Part):
         of them. New rows alone cost less, and follow a drift better: trees that correct the
         parent on rows that it has learnt already mostly learn their noise.
 
-    A classifier's rows must hold the parent's classes, and no others, or the training fails.
+    A classifier's rows must hold the parent's classes, and no others, or the training fails. There
+    is no ``validation`` as `Refit` has it: ``rounds`` says when to stop, and of the few new rows
+    none is spared.
 
     >>> Continue(rounds=20, max_models=500)
     Continue(rounds=20, max_models=500)

@@ -116,7 +116,7 @@ class Refit(Part):
             later = step.transform(later)
         last = last_step(model)
         own, others = (None if weights is None else weights[part] for part in (rows, newest))
-        given |= validated(last, later, y[newest], others)
+        given = validated(last, later, y[newest], others) | given
         with without_deprecations():
             fit_weighted(last, before, y[rows], own, given)
         return model

@@ -64,10 +64,13 @@ def validated(
     """Rows for early stopping, with their weights, as the estimator takes them."""
     names, _ = parameters_of(estimator)
     rows = next(rows for rows in _ROWS if {*rows} <= {*names})
+    given: dict[str, Any]
     given = {"eval_set": [(X, y)]} if len(rows) == 1 else dict(zip(rows, (X, y), strict=True))
     if weights is not None:
         listed = weights if rows == ("X_val", "y_val") else [weights]
         given |= {name: listed for name in _WEIGHTS if name in names}
+    if any(kind.__module__.startswith("xgboost.") for kind in type(estimator).__mro__):
+        given["verbose"] = False  # else it prints a line a round
     return given
 
 
