@@ -23,8 +23,10 @@ from backtrain.datasets.clocks import (
     UnclearError,
     missing,
     nanoseconds,
+    of_its_century,
     parse,
     read_clock,
+    said_of_century,
 )
 from backtrain.datasets.epochs import TimeUnit
 from backtrain.datasets.names import nearest
@@ -304,7 +306,7 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
         raise UnclearError(
             f"{place.name}: time_format={given!r}: {str(error).splitlines()[0]}"
         ) from None
-    times = nanoseconds(index)
+    times = of_its_century(nanoseconds(index), given)
     if np.isnat(times).all() and not absent.all():
         row = int(np.argmin(absent))
         raise UnclearError(
@@ -312,7 +314,8 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
             f"{texts[row].as_py()!r} ({place.at(row)})"
         )
     zoned = aware or (index is not None and index.tz is not None)
-    return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None)
+    said = said_of_century(place.name, times, given)
+    return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None, said)
 
 
 def _quarters(texts: pa.Array) -> pa.Array:

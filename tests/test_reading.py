@@ -66,6 +66,24 @@ TIMES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         {"time_format": "%y-%m-%d"},
         "",
     ),
+    "years of two digits, none of which is to come": (
+        ["7/1/62", "7/31/06"],
+        ["1962-07-01T00:00", "2006-07-31T00:00"],
+        {},
+        "years of two digits that are to come are of the past: 62 is 1962",
+    ),
+    "the same by a format": (
+        ["620701", "060731"],
+        ["1962-07-01T00:00", "2006-07-31T00:00"],
+        {"time_format": "%y%m%d"},
+        "62 is 1962",
+    ),
+    "years of two digits as they are due": (
+        ["13/7/69", "13/7/26"],
+        ["1969-07-13T00:00", "2026-07-13T00:00"],
+        {},
+        "day first, %d/%m/%y",
+    ),
     "with and without hours": (
         ["1/2/2023", "13/2/2023 15:00"],
         ["2023-02-01T00:00", "2023-02-13T15:00"],
