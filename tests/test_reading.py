@@ -300,6 +300,16 @@ PARTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
         ["year", "month", "day", "hour"],
         ("year", "month", "day", "hour", "x"),
     ),
+    "minutes in numbers": (
+        "day,hour,min,x,y\n2023-02-13,18,5,1,0\n2023-03-05,19,30,2,1\n",
+        ["day", "hour", "min"],
+        ("hour", "min", "x"),
+    ),
+    "years to minutes": (
+        "y4,m,d,h,min,x,y\n2023,2,13,18,5,1,0\n2023,3,5,19,30,2,1\n",
+        ["y4", "m", "d", "h", "min"],
+        ("y4", "m", "d", "h", "min", "x"),
+    ),
     "months": (
         "year,month,x,y\n2023,2,1,0\n2023,3,2,1\n",
         ["year", "month"],
@@ -321,6 +331,43 @@ def test_a_time_may_stand_in_several_columns(tmp_path: Path, case: str) -> None:
 # --- text: a file, what is read of it and said ---------------------------------------------------
 
 PLAIN = [[0.5, 1.5], [1234.25, 2.5], [-3.0, 0.0]]
+REST: dict[str, tuple[str, list[str]]] = {
+    "a time of day": ("d,Time,x,y\n2023-02-13,18:00,1,0\n2023-02-13,19:30,2,1\n", ["d", "Time"]),
+    "points": ("d;Time;x;y\n2023-02-13;18.00.00;1;0\n2023-02-13;19.30.00;2;1\n", ["d", "Time"]),
+    "an hour": ("d,Hour,x,y\n13/02/2023,0,1,0\n13/02/2023,1,2,1\n", ["d", "Hour"]),
+    "numbers": (
+        "year,month,day,hr,x,y\n2023,2,13,18,1,0\n2023,3,14,19,2,1\n",
+        ["year", "month", "day", "hr"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REST)
+def test_the_rest_of_a_time_is_pointed_at_and_makes_it_whole(tmp_path: Path, case: str) -> None:
+    text, names = REST[case]
+    said = read(tmp_path, text, time=names[0]).reading
+    assert said[-1].endswith(f" may be the rest of them: dataset.time=[{','.join(names)}]")
+    assert len(set(minutes(read(tmp_path, text, time=names)))) == 2
+    other = text.replace("d,", "when,").replace("year,", "when,")
+    one_day = other.replace("18:00", "word").replace("13/02/2023,1", "14/02/2023,1")
+    if one_day != other:  # no time of day, or no row that shares its day
+        assert not read(tmp_path, one_day, time="when").reading[1:]
+
+
+def test_what_a_time_says_of_itself_are_features(tmp_path: Path) -> None:
+    text = "ts,y\n2023-02-13T23:30Z,0\n2023-02-12T10:00Z,1\n"
+    with pytest.raises(ValueError, match=r"no column is left .* dataset.time_features=\["):
+        read(tmp_path, text)
+    stream = read(tmp_path, text, time_features=["day_of_week", "hour"], timezone="Europe/Berlin")
+    assert stream.columns == ("day_of_week", "hour")
+    assert np.asarray(stream.X).tolist() == [[6, 11], [1, 0]]
+    for wrong in ("hours", "y"):
+        with pytest.raises(ValueError, match=f"time_features='{wrong}': none of year, quarter"):
+            read(tmp_path, text, time_features=[wrong])
+    with pytest.raises(ValueError, match="time_features='hour': a column is called so"):
+        read(tmp_path, "ts,hour,y\n2023-02-13,1,0\n", time_features=["hour"])
+
+
 FILES: dict[str, tuple[str, dict[str, Any], str]] = {
     "as it was": ("ts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},-3,0\n", {}, ""),
     "semicolon and comma": (
