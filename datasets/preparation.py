@@ -80,6 +80,7 @@ class Preparation:
         if rows.problems and gone.any():
             self._source.keep(~gone)
             self._as_whole(self._roles["target"])
+        self._source.reading += _without_label(self._source, self._roles["target"])
         return self._source
 
     def _as_whole(self, name: str) -> None:
@@ -262,6 +263,21 @@ def _without_values(source: Csv, no_time: Bools) -> Bools:
         alone = few.notna().sum(axis="columns") == texts.sum(axis="columns")
         found[rows] = (alone & (texts.sum(axis="columns") <= 1)).to_numpy(dtype=bool)
     return found
+
+
+def _without_label(source: Source, target: str) -> list[str]:
+    """How many labels are missing, and the words that were taken for that."""
+    column = source.look(target)
+    missing = int(column.isna().sum())
+    if not isinstance(source, Csv) or not missing:
+        return []
+    words = None if is_number(column) else source.missing_words(target)
+    if words is None or words.empty:
+        return []
+    return [
+        f"{missing:,} of {len(column):,} labels are missing, {words.iloc[0]:,} written {words.index[0]!r}: "
+        f"'dataset.na_values={{{target}: []}}' makes that a class"
+    ]
 
 
 def _left_out(source: Csv, rows: Bools) -> str:

@@ -66,10 +66,10 @@ def may_belong(source: Source, time: str) -> Iterator[str]:
             elif most != _PARTS[2][1]:  # an hour needs a day
                 break
     if found:
-        yield (
-            f"{time}: {len(index):,} rows have {different:,} times; {' and '.join(found)} may be "
-            f"the rest of them: {_key('time', [time, *found])}"
-        )
+        said = f"{' and '.join(found)} may be the rest of them: {_key('time', [time, *found])}"
+        if different == 1:
+            raise ValueError(f"time {time!r}: all {len(index):,} rows have one time; {said}")
+        yield f"{time}: {len(index):,} rows have {different:,} times; {said}"
 
 
 def with_features(source: Source, time: str, wanted: Sequence[TimeFeature]) -> Source:

@@ -1,5 +1,6 @@
 """Tables as people write them: the text of a file, and what is read of it or why it is not."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -331,27 +332,48 @@ def test_a_time_may_stand_in_several_columns(tmp_path: Path, case: str) -> None:
 # --- text: a file, what is read of it and said ---------------------------------------------------
 
 PLAIN = [[0.5, 1.5], [1234.25, 2.5], [-3.0, 0.0]]
+
+
+def test_a_word_for_nothing_can_be_a_class(tmp_path: Path) -> None:
+    text = "ts,x,y\n2024-01-01,1,None\n2024-01-02,NA,minor\n2024-01-03,3,None\n2024-01-04,3,\n"
+    text += "2024-01-05,1,none\n"
+    stream = read(tmp_path, text)
+    assert stream.y.tolist() == [None, "minor", None, None, "none"]
+    said = "3 of 5 labels are missing, 2 written 'None': 'dataset.na_values={y: []}' makes that"
+    assert stream.reading[-1].startswith(said)
+    kept = read(tmp_path, text, na_values={"y": []})
+    assert kept.y.tolist() == ["None", "minor", "None", None, "none"]
+    assert np.isnan(np.asarray(kept.X)[1, 0])  # of other columns it is still missing
+    assert not kept.reading
+    amounts = read(tmp_path, "ts,x,y\n2024-01-01,1,2\n2024-01-02,1,\n2024-01-02,1,3\n")
+    assert not amounts.reading
+
+
 REST: dict[str, tuple[str, list[str]]] = {
-    "a time of day": ("d,Time,x,y\n2023-02-13,18:00,1,0\n2023-02-13,19:30,2,1\n", ["d", "Time"]),
-    "points": ("d;Time;x;y\n2023-02-13;18.00.00;1;0\n2023-02-13;19.30.00;2;1\n", ["d", "Time"]),
-    "an hour": ("d,Hour,x,y\n13/02/2023,0,1,0\n13/02/2023,1,2,1\n", ["d", "Hour"]),
+    "a time of day": ("d,Time,x,y\nD,18:00,1,0\nD,19:30,2,1\nE,1:00,1,1\nE,2:00,1,0", ["Time"]),
+    "points": ("d;Time;x;y\nD;18.00.00;1;0\nD;19.30.00;2;1\nE;1.00.00;1;1\nE;2.00.00;1;0", ["Time"]),
+    "an hour": ("d,Hour,x,y\nD,0,1,0\nD,1,2,1\nE,1,2,1\nE,0,1,0", ["Hour"]),
     "numbers": (
-        "year,month,day,hr,x,y\n2023,2,13,18,1,0\n2023,3,14,19,2,1\n",
-        ["year", "month", "day", "hr"],
+        "d,month,day,hr,x,y\n2023,2,13,0,1,0\n2023,3,5,1,2,1\n2024,2,13,1,1,0\n2024,2,13,2,1,0",
+        ["month", "day", "hr"],
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REST)
 def test_the_rest_of_a_time_is_pointed_at_and_makes_it_whole(tmp_path: Path, case: str) -> None:
     text, names = REST[case]
-    said = read(tmp_path, text, time=names[0]).reading
-    assert said[-1].endswith(f" may be the rest of them: dataset.time=[{','.join(names)}]")
-    assert len(set(minutes(read(tmp_path, text, time=names)))) == 2
-    other = text.replace("d,", "when,").replace("year,", "when,")
-    one_day = other.replace("18:00", "word").replace("13/02/2023,1", "14/02/2023,1")
-    if one_day != other:  # no time of day, or no row that shares its day
-        assert not read(tmp_path, one_day, time="when").reading[1:]
+    text = text.replace("D", "13/02/2023").replace("E", "14/02/2023")
+    said = read(tmp_path, text, time="d").reading
+    key = f"dataset.time=[{','.join(['d', *names])}]"
+    assert said[-1].endswith(
+        f": 4 rows have 2 times; {' and '.join(names)} may be the rest of them: {key}"
+    )
+    assert len(set(minutes(read(tmp_path, text, time=["d", *names])))) == 4
+    days = text.replace("\n13", "\n12", 1).replace("\n14", "\n15", 1).replace("\n2023", "\n2022", 1)
+    assert not any("may be" in one for one in read(tmp_path, days, time="d").reading)
+    with pytest.raises(ValueError, match=f"all 2 rows have one time; .*{re.escape(key)}"):
+        read(tmp_path, "\n".join(text.splitlines()[:3]), time="d", dayfirst=True)
 
 
 def test_what_a_time_says_of_itself_are_features(tmp_path: Path) -> None:
