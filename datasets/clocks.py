@@ -89,7 +89,12 @@ class _Way:
         return ORDERS[self.order]
 
 
-def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
+def read_clock(
+    texts: pa.Array,
+    place: Place,
+    dayfirst: bool | None,
+    suggested: Callable[[], str] = lambda: "",
+) -> Clock:
     """Read text, (n,), in the one way that the column leaves; raises `UnclearError` otherwise."""
     strict = parse(texts, "ISO8601", errors="raise")
     if strict is not None and strict.tz is None:
@@ -97,7 +102,9 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
     ways = _ways(texts)
     if not ways:
         row = int(np.argmin(missing(texts)))
-        remedy = place.remedy("dataset.time_format=", "pd.to_datetime(column, format=...)")
+        remedy = place.remedy(
+            suggested() or "dataset.time_format=", "pd.to_datetime(column, format=...)"
+        )
         raise UnclearError(
             f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
             f"say how it is written: {remedy}"

@@ -6,6 +6,7 @@ What leaves no doubt is read and said; what can be read in two ways is asked, wi
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
@@ -23,13 +24,13 @@ from backtrain.datasets.clocks import (
     UnclearError,
     missing,
     nanoseconds,
-    of_its_century,
     parse,
     read_clock,
     said_of_century,
 )
 from backtrain.datasets.epochs import TimeUnit
 from backtrain.datasets.names import nearest
+from backtrain.datasets.suggestions import format_of, in_weeks
 
 _NEVER = np.datetime64("NaT", "ns")
 _TEXT = pa.large_string()
@@ -116,6 +117,10 @@ class Dates:
             unit = epochs.unit_of(good) if self.keyed else None  # in Python nothing would say it
             if unit is None:
                 keys = f"dataset.time_unit={'|'.join(epochs.UNITS)}, or dataset.time_format="
+                if self.keyed:
+                    texts = pa.array(pd.Series(good).astype(str).astype(object), _TEXT)
+                    only = format_of(texts, np.zeros(len(good), dtype=bool), numbers=True)
+                    keys = f"{only} reads them; else {keys}" if only else keys
                 remedy = place.remedy(keys, "pd.to_datetime(column, unit='s')")
                 one = column[~absent].iloc[0]
                 raise UnclearError(
@@ -139,7 +144,8 @@ class Dates:
         parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), _ZONED)
         has_zone = ~absent & parts.is_valid().to_numpy(zero_copy_only=False)
         if not has_zone.any():
-            times, said = read_clock(texts, place, self.dayfirst)
+            proposed = partial(format_of, texts, absent, numbers=False)
+            times, said = read_clock(texts, place, self.dayfirst, proposed)
             return Read(times, np.isnat(times) & ~absent, said=said)
         clocks = pc.if_else(parts.is_valid(), pc.struct_field(parts, "clock"), texts)
         times, said = read_clock(clocks, place, self.dayfirst)
@@ -301,21 +307,19 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
     absent = missing(texts)
     aware = "%z" in given or "%Z" in given
     try:
-        index = parse(texts, given, utc=aware)
+        times = in_weeks(texts, given, utc=aware)
     except (ValueError, TypeError) as error:
         raise UnclearError(
             f"{place.name}: time_format={given!r}: {str(error).splitlines()[0]}"
         ) from None
-    times = of_its_century(nanoseconds(index), given)
     if np.isnat(times).all() and not absent.all():
         row = int(np.argmin(absent))
         raise UnclearError(
             f"{place.name}: time_format={given!r} reads no value, such as "
             f"{texts[row].as_py()!r} ({place.at(row)})"
         )
-    zoned = aware or (index is not None and index.tz is not None)
     said = said_of_century(place.name, times, given)
-    return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None, said)
+    return Read(times, np.isnat(times) & ~absent, "UTC" if aware else None, said)
 
 
 def _quarters(texts: pa.Array) -> pa.Array:

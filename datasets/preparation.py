@@ -275,8 +275,8 @@ def _without_label(source: Source, target: str) -> list[str]:
     if words is None or words.empty:
         return []
     return [
-        f"{missing:,} of {len(column):,} labels are missing, {words.iloc[0]:,} written {words.index[0]!r}: "
-        f"'dataset.na_values={{{target}: []}}' makes that a class"
+        f"{missing:,} of {len(column):,} labels are missing, {words.iloc[0]:,} written "
+        f"{words.index[0]!r}: 'dataset.na_values={{{target}: []}}' makes that a class"
     ]
 
 

@@ -67,6 +67,24 @@ TIMES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         {"time_format": "%y-%m-%d"},
         "",
     ),
+    "weeks": (
+        ["201729", "201801"],
+        ["2017-07-17T00:00", "2018-01-01T00:00"],
+        {"time_format": "%G%V"},
+        "",
+    ),
+    "weeks from Monday on": (
+        ["2017-W29", "2018-W01"],
+        ["2017-07-17T00:00", "2018-01-01T00:00"],
+        {"time_format": "%Y-W%W"},
+        "",
+    ),
+    "days since year 1": (
+        ["736389", "736390"],
+        ["2017-03-01T00:00", "2017-03-02T00:00"],
+        {"time_unit": "ordinal"},
+        "",
+    ),
     "years of two digits, none of which is to come": (
         ["7/1/62", "7/31/06"],
         ["1962-07-01T00:00", "2006-07-31T00:00"],
@@ -251,6 +269,12 @@ ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {
         "line 3 has none; dataset.timezone=UTC",
     ),
     "no zone": (["2024-03-01"] * 2, {"timezone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
+    "a month first, without": (["10142018"] * 2, {}, "dataset.time_format=%m%d%Y reads them; "),
+    "days or months first, without": (["10112018"] * 2, {}, "count: dataset.time_unit=s|"),
+    "weeks": (["201729", "201801"], {}, "say what they count: dataset.time_format=%G%V reads them"),
+    "days since year 1": (["736389"] * 2, {}, "count: dataset.time_unit=ordinal reads them"),
+    "weeks as text": (["2017-W29"] * 2, {}, "how it is written: dataset.time_format=%G-W%V"),
+    "time that has gone by": (["0 days 00:00:01"] * 2, {}, "'dataset.time_format=0 days %H:%M:%S'"),
     "words": (["soon", "later"], {}, "line 2 is 'soon', not a time; where it is one, say how"),
     "the time of reading": (["now", "2024-03-01"], {}, "'now' in line 2, not a time"),
 }  # fmt: skip
@@ -351,7 +375,7 @@ def test_a_word_for_nothing_can_be_a_class(tmp_path: Path) -> None:
 
 REST: dict[str, tuple[str, list[str]]] = {
     "a time of day": ("d,Time,x,y\nD,18:00,1,0\nD,19:30,2,1\nE,1:00,1,1\nE,2:00,1,0", ["Time"]),
-    "points": ("d;Time;x;y\nD;18.00.00;1;0\nD;19.30.00;2;1\nE;1.00.00;1;1\nE;2.00.00;1;0", ["Time"]),
+    "points": ("d;Time;x;y\nD;18.00.00;1;0\nD;19.30.00;2;1\nE;1.00.00;1;1\nE;2.30;1;0", ["Time"]),
     "an hour": ("d,Hour,x,y\nD,0,1,0\nD,1,2,1\nE,1,2,1\nE,0,1,0", ["Hour"]),
     "numbers": (
         "d,month,day,hr,x,y\n2023,2,13,0,1,0\n2023,3,5,1,2,1\n2024,2,13,1,1,0\n2024,2,13,2,1,0",
