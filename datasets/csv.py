@@ -84,7 +84,8 @@ class Csv(Source):
             for file, dialect in zip(self._files, self._dialects, strict=True)
         )
         words = raw.reset_index(drop=True)[self._rows][self.head[column].isna().to_numpy(bool)]
-        return words.dropna().value_counts()
+        counts: pd.Series[int] = words.dropna().value_counts()
+        return counts
 
     def keep(self, rows: Bools) -> None:
         """Leave all other rows out."""
@@ -129,7 +130,8 @@ class Csv(Source):
             options["dtype"] = dict.fromkeys(self._options["as_text"], str)
             options["na_values"] = self._options["na_values"]
         else:
-            options |= {"dtype": str, "keep_default_na": False, "usecols": words}
+            options |= {"dtype": str, "keep_default_na": False}
+            options["usecols"] = lambda name: name in words or name.strip() in words
         with opened(file) as stream, warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", pd.errors.ParserWarning)
             warnings.simplefilter("ignore", FutureWarning)

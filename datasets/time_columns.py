@@ -1,6 +1,5 @@
 """Columns that are a time together, that may belong to one, or that follow from one."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
@@ -9,14 +8,13 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.columns import as_names, is_number
-from backtrain.datasets.names import nearest
+from backtrain.datasets.names import nearest, of_columns
 from backtrain.datasets.source import Source
 
 #: What a time says of itself, as pandas calls it.
 TimeFeature = Literal[
     "year", "quarter", "month", "day", "day_of_year", "day_of_week", "hour", "minute", "second"
 ]
-_PLAIN = re.compile(r"[\w -]+", re.ASCII)
 _TIME_OF_DAY = re.compile(r"\s*\d\d?[:.h]\d\d([:.]\d\d([.,]\d+)?)?(\s?[ap]m)?\s*", re.IGNORECASE)
 #: Parts of a time, the largest first: how their columns are called, and their largest value.
 _PARTS = (
@@ -66,7 +64,9 @@ def may_belong(source: Source, time: str) -> Iterator[str]:
             elif most != _PARTS[2][1]:  # an hour needs a day
                 break
     if found:
-        said = f"{' and '.join(found)} may be the rest of them: {_key('time', [time, *found])}"
+        said = (
+            f"{' and '.join(found)} may be the rest of them: {of_columns('time', [time, *found])}"
+        )
         if different == 1:
             raise ValueError(f"time {time!r}: all {len(index):,} rows have one time; {said}")
         yield f"{time}: {len(index):,} rows have {different:,} times; {said}"
@@ -101,10 +101,3 @@ def _counts(column: pd.Series, most: int) -> bool:
         return False
     values = np.unique(column.dropna().to_numpy(dtype=np.float64))
     return len(values) > 1 and bool(((values >= 0) & (values <= most) & (values % 1 == 0)).all())
-
-
-def _key(key: str, names: Sequence[str]) -> str:
-    """A key with a list of columns, as a shell takes it."""
-    shown = [name if _PLAIN.fullmatch(name) else json.dumps(name) for name in names]
-    text = f"dataset.{key}=[{','.join(shown)}]"
-    return text if re.fullmatch(r"[\w.=,\[\]-]+", text) else f"'{text}'"

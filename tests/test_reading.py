@@ -400,6 +400,16 @@ def test_the_rest_of_a_time_is_pointed_at_and_makes_it_whole(tmp_path: Path, cas
         read(tmp_path, "\n".join(text.splitlines()[:3]), time="d", dayfirst=True)
 
 
+def test_all_columns_of_times_are_named_at_once(tmp_path: Path) -> None:
+    text = "ts,Closed Date,x,due,y\n2023-02-13,1/3/2023 12:08,1,2023-03-01,0\n2023-02-14,,2,,1\n"
+    with pytest.raises(
+        ValueError, match=r"'dataset\.drop=\[Closed Date,due\]' leaves all of"
+    ) as told:
+        read(tmp_path, text)
+    assert "'dataset.label_time=Closed Date' if labels are known then" in str(told.value)
+    assert read(tmp_path, text, drop=["Closed Date", "due"]).columns == ("x",)
+
+
 def test_what_a_time_says_of_itself_are_features(tmp_path: Path) -> None:
     text = "ts,y\n2023-02-13T23:30Z,0\n2023-02-12T10:00Z,1\n"
     with pytest.raises(ValueError, match=r"no column is left .* dataset.time_features=\["):
