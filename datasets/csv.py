@@ -17,6 +17,7 @@ from backtrain.datasets.files import opened
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
+_MAY_BE_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}|[-+]?\d{1,3}")
 _SKIPPED = re.compile(r"line \d+: expected \d+ fields, saw \d+")
 
 
@@ -86,6 +87,26 @@ class Csv(Source):
         words = raw.reset_index(drop=True)[self._rows][self.head[column].isna().to_numpy(bool)]
         counts: pd.Series[int] = words.dropna().value_counts()
         return counts
+
+    def unclear_point(self, names: Sequence[str]) -> tuple[str, str] | None:
+        """A column and value of which the point may be of thousands, where all points may be.
+
+        So with semicolons between the fields: who writes these writes decimal commas, too.
+        """
+        numbers = self.head[list(names)].select_dtypes("float")
+        fractions = [str(name) for name in numbers if (numbers[name].dropna() % 1 != 0).any()]
+        if self.dialect.sep != ";" or not fractions:
+            return None
+        pieces = zip(self._files, self._dialects, strict=True)
+        parts = [self._words(file, dialect, fractions) for file, dialect in pieces]
+        words: pd.DataFrame = pd.concat(parts)
+        found = None
+        for name in fractions:
+            texts = words[name].dropna().str.strip()
+            if not all(map(_MAY_BE_GROUPED.fullmatch, texts)):
+                return None
+            found = found or (name, texts[texts.str.contains(".", regex=False)].iloc[0])
+        return found
 
     def keep(self, rows: Bools) -> None:
         """Leave all other rows out."""

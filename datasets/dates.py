@@ -154,7 +154,7 @@ class Dates:
         words = coded.dictionary.to_pylist()
         unknown = [word for word in words if word and word not in _UTC and word.isalpha()]
         if self.timezone is None:
-            self._refuse_unclear(unknown, ~has_zone & ~bad & ~absent, place)
+            self._refuse_unclear(unknown, texts, ~has_zone & ~bad & ~absent, has_zone, place)
         if unknown:
             return Read(times, bad, said=said)
         ahead = np.array([*(_ahead(word) for word in words), np.timedelta64(0, "m")])
@@ -173,7 +173,9 @@ class Dates:
             said = (*said, f"{place.name}: offsets {spoken}, read as UTC{kept}")
         return Read(utc, bad, zone, said)
 
-    def _refuse_unclear(self, unknown: list[str], naive: Bools, place: Place) -> None:
+    def _refuse_unclear(
+        self, unknown: list[str], texts: pa.Array, naive: Bools, zoned: Bools, place: Place
+    ) -> None:
         """Refuse names of zones that several have, and times of which only some have an offset."""
         if unknown:
             remedy = place.remedy(
@@ -188,10 +190,12 @@ class Dates:
                 "dataset.timezone=UTC, or where it is, says whose the others are",
                 "use pd.to_datetime(column, utc=True)",
             )
-            row = int(naive.argmax())
+            rare = naive if naive.sum() <= zoned.sum() else zoned
+            row = int(rare.argmax())
+            which = f"{rare.sum()} of {len(rare)} {'without' if rare is naive else 'with'} one"
             raise UnclearError(
-                f"{place.name}: times with and without one of several time zones, "
-                f"{place.at(row)} has none; {remedy}"
+                f"{place.name}: times with and without one of several time zones, {which}: "
+                f"{texts[row].as_py()!r} in {place.at(row)}; {remedy}"
             )
 
 

@@ -62,9 +62,10 @@ class Preparation:
         others = [name for name in source.head.columns if name not in self._roles.values()]
         checked = others if features is None else [name for name in features if name in others]
         more = [self._roles[role] for role in ("target", *_WEIGHTS) if role in self._roles]
-        for name in [*checked, *more]:
-            if name not in categories:
-                self._numbers(name, rows)
+        numeric = [name for name in [*checked, *more] if name not in categories]
+        self._refuse_unclear_point(numeric)
+        for name in numeric:
+            self._numbers(name, rows)
         self._weights(rows)
         said, times = self._times(event, label, rows)
         if rows.problems:
@@ -185,6 +186,18 @@ class Preparation:
         numbers = column.map(found.values).astype(np.float64)
         whole = numbers.notna().all() and (numbers == np.floor(numbers)).all()
         self._replace(name, numbers.astype(np.int64) if whole else numbers)
+
+    def _refuse_unclear_point(self, names: Sequence[str]) -> None:
+        """Ask where every point in the text may be of thousands, and nobody has said."""
+        given = self._numerals
+        if not isinstance(self._source, Csv) or given.is_said or given.thousands is not None:
+            return
+        if given.decimal == "." and (found := self._source.unclear_point(names)):
+            name, text = found
+            raise ValueError(
+                f"column {name!r}: {text!r} is {float(text):g} or {text.replace('.', '')}? "
+                "dataset.decimal=point or dataset.thousands=point"
+            )
 
     def _has_fractions(self) -> bool:
         """Whether a number elsewhere in the text has a fraction: then its sign is known."""

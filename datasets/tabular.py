@@ -91,7 +91,8 @@ def table(
     given |= {"weight": weight, "group": group, "amount": amount}
     given |= {"fit_weight": fit_weight, "score_weight": score_weight}
     roles = one_each(given)
-    written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
+    point = "," if sign(thousands) == "." else None  # what thousands leave for the decimal
+    written = {"sep": sign(sep), "decimal": sign(decimal) or point, "encoding": encoding}
     try:
         dates = Dates(time_format, dayfirst, time_unit, timezone)
         files = found(path)

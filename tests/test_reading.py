@@ -266,7 +266,7 @@ ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "some with an offset": (
         ["2024-03-01 10:00:00+00:00", "2024-07-01 10:00:00"],
         {},
-        "line 3 has none; dataset.timezone=UTC",
+        "1 of 2 without one: '2024-07-01 10:00:00' in line 3; dataset.timezone=UTC",
     ),
     "no zone": (["2024-03-01"] * 2, {"timezone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
     "a month first, without": (["10142018"] * 2, {}, "dataset.time_format=%m%d%Y reads them; "),
@@ -398,6 +398,18 @@ def test_the_rest_of_a_time_is_pointed_at_and_makes_it_whole(tmp_path: Path, cas
     assert not any("may be" in one for one in read(tmp_path, days, time="d").reading)
     with pytest.raises(ValueError, match=f"all 2 rows have one time; .*{re.escape(key)}"):
         read(tmp_path, "\n".join(text.splitlines()[:3]), time="d", dayfirst=True)
+
+
+def test_points_that_may_all_be_of_thousands_are_asked(tmp_path: Path) -> None:
+    text = "ts;x;y\n2023-02-13;1.234;0\n2023-02-14;12.500;1\n2023-02-15;7;1\n"
+    asked = r"column 'x': '1.234' is 1.234 or 1234\? dataset.decimal=point or dataset.thousands="
+    with pytest.raises(ValueError, match=asked):
+        read(tmp_path, text)
+    assert numbers(read(tmp_path, text, decimal="point"))[:2] == [[1.234, 0], [12.5, 1]]
+    assert numbers(read(tmp_path, text, thousands="point")) == [[1234, 0], [12500, 1], [7, 1]]
+    for clear in (text.replace("7;", "0.7;"), text.replace("7;", "7.25;"), text.replace(";", ",")):
+        assert numbers(read(tmp_path, clear))[0] == [1.234, 0]
+    assert numbers(read(tmp_path, text.replace(";7;", ";2000;")))[0] == [1.234, 0]
 
 
 def test_all_columns_of_times_are_named_at_once(tmp_path: Path) -> None:
