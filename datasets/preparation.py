@@ -17,6 +17,7 @@ from backtrain.datasets.csv import Csv
 from backtrain.datasets.dates import Dates, Read, to_utc
 from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
+from backtrain.datasets.sentinels import said_of_sentinels
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
@@ -81,6 +82,8 @@ class Preparation:
         if rows.problems and gone.any():
             self._source.keep(~gone)
             self._as_whole(self._roles["target"])
+        if isinstance(self._source, Csv):
+            self._source.reading += said_of_sentinels(self._source, numeric)
         self._source.reading += _without_label(self._source, self._roles["target"])
         return self._source
 

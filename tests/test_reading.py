@@ -412,6 +412,27 @@ def test_points_that_may_all_be_of_thousands_are_asked(tmp_path: Path) -> None:
     assert numbers(read(tmp_path, text.replace(";7;", ";2000;")))[0] == [1.234, 0]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            ["-200,-200", "3,-200", "-200,4", "-200,-200"],
+            "-200 is the only negative number in x, z",
+        ),
+        (["-99,1", "-99,2", "-99,-3", "5,1"], "-99 is the only negative number in x: where it"),
+        (["-1,1", "-1,2", "-1,0", "5,1"], ""),
+        (["-99,1", "-99,2", "-99,0", "-5,1"], ""),
+    ],
+)
+def test_a_number_that_may_say_missing_is_pointed_at(
+    tmp_path: Path, values: list[str], said: str
+) -> None:
+    rows = [f"2023-02-1{day},{x},{day % 2}" for day, x in enumerate(values)]
+    reading = read(tmp_path, "\n".join(["ts,x,z,y", *rows])).reading
+    assert bool(reading) == bool(said)
+    assert said in "".join(reading)
+
+
 def test_all_columns_of_times_are_named_at_once(tmp_path: Path) -> None:
     text = "ts,Closed Date,x,due,y\n2023-02-13,1/3/2023 12:08,1,2023-03-01,0\n2023-02-14,,2,,1\n"
     with pytest.raises(
