@@ -125,8 +125,14 @@ def setup(info: Mapping[str, Any], more: Mapping[str, str]) -> list[tuple[str, s
 
 
 def moment(info: Mapping[str, Any], when: Any) -> str:
-    """An instant of a record as pages show it: in local time, where its stream has a zone."""
-    return str(when) if when is None else Calendar.of(info).iso(pd.Timestamp(when))
+    """An instant of a record as pages show it: in local time, where its stream has a zone.
+
+    A record may come from elsewhere: what is no instant is shown as it stands there.
+    """
+    try:
+        return str(when) if when is None else Calendar.of(info).iso(pd.Timestamp(when))
+    except ValueError:
+        return str(when)
 
 
 def in_zone(info: Mapping[str, Any]) -> str:
