@@ -206,7 +206,7 @@ class Preparation:
                 rows.note(bad, partial(_no_weight, name, kind, values))
         for name in (name for role, name in self._roles.items() if role.startswith("group")):
             absent = self._source.look(name).isna().to_numpy(dtype=bool)
-            rows.note(absent, lambda _, place, name=name: f"{name}: missing in {place}")
+            rows.note(absent, partial(_no_group, name))
 
 
 def leave_out(
@@ -289,6 +289,10 @@ def _zoned(times: Instants, zone: str | None) -> pd.Series:
     if zone is not None:
         index = index.tz_localize("UTC").tz_convert(zone)
     return pd.Series(index)
+
+
+def _no_group(name: str, row: int, place: str) -> str:
+    return f"{name}: missing in {place}"
 
 
 def _no_weight(name: str, kind: str, values: npt.NDArray[np.float64], row: int, place: str) -> str:

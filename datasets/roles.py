@@ -127,7 +127,7 @@ def one_each(roles: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_names(
-    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
+    df: pd.DataFrame, roles: Mapping[str, str | None], features: Sequence[str] | None
 ) -> set[str]:
     """The columns that have a role; raises `ValueError` for names that are none, or are twice."""
     if df.columns.has_duplicates:
