@@ -23,6 +23,7 @@ from backtrain.simulator.first_start import as_start
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import printable
+from backtrain.store.code_version import unversioned
 from backtrain.strategies.updates.refit import last_step
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Understood:
     Attributes
     ----------
     lines : mapping of str to str
-        By what they are about: data, times, target, columns, groups, labels, prices.
+        By what they are about: data, times, target, columns, groups, labels, prices, store.
     reading : tuple of str
         What was guessed or chosen where the table was read.
     warnings : tuple of Remark
@@ -81,8 +82,8 @@ class Understood:
     delays: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of(cls, setup: Setup, windows: Iterable[Any] = ()) -> Understood:
-        """Look at a question, and at the windows that it is asked with."""
+    def of(cls, setup: Setup, windows: Iterable[Any] = (), on_disk: bool = False) -> Understood:
+        """Look at a question, the windows that it is asked with, and whether fits are kept."""
         stream = setup.stream
         found = _findings(stream, setup.decides_by_amount)
         remarks = {finding.part: finding.says for finding in found}
@@ -96,6 +97,7 @@ class Understood:
             "groups": _groups(stream),
             "labels": _labels(setup, delays),
             "prices": _prices(setup.prices),
+            "store": _not_kept(setup) if on_disk else "",
         }
         warnings = (*_suspects(found), *_few(setup), *label_warnings(setup, windows))
         reading = tuple(getattr(stream, "reading", ()))
@@ -280,6 +282,18 @@ def _prices(prices: Prices) -> str:
     given = {field.name: getattr(prices, field.name) for field in fields(prices)}
     shown = ", ".join(f"{name} {value:g}" for name, value in given.items() if value)
     return (shown or "all 0") + ("; the defaults, not yours" if prices == Prices() else "")
+
+
+def _not_kept(setup: Setup) -> str:
+    """Whose code has no version: what it has learnt cannot be told from what other code would."""
+    names = unversioned(setup.model)
+    if not names:
+        return ""
+    kind = names[0] if names[0] != "<lambda>" else "a function without a name"
+    return (
+        f"fits are not kept for later runs, as no version stands for the code of {kind}: give it "
+        "cache_version = 1, and another number whenever its code changes"
+    )
 
 
 # --- warnings -------------------------------------------------------------------------------------

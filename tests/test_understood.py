@@ -279,3 +279,23 @@ def test_a_command_says_each_line_once(
     said = capsys.readouterr()
     assert said.out.count("target  calls: 13 whole numbers") == 1
     assert "\nprices  retrain 3, error 2\n" in said.out
+
+
+# --- what a store keeps ---------------------------------------------------------------------------
+
+
+class Unversioned(Ridge):
+    """Its code is not installed, and may be another one tomorrow."""
+
+
+class Versioned(Ridge):
+    cache_version = 1
+
+
+@pytest.mark.parametrize(("model", "named"), [(Unversioned(), True), (Versioned(), False)])
+def test_a_model_whose_fits_no_store_may_keep_is_told_how_they_are(model, named, tmp_path) -> None:
+    hours = np.arange("2024-01-01T00", "2024-01-21T00", dtype="datetime64[h]")
+    stream = Stream(np.arange(480.0).reshape(-1, 1), np.arange(480.0), hours)
+    told = Backtest(stream, model, cache=tmp_path / "store").understood().lines.get("store", "")
+    assert ("Unversioned: give it cache_version = 1" in told) is named
+    assert "store" not in Backtest(stream, model, cache=None).understood().lines
