@@ -18,6 +18,8 @@ Instants = npt.NDArray[np.datetime64]
 _SAMPLE = 200  # values by which the order is guessed that is tried first
 _TRIED = 60  # values of which formats are learnt, each from among those that no other reads
 _NOW = ["now", "today"]  # pandas takes them for the time of reading
+_TO_COME = pd.DateOffset(years=10)  # how far ahead a table may look, as with dates that are due
+_CENTURY = pd.DateOffset(years=100)
 
 
 class UnclearError(ValueError):
@@ -68,7 +70,8 @@ class _Way:
                 break
             numeric |= len(set(found.values())) > 1
             used.append(found[order])
-            times[rows] = nanoseconds(parse(texts.take(pa.array(rows)), found[order]))
+            parsed = nanoseconds(parse(texts.take(pa.array(rows)), found[order]))
+            times[rows] = of_its_century(parsed, found[order])
             left[rows] = np.isnat(times[rows])
         return cls(order, times, left, tuple(used), numeric)
 
@@ -86,7 +89,12 @@ class _Way:
         return ORDERS[self.order]
 
 
-def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
+def read_clock(
+    texts: pa.Array,
+    place: Place,
+    dayfirst: bool | None,
+    suggested: Callable[[], str] = lambda: "",
+) -> Clock:
     """Read text, (n,), in the one way that the column leaves; raises `UnclearError` otherwise."""
     strict = parse(texts, "ISO8601", errors="raise")
     if strict is not None and strict.tz is None:
@@ -94,7 +102,9 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
     ways = _ways(texts)
     if not ways:
         row = int(np.argmin(missing(texts)))
-        remedy = place.remedy("dataset.time_format=", "pd.to_datetime(column, format=...)")
+        remedy = place.remedy(
+            suggested() or "dataset.time_format=", "pd.to_datetime(column, format=...)"
+        )
         raise UnclearError(
             f"{place.name}: {place.at(row)} is {_shown(texts, row)}, not a time; where it is one, "
             f"say how it is written: {remedy}"
@@ -104,7 +114,7 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
         _refuse_two(texts, place, way, ways)
         used = ", ".join(way.formats)
         said = f"{place.name}: {way.first} (dayfirst={str(dayfirst).lower()}), {used}"
-        return Clock(way.times, (said,))
+        return Clock(way.times, (said, *_of_century(place, way)))
     least = min(int(way.failed.sum()) for way in ways)
     best = [way for way in ways if way.failed.sum() == least]
     _refuse_two(texts, place, best[0], ways)
@@ -113,7 +123,8 @@ def read_clock(texts: pa.Array, place: Place, dayfirst: bool | None) -> Clock:
             raise UnclearError(_question(texts, place, best[0], other))
     if all(used.startswith("%Y") for used in best[0].formats):
         return Clock(best[0].times)  # the year, then the month: nothing was guessed
-    return Clock(best[0].times, (_said(texts, place, best[0], ways),))
+    said = _said(texts, place, best[0], ways)
+    return Clock(best[0].times, (said, *_of_century(place, best[0])))
 
 
 def parse(
@@ -133,6 +144,30 @@ def parse(
         if errors == "raise":
             return None
         raise
+
+
+def of_its_century(times: Instants, written: str) -> Instants:
+    """Times, (n,), a hundred years earlier where years of two digits are far ahead of today.
+
+    `strptime` takes 69 for 1969 and 68 for 2068.
+    """
+    if "%y" not in written:
+        return times
+    late = times > (pd.Timestamp.now() + _TO_COME).to_datetime64()
+    earlier = times.copy()
+    earlier[late] = nanoseconds(pd.DatetimeIndex(times[late]) - _CENTURY)
+    return earlier
+
+
+def said_of_century(name: str, times: Instants, written: str) -> tuple[str, ...]:
+    """What is said of years of two digits, where some are before those of `strptime`."""
+    early = times < np.datetime64("1969-01-01")
+    if "%y" not in written or not early.any():
+        return ()
+    first = pd.Timestamp(times[early].min())
+    return (
+        f"{name}: years of two digits that are to come are of the past: {first:%y} is {first.year}",
+    )
 
 
 def nanoseconds(index: pd.DatetimeIndex | None) -> Instants:
@@ -166,6 +201,10 @@ def _ways(texts: pa.Array) -> list[_Way]:
             return ways[-1:]
     ways.sort(key=lambda way: list(ORDERS).index(way.order))
     return [way for way in ways if way.formats]
+
+
+def _of_century(place: Place, way: _Way) -> tuple[str, ...]:
+    return said_of_century(place.name, way.times, " ".join(way.formats))
 
 
 def _shown(texts: pa.Array, row: int) -> str:

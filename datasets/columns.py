@@ -4,6 +4,7 @@ Times become naive datetime64[ns], in UTC.
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, TypeAlias, cast
@@ -16,6 +17,7 @@ from pandas.api.types import infer_dtype
 from backtrain.datasets.dates import Dates
 from backtrain.datasets.mapped import Table, is_checked
 from backtrain.datasets.names import nearest as nearest
+from backtrain.datasets.names import of_columns
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.plain import is_number_type, plain, refuse_periods, remedy
 
@@ -53,6 +55,8 @@ def read_features(X: Any, columns: Sequence[str] | None) -> tuple[Features, tupl
     else:
         frame = X if plain is None else pd.DataFrame(plain).infer_objects()
         if not all(is_number(frame.iloc[:, i]) for i in range(len(names))):
+            texts = {n: frame.iloc[:, i] for i, n in enumerate(names) if is_text(frame.iloc[:, i])}
+            _refuse_times(texts)
             read = [read_feature(frame.iloc[:, i], name) for i, name in enumerate(names)]
             return pd.DataFrame(dict(zip(names, read, strict=True))), names
         array = np.empty(frame.shape)
@@ -155,6 +159,13 @@ def is_number(series: pd.Series) -> bool:
     return series.dtype == object and infer_dtype(series, skipna=True) in _NUMBERS | {"empty"}
 
 
+def is_text(series: pd.Series) -> bool:
+    """Say whether a column holds text, as such or as categories."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = pd.Series(series.cat.categories)
+    return infer_dtype(series, skipna=True) == "string"
+
+
 def as_names(series: pd.Series) -> pd.Series:
     """Numbers and truth values as the text that names them: 7 and 7.0 are '7'."""
     if not is_number(series):
@@ -225,7 +236,7 @@ def read_feature(series: pd.Series, name: str) -> pd.Series:
             f"column {name!r}: {kind} values such as {value!r}; a feature is a number, a truth "
             f"value or text: {remedy(kind, value)}"
         )
-    _refuse_times(series, name)
+    _refuse_times({name: series})
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
         return series.reset_index(drop=True)  # an order is declared by the user, not learnt
     # In order of first appearance: sorted, a category's code would depend on names yet to come.
@@ -241,14 +252,17 @@ def read_feature(series: pd.Series, name: str) -> pd.Series:
     return pd.Series(pd.Categorical(values, categories=pd.unique(values.dropna())))
 
 
-def _refuse_times(series: pd.Series, name: str) -> None:
+def _refuse_times(columns: Mapping[Any, pd.Series]) -> None:
     """A column of times as text is most likely a label time that was not named: it would leak."""
-    some = pd.unique(series.dropna().iloc[:1000].astype(str))[:20]
-    if len(some) and all(_TIME.match(value) for value in some):
+    some = {name: pd.unique(c.dropna().iloc[:1000].astype(str))[:20] for name, c in columns.items()}
+    found = [n for n, values in some.items() if len(values) and all(map(_TIME.match, values))]
+    if found:
+        name, them = found[0], "it" if len(found) == 1 else "all of these"
+        shown = shlex.quote(f"dataset.label_time={name}")
         raise ValueError(
-            f"column {name!r}: times as text, such as {some[0]!r}, are no feature; "
-            f"dataset.label_time={name} if labels are known then, else dataset.drop=[{name}] "
-            "leaves it out, or derive numbers from it"
+            f"column {name!r}: times as text, such as {some[name][0]!r}, are no feature; {shown} "
+            f"if labels are known then, else {of_columns('drop', found)} leaves {them} out, or "
+            "derive numbers from it"
         )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,15 @@ from backtrain.datasets.files import opened
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
+_MAY_BE_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}|[-+]?\d{1,3}")
 _SKIPPED = re.compile(r"line \d+: expected \d+ fields, saw \d+")
 
 
 class Csv(Source):
     """A table as text in memory; the files are one table, in their order.
 
-    `as_text` are columns that are kept as they are written. With `lenient`, lines with too many
+    `as_text` are columns that are kept as they are written; of one with no word in `na_values`,
+    only blanks are missing. With `lenient`, lines with too many
     fields are left out. Raises `ValueError` naming file, line and key.
     """
 
@@ -37,6 +39,8 @@ class Csv(Source):
     ) -> None:
         self._files = list(files)
         self.dialect = dialect
+        by_column = na_values if isinstance(na_values, Mapping) else {}
+        self._verbatim = [name for name, words in by_column.items() if not words]
         self._options = {"as_text": as_text, "na_values": na_values, "lenient": lenient}
         self._dialects = [dialect]
         self.left_out: list[str] = []
@@ -74,6 +78,36 @@ class Csv(Source):
         pieces = zip(self._starts[:-1], self._starts[1:], strict=True)
         return all(self.head[column].iloc[a:b].is_unique for a, b in pieces)
 
+    def missing_words(self, column: str) -> "pd.Series[int]":
+        """Words that were taken for missing values of a column, and how often each is there."""
+        raw = pd.concat(
+            self._words(file, dialect, [column])[column]
+            for file, dialect in zip(self._files, self._dialects, strict=True)
+        )
+        words = raw.reset_index(drop=True)[self._rows][self.head[column].isna().to_numpy(bool)]
+        counts: pd.Series[int] = words.dropna().value_counts()
+        return counts
+
+    def unclear_point(self, names: Sequence[str]) -> tuple[str, str] | None:
+        """A column and value of which the point may be of thousands, where all points may be.
+
+        So with semicolons between the fields: who writes these writes decimal commas, too.
+        """
+        numbers = self.head[list(names)].select_dtypes("float")
+        fractions = [str(name) for name in numbers if (numbers[name].dropna() % 1 != 0).any()]
+        if self.dialect.sep != ";" or not fractions:
+            return None
+        pieces = zip(self._files, self._dialects, strict=True)
+        parts = [self._words(file, dialect, fractions) for file, dialect in pieces]
+        words: pd.DataFrame = pd.concat(parts)
+        found = None
+        for name in fractions:
+            texts = words[name].dropna().str.strip()
+            if not all(map(_MAY_BE_GROUPED.fullmatch, texts)):
+                return None
+            found = found or (name, texts[texts.str.contains(".", regex=False)].iloc[0])
+        return found
+
     def keep(self, rows: Bools) -> None:
         """Leave all other rows out."""
         self.head = self.head[rows].reset_index(drop=True)
@@ -91,6 +125,8 @@ class Csv(Source):
             if place == 0:
                 said = (*dialect.said, f"encoding {dialect.encoding}")
                 self.dialect = replace(dialect, said=said)
+        if verbatim := [name for name in self._verbatim if name in frame]:
+            frame[verbatim] = self._words(file, dialect, verbatim)
         del self._dialects[place:]
         self._dialects.append(dialect)
         return frame
@@ -101,9 +137,22 @@ class Csv(Source):
         own = sniff(file, [n for n in first.names if n], first.sep, first.decimal)
         return replace(own, padded=first.padded)
 
-    def _parsed(self, file: Path, dialect: Dialect) -> pd.DataFrame:
+    def _words(self, file: Path, dialect: Dialect, names: Sequence[str]) -> pd.DataFrame:
+        """Columns as they are written; only blanks are missing."""
+        words = self._parsed(file, dialect, names)
+        return words.where(words.map(str.strip) != "")
+
+    def _parsed(
+        self, file: Path, dialect: Dialect, words: Sequence[str] | None = None
+    ) -> pd.DataFrame:
         options: dict[str, Any] = {"index_col": False} if dialect.trailing else {}
         lenient = self._options["lenient"]
+        if words is None:
+            options["dtype"] = dict.fromkeys(self._options["as_text"], str)
+            options["na_values"] = self._options["na_values"]
+        else:
+            options |= {"dtype": str, "keep_default_na": False}
+            options["usecols"] = lambda name: name in words or name.strip() in words
         with opened(file) as stream, warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", pd.errors.ParserWarning)
             warnings.simplefilter("ignore", FutureWarning)
@@ -115,8 +164,6 @@ class Csv(Source):
                     encoding=dialect.encoding,
                     skiprows=dialect.skip,
                     skipinitialspace=dialect.padded,
-                    dtype=dict.fromkeys(self._options["as_text"], str),
-                    na_values=self._options["na_values"],
                     on_bad_lines="warn" if lenient else "error",
                     low_memory=False,
                     **options,
@@ -126,7 +173,7 @@ class Csv(Source):
             except (ValueError, OSError) as error:
                 raise ValueError(f"{file}: {_why(str(error), file, dialect)}") from None
         skipped = sum(len(_SKIPPED.findall(str(one.message))) for one in said)
-        if skipped:
+        if skipped and words is None:
             self.left_out.append(
                 f"{skipped} lines of {file.name} left out: {_too_long(file, dialect)}"
             )

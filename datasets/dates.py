@@ -6,6 +6,7 @@ What leaves no doubt is read and said; what can be read in two ways is asked, wi
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
@@ -25,9 +26,11 @@ from backtrain.datasets.clocks import (
     nanoseconds,
     parse,
     read_clock,
+    said_of_century,
 )
 from backtrain.datasets.epochs import TimeUnit
 from backtrain.datasets.names import nearest
+from backtrain.datasets.suggestions import format_of, in_weeks
 
 _NEVER = np.datetime64("NaT", "ns")
 _TEXT = pa.large_string()
@@ -114,6 +117,10 @@ class Dates:
             unit = epochs.unit_of(good) if self.keyed else None  # in Python nothing would say it
             if unit is None:
                 keys = f"dataset.time_unit={'|'.join(epochs.UNITS)}, or dataset.time_format="
+                if self.keyed:
+                    texts = pa.array(pd.Series(good).astype(str).astype(object), _TEXT)
+                    only = format_of(texts, np.zeros(len(good), dtype=bool), numbers=True)
+                    keys = f"{only} reads them; else {keys}" if only else keys
                 remedy = place.remedy(keys, "pd.to_datetime(column, unit='s')")
                 one = column[~absent].iloc[0]
                 raise UnclearError(
@@ -137,7 +144,8 @@ class Dates:
         parts = pc.extract_regex(pc.utf8_trim_whitespace(texts), _ZONED)
         has_zone = ~absent & parts.is_valid().to_numpy(zero_copy_only=False)
         if not has_zone.any():
-            times, said = read_clock(texts, place, self.dayfirst)
+            proposed = partial(format_of, texts, absent, numbers=False)
+            times, said = read_clock(texts, place, self.dayfirst, proposed)
             return Read(times, np.isnat(times) & ~absent, said=said)
         clocks = pc.if_else(parts.is_valid(), pc.struct_field(parts, "clock"), texts)
         times, said = read_clock(clocks, place, self.dayfirst)
@@ -146,7 +154,7 @@ class Dates:
         words = coded.dictionary.to_pylist()
         unknown = [word for word in words if word and word not in _UTC and word.isalpha()]
         if self.timezone is None:
-            self._refuse_unclear(unknown, ~has_zone & ~bad & ~absent, place)
+            self._refuse_unclear(unknown, texts, ~has_zone & ~bad & ~absent, has_zone, place)
         if unknown:
             return Read(times, bad, said=said)
         ahead = np.array([*(_ahead(word) for word in words), np.timedelta64(0, "m")])
@@ -165,7 +173,9 @@ class Dates:
             said = (*said, f"{place.name}: offsets {spoken}, read as UTC{kept}")
         return Read(utc, bad, zone, said)
 
-    def _refuse_unclear(self, unknown: list[str], naive: Bools, place: Place) -> None:
+    def _refuse_unclear(
+        self, unknown: list[str], texts: pa.Array, naive: Bools, zoned: Bools, place: Place
+    ) -> None:
         """Refuse names of zones that several have, and times of which only some have an offset."""
         if unknown:
             remedy = place.remedy(
@@ -180,10 +190,12 @@ class Dates:
                 "dataset.timezone=UTC, or where it is, says whose the others are",
                 "use pd.to_datetime(column, utc=True)",
             )
-            row = int(naive.argmax())
+            rare = naive if naive.sum() <= zoned.sum() else zoned
+            row = int(rare.argmax())
+            which = f"{rare.sum()} of {len(rare)} {'without' if rare is naive else 'with'} one"
             raise UnclearError(
-                f"{place.name}: times with and without one of several time zones, "
-                f"{place.at(row)} has none; {remedy}"
+                f"{place.name}: times with and without one of several time zones, {which}: "
+                f"{texts[row].as_py()!r} in {place.at(row)}; {remedy}"
             )
 
 
@@ -299,20 +311,19 @@ def _by_format(texts: pa.Array, place: Place, given: str) -> Read:
     absent = missing(texts)
     aware = "%z" in given or "%Z" in given
     try:
-        index = parse(texts, given, utc=aware)
+        times = in_weeks(texts, given, utc=aware)
     except (ValueError, TypeError) as error:
         raise UnclearError(
             f"{place.name}: time_format={given!r}: {str(error).splitlines()[0]}"
         ) from None
-    times = nanoseconds(index)
     if np.isnat(times).all() and not absent.all():
         row = int(np.argmin(absent))
         raise UnclearError(
             f"{place.name}: time_format={given!r} reads no value, such as "
             f"{texts[row].as_py()!r} ({place.at(row)})"
         )
-    zoned = aware or (index is not None and index.tz is not None)
-    return Read(times, np.isnat(times) & ~absent, "UTC" if zoned else None)
+    said = said_of_century(place.name, times, given)
+    return Read(times, np.isnat(times) & ~absent, "UTC" if aware else None, said)
 
 
 def _quarters(texts: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ from backtrain.datasets.date_formats import OF_DIGITS
 Bools = npt.NDArray[np.bool_]
 Instants = npt.NDArray[np.datetime64]
 Numbers = npt.NDArray[Any]
-TimeUnit = Literal["s", "ms", "us", "ns", "D", "excel"]
+TimeUnit = Literal["s", "ms", "us", "ns", "D", "excel", "ordinal"]
 
 UNITS: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns", "D", "excel")
 _OF_SECOND = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # nanoseconds in each
@@ -25,10 +25,16 @@ _RANGES: dict[TimeUnit, tuple[float, float]] = {
     "ns": (_YEARS[0] * 10**9, _YEARS[1] * 10**9),
     "D": (7_305, 32_874),
     "excel": (32_874, 73_416),
+    "ordinal": (726_468, 766_645),  # never guessed: 730401 is a date as well
 }
-_COUNTED = {"D": "days since 1970", "excel": "days, as spreadsheets count them"}
+_COUNTED = {
+    "D": "days since 1970",
+    "excel": "days, as spreadsheets count them",
+    "ordinal": "days, the first of year 1 being 1",
+}
 #: The day 0 of spreadsheets, which have a 29th of February 1900, for days after that.
 _EXCEL = np.datetime64("1899-12-30", "ns")
+_ORDINAL = 719_163  # of the first of 1970, as `datetime.date.toordinal` counts
 _NEVER = np.datetime64("NaT", "ns")
 _LARGEST = float(np.iinfo(np.int64).max)
 
@@ -76,6 +82,8 @@ def outside(numbers: Numbers, unit: TimeUnit) -> Bools:
 
 def instants(numbers: Numbers, unit: TimeUnit) -> Instants:
     """Numbers as instants; NaT for those outside of the years 1678 to 2261."""
+    if unit == "ordinal":
+        numbers, unit = numbers - _ORDINAL, "D"
     factor = {**_OF_SECOND, "D": 86_400 * 10**9, "excel": 86_400 * 10**9}[unit]
     inside = np.abs(numbers.astype(np.float64)) * factor < _LARGEST
     kept = np.where(inside, numbers, 0)

@@ -17,6 +17,7 @@ from backtrain.datasets.csv import Csv
 from backtrain.datasets.dates import Dates, Read, to_utc
 from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
+from backtrain.datasets.sentinels import said_of_sentinels
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
@@ -62,9 +63,10 @@ class Preparation:
         others = [name for name in source.head.columns if name not in self._roles.values()]
         checked = others if features is None else [name for name in features if name in others]
         more = [self._roles[role] for role in ("target", *_WEIGHTS) if role in self._roles]
-        for name in [*checked, *more]:
-            if name not in categories:
-                self._numbers(name, rows)
+        numeric = [name for name in [*checked, *more] if name not in categories]
+        self._refuse_unclear_point(numeric)
+        for name in numeric:
+            self._numbers(name, rows)
         self._weights(rows)
         said, times = self._times(event, label, rows)
         if rows.problems:
@@ -80,6 +82,9 @@ class Preparation:
         if rows.problems and gone.any():
             self._source.keep(~gone)
             self._as_whole(self._roles["target"])
+        if isinstance(self._source, Csv):
+            self._source.reading += said_of_sentinels(self._source, numeric)
+        self._source.reading += _without_label(self._source, self._roles["target"])
         return self._source
 
     def _as_whole(self, name: str) -> None:
@@ -185,6 +190,18 @@ class Preparation:
         whole = numbers.notna().all() and (numbers == np.floor(numbers)).all()
         self._replace(name, numbers.astype(np.int64) if whole else numbers)
 
+    def _refuse_unclear_point(self, names: Sequence[str]) -> None:
+        """Ask where every point in the text may be of thousands, and nobody has said."""
+        given = self._numerals
+        if not isinstance(self._source, Csv) or given.is_said or given.thousands is not None:
+            return
+        if given.decimal == "." and (found := self._source.unclear_point(names)):
+            name, text = found
+            raise ValueError(
+                f"column {name!r}: {text!r} is {float(text):g} or {text.replace('.', '')}? "
+                "dataset.decimal=point or dataset.thousands=point"
+            )
+
     def _has_fractions(self) -> bool:
         """Whether a number elsewhere in the text has a fraction: then its sign is known."""
         if not isinstance(self._source, Csv):
@@ -262,6 +279,21 @@ def _without_values(source: Csv, no_time: Bools) -> Bools:
         alone = few.notna().sum(axis="columns") == texts.sum(axis="columns")
         found[rows] = (alone & (texts.sum(axis="columns") <= 1)).to_numpy(dtype=bool)
     return found
+
+
+def _without_label(source: Source, target: str) -> list[str]:
+    """How many labels are missing, and the words that were taken for that."""
+    column = source.look(target)
+    missing = int(column.isna().sum())
+    if not isinstance(source, Csv) or not missing:
+        return []
+    words = None if is_number(column) else source.missing_words(target)
+    if words is None or words.empty:
+        return []
+    return [
+        f"{missing:,} of {len(column):,} labels are missing, {words.iloc[0]:,} written "
+        f"{words.index[0]!r}: 'dataset.na_values={{{target}: []}}' makes that a class"
+    ]
 
 
 def _left_out(source: Csv, rows: Bools) -> str:

@@ -43,8 +43,8 @@ def fields(
     if not chosen:
         raise ValueError(
             f"features: no column is left beside {sorted(used)}, and a model learns from "
-            "nothing else; add some that are known by then: hour, weekday, values of earlier "
-            "rows whose labels have arrived"
+            "nothing else; add some that are known by then: values of earlier rows whose labels "
+            "have arrived, or what times say: dataset.time_features=[month,day_of_week,hour]"
         )
     target, time, label_time = roles["target"], roles["time"], roles["label_time"]
     table.categories = check_categories(categories, [*chosen, target])

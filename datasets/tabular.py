@@ -8,19 +8,18 @@ from typing import Any, cast
 import pandas as pd
 
 from backtrain.datasets.bad_rows import OnBad
-from backtrain.datasets.columns import as_names, is_number
 from backtrain.datasets.csv import Csv
 from backtrain.datasets.dates import Dates
 from backtrain.datasets.dialect import sign, sniff
 from backtrain.datasets.epochs import TimeUnit
 from backtrain.datasets.files import Paths, found, is_parquet
-from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.parquet import Parquet
 from backtrain.datasets.preparation import Preparation, leave_out
 from backtrain.datasets.roles import check_names, one_each
 from backtrain.datasets.source import Source
 from backtrain.datasets.stream import Stream
+from backtrain.datasets.time_columns import TimeFeature, joined, may_belong, with_features
 
 #: How missing values may be written beside what pandas takes for them; by column, if by name.
 Missing = Sequence[str | float] | Mapping[str, Sequence[str | float]]
@@ -51,6 +50,7 @@ def table(
     on_bad: OnBad = "refuse",
     fit_weight: str | None = None,
     score_weight: str | None = None,
+    time_features: Sequence[TimeFeature] = (),
 ) -> Stream:
     """Read a stream from a table: text (CSV), compressed or not, or Parquet; one file or several.
 
@@ -69,6 +69,8 @@ def table(
         `drop`; the `amount` is one only where `features` names it, too. `categories` are names
         though they are numbers. `index_columns` only number or name the rows, and are left out; by
         default a first column without a name that has no value twice.
+    time_features
+        What the times say of themselves, as further features: ``day_of_week``, ``hour``, ...
     time_format, dayfirst, time_unit, timezone
         How times are written: a format of `strptime`, for all or by column; whether 03/04 is the
         third of April; what numbers count; the zone of local times, whose calendar the stream has.
@@ -89,7 +91,8 @@ def table(
     given |= {"weight": weight, "group": group, "amount": amount}
     given |= {"fit_weight": fit_weight, "score_weight": score_weight}
     roles = one_each(given)
-    written = {"sep": sign(sep), "decimal": sign(decimal), "encoding": encoding}
+    point = "," if sign(thousands) == "." else None  # what thousands leave for the decimal
+    written = {"sep": sign(sep), "decimal": sign(decimal) or point, "encoding": encoding}
     try:
         dates = Dates(time_format, dayfirst, time_unit, timezone)
         files = found(path)
@@ -105,15 +108,19 @@ def table(
             source = Csv(files, dialect, as_text, na_values, on_bad != "refuse")
             point = dialect.decimal
         if len(parts) > 1:
-            source = _joined(source, parts)
+            source = joined(source, parts)
         check_names(source.head, roles, features)
         leave_out(source, roles, features, drop, index_columns)
         chosen = None if features is None else [name for name in features if name not in drop]
         numerals = Numerals(point, sign(thousands), decimal is not None)
         ready = Preparation(source, roles, replace(dates, at=source.at), numerals, on_bad)
+        made = ready.made(chosen, categories)
+        if len(parts) == 1:
+            made.reading += may_belong(made, parts[0])
+        made = with_features(made, given["time"], time_features)
         return Stream.from_frame(
-            ready.made(chosen, categories),
-            features=chosen,
+            made,
+            features=None if chosen is None else [*chosen, *time_features],
             categories=categories,
             name=name or _name(whole),
             **given,
@@ -121,21 +128,6 @@ def table(
     except ValueError as error:
         named = any(str(error).startswith(str(file)) for file in (whole, *files))
         raise ValueError(str(error) if named else f"{whole}: {error}") from None
-
-
-def _joined(source: Source, parts: Sequence[str]) -> Source:
-    """The table with a column of times whose parts stand in several; those of text are left out."""
-    for part in parts:
-        if part not in source.head.columns:
-            hint = f"did you mean {nearest(part, source.head.columns)}?"
-            raise ValueError(f"time={part!r}: no such column; {hint}")
-    source = source.loaded()
-    texts = [as_names(source.look(part)).astype(object) for part in parts]
-    source.replace(
-        " ".join(parts), texts[0].str.cat(pd.DataFrame(dict(enumerate(texts[1:]))), sep=" ")
-    )
-    source.drop([part for part in parts if not is_number(source.look(part))])
-    return source
 
 
 def _parquet(

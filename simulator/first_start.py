@@ -21,9 +21,25 @@ def too_early(setup: Setup, strategy: Policy) -> str:
     if _learns(setup, strategy):
         return ""
     at = _first(setup, strategy)
+    known = next(_instants(setup), None)  # from then on a window of all that is past holds labels
     if at is None:
         two = " of two classes" if setup.task == "classification" else ""
-        return f"; at no start does {strategy.window!r} hold labels{two}: they take too long for it"
+        none = f"; at no start does {strategy.window!r} hold labels{two}"
+        if known is None:
+            return f"{none}, nor would a longer window"
+        late = f" from {as_start(setup, known)} on" if known > setup.start_at else ""
+        return (
+            f"{none}: it is too short for them; a longer one does{late}, such as window=expanding"
+        )
+    return _later(setup, strategy, at) + (
+        "; or a longer window, such as window=expanding"
+        if known is not None and known <= setup.start_at
+        else ""
+    )
+
+
+def _later(setup: Setup, strategy: Policy, at: pd.Timestamp) -> str:
+    """The start that works, as it was asked for."""
     when = as_start(setup, at)
     if not isinstance(setup.start, float):
         return f"; start={when} is the first that works"

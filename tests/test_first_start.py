@@ -57,7 +57,22 @@ def test_a_share_is_answered_by_a_share() -> None:
 
 def test_a_window_that_never_holds_a_label_is_said_to_be_too_short() -> None:
     said = refused(daily(NUMBERS, "90D", start=0.5), Strategy(Never(), Sliding("60D")))
-    assert said.endswith("at no start does Sliding('60D') hold labels: they take too long for it")
+    assert said.endswith(
+        "at no start does Sliding('60D') hold labels: it is too short for them; "
+        "a longer one does, such as window=expanding"
+    )
+    daily(NUMBERS, "90D", start=0.5).replay(Strategy(Never(), Expanding()))
+    said = refused(daily(NUMBERS, "90D", start="2024-02-01"), Strategy(Never(), Sliding("60D")))
+    assert said.endswith("a longer one does from 2024-03-31 on, such as window=expanding")
+
+
+def test_a_window_of_one_class_may_be_longer() -> None:
+    classes = (np.arange(366) % 100 < 50).astype(int)
+    never = Strategy(Never(), Sliding("30D"))
+    said = refused(daily(classes, "0D", start="2024-04-05"), never)
+    assert "the window holds one class only: 0" in said
+    assert said.endswith("is the first that works; or a longer window, such as window=expanding")
+    daily(classes, "0D", start="2024-04-05").replay(Strategy(Never(), Expanding()))
 
 
 def test_labels_that_are_there_are_not_blamed() -> None:

@@ -1,5 +1,6 @@
 """Tables as people write them: the text of a file, and what is read of it or why it is not."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,42 @@ TIMES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         ["2023-04-03T00:00", "2023-05-04T00:00"],
         {"time_format": "%y-%m-%d"},
         "",
+    ),
+    "weeks": (
+        ["201729", "201801"],
+        ["2017-07-17T00:00", "2018-01-01T00:00"],
+        {"time_format": "%G%V"},
+        "",
+    ),
+    "weeks from Monday on": (
+        ["2017-W29", "2018-W01"],
+        ["2017-07-17T00:00", "2018-01-01T00:00"],
+        {"time_format": "%Y-W%W"},
+        "",
+    ),
+    "days since year 1": (
+        ["736389", "736390"],
+        ["2017-03-01T00:00", "2017-03-02T00:00"],
+        {"time_unit": "ordinal"},
+        "",
+    ),
+    "years of two digits, none of which is to come": (
+        ["7/1/62", "7/31/06"],
+        ["1962-07-01T00:00", "2006-07-31T00:00"],
+        {},
+        "years of two digits that are to come are of the past: 62 is 1962",
+    ),
+    "the same by a format": (
+        ["620701", "060731"],
+        ["1962-07-01T00:00", "2006-07-31T00:00"],
+        {"time_format": "%y%m%d"},
+        "62 is 1962",
+    ),
+    "years of two digits as they are due": (
+        ["13/7/69", "13/7/26"],
+        ["1969-07-13T00:00", "2026-07-13T00:00"],
+        {},
+        "day first, %d/%m/%y",
     ),
     "with and without hours": (
         ["1/2/2023", "13/2/2023 15:00"],
@@ -229,9 +266,15 @@ ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "some with an offset": (
         ["2024-03-01 10:00:00+00:00", "2024-07-01 10:00:00"],
         {},
-        "line 3 has none; dataset.timezone=UTC",
+        "1 of 2 without one: '2024-07-01 10:00:00' in line 3; dataset.timezone=UTC",
     ),
     "no zone": (["2024-03-01"] * 2, {"timezone": "Europe/Berln"}, "did you mean 'Europe/Berlin'"),
+    "a month first, without": (["10142018"] * 2, {}, "dataset.time_format=%m%d%Y reads them; "),
+    "days or months first, without": (["10112018"] * 2, {}, "count: dataset.time_unit=s|"),
+    "weeks": (["201729", "201801"], {}, "say what they count: dataset.time_format=%G%V reads them"),
+    "days since year 1": (["736389"] * 2, {}, "count: dataset.time_unit=ordinal reads them"),
+    "weeks as text": (["2017-W29"] * 2, {}, "how it is written: dataset.time_format=%G-W%V"),
+    "time that has gone by": (["0 days 00:00:01"] * 2, {}, "'dataset.time_format=0 days %H:%M:%S'"),
     "words": (["soon", "later"], {}, "line 2 is 'soon', not a time; where it is one, say how"),
     "the time of reading": (["now", "2024-03-01"], {}, "'now' in line 2, not a time"),
 }  # fmt: skip
@@ -282,6 +325,16 @@ PARTS: dict[str, tuple[str, list[str], tuple[str, ...]]] = {
         ["year", "month", "day", "hour"],
         ("year", "month", "day", "hour", "x"),
     ),
+    "minutes in numbers": (
+        "day,hour,min,x,y\n2023-02-13,18,5,1,0\n2023-03-05,19,30,2,1\n",
+        ["day", "hour", "min"],
+        ("hour", "min", "x"),
+    ),
+    "years to minutes": (
+        "y4,m,d,h,min,x,y\n2023,2,13,18,5,1,0\n2023,3,5,19,30,2,1\n",
+        ["y4", "m", "d", "h", "min"],
+        ("y4", "m", "d", "h", "min", "x"),
+    ),
     "months": (
         "year,month,x,y\n2023,2,1,0\n2023,3,2,1\n",
         ["year", "month"],
@@ -303,6 +356,107 @@ def test_a_time_may_stand_in_several_columns(tmp_path: Path, case: str) -> None:
 # --- text: a file, what is read of it and said ---------------------------------------------------
 
 PLAIN = [[0.5, 1.5], [1234.25, 2.5], [-3.0, 0.0]]
+
+
+def test_a_word_for_nothing_can_be_a_class(tmp_path: Path) -> None:
+    text = "ts,x,y\n2024-01-01,1,None\n2024-01-02,NA,minor\n2024-01-03,3,None\n2024-01-04,3,\n"
+    text += "2024-01-05,1,none\n"
+    stream = read(tmp_path, text)
+    assert stream.y.tolist() == [None, "minor", None, None, "none"]
+    said = "3 of 5 labels are missing, 2 written 'None': 'dataset.na_values={y: []}' makes that"
+    assert stream.reading[-1].startswith(said)
+    kept = read(tmp_path, text, na_values={"y": []})
+    assert kept.y.tolist() == ["None", "minor", "None", None, "none"]
+    assert np.isnan(np.asarray(kept.X)[1, 0])  # of other columns it is still missing
+    assert not kept.reading
+    amounts = read(tmp_path, "ts,x,y\n2024-01-01,1,2\n2024-01-02,1,\n2024-01-02,1,3\n")
+    assert not amounts.reading
+
+
+REST: dict[str, tuple[str, list[str]]] = {
+    "a time of day": ("d,Time,x,y\nD,18:00,1,0\nD,19:30,2,1\nE,1:00,1,1\nE,2:00,1,0", ["Time"]),
+    "points": ("d;Time;x;y\nD;18.00.00;1;0\nD;19.30.00;2;1\nE;1.00.00;1;1\nE;2.30;1;0", ["Time"]),
+    "an hour": ("d,Hour,x,y\nD,0,1,0\nD,1,2,1\nE,1,2,1\nE,0,1,0", ["Hour"]),
+    "numbers": (
+        "d,month,day,hr,x,y\n2023,2,13,0,1,0\n2023,3,5,1,2,1\n2024,2,13,1,1,0\n2024,2,13,2,1,0",
+        ["month", "day", "hr"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REST)
+def test_the_rest_of_a_time_is_pointed_at_and_makes_it_whole(tmp_path: Path, case: str) -> None:
+    text, names = REST[case]
+    text = text.replace("D", "13/02/2023").replace("E", "14/02/2023")
+    said = read(tmp_path, text, time="d").reading
+    key = f"dataset.time=[{','.join(['d', *names])}]"
+    assert said[-1].endswith(
+        f": 4 rows have 2 times; {' and '.join(names)} may be the rest of them: {key}"
+    )
+    assert len(set(minutes(read(tmp_path, text, time=["d", *names])))) == 4
+    days = text.replace("\n13", "\n12", 1).replace("\n14", "\n15", 1).replace("\n2023", "\n2022", 1)
+    assert not any("may be" in one for one in read(tmp_path, days, time="d").reading)
+    with pytest.raises(ValueError, match=f"all 2 rows have one time; .*{re.escape(key)}"):
+        read(tmp_path, "\n".join(text.splitlines()[:3]), time="d", dayfirst=True)
+
+
+def test_points_that_may_all_be_of_thousands_are_asked(tmp_path: Path) -> None:
+    text = "ts;x;y\n2023-02-13;1.234;0\n2023-02-14;12.500;1\n2023-02-15;7;1\n"
+    asked = r"column 'x': '1.234' is 1.234 or 1234\? dataset.decimal=point or dataset.thousands="
+    with pytest.raises(ValueError, match=asked):
+        read(tmp_path, text)
+    assert numbers(read(tmp_path, text, decimal="point"))[:2] == [[1.234, 0], [12.5, 1]]
+    assert numbers(read(tmp_path, text, thousands="point")) == [[1234, 0], [12500, 1], [7, 1]]
+    for clear in (text.replace("7;", "0.7;"), text.replace("7;", "7.25;"), text.replace(";", ",")):
+        assert numbers(read(tmp_path, clear))[0] == [1.234, 0]
+    assert numbers(read(tmp_path, text.replace(";7;", ";2000;")))[0] == [1.234, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            ["-200,-200", "3,-200", "-200,4", "-200,-200"],
+            "-200 is the only negative number in x, z",
+        ),
+        (["-99,1", "-99,2", "-99,-3", "5,1"], "-99 is the only negative number in x: where it"),
+        (["-1,1", "-1,2", "-1,0", "5,1"], ""),
+        (["-99,1", "-99,2", "-99,0", "-5,1"], ""),
+    ],
+)
+def test_a_number_that_may_say_missing_is_pointed_at(
+    tmp_path: Path, values: list[str], said: str
+) -> None:
+    rows = [f"2023-02-1{day},{x},{day % 2}" for day, x in enumerate(values)]
+    reading = read(tmp_path, "\n".join(["ts,x,z,y", *rows])).reading
+    assert bool(reading) == bool(said)
+    assert said in "".join(reading)
+
+
+def test_all_columns_of_times_are_named_at_once(tmp_path: Path) -> None:
+    text = "ts,Closed Date,x,due,y\n2023-02-13,1/3/2023 12:08,1,2023-03-01,0\n2023-02-14,,2,,1\n"
+    with pytest.raises(
+        ValueError, match=r"'dataset\.drop=\[Closed Date,due\]' leaves all of"
+    ) as told:
+        read(tmp_path, text)
+    assert "'dataset.label_time=Closed Date' if labels are known then" in str(told.value)
+    assert read(tmp_path, text, drop=["Closed Date", "due"]).columns == ("x",)
+
+
+def test_what_a_time_says_of_itself_are_features(tmp_path: Path) -> None:
+    text = "ts,y\n2023-02-13T23:30Z,0\n2023-02-12T10:00Z,1\n"
+    with pytest.raises(ValueError, match=r"no column is left .* dataset.time_features=\["):
+        read(tmp_path, text)
+    stream = read(tmp_path, text, time_features=["day_of_week", "hour"], timezone="Europe/Berlin")
+    assert stream.columns == ("day_of_week", "hour")
+    assert np.asarray(stream.X).tolist() == [[6, 11], [1, 0]]
+    for wrong in ("hours", "y"):
+        with pytest.raises(ValueError, match=f"time_features='{wrong}': none of year, quarter"):
+            read(tmp_path, text, time_features=[wrong])
+    with pytest.raises(ValueError, match="time_features='hour': a column is called so"):
+        read(tmp_path, "ts,hour,y\n2023-02-13,1,0\n", time_features=["hour"])
+
+
 FILES: dict[str, tuple[str, dict[str, Any], str]] = {
     "as it was": ("ts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},-3,0\n", {}, ""),
     "semicolon and comma": (
