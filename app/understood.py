@@ -256,8 +256,11 @@ def _quantiles(delay: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _labels(setup: Setup, delays: Mapping[str, Mapping[str, float]]) -> str:
-    never = float((setup.label_at == np.iinfo(np.int64).max).mean())
-    lost = f"; {_percent(never)} of them never" if never else ""
+    never = setup.label_at == np.iinfo(np.int64).max
+    lost = ""
+    if missing := int(never.sum()):
+        share = f"{count(missing, 'row')} ({_percent(missing / len(never))})"
+        lost = f"; the newest {share} have none" if never[-missing:].all() else f"; {share} never"
     whole = delays["all"]
     if whole["max"] == 0:
         return f"known at once{lost}"
@@ -325,11 +328,18 @@ def _few(setup: Setup) -> list[Remark]:
         return []
     says = f"only {count(known, 'label')} known at start={_date(setup, setup.start_at)}"
     label, event = setup.label_at, setup.event_at
-    arrives = np.sort(np.maximum(label, event)[label < np.iinfo(np.int64).max])
+    real = label < np.iinfo(np.int64).max
+    known_at = np.maximum(label, event)[real]
+    order = np.argsort(known_at, kind="stable")
+    enough, of_two = FEW, ""
+    if setup.classes is not None and len(order):  # a first model needs two of them
+        truth = setup.truth[real][order]
+        enough = max(FEW, int(np.argmax(truth != truth[0])) + 1)
+        of_two = " of two classes" if enough > FEW else ""
     first, last = setup.stream.span
-    if len(arrives) < FEW or arrives[FEW - 1] >= last.value:
+    if len(order) < enough or known_at[order[enough - 1]] >= last.value:
         return [Remark(says)]
-    when = pd.Timestamp(arrives[FEW - 1]).ceil("min")
+    when = pd.Timestamp(known_at[order[enough - 1]]).ceil("min")
     share = math.ceil(1000 * ((when - first) / (last - first))) / 1000
     start = f"{share:g}" if isinstance(setup.start, float) else as_start(setup, when)
-    return [Remark(f"{says}; {FEW} from {_date(setup, when)} on", f"start={start}")]
+    return [Remark(f"{says}; {enough:,}{of_two} from {_date(setup, when)} on", f"start={start}")]
