@@ -196,7 +196,7 @@ class Backtest(Setup):
         from backtrain.understood import Understood  # with scipy, which may never be used
 
         windows = [strategy.window for strategy in (strategies or {}).values()]
-        return Understood.of(self, windows)
+        return Understood.of(self, windows, self.store.directory is not None)
 
     def loss_matrix(
         self,

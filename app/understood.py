@@ -23,6 +23,7 @@ from backtrain.simulator.first_start import as_start
 from backtrain.simulator.ledger import Prices
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import printable
+from backtrain.store.code_version import unversioned
 from backtrain.strategies.updates.refit import last_step
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Understood:
     Attributes
     ----------
     lines : mapping of str to str
-        By what they are about: data, times, target, columns, groups, labels, prices.
+        By what they are about: data, times, target, columns, groups, labels, prices, store.
     reading : tuple of str
         What was guessed or chosen where the table was read.
     warnings : tuple of Remark
@@ -81,8 +82,8 @@ class Understood:
     delays: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of(cls, setup: Setup, windows: Iterable[Any] = ()) -> Understood:
-        """Look at a question, and at the windows that it is asked with."""
+    def of(cls, setup: Setup, windows: Iterable[Any] = (), on_disk: bool = False) -> Understood:
+        """Look at a question, the windows that it is asked with, and whether fits are kept."""
         stream = setup.stream
         found = _findings(stream, setup.decides_by_amount)
         remarks = {finding.part: finding.says for finding in found}
@@ -96,6 +97,7 @@ class Understood:
             "groups": _groups(stream),
             "labels": _labels(setup, delays),
             "prices": _prices(setup.prices),
+            "store": _not_kept(setup) if on_disk else "",
         }
         warnings = (*_suspects(found), *_few(setup), *label_warnings(setup, windows))
         reading = tuple(getattr(stream, "reading", ()))
@@ -254,8 +256,11 @@ def _quantiles(delay: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _labels(setup: Setup, delays: Mapping[str, Mapping[str, float]]) -> str:
-    never = float((setup.label_at == np.iinfo(np.int64).max).mean())
-    lost = f"; {_percent(never)} of them never" if never else ""
+    never = setup.label_at == np.iinfo(np.int64).max
+    lost = ""
+    if missing := int(never.sum()):
+        share = f"{count(missing, 'row')} ({_percent(missing / len(never))})"
+        lost = f"; the newest {share} have none" if never[-missing:].all() else f"; {share} never"
     whole = delays["all"]
     if whole["max"] == 0:
         return f"known at once{lost}"
@@ -280,6 +285,18 @@ def _prices(prices: Prices) -> str:
     given = {field.name: getattr(prices, field.name) for field in fields(prices)}
     shown = ", ".join(f"{name} {value:g}" for name, value in given.items() if value)
     return (shown or "all 0") + ("; the defaults, not yours" if prices == Prices() else "")
+
+
+def _not_kept(setup: Setup) -> str:
+    """Whose code has no version: what it has learnt cannot be told from what other code would."""
+    names = unversioned(setup.model)
+    if not names:
+        return ""
+    kind = names[0] if names[0] != "<lambda>" else "a function without a name"
+    return (
+        f"fits are not kept for later runs, as no version stands for the code of {kind}: give it "
+        "cache_version = 1, and another number whenever its code changes"
+    )
 
 
 # --- warnings -------------------------------------------------------------------------------------
@@ -311,11 +328,18 @@ def _few(setup: Setup) -> list[Remark]:
         return []
     says = f"only {count(known, 'label')} known at start={_date(setup, setup.start_at)}"
     label, event = setup.label_at, setup.event_at
-    arrives = np.sort(np.maximum(label, event)[label < np.iinfo(np.int64).max])
+    real = label < np.iinfo(np.int64).max
+    known_at = np.maximum(label, event)[real]
+    order = np.argsort(known_at, kind="stable")
+    enough, of_two = FEW, ""
+    if setup.classes is not None and len(order):  # a first model needs two of them
+        truth = setup.truth[real][order]
+        enough = max(FEW, int(np.argmax(truth != truth[0])) + 1)
+        of_two = " of two classes" if enough > FEW else ""
     first, last = setup.stream.span
-    if len(arrives) < FEW or arrives[FEW - 1] >= last.value:
+    if len(order) < enough or known_at[order[enough - 1]] >= last.value:
         return [Remark(says)]
-    when = pd.Timestamp(arrives[FEW - 1]).ceil("min")
+    when = pd.Timestamp(known_at[order[enough - 1]]).ceil("min")
     share = math.ceil(1000 * ((when - first) / (last - first))) / 1000
     start = f"{share:g}" if isinstance(setup.start, float) else as_start(setup, when)
-    return [Remark(f"{says}; {FEW} from {_date(setup, when)} on", f"start={start}")]
+    return [Remark(f"{says}; {enough:,}{of_two} from {_date(setup, when)} on", f"start={start}")]

@@ -242,16 +242,17 @@ def _say_once(text: str, file: TextIO | None = None) -> None:
 
 
 def say_money(setup: Setup) -> None:
-    """Say which prices are in force, which of them nobody has given, and what decides."""
+    """Say which prices are in force, which of them nobody gave, and what decides, each once."""
     settings = HydraConfig.get()
     preset, prices = settings.runtime.choices.get("prices"), setup.prices
     in_money = isinstance(setup.row_loss, CostMatrix)
     said = unset_prices(prices, preset, settings.overrides.task, in_money)
-    say(said or f"prices  {', '.join(f'{key} {price(value)}' for key, value in _set(prices))}")
+    shown = ", ".join(f"{key} {price(value)}" for key, value in _set(prices))
+    _say_once(said or f"prices  {shown}")
     if in_money and prices.error != 1:
-        say(f"prices  error {price(prices.error)}: times the costs; set prices.error=1 for money")
+        _say_once(f"prices  error {price(prices.error)}: times the costs; set prices.error=1 for money")
     if setup.rule is not None:
-        say(f"answers {setup.rule}")
+        _say_once(f"answers {setup.rule}")
 
 
 def unset_prices(

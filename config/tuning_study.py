@@ -42,7 +42,8 @@ class TuningStudy:
     @cached_property
     def understood(self) -> Understood:
         """What was understood of data and question."""
-        return Understood.of(self.backtest, [self.question.window])
+        on_disk = self.backtest.store.directory is not None
+        return Understood.of(self.backtest, [self.question.window], on_disk)
 
     def tune(self) -> Tuning:
         """Train, score and put it together."""

@@ -5,8 +5,9 @@ naive as well. What a length of time means depends on what it is for: `Calendar.
 days of a schedule, which are days of the calendar and may last 23 or 25 hours, and
 `offsets.parse_offset` elapsed time, of which a day is 24 hours. Hours and less are elapsed in both.
 
-Two local times are none or two: one that is left out when the clock goes forward is taken as the
+Some local times are none or two: one that is left out when the clock goes forward is taken as the
 first instant that exists after it, one that comes twice when it goes back as the first of the two.
+So what is due keeps its order. Times in a table are read by `local.to_utc`.
 """
 
 import difflib
@@ -119,13 +120,23 @@ class Calendar:
         local = local.astype("datetime64[ns]", copy=False)
         if self.zone is None:
             return local
-        first = np.ones(len(local), dtype=bool)
-        index = pd.DatetimeIndex(local)
-        aware = index.tz_localize(self._tz, ambiguous=first, nonexistent="NaT")
-        found = aware.tz_convert(None).to_numpy().astype("datetime64[ns]")
-        for place in np.flatnonzero(np.isnat(found) & ~np.isnat(local)):
-            found[place] = self._change(local[place])
+        found = self._placed(local, True)
+        left_out = np.isnat(found) & ~np.isnat(local)
+        if left_out.any():
+            each, which = np.unique(local[left_out], return_inverse=True)
+            changes = np.array([self._change(one) for one in each], dtype="datetime64[ns]")
+            found[left_out] = changes[which]
         return found
+
+    def both(self, local: Times) -> tuple[Times, Times]:
+        """The first and the last instants of local times, (n,) each: `NaT` where there is none."""
+        return self._placed(local, True), self._placed(local, False)
+
+    def _placed(self, local: Times, first: bool) -> Times:
+        aware = pd.DatetimeIndex(local).tz_localize(
+            self._tz, ambiguous=np.full(len(local), first), nonexistent="NaT"
+        )
+        return aware.tz_convert(None).to_numpy().astype("datetime64[ns]")
 
     def _change(self, local: np.datetime64) -> np.datetime64:
         """The instant at which the clock goes forward over a local time.

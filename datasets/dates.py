@@ -4,11 +4,9 @@ What leaves no doubt is read and said; what can be read in two ways is asked, wi
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
-from zoneinfo import available_timezones
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ import pyarrow.compute as pc
 from pandas.api.types import infer_dtype
 
 from backtrain.datasets import epochs
+from backtrain.datasets.calendar import zone_name
 from backtrain.datasets.clocks import (
     Bools,
     Instants,
@@ -29,7 +28,7 @@ from backtrain.datasets.clocks import (
     said_of_century,
 )
 from backtrain.datasets.epochs import TimeUnit
-from backtrain.datasets.names import nearest
+from backtrain.datasets.local import to_utc
 from backtrain.datasets.suggestions import format_of, in_weeks
 
 _NEVER = np.datetime64("NaT", "ns")
@@ -41,7 +40,6 @@ _ZONED = (
 )
 _UTC = ("Z", "z", "UTC", "GMT")
 _MINUTE = np.timedelta64(1, "m")
-_HOUR = pd.Timedelta("1h")
 
 
 class Read(NamedTuple):
@@ -73,7 +71,7 @@ class Dates:
 
     def __post_init__(self) -> None:
         if self.timezone is not None:
-            check_zone(self.timezone)
+            object.__setattr__(self, "timezone", zone_name(self.timezone) or "UTC")
 
     def read(self, column: pd.Series, name: str, title: str | None = None) -> Read:
         """Read a column of text, numbers or instants; messages call it by its title."""
@@ -162,7 +160,8 @@ class Dates:
         utc = times - ahead[codes].astype("timedelta64[ns]")
         naive = ~has_zone & ~np.isnat(times)
         if naive.any() and self.timezone is not None:
-            utc[naive] = to_utc(times[naive], self.timezone).times
+            local = to_utc(times[naive], self.timezone, place.name)
+            utc[naive], said = local.times, (*said, *local.said)
         minutes = np.unique(ahead[np.unique(codes[has_zone])] // _MINUTE)
         zone = _fixed(int(minutes[0])) if len(minutes) == 1 else "UTC"
         if len(minutes) > 1 and self.timezone is None:
@@ -197,62 +196,6 @@ class Dates:
                 f"{place.name}: times with and without one of several time zones, {which}: "
                 f"{texts[row].as_py()!r} in {place.at(row)}; {remedy}"
             )
-
-
-class Local(NamedTuple):
-    """Clock times as UTC; `said` where the clock shows an hour twice, or never."""
-
-    times: Instants
-    said: tuple[str, ...] = ()
-
-
-def to_utc(clock: Instants, zone: str, name: str = "", late: bool = False) -> Local:
-    """What clocks of a zone show as UTC, (n,).
-
-    An hour that comes twice is told by the order of the rows, where that tells; else it is the
-    first of the two, or the second if `late`. A time in the hour that is left out is read as the
-    one an hour later, which a clock shows that nobody has put forward.
-
-    >>> night = np.array(["2024-10-27T02:30", "2024-03-31T02:30"], "M8[ns]")
-    >>> to_utc(night, "Europe/Berlin").times.astype("M8[m]").tolist()
-    [datetime.datetime(2024, 10, 27, 0, 30), datetime.datetime(2024, 3, 31, 1, 30)]
-    """
-    index = pd.DatetimeIndex(clock)
-
-    def placed(is_first: Any) -> Instants:
-        return nanoseconds(index.tz_localize(zone, ambiguous=is_first, nonexistent=_HOUR))
-
-    first, second = (
-        placed(np.ones(len(clock), dtype=bool)),
-        placed(np.zeros(len(clock), dtype=bool)),
-    )
-    twice = (first != second) & ~np.isnat(first)
-    shown = pd.DatetimeIndex(first).tz_localize("UTC").tz_convert(zone).tz_localize(None)
-    skipped = (shown != index) & index.notna()
-    said = []
-    times = second if late else first
-    how = f"the {'second' if late else 'first'} of the two"
-    if twice.any():
-        with suppress(ValueError):  # of pandas: no repeated times, or several changes
-            times, how = placed("infer"), "told by the order of the rows"
-        one = pd.Timestamp(clock[int(twice.argmax())])
-        said.append(f"{name}: {twice.sum()} in an hour that comes twice, such as {one}: {how}")
-    if skipped.any():
-        one = pd.Timestamp(clock[int(skipped.argmax())])
-        said.append(
-            f"{name}: {skipped.sum()} in an hour that clocks of {zone} leave out, such as {one}: "
-            "read as an hour later; is that the zone?"
-        )
-    return Local(times, tuple(said))
-
-
-def check_zone(name: str) -> None:
-    """Raise `ValueError` for what names no time zone."""
-    try:
-        pd.Timestamp(0).tz_localize(name)
-    except Exception:  # whatever the library of zones raises
-        near = nearest(name, sorted(available_timezones()))
-        raise ValueError(f"timezone={name!r}: no time zone; did you mean {near}?") from None
 
 
 def _kind(column: pd.Series, place: Place) -> str:

@@ -14,7 +14,8 @@ from backtrain.datasets.bad_rows import BadRows, OnBad
 from backtrain.datasets.clocks import Instants
 from backtrain.datasets.columns import is_number
 from backtrain.datasets.csv import Csv
-from backtrain.datasets.dates import Dates, Read, to_utc
+from backtrain.datasets.dates import Dates, Read
+from backtrain.datasets.local import to_utc
 from backtrain.datasets.names import nearest
 from backtrain.datasets.numerals import Numerals
 from backtrain.datasets.sentinels import said_of_sentinels
@@ -223,7 +224,7 @@ class Preparation:
                 rows.note(bad, partial(_no_weight, name, kind, values))
         for name in (name for role, name in self._roles.items() if role.startswith("group")):
             absent = self._source.look(name).isna().to_numpy(dtype=bool)
-            rows.note(absent, lambda _, place, name=name: f"{name}: missing in {place}")
+            rows.note(absent, partial(_no_group, name))
 
 
 def leave_out(
@@ -323,8 +324,16 @@ def _zoned(times: Instants, zone: str | None) -> pd.Series:
     return pd.Series(index)
 
 
+def _no_group(name: str, row: int, place: str) -> str:
+    return f"{name}: missing in {place}"
+
+
 def _no_weight(name: str, kind: str, values: npt.NDArray[np.float64], row: int, place: str) -> str:
     return f"{name}: {values[row]} in {place}; {kind} is a number >= 0"
+
+
+def _no_group(name: str, _: int, place: str) -> str:
+    return f"{name}: missing in {place}"
 
 
 def _spoken(time: np.datetime64) -> str:

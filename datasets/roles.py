@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.datasets.calendar import Calendar, zone_of
+from backtrain.datasets.calendar import zone_of
 from backtrain.datasets.columns import (
     as_names,
     read_both_times,
@@ -16,6 +16,7 @@ from backtrain.datasets.columns import (
     read_weights,
     without_label,
 )
+from backtrain.datasets.local import to_utc
 from backtrain.datasets.names import nearest
 from backtrain.datasets.source import Places, Source, inverse
 
@@ -53,9 +54,11 @@ def fields(
         table.column(time), label, f"time {time!r}", f"label_time {label_time!r}", ordered=False
     )
     if timezone is not None and zone is None:
-        local = Calendar(timezone)
-        event_times = local.utc(event_times)
-        label_times = None if label_times is None else local.utc(label_times)
+        event_times, said = to_utc(event_times, timezone, time)
+        table.reading.extend(said)
+        if label_times is not None:
+            label_times, said = to_utc(label_times, timezone, label_time, late=True)
+            table.reading.extend(said)
     place = None
     if (event_times[1:] < event_times[:-1]).any():
         order = np.argsort(event_times, kind="stable")
@@ -127,7 +130,7 @@ def one_each(roles: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_names(
-    df: pd.DataFrame, roles: dict[str, str | None], features: Sequence[str] | None
+    df: pd.DataFrame, roles: Mapping[str, str | None], features: Sequence[str] | None
 ) -> set[str]:
     """The columns that have a role; raises `ValueError` for names that are none, or are twice."""
     if df.columns.has_duplicates:

@@ -167,7 +167,7 @@ class Stream:
         "a / b". `categories` are features, or the target, that are names though they are numbers:
         of shops, say. A row without a label has none at any time. Rows in later error messages are
         counted in time order. The time zone of the stream is `timezone`, or else that of the time
-        column; times without one are local times of `timezone`, where it is given.
+        column; times without one are local times of `timezone`, where it is given (docs/time.md).
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X

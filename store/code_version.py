@@ -77,6 +77,19 @@ def origin_of(value: Any) -> Origin:
     return Origin(None not in versions, tuple(sorted({version for version in versions if version})))
 
 
+def unversioned(value: Any) -> list[str]:
+    """Classes and functions of an object that no version stands for, by name.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> unversioned(Ridge()), unversioned(type("Mine", (Ridge,), {"__module__": "__main__"})())
+    ([], ['Mine'])
+    """
+    collector = _KindCollector()
+    with suppress(Exception):  # of what cannot be pickled: those that were seen
+        collector.dump(value)
+    return sorted({kind.__qualname__ for kind in collector.kinds if _version_of(kind) is None})
+
+
 def is_trusted(value: Any) -> bool:
     """Whether an object is made of classes and functions of known libraries only, at any depth.
 

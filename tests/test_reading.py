@@ -151,11 +151,42 @@ TIMES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         {"timezone": "Europe/Berlin"},
         "such as 2024-10-27 02:30:00: the first of the two",
     ),
+    "the hour that comes twice, newest first": (
+        ["2024-10-27 03:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 01:00"],
+        ["2024-10-26T23:00", "2024-10-27T00:00", "2024-10-27T01:00", "2024-10-27T02:00"],
+        {"timezone": "Europe/Berlin"},
+        "2 in an hour that comes twice, such as 2024-10-27 02:00:00: told by the order",
+    ),
+    "the hour that comes twice, rows in no order": (
+        ["2024-10-27 09:00", "2024-10-27 02:50", "2024-10-27 02:10", "2024-10-26 02:10"],
+        ["2024-10-26T00:10", "2024-10-27T00:10", "2024-10-27T00:50", "2024-10-27T08:00"],
+        {"timezone": "Europe/Berlin"},
+        "such as 2024-10-27 02:50:00: the first of the two",
+    ),
     "the hour that is left out": (
         ["2024-03-30 02:30", "2024-03-31 02:30"],
         ["2024-03-30T01:30", "2024-03-31T01:30"],
         {"timezone": "Europe/Berlin"},
-        "1 in an hour that clocks of Europe/Berlin leave out, such as 2024-03-31 02:30:00",
+        "1 in an hour that clocks of Europe/Berlin leave out, such as 2024-03-31 02:30:00: "
+        "read as 2024-03-31 03:30:00",
+    ),
+    "the half hour that is left out": (
+        ["2024-10-06 02:10", "2024-10-06 03:10"],
+        ["2024-10-05T15:40", "2024-10-05T16:10"],
+        {"timezone": "Australia/Lord_Howe"},
+        "such as 2024-10-06 02:10:00: read as 2024-10-06 02:40:00",
+    ),
+    "the day that is left out": (
+        ["2011-12-29 12:00", "2011-12-30 12:00"],
+        ["2011-12-29T22:00", "2011-12-30T22:00"],
+        {"timezone": "Pacific/Apia"},
+        "such as 2011-12-30 12:00:00: read as 2011-12-31 12:00:00",
+    ),
+    "a fixed offset, as one writes it": (
+        ["2024-03-01 10:00", "2024-07-01 10:00"],
+        ["2024-03-01T08:00", "2024-07-01T08:00"],
+        {"timezone": "UTC+2"},
+        "",
     ),
     "names of zones": (
         ["2024-03-01 10:00 CET", "2024-07-01 10:00 CEST"],
@@ -230,6 +261,20 @@ def test_times_are_read_in_one_way_which_is_said(tmp_path: Path, case: str) -> N
     assert minutes(stream) == expected
     assert said in "\n".join(stream.reading)
     assert bool(said) == bool(stream.reading)
+
+
+@pytest.mark.parametrize("case", [case for case in TIMES if "hour that" in case])
+def test_a_frame_is_read_by_the_rule_of_files(tmp_path: Path, case: str) -> None:
+    """Local times and labels two hours later, in a file and in a frame: the same stream."""
+    values, _, options, _ = TIMES[case]
+    df = pd.DataFrame({"ts": pd.to_datetime(values), "x": np.arange(len(values)) / 2})
+    df = df.assign(known=df["ts"] + pd.Timedelta("2h"), y=np.arange(len(values)) % 2)
+    df.to_csv(tmp_path / "frame.csv", index=False)
+    roles = {"target": "y", "time": "ts", "label_time": "known"}
+    framed = Stream.from_frame(df, **roles, **options)
+    filed = table(tmp_path / "frame.csv", **roles, **options)
+    assert framed.fingerprint == filed.fingerprint
+    assert framed.reading == filed.reading
 
 
 ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {

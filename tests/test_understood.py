@@ -222,6 +222,36 @@ def test_few_labels_at_the_start_are_told_with_the_start_that_has_thirty() -> No
     assert shared.keys == "start=0.073"
 
 
+def test_the_start_that_has_enough_labels_has_two_classes() -> None:
+    """Fifty hours; the label 1 of every second row is known at once, the others on the 10th day."""
+    at = pd.date_range("2024-01-01", periods=400, freq="h")
+    y = np.arange(400) % 2
+    known = np.where(y == 1, at, np.datetime64("2024-01-10T00"))
+    stream = Stream(np.zeros((400, 1)), y, at, np.maximum(known, at.to_numpy()))
+    setup = Backtest(stream, LogisticRegression(), start="2024-01-01 12:00")
+    [few, *_] = setup.understood().warnings
+    assert few.says.endswith("109 of two classes from 2024-01-10 on")
+    assert few.keys == "start=2024-01-10"
+    later = Backtest(stream, LogisticRegression(), start="2024-01-10")
+    later.replay(Strategy(Never(), Sliding("90D")))  # which fails where there is one class
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        (slice(80, 90), "known at once; the newest 10 rows (11 %) have none"),
+        (slice(0, 9), "known at once; 9 rows (10 %) never"),
+        (slice(0, 0), "known at once"),
+    ],
+)
+def test_rows_without_a_label_are_counted(lost: slice, says: str) -> None:
+    y = np.arange(90) % 7 + 0.5
+    y[lost] = np.nan
+    at = pd.date_range("2024", periods=90, freq="h").to_numpy()
+    lines = Backtest(Stream(np.zeros((90, 1)), y, at), Ridge()).understood().lines
+    assert lines["labels"] == says
+
+
 def test_suspect_columns_are_told_with_the_key_that_leaves_them_out() -> None:
     n = 600
     at = pd.date_range("2024", periods=n, freq="h")
@@ -279,3 +309,23 @@ def test_a_command_says_each_line_once(
     said = capsys.readouterr()
     assert said.out.count("target  calls: 13 whole numbers") == 1
     assert "\nprices  retrain 3, error 2\n" in said.out
+
+
+# --- what a store keeps ---------------------------------------------------------------------------
+
+
+class Unversioned(Ridge):
+    """Its code is not installed, and may be another one tomorrow."""
+
+
+class Versioned(Ridge):
+    cache_version = 1
+
+
+@pytest.mark.parametrize(("model", "named"), [(Unversioned(), True), (Versioned(), False)])
+def test_a_model_whose_fits_no_store_may_keep_is_told_how_they_are(model, named, tmp_path) -> None:
+    hours = np.arange("2024-01-01T00", "2024-01-21T00", dtype="datetime64[h]")
+    stream = Stream(np.arange(480.0).reshape(-1, 1), np.arange(480.0), hours)
+    told = Backtest(stream, model, cache=tmp_path / "store").understood().lines.get("store", "")
+    assert ("Unversioned: give it cache_version = 1" in told) is named
+    assert "store" not in Backtest(stream, model, cache=None).understood().lines
