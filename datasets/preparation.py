@@ -324,10 +324,6 @@ def _zoned(times: Instants, zone: str | None) -> pd.Series:
     return pd.Series(index)
 
 
-def _no_group(name: str, row: int, place: str) -> str:
-    return f"{name}: missing in {place}"
-
-
 def _no_weight(name: str, kind: str, values: npt.NDArray[np.float64], row: int, place: str) -> str:
     return f"{name}: {values[row]} in {place}; {kind} is a number >= 0"
 
