@@ -250,7 +250,8 @@ def say_money(setup: Setup) -> None:
     shown = ", ".join(f"{key} {price(value)}" for key, value in _set(prices))
     _say_once(said or f"prices  {shown}")
     if in_money and prices.error != 1:
-        _say_once(f"prices  error {price(prices.error)}: times the costs; set prices.error=1 for money")
+        per = f"prices  error {price(prices.error)}: times the costs"
+        _say_once(f"{per}; set prices.error=1 for money")
     if setup.rule is not None:
         _say_once(f"answers {setup.rule}")
 
