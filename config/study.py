@@ -241,6 +241,8 @@ def _refuse_numbers_in_text(stream: Stream, dataset: Mapping[str, Any]) -> None:
         return
     keys = [f"dataset.{key}=" for key in ("thousands", "decimal") if key in dataset]
     read = f"{' and '.join(keys)} say how they are written" if keys else f"read {found.code}"
+    if found.unit:
+        read = f"leave {found.unit!r} out of the file"
     raise ConfigError(
         f"target {stream.target!r}: {found.texts:,} texts that read as numbers, such as "
         f"{found.example!r}; {read}, or, where they name classes, task=classification"

@@ -18,7 +18,14 @@ _MONEY = r"(?:[$€£¥%]|EUR|USD|GBP|CHF|JPY)"
 _SPACE = "[ \u00a0\u202f\u2009]"
 _GROUPED = rf"\d{{1,3}}(?:(?:[.,'’]|{_SPACE})\d{{3}})+(?:[.,]\d+)?"
 _DIGITS = rf"(?:{_GROUPED}|\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?|[.,]\d+)"
-_NUMBER = re.compile(rf"\s*\(?[-+]?{_MONEY}?{_SPACE}?[-+]?{_DIGITS}{_SPACE}?{_MONEY}?\)?\s*$")
+_SIGN = "[-+\u2212]"
+_NUMBER = re.compile(
+    rf"\s*\(?{_SIGN}?{_MONEY}?{_SPACE}?{_SIGN}?{_DIGITS}{_SPACE}?{_MONEY}?-?\)?\s*$"
+)
+#: With another unit, as "3.5 kg" and "12k": of a quantity where there are more than a few.
+_UNIT = rf"{_SPACE}?[A-Za-z°µ][A-Za-zµ/²³]{{0,5}}"
+_MEASURE = re.compile(rf"\s*{_SIGN}?{_DIGITS}{_UNIT}\s*$")
+_A_UNIT = re.compile(rf"(?<=\d){_UNIT}\s*$")
 
 
 class Kind(NamedTuple):
@@ -55,11 +62,15 @@ def _of_texts(count: int) -> str:
 
 
 class Numbers(NamedTuple):
-    """Numbers that stand as text: such as which, of how many, and the code that reads them."""
+    """Numbers that stand as text: such as which, of how many, and the code that reads them.
+
+    `unit` is what stands behind each of them, if it is no sign of money.
+    """
 
     example: str
     texts: int
     code: str
+    unit: str = ""
 
 
 def numbers_in_text(labels: Array) -> Numbers | None:
@@ -69,18 +80,23 @@ def numbers_in_text(labels: Array) -> Numbers | None:
     or a currency, or more than 20 plain whole ones.
 
     >>> numbers_in_text(np.array(["201,234", "1,950", "88,000"], dtype=object))
-    Numbers(example='201,234', texts=3, code="pd.to_numeric(column.str.replace(',', ''))")
+    Numbers(example='201,234', texts=3, code="pd.to_numeric(column.str.replace(',', ''))", unit='')
     >>> numbers_in_text(np.array(["1", "2", "3"], dtype=object))
     """
     if labels.dtype.kind not in "OU":
         return None
     texts = [value for value in pd.unique(pd.Series(labels)) if isinstance(value, str)]
     numbers = [text for text in texts if _NUMBER.match(text)]
+    measures = [text for text in texts if _MEASURE.match(text)]
+    units = {_A_UNIT.search(text)[0] for text in measures}  # type: ignore[index]
+    unit = ""
+    if len(texts) > _MOST_CODES and len(units) == 1 and len(measures) > len(numbers):
+        numbers, unit = measures, units.pop().strip()
     codes = len(texts) <= _MOST_CODES and all(text.strip().isdigit() for text in numbers)
     if len(texts) < 3 or codes or len(numbers) < _NEARLY_ALL * len(texts):
         return None
     telling = [text for text in numbers if not text.strip().isdigit()]
-    return Numbers((telling or numbers)[0], len(texts), _reader(telling))
+    return Numbers((telling or numbers)[0], len(texts), _reader(telling, unit), unit)
 
 
 def refuse_numbers_in_text(labels: Array, target: str) -> None:
@@ -93,10 +109,11 @@ def refuse_numbers_in_text(labels: Array, target: str) -> None:
         )
 
 
-def _reader(texts: list[str]) -> str:
+def _reader(texts: list[str], unit: str) -> str:
     """Code that reads them, a pandas column, as numbers."""
+    texts = [text.strip().removesuffix(unit) for text in texts]
     code, stripped = "column", [re.sub(rf"{_MONEY}|[-+()\s]", "", text) for text in texts]
-    if any(re.search(rf"{_MONEY}|[()]|{_SPACE}|['’]", text) for text in texts):
+    if unit or any(re.search(rf"{_MONEY}|[()]|{_SPACE}|['’]", text) for text in texts):
         code += r".str.replace(r'[^\d.,+-]', '', regex=True)"
     grouping, point = _separators([text for text in stripped if re.search("[.,]", text)])
     if grouping:

@@ -14,12 +14,18 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[Any]
 
 _SPACES = " \u00a0\u202f\u2009"
+_MONEY = "[$€£¥]|EUR|USD|GBP|CHF|JPY"
 _UNIT = re.compile(
-    r"^\s*(?P<sign>[-+]?)\s*(?P<before>[$€£¥])?\s*"
-    r"(?P<number>[-+]?[\d.,].*?)\s*(?P<after>[%€$£¥])?\s*$"
+    rf"^\s*(?P<sign>[-+]?)\s*(?P<before>{_MONEY})?\s*"
+    rf"(?P<number>[-+]?[\d.,].*?)\s*(?P<after>%|{_MONEY})?\s*$"
 )
+_MINUS = "\u2212"
+#: A number below 0 as accounts have it: in brackets, or with its sign behind.
+_BELOW = re.compile(r"\s*(?:\((?P<inside>[^()+-]+)\)|(?P<before>[^()+-]*\d)\s?-)\s*$")
 _ZERO = re.compile(r"^0\d+$")
-_LIKE = re.compile(r"[\s$€£¥+-]*[\d.,][\d.,'\s]*([eE][+-]?\d+)?[\s%€$£¥]*$|\s*$").match
+_LIKE = re.compile(
+    rf"(?:[\s+-]|{_MONEY})*[\d.,][\d.,'\s]*(?:[eE][+-]?\d+)?(?:[\s%]|{_MONEY})*$|\s*$"
+).match
 _SAMPLE = 2_000  # different values by which a column of names is told at once
 _FEW = 3  # different texts beside numbers that are taken for slips, whatever their share
 _SHARE = 0.1  # of the values, however many different ones
@@ -60,9 +66,11 @@ class Numerals:
         if not len(texts):
             return None
         some = slice(None, None, -(-len(texts) // _SAMPLE))
-        if not _is_numeric(texts[some], often[some], np.array([not _LIKE(t) for t in texts[some]])):
+        signed = _signed(texts)
+        unlike = np.array([not _LIKE(text) for text in signed[some]])
+        if not _is_numeric(signed[some], often[some], unlike):
             return None
-        plain, unit = _without_unit(texts, often)
+        plain, unit = _without_unit(signed, often)
         tried = self._tried()
         first = [_lost(plain[some], often[some], signs) for signs in tried]
         tried = [s for s, lost in zip(tried, first, strict=True) if lost == min(first)]
@@ -82,7 +90,7 @@ class Numerals:
                 f"column {name!r}: {texts[one]!r} is {numbers[one]:.15g} or "
                 f"{other[1][one]:.15g}? {_key(signs)} or {_key(other[0])}"
             )
-        said = _said(name, texts, numbers, signs, unit, self)
+        said = _said(name, texts, signed, numbers, signs, unit, self)
         values = {text: float(v) for text, v in zip(texts[~wrong], numbers[~wrong], strict=True)}
         return Reading(values, tuple(texts[wrong][np.argsort(-often[wrong], kind="stable")]), said)
 
@@ -95,6 +103,21 @@ class Numerals:
 
 def _lost(texts: Texts, often: Counts, signs: tuple[str, str]) -> int:
     return int(often[np.isnan(_numbers(texts, *signs))].sum())
+
+
+def _signed(texts: Texts) -> Texts:
+    """Texts with a minus in front where they have it as a dash, behind, or as brackets.
+
+    Brackets and a sign behind count beside numbers without: else they may be a way to write names.
+    """
+    found = np.array([text.replace(_MINUS, "-") for text in texts], dtype=object)
+    below = [_BELOW.match(text) for text in found]
+    if all(below):
+        return found
+    for place, match in enumerate(below):
+        if match:
+            found[place] = f"-{(match['inside'] or match['before']).strip()}"
+    return found
 
 
 def _without_unit(texts: Texts, often: Counts) -> tuple[Texts, str]:
@@ -144,14 +167,21 @@ def _key(signs: tuple[str, str]) -> str:
 
 
 def _said(
-    name: str, texts: Texts, numbers: Floats, signs: tuple[str, str], unit: str, given: Numerals
+    name: str,
+    texts: Texts,
+    signed: Texts,
+    numbers: Floats,
+    signs: tuple[str, str],
+    unit: str,
+    given: Numerals,
 ) -> str:
     """What was guessed, by an example; nothing where nothing was."""
     decimal, thousands = signs
     usual = decimal == given.decimal and (not thousands or thousands == given.thousands)
-    if usual and not unit:
+    moved = (texts != signed) & ~np.isnan(numbers)
+    if usual and not unit and not moved.any():
         return ""
-    good = ~np.isnan(numbers)
+    good = moved if moved.any() else ~np.isnan(numbers)
     telling = np.array([bool(thousands) and thousands in text for text in texts])
     good = np.flatnonzero(good & telling if (good & telling).any() else good)
     one = good[0]

@@ -109,6 +109,19 @@ def test_a_regressor_on_numbers_in_text_is_not_sent_to_a_classifier() -> None:
         Backtest(stream(np.array(["a", "b"], dtype=object)), Ridge())
 
 
+@pytest.mark.parametrize("unit", [" kg", "k", " m²"])
+def test_many_numbers_with_a_unit_are_a_quantity_and_few_are_classes(unit: str) -> None:
+    written = [f"{n / 4:.2f}{unit}" for n in range(40)]
+    found = numbers_in_text(np.array(written, dtype=object))
+    assert found is not None
+    assert found.unit == unit.strip()
+    read = eval(found.code, {"pd": pd, "column": pd.Series(written)})
+    assert read.tolist() == [n / 4 for n in range(40)]
+    assert numbers_in_text(np.array(written[:20], dtype=object)) is None
+    several = [f"{n} {'x' * (n % 3)}b" for n in range(40)]
+    assert numbers_in_text(np.array(several, dtype=object)) is None
+
+
 def test_the_command_line_refuses_them_and_takes_an_insisting_task(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

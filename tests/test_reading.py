@@ -537,6 +537,22 @@ FILES: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "x: '$1,234.25' is 1234.25",
     ),
+    "the code of a currency": (
+        'ts,x,y\n{0},EUR 0.50,1.5\n{1},"EUR 1,234.25",2.5\n{2},EUR -3,0\n',
+        {},
+        "x: 'EUR 1,234.25' is 1234.25",
+    ),
+    "brackets below zero": (
+        'ts,x,y\n{0},0.50,1.5\n{1},"1,234.25",2.5\n{2},(3.00),0\n',
+        {},
+        "x: '(3.00)' is -3",
+    ),
+    "a sign behind": ("ts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},3-,0\n", {}, "x: '3-' is -3"),
+    "a long minus": (
+        "ts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},\u22123,0\n",
+        {},
+        "x: '\u22123' is -3",
+    ),
     "spaces after commas": ("ts, x, y\n{0}, 0.5, 1.5\n{1}, 1234.25, 2.5\n{2}, -3, 0\n", {}, ""),
     "lines before the header": (
         "# made by hand\nunits: m\nts,x,y\n{0},0.5,1.5\n{1},1234.25,2.5\n{2},-3,0\n",
