@@ -751,6 +751,7 @@ class SlowView:
         self.start, self.prices = pd.Timestamp(replay.start), replay.prices
         self.spent, self.trainings = replay.spent, replay.trainings
         self.columns = replay.backtest.stream.columns
+        self.calendar = replay.backtest.stream.calendar
         self.model, self.reason, self.update = replay.model, replay.reason, replay.strategy.update
         self.target = replay.backtest.stream.target
         self.task = "classification" if replay.classify else "regression"

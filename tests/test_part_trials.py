@@ -374,7 +374,7 @@ def test_a_metric_that_does_not_fit_is_refused_before_anything_starts():
     for gate in (Shadow("3h", metric="accuracy"), Canary(metric="accuracy")):
         with pytest.raises(ValueError, match="accuracy"):
             shared(gate)
-    with pytest.raises(ValueError, match="metric 5: not known"):
+    with pytest.raises(ValueError, match="metric 5: not a metric"):
         shared(Shadow("3h", metric=5))
 
 

@@ -554,7 +554,7 @@ def test_cohorts_are_those_of_pandas(freq, coverage, max_age, seed):
     spy = Spy(CompleteCohorts(Expanding(), freq, coverage, max_age))
     with suppress(SetupError):  # where no cohort is complete
         Backtest(stream, DummyRegressor(), start=now).replay(Strategy(At(()), spy))
-    ((_, rows),) = spy.rows.items()
+    rows = next(iter(spy.rows.values()))  # where it finds none, it is tried at later starts, too
     assert rows == cohorts_by_pandas(event, label, now, freq, coverage, max_age)
 
 
