@@ -27,6 +27,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.kept import NOT_KEPT
+from backtrain.reports.model_name import model_name
 from backtrain.reports.numbers import Money, count, duration, listing, number
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
@@ -61,7 +62,7 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
     verdict = comparison.verdict(baseline)
     return {
         "info": comparison.info,
-        "made_of": comparison.info["model"],
+        "made_of": model_name(comparison.info["model"]),
         "strategy": verdict.strategy,
         "decision": verdict.decision,
         "lead": verdict.advice,

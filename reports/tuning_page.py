@@ -7,6 +7,7 @@ import pandas as pd
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import html, price_map, tables, tuning_figures, understood
 from backtrain.reports.exhibit import Exhibit, Section
+from backtrain.reports.model_name import model_name
 from backtrain.reports.numbers import (
     MINUS,
     MISSING,
@@ -38,7 +39,7 @@ def report(tuning: Tuning, files: bool = False) -> html.Report:
     info, sentences, shown = tuning.info, findings(tuning), outline(tuning)
     content = {
         "info": info,
-        "made_of": ", ".join(info[key] for key in ("window", "update", "model")),
+        "made_of": ", ".join((info["window"], info["update"], model_name(info["model"]))),
         "decision": "keep" if tuning.decision.name == tuning.baseline else "retrain",
         "lead": sentences["interval"],
         "remarks": [sentences["sample"], IN_SAMPLE, *understood.warnings(info)],
