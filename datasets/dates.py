@@ -82,10 +82,10 @@ class Dates:
         if kind == "empty":
             return Read(np.full(len(column), _NEVER), np.zeros(len(column), dtype=bool))
         if kind == "instants":
-            times, zone = pd.DatetimeIndex(column, copy=False), getattr(column.dtype, "tz", None)
+            times = pd.DatetimeIndex(column, copy=False)  # Arrow types tell their zone here only
             found = nanoseconds(times)
             lost = np.isnat(found) & column.notna().to_numpy(dtype=bool)
-            return Read(found, lost, None if zone is None else str(zone))
+            return Read(found, lost, None if times.tz is None else str(times.tz))
         if kind == "objects":
             return _objects(column, place)
         if kind == "numbers" and given is None:

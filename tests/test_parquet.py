@@ -284,3 +284,17 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     file.write_bytes(whole[:4] + bytes(200) + whole[204:])
     with pytest.raises(ValueError, match=f"^{folder}: cannot be read"):
         table(folder, **ROLES)
+
+
+@pytest.mark.parametrize("arrow", [False, True], ids=["NumPy types", "Arrow types"])
+def test_the_time_zone_of_a_file_is_that_of_the_stream(arrow: bool, tmp_path: Path) -> None:
+    """Pandas notes in a file which types it had; those of Arrow have no attribute for a zone."""
+    times = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"t": times, "x": np.arange(48.0), "y": np.arange(48.0)})
+    if arrow:
+        frame = frame.convert_dtypes(dtype_backend="pyarrow")
+        frame["t"] = frame["t"].astype(pd.ArrowDtype(pa.timestamp("us", "Europe/Berlin")))
+    frame.to_parquet(tmp_path / "d.parquet")
+    stream = table(tmp_path / "d.parquet", time="t", target="y")
+    assert stream.timezone == "Europe/Berlin"
+    assert stream.event_time[0] == np.datetime64("2024-03-29T23:00")
