@@ -55,6 +55,8 @@ SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
 def test_a_command_that_is_stopped_says_what_is_there(
     tmp_path: Path, command: str, how: str
 ) -> None:
+    if command == "search":
+        pytest.importorskip("optuna", reason="pip install 'backtrain[search]'")
     (tmp_path / "own.py").write_text(OWN)
     sent, code = SIGNALS[how]
     line = [sys.executable, "-m", "backtrain", *command.split(), *SMALL, *KEYS.get(command, ())]
