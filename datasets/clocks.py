@@ -1,5 +1,6 @@
 """Times as text, without a zone: one order of day, month and year for a column, or a question."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ Instants = npt.NDArray[np.datetime64]
 
 _SAMPLE = 200  # values by which the order is guessed that is tried first
 _TRIED = 60  # values of which formats are learnt, each from among those that no other reads
+_NO_DATE = re.compile(r"\s*(\d+ days? )?\d\d?:\d\d(:\d\d([.,]\d+)?)?(\s?[ap]m)?\s*", re.IGNORECASE)
 _NOW = ["now", "today"]  # pandas takes them for the time of reading
 _TO_COME = pd.DateOffset(years=10)  # how far ahead a table may look, as with dates that are due
 _CENTURY = pd.DateOffset(years=100)
@@ -102,6 +104,12 @@ def read_clock(
     ways = _ways(texts)
     if not ways:
         row = int(np.argmin(missing(texts)))
+        if _NO_DATE.fullmatch(texts[row].as_py()):
+            both = place.remedy("dataset.time=[DAY,HOUR]", "pd.to_datetime(day + ' ' + hour)")
+            raise UnclearError(
+                f"{place.name}: {place.at(row)} is {_shown(texts, row)}, a time without a day; "
+                f"take it with the column that has the day: {both}"
+            )
         remedy = place.remedy(
             suggested() or "dataset.time_format=", "pd.to_datetime(column, format=...)"
         )

@@ -15,7 +15,7 @@ _OF_NUMBERS = {
     7: ("%Y%j",),
     6: ("%G%V", "%y%m%d", "%d%m%y", "%m%d%y"),
 }
-_OF_TEXT = ("%G-W%V", "%GW%V", "%G W%V", "%G-%V", "%H:%M", "%H:%M:%S", "0 days %H:%M:%S")
+_OF_TEXT = ("%G-W%V", "%GW%V", "%G W%V", "%G-%V")
 _TRIED = 1_000
 _YEARS = np.array(["1900-01-01", "2100-01-01"], "M8[ns]")
 _WEEK = {"%V": "%u", "%W": "%w", "%U": "%w"}
@@ -30,13 +30,8 @@ def format_of(texts: pa.Array, absent: Bools, numbers: bool) -> str:
     found = []
     digits = max(map(len, some.to_pylist()))
     for written in _OF_NUMBERS.get(digits, ()) if numbers else _OF_TEXT:
-        if re.search("%[yYG]", written) is None:
-            times = nanoseconds(parse(some, written))
-            fits = ~np.isnat(times)
-        else:
-            times = in_weeks(some, written)
-            fits = (times >= _YEARS[0]) & (times < _YEARS[1])
-        if fits.all():
+        times = in_weeks(some, written)
+        if ((times >= _YEARS[0]) & (times < _YEARS[1])).all():
             quote = "'" if " " in written else ""
             found.append(f"{quote}dataset.time_format={written}{quote}")
     if numbers:

@@ -319,7 +319,8 @@ ASKED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "weeks": (["201729", "201801"], {}, "say what they count: dataset.time_format=%G%V reads them"),
     "days since year 1": (["736389"] * 2, {}, "count: dataset.time_unit=ordinal reads them"),
     "weeks as text": (["2017-W29"] * 2, {}, "how it is written: dataset.time_format=%G-W%V"),
-    "time that has gone by": (["0 days 00:00:01"] * 2, {}, "'dataset.time_format=0 days %H:%M:%S'"),
+    "a length of time": (["0 days 00:00:01"] * 2, {}, "a time without a day; take it with"),
+    "a time of day": (["10:00", "11:30 pm"], {}, "'10:00', a time without a day; take it with the"),
     "words": (["soon", "later"], {}, "line 2 is 'soon', not a time; where it is one, say how"),
     "the time of reading": (["now", "2024-03-01"], {}, "'now' in line 2, not a time"),
 }  # fmt: skip
