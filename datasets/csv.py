@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.dialect import Dialect, lines, not_utf8, sniff
-from backtrain.datasets.files import opened
+from backtrain.datasets.files import opened, refuse_other_columns
 from backtrain.datasets.source import Source
 
 Bools = npt.NDArray[np.bool_]
@@ -25,8 +25,8 @@ class Csv(Source):
     """A table as text in memory; the files are one table, in their order.
 
     `as_text` are columns that are kept as they are written; of one with no word in `na_values`,
-    only blanks are missing. With `lenient`, lines with too many
-    fields are left out. Raises `ValueError` naming file, line and key.
+    only blanks are missing. With `lenient`, lines with too many fields are left out. Raises
+    `ValueError` naming file, line and key.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Csv(Source):
         self.left_out: list[str] = []
         frames = [self._read(file, place) for place, file in enumerate(self._files)]
         for file, frame in zip(self._files[1:], frames[1:], strict=True):
-            _refuse_others(file, frame, self._files[0], frames[0])
+            refuse_other_columns(file, [*frame], self._files[0], [*frames[0]])
         mixed = _mixed(frames)
         if mixed:
             self._options["as_text"] = [*as_text, *mixed]
@@ -198,16 +198,6 @@ def _too_long(file: Path, dialect: Dialect) -> str:
     if line is None:
         return f"a line has more than {dialect.width} fields"
     return f"line {line.number} has {len(line.fields)} fields, not {dialect.width}"
-
-
-def _refuse_others(file: Path, frame: pd.DataFrame, first: Path, whole: pd.DataFrame) -> None:
-    missing = [name for name in whole.columns if name not in frame.columns]
-    added = [name for name in frame.columns if name not in whole.columns]
-    if missing or added:
-        name, verb = (missing or added)[0], "lacks" if missing else "has"
-        raise ValueError(
-            f"{file}: {verb} column {name!r}, unlike {first.name}; write all files alike"
-        )
 
 
 def _mixed(frames: Sequence[pd.DataFrame]) -> list[str]:

@@ -62,6 +62,18 @@ def is_parquet(files: Sequence[Path]) -> bool:
     return kinds[0]
 
 
+def refuse_other_columns(
+    file: Path, names: Sequence[Any], first: Path, known: Sequence[Any]
+) -> None:
+    """Raise `ValueError` where a file of several has other columns than the first."""
+    for verb, some, others in (("lacks", known, names), ("has", names, known)):
+        for name in some:
+            if name not in others:
+                raise ValueError(
+                    f"{file}: {verb} column {name!r}, unlike {first.name}; write all files alike"
+                )
+
+
 def kind_of(file: Path) -> str:
     """The ending of a file's name that says what it is, without that of a compression.
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from backtrain.datasets.columns import as_names, read_feature
-from backtrain.datasets.files import found
+from backtrain.datasets.files import found, refuse_other_columns
 from backtrain.datasets.mapped import Table
 from backtrain.datasets.plain import is_number_type
 from backtrain.datasets.source import Places, Source, inverse
@@ -168,13 +168,7 @@ def _schema(file: Path) -> pa.Schema:
 
 def _joined(whole: pa.Schema, other: pa.Schema, file: Path, first: Path) -> pa.Schema:
     """Both in one; a column may hold nothing at all in one of them, and then has no type."""
-    missing = [name for name in whole.names if name not in other.names]
-    added = [name for name in other.names if name not in whole.names]
-    if missing or added:
-        name, verb = (missing or added)[0], "lacks" if missing else "has"
-        raise ValueError(
-            f"{file}: {verb} column {name!r}, unlike {first.name}; write all files alike"
-        )
+    refuse_other_columns(file, other.names, first, whole.names)
     for field in other:
         known = whole.field(field.name).type
         if types.is_null(known):
