@@ -233,6 +233,11 @@ class ByGroup:
         """Whether it is for two classes only."""
         return self.inner.binary
 
+    @property
+    def ranks(self) -> bool:
+        """Whether rows are ranked by answers."""
+        return self.inner.ranks
+
     def at_start(self, known: Known) -> "ByGroup":
         """The same, for a metric that takes something from the labels known at ``start``."""
         return replace(self, metric=self.inner.at_start(known))
@@ -313,9 +318,8 @@ def find_metric(metric: AnyMetric, task: str | None = None) -> Metric:
     """
     found = _named(metric) if isinstance(metric, str) else own_metric(metric)
     refuse_other_task(f"metric {found.name!r}", found.task, task, METRICS)
-    if task == _C and found.name.startswith("NDCG") and not found.needs_probability:
-        return replace(found, needs_probability=True, binary=True)
-    return found
+    ranks = task == _C and found.ranks
+    return replace(found, needs_probability=True, binary=True) if ranks else found
 
 
 def _named(name: str) -> Metric:

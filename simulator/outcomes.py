@@ -105,6 +105,9 @@ class Metric:
         given these instead: of the positive class, shape (n,), or of all classes, (n, k).
     binary : bool
         Whether it is for two classes only.
+    ranks : bool
+        Whether it ranks rows by answers: of classifiers, by the probability of the positive class,
+        so that it needs these and is for two classes.
 
     >>> def bias(labels, predictions):
     ...     return (predictions - labels).mean()
@@ -118,6 +121,7 @@ class Metric:
     task: str | None = None
     needs_probability: bool = False
     binary: bool = False
+    ranks: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.function):

@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -55,6 +55,7 @@ def own_metric(given: Any) -> Metric:
             _said(given, "task", None),
             bool(_said(given, "needs_probability", _wants_probabilities(given))),
             bool(_said(given, "binary", False)),
+            bool(_said(given, "ranks", False)),
         )
     )
 
@@ -228,14 +229,7 @@ def _of_metric(metric: Metric) -> Metric:
         own = _Scorer(function)
     elif not takes_outcomes(function):
         own = _OfLabels(function, metric.name, metric.needs_probability)
-    return Metric(
-        own,
-        metric.greater_is_better,
-        metric.name,
-        metric.task,
-        metric.needs_probability,
-        metric.binary,
-    )
+    return replace(metric, function=own)
 
 
 def _is_scorer(given: Any) -> bool:

@@ -37,7 +37,8 @@ class NDCG:
     k: int | None = None
     task = None
     greater_is_better = True
-    needs_probability = False  # but of a classifier, see `find_metric`
+    needs_probability = False
+    ranks = True
 
     def __post_init__(self) -> None:
         if self.k is not None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.values import is_count
 from backtrain.simulator.outcomes import Floats, Known, MetricError, Outcomes, weighted_mean
+
+#: Of which power of an error the mean is taken, and the root of it.
+_POWERS = {"absolute": 1, "squared": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,7 @@ class Scaled:
     needs_probability = False
 
     def __post_init__(self) -> None:
-        if self.loss not in ("absolute", "squared"):
+        if self.loss not in _POWERS:
             raise MetricError(f"Scaled(loss={self.loss!r}): give 'absolute' or 'squared'")
         _check_season(self)
 
@@ -103,8 +106,7 @@ class Scaled:
 
     def at_start(self, known: Known) -> "Scaled":
         """The same, with the scales of the labels that are known."""
-        power = 2 if self.loss == "squared" else 1
-        scales = Scales.of(self.name, known, self.season, power)
+        scales = Scales.of(self.name, known, self.season, _POWERS[self.loss])
         return _AtStart(self.loss, self.season, scales)
 
     def rows(self, outcomes: Outcomes) -> Floats:
@@ -121,11 +123,38 @@ class _AtStart(Scaled):
     def rows(self, outcomes: Outcomes) -> Floats:
         gap = np.abs(outcomes.label - outcomes.prediction)
         scale = self.scales.of_rows(outcomes.group, len(outcomes))
-        return np.asarray((gap**2 if self.loss == "squared" else gap) / scale)
+        return np.asarray(gap ** _POWERS[self.loss] / scale)
 
 
 @dataclass(frozen=True)
-class MASE:
+class _ScaledMetric:
+    season: int = 1
+    task = "regression"
+    greater_is_better = False
+    needs_probability = False
+    loss: ClassVar[Literal["absolute", "squared"]]
+
+    def __post_init__(self) -> None:
+        _check_season(self)
+
+    @property
+    def name(self) -> str:
+        """How the metric is called in records and reports."""
+        return type(self).__name__ + _shown(self.season)
+
+    def at_start(self, known: Known) -> "_Mean":
+        """The same, with the scales of the labels that are known."""
+        power = _POWERS[self.loss]
+        scales = Scales.of(self.name, known, self.season, power)
+        return _Mean(_AtStart(self.loss, self.season, scales), power)
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        """Value over the rows; only what `at_start` returns has one."""
+        raise MetricError(f"{self!r}: has no scale yet; `at_start` gives it one")
+
+
+@dataclass(frozen=True)
+class MASE(_ScaledMetric):
     """Mean absolute scaled error: errors in units of a seasonal naive forecast's before ``start``.
 
     Hyndman & Koehler (2006), International Journal of Forecasting 22, 679-688. Each row's error
@@ -141,31 +170,11 @@ class MASE:
     'MASE 24'
     """
 
-    season: int = 1
-    task = "regression"
-    greater_is_better = False
-    needs_probability = False
-
-    def __post_init__(self) -> None:
-        _check_season(self)
-
-    @property
-    def name(self) -> str:
-        """How the metric is called in records and reports."""
-        return "MASE" + _shown(self.season)
-
-    def at_start(self, known: Known) -> "_Mean":
-        """The same, with the scales of the labels that are known."""
-        scales = Scales.of(self.name, known, self.season, 1)
-        return _Mean(_AtStart("absolute", self.season, scales), 1)
-
-    def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows; only what `at_start` returns has one."""
-        raise MetricError(f"{self!r}: has no scale yet; `at_start` gives it one")
+    loss = "absolute"
 
 
 @dataclass(frozen=True)
-class RMSSE:
+class RMSSE(_ScaledMetric):
     """Root mean squared scaled error, as in the M5 competition; see `MASE`.
 
     Makridakis, Spiliotis & Assimakopoulos (2022), International Journal of Forecasting 38,
@@ -180,27 +189,7 @@ class RMSSE:
     'RMSSE'
     """
 
-    season: int = 1
-    task = "regression"
-    greater_is_better = False
-    needs_probability = False
-
-    def __post_init__(self) -> None:
-        _check_season(self)
-
-    @property
-    def name(self) -> str:
-        """How the metric is called in records and reports."""
-        return "RMSSE" + _shown(self.season)
-
-    def at_start(self, known: Known) -> "_Mean":
-        """The same, with the scales of the labels that are known."""
-        scales = Scales.of(self.name, known, self.season, 2)
-        return _Mean(_AtStart("squared", self.season, scales), 2)
-
-    def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows; only what `at_start` returns has one."""
-        raise MetricError(f"{self!r}: has no scale yet; `at_start` gives it one")
+    loss = "squared"
 
 
 @dataclass(frozen=True)
@@ -214,7 +203,7 @@ class _Mean:
         return float(weighted_mean(self.loss.rows(outcomes), outcomes.weight) ** (1 / self.root))
 
 
-def _check_season(of: Scaled | MASE | RMSSE) -> None:
+def _check_season(of: Scaled | _ScaledMetric) -> None:
     if not is_count(of.season, 1):
         raise MetricError(
             f"{type(of).__name__}(season={of.season!r}): give a number of rows, such as 24"
