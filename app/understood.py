@@ -100,7 +100,7 @@ class Understood:
             "store": _not_kept(setup) if on_disk else "",
         }
         warnings = (*_suspects(found), *_few(setup), *label_warnings(setup, windows))
-        reading = tuple(getattr(stream, "reading", ()))
+        reading = stream.reading
         lines = {about: text for about, text in lines.items() if text}
         return cls(lines, reading, warnings, columns, delays)
 
@@ -138,7 +138,7 @@ def _data(setup: Setup) -> str:
 
 def _times(setup: Setup) -> str:
     """Zone, tick, and what is known at ``start``."""
-    zone = getattr(setup.stream, "timezone", None)
+    zone = setup.stream.timezone
     tick = f"{setup.tick:,} rows" if isinstance(setup.tick, int) else setup.tick
     known, before = _known(setup), setup.served.start
     return (

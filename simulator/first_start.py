@@ -51,8 +51,7 @@ def _later(setup: Setup, strategy: Policy, at: pd.Timestamp) -> str:
 
 def as_start(setup: Setup, at: pd.Timestamp) -> str:
     """An instant as ``start`` takes it: a local time of the stream, where it has a time zone."""
-    calendar = getattr(setup.stream, "calendar", None)
-    local: pd.Timestamp = at if calendar is None else calendar.to_local(at)
+    local = setup.stream.calendar.to_local(at)
     return f"{local:%Y-%m-%d}" if local == local.normalize() else local.isoformat()
 
 
