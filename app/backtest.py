@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import pandas as pd
 
+from backtrain.inherited import parameters_first
 from backtrain.lossmatrix.bill import Bill, seconds_of
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.lossmatrix.matrix import LossMatrix
@@ -49,9 +50,10 @@ if TYPE_CHECKING:
     from backtrain.understood import Understood
 
 
+@parameters_first
 @dataclass(frozen=True, eq=False)
 class Backtest(Setup):
-    """Replay a history through retraining strategies; see `Setup` for the other parameters.
+    """Replay a history through retraining strategies.
 
     Parameters
     ----------

@@ -177,7 +177,8 @@ def decide(evidence: Evidence) -> Decision:
     place = int(np.argmin(np.where(dear, np.inf, at_price)))
     chosen = options[place]
     rest = [one for one, out in zip(options, dear, strict=True) if one is not chosen and not out]
-    rival = rest[0] if rest else None
+    # An alarm that never fired is the chosen one by another name: it is next only where none else is.
+    rival = next((one for one in rest if not _alike(one, chosen)), rest[0] if rest else None)
     limits = _limits(trainings, np.array([option.running for option in options]), budget)
     saves = expected_saving(baseline.cost - chosen.cost)
     return Decision(
@@ -190,6 +191,12 @@ def decide(evidence: Evidence) -> Decision:
         more=_more(chosen, rival) if rival else math.nan,
         too_dear=tuple(one.name for one, out in zip(options, dear, strict=True) if out),
     )
+
+
+def _alike(one: Option, other: Option) -> bool:
+    """Whether two did the same, as far as costs tell."""
+    same = (one.cost, one.retrains) == (other.cost, other.retrains)
+    return same and np.array_equal(one.eras, other.eras)
 
 
 def expected_saving(difference: float) -> float:

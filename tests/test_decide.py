@@ -198,3 +198,10 @@ def test_a_part_of_a_matrix_costs_what_its_cells_hold():
     by_hand = sum(1.0 + 0.1 * (j % 5) for j in range(20))
     assert part.every(5).loss[0] == pytest.approx(by_hand)
     assert whole.between(0).every(7).loss[0] == whole.every(7).loss[0]
+
+
+def test_next_is_what_does_something_else() -> None:
+    never, weekly = Option("never", 100.0), Option("weekly", 120.0, retrains=10)
+    silent = Option("silent alarm", 100.0)
+    assert decide(Evidence([never, silent, weekly], "never", price=1.0)).runner_up == "weekly"
+    assert decide(Evidence([never, silent], "never", price=1.0)).runner_up == "silent alarm"
