@@ -177,7 +177,7 @@ def decide(evidence: Evidence) -> Decision:
     place = int(np.argmin(np.where(dear, np.inf, at_price)))
     chosen = options[place]
     rest = [one for one, out in zip(options, dear, strict=True) if one is not chosen and not out]
-    # An alarm that never fired is the chosen one by another name: it is next only where none else is.
+    # An alarm that never fired may be the chosen one by another name: it is next only if alone.
     rival = next((one for one in rest if not _alike(one, chosen)), rest[0] if rest else None)
     limits = _limits(trainings, np.array([option.running for option in options]), budget)
     saves = expected_saving(baseline.cost - chosen.cost)
