@@ -21,7 +21,7 @@ def measured(n: int, script: str = "million.py", *more: str) -> dict[str, float]
 
 @pytest.fixture(scope="module")
 def rounds() -> list[tuple[dict[str, float], dict[str, float]]]:
-    return [(measured(HALF), measured(WHOLE)) for _ in range(3)]
+    return [(measured(HALF), measured(WHOLE)) for _ in range(2)]
 
 
 def test_gibibytes_of_three_million_rows(figure, benchmark, rounds):
@@ -42,7 +42,7 @@ def test_time_of_twice_the_rows(figure, benchmark, rounds):
 @pytest.mark.parametrize("more", [(), ("shuffled",)], ids=["in order", "shuffled"])
 def test_peak_of_five_million_rows_of_parquet_over_their_array(figure, benchmark, more):
     benchmark.pedantic(lambda: None, rounds=1)
-    found = max(measured(5_000_000, "big_table.py", *more)["ratio"] for _ in range(3))
+    found = max(measured(5_000_000, "big_table.py", *more)["ratio"] for _ in range(2))
     figure(found, "at most 1.5")
     assert found <= 1.5
 

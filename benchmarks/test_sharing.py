@@ -64,10 +64,10 @@ def test_a_warm_store_computes_nothing(figure, benchmark, tmp_path):
 def test_two_processes_against_one(ratio):
     stream = grid_backtest().stream
     start = stream.event_time[WINDOW]
-    strategies = {f"{n} rows": Strategy(EveryRows(80), Sliding(n)) for n in (300, 350, 400, 450)}
+    strategies = {f"{n} rows": Strategy(EveryRows(160), Sliding(n)) for n in (300, 350, 400, 450)}
 
     def compare(n_jobs: int) -> object:
-        backtest = Backtest(stream, Slow(), tick=80, start=start)
+        backtest = Backtest(stream, Slow(), tick=160, start=start)
         return backtest.compare(strategies, n_jobs=n_jobs, hindsight=False)
 
     found = ratio(lambda: compare(1), lambda: compare(2), "at least 1.6", rounds=3)

@@ -1,6 +1,7 @@
 """Times as text, without a zone: one order of day, month and year for a column, or a question."""
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -147,8 +148,10 @@ def parse(
             return None
         values = values.mask(is_now)
     try:
-        return pd.DatetimeIndex(pd.to_datetime(values, format=written, errors=errors, utc=utc))
-    except (ValueError, OverflowError):
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            index = pd.to_datetime(values, format=written, errors=errors, utc=utc)
+        return pd.DatetimeIndex(index)
+    except (ValueError, OverflowError, FutureWarning):  # pandas 2 warns of offsets that differ
         if errors == "raise":
             return None
         raise

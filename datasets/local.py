@@ -13,6 +13,14 @@ import pandas as pd
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.clocks import Instants, nanoseconds
 
+#: What pandas raises where there are no repeated times, or several changes.
+_UNTOLD: tuple[type[Exception], ...] = (ValueError,)
+try:
+    import pytz
+except ModuleNotFoundError:
+    pass
+else:
+    _UNTOLD += (pytz.AmbiguousTimeError,)  # pandas 2
 _MOMENT = np.timedelta64(1, "ns")
 #: Rows are in order where at least this share of steps from one to the next does not go back.
 _IN_ORDER = 0.9
@@ -71,7 +79,7 @@ def _by_order(clock: Instants, calendar: Calendar) -> Instants | None:
     The rows of each such hour must go back once (pandas' "infer"), and few others may.
     """
     for way in (1, -1):
-        with suppress(ValueError):  # of pandas: no repeated times, or several changes
+        with suppress(*_UNTOLD):
             told = pd.DatetimeIndex(clock[::way]).tz_localize(
                 calendar.zone, ambiguous="infer", nonexistent="NaT"
             )

@@ -1,9 +1,11 @@
 """Over many seeds, all of them fixed, the verdict is right where the truth is known."""
 
+from pathlib import Path
+
 import pytest
 from sklearn.linear_model import Ridge
 
-from backtrain import Backtest, Comparison, Prices, Strategy
+from backtrain import Backtest, Comparison, Prices, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt, stationary
 from backtrain.strategies import ErrorDrift, Every, Expanding, Never, Sliding
 
@@ -16,9 +18,9 @@ STRATEGIES = {
 }
 
 
-def compare(stream: object, retrain: float) -> Comparison:
-    backtest = Backtest(stream, Ridge(), start=0.4, prices=Prices(retrain=retrain, error=0.1))  # type: ignore[arg-type]
-    return backtest.compare(STRATEGIES)
+def compare(stream: Stream, retrain: float, cache: Path | None = None) -> Comparison:
+    prices = Prices(retrain=retrain, error=0.1)
+    return Backtest(stream, Ridge(), start=0.4, prices=prices, cache=cache).compare(STRATEGIES)
 
 
 def test_without_drift_retraining_is_not_advised() -> None:
@@ -32,11 +34,11 @@ def test_without_drift_retraining_is_not_advised() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_with_abrupt_drift_the_price_decides(seed: int) -> None:
+def test_with_abrupt_drift_the_price_decides(seed: int, tmp_path: Path) -> None:
     stream = abrupt(n=6_000, task="regression", noise=0.5, at=(0.6,), seed=seed)
-    cheap = compare(stream, retrain=0.05).verdict()
+    cheap = compare(stream, 0.05, tmp_path).verdict()
     assert cheap.decision == "retrain"
     assert cheap.low > 0
     gain = cheap.saves
-    dear = compare(stream, retrain=10 * gain).verdict()
+    dear = compare(stream, 10 * gain, tmp_path).verdict()  # with the same models
     assert (dear.decision, dear.strategy) == ("keep", "static")

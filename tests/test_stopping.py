@@ -48,10 +48,11 @@ KEYS = {
     "run -m": ("comparison=one", "seed=0,1"),
 }
 SIGNALS = {"Ctrl-C": (signal.SIGINT, 130), "kill": (signal.SIGTERM, 143)}
+STOPS = [(command, "Ctrl-C") for command in LINES]
+STOPS += [("run", "kill"), ("run -m", "kill")]  # all come through `main`; jobs, through Hydra
 
 
-@pytest.mark.parametrize("how", SIGNALS)
-@pytest.mark.parametrize("command", LINES)
+@pytest.mark.parametrize(("command", "how"), STOPS)
 def test_a_command_that_is_stopped_says_what_is_there(
     tmp_path: Path, command: str, how: str
 ) -> None:

@@ -193,82 +193,101 @@ MODULE = (
     "from helper import LIMIT\nfrom backtrain.strategies import Every\n\n\nclass Mine(Every):\n"
 )
 MODULE += "    def cost(self):\n        return LIMIT\n"
-OWN = "strategy=parts,every_3d"
-MINE = ("trigger=custom", "trigger._target_=mine.Mine", "+trigger.every=5D")
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "again"),
-    [
-        ("mine.py", f"{MODULE}# another line\n", [0]),
-        ("helper.py", "LIMIT = 2\n", [0]),
-        ("beside.py", "UNUSED = 2\n", []),
-    ],
-    ids=["its module", "what that imports", "what it does not import"],
-)
-def test_one_line_of_the_users_module_is_another_job(tmp_path, file, text, again) -> None:
-    files = {"mine.py": MODULE, "helper.py": "LIMIT = 1\n", "beside.py": "UNUSED = 1\n"}
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-    names = [in_a_process(tmp_path) for _ in range(2)]
-    assert names[0] == names[1]
-    assert None not in names[0]
-    (tmp_path / file).write_text(text)
-    changed = in_a_process(tmp_path)
-    assert [k for k in (0, 1) if changed[k] != names[0][k]] == again
-
-
-def test_a_users_module_may_have_the_name_of_one_of_pythons(tmp_path) -> None:
-    (tmp_path / "mine.py").write_text(MODULE.replace("helper", "cgitb"))
-    (tmp_path / "cgitb.py").write_text("LIMIT = 1\n")
-    names = in_a_process(tmp_path)
-    (tmp_path / "cgitb.py").write_text("LIMIT = 2\n")
-    changed = in_a_process(tmp_path)
-    assert [k for k in (0, 1) if changed[k] != names[k]] == [0]
-
-
-NAMES = """
-import json, sys
-sys.path.insert(0, "")
-{patch}
-from backtrain.config.compose import composed, split
-from backtrain.config.study import load
-names = []
-for strategy in (["strategy=parts", "trigger=custom", "trigger._target_=mine.Mine",
-                  "+trigger.every=5D"], ["strategy=every_3d"]):
-    job = composed(["dataset=abrupt", "dataset.n=300", "comparison=one", {model!r}, *strategy])[0]
-    names.append(load(*split(job)).name.digest)
-print(json.dumps(names))
-"""
-
-
-def in_a_process(folder: Path, patch: str = "", model: str = "model=linear") -> list[str | None]:
-    """The names of two jobs, one with a trigger of the user's."""
-    script = NAMES.format(patch=patch, model=model)
-    env = {**os.environ, "BACKTRAIN_CACHE_DIR": str(folder / "cache")}
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, env=env, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout.splitlines()[-1])
-
-
+CHANGED = {  # a file of the user's, what it says then, and which of two jobs are others by that
+    "its module": ("mine.py", f"{MODULE}# another line\n", [0]),
+    "what that imports": ("helper.py", "LIMIT = 2\n", [0]),
+    "what it does not import": ("beside.py", "UNUSED = 2\n", []),
+}
+#: The user's trigger imports river, the other one does not.
+LIBRARIES = {"numpy": [0, 1], "scikit-learn": [0, 1], "river": [0], "hydra-core": []}
+FILES = {"mine.py": MODULE, "helper.py": "LIMIT = 1\n", "beside.py": "UNUSED = 1\n"}
+RIVER = {**FILES, "mine.py": "import river\n" + MODULE}
+SHADOW = {"mine.py": MODULE.replace("helper", "cgitb")}
 VERSION = """
 from importlib import metadata
 true = metadata.version
 metadata.version = lambda name: "99.0" if name == {library!r} else true(name)
 """
+CASES = {  # files of the user's, and code that comes before
+    "plain": (FILES, ""),
+    **{case: ({**FILES, name: text}, "") for case, (name, text, _) in CHANGED.items()},
+    "river is imported": (RIVER, ""),
+    **{library: (RIVER, VERSION.format(library=library)) for library in LIBRARIES},
+    "cgitb": ({**SHADOW, "cgitb.py": "LIMIT = 1\n"}, ""),
+    "another cgitb": ({**SHADOW, "cgitb.py": "LIMIT = 2\n"}, ""),
+}
+#: Each case in a process of its own, with nothing of backtrain imported.
+NAMES = """
+import json, os, sys, traceback
+import hydra, numpy, pandas, sklearn
+
+def names():
+    from backtrain.config.compose import composed, split
+    from backtrain.config.study import load
+    own = ["strategy=parts", "trigger=custom", "trigger._target_=mine.Mine", "+trigger.every=5D"]
+    small = ["dataset=abrupt", "dataset.n=300", "comparison=one", "model=linear"]
+    jobs = [composed([*small, *strategy])[0] for strategy in (own, ["strategy=every_3d"])]
+    return [load(*split(job)).name.digest for job in jobs]
+
+sys.path.insert(0, "")
+for folder, before in json.load(sys.stdin):
+    if not (child := os.fork()):
+        try:
+            os.chdir(folder)
+            os.environ["BACKTRAIN_CACHE_DIR"] = os.path.join(folder, "cache")
+            exec(before, {})
+            with open("names.json", "w") as file:
+                json.dump(names(), file)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
 
 
-@pytest.mark.parametrize(
-    ("library", "again"),
-    [("numpy", [0, 1]), ("scikit-learn", [0, 1]), ("river", [0]), ("hydra-core", [])],
-)
-def test_another_version_of_a_library_is_another_job(tmp_path, library, again) -> None:
-    """The user's trigger imports river, the other one does not."""
-    (tmp_path / "mine.py").write_text("import river\n" + MODULE)
-    (tmp_path / "helper.py").write_text("LIMIT = 1\n")
-    names = in_a_process(tmp_path)
-    changed = in_a_process(tmp_path, VERSION.format(library=library))
-    assert [k for k in (0, 1) if changed[k] != names[k]] == again
+@pytest.fixture(scope="module")
+def names(tmp_path_factory) -> dict[str, list[str | None]]:
+    """The names of two jobs, one with a trigger of the user's, in each case."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork on this system")
+    folders = {}
+    for case, (files, _) in CASES.items():
+        folders[case] = tmp_path_factory.mktemp("names")
+        for name, text in files.items():
+            (folders[case] / name).write_text(text)
+    given = [(str(folder), CASES[case][1]) for case, folder in folders.items()]
+    found = []
+    for cases in (given, given[:1]):  # a second interpreter hashes otherwise
+        line, told = [sys.executable, "-c", NAMES], json.dumps(cases)
+        done = subprocess.run(line, input=told, capture_output=True, text=True)
+        assert done.stderr == ""
+        found += [json.loads((Path(folder) / "names.json").read_text()) for folder, _ in cases]
+    return dict(zip([*CASES, "plain again"], found, strict=True))
+
+
+def others(names: dict[str, list[str | None]], case: str, than: str) -> list[int]:
+    assert None not in names[than]
+    return [k for k in (0, 1) if names[case][k] != names[than][k]]
+
+
+def test_names_are_the_same_in_every_process(names) -> None:
+    assert others(names, "plain again", than="plain") == []
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_one_line_of_the_users_module_is_another_job(names, case) -> None:
+    assert others(names, case, than="plain") == CHANGED[case][2]
+
+
+def test_a_users_module_may_have_the_name_of_one_of_pythons(names) -> None:
+    assert others(names, "another cgitb", than="cgitb") == [0]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_another_version_of_a_library_is_another_job(names, library) -> None:
+    assert others(names, library, than="river is imported") == LIBRARIES[library]
 
 
 def test_code_that_cannot_be_named_is_done_each_time_and_said(here, sweep, monkeypatch) -> None:
