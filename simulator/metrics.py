@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator import losses
+from backtrain.simulator.levels import at_level
 from backtrain.simulator.losses import LOSSES as LOSSES
 from backtrain.simulator.losses import Loss as Loss
 from backtrain.simulator.losses import Pinball as Pinball
@@ -23,6 +24,7 @@ from backtrain.simulator.losses import find_loss as find_loss
 from backtrain.simulator.losses import nearest, refuse_other_task
 from backtrain.simulator.outcomes import ROWS as ROWS
 from backtrain.simulator.outcomes import Floats as Floats
+from backtrain.simulator.outcomes import Grown
 from backtrain.simulator.outcomes import Known as Known
 from backtrain.simulator.outcomes import Metric as Metric
 from backtrain.simulator.outcomes import MetricError as MetricError
@@ -30,6 +32,14 @@ from backtrain.simulator.outcomes import Outcomes as Outcomes
 from backtrain.simulator.outcomes import weighted_mean as weighted_mean
 from backtrain.simulator.own_metrics import by_name, own_metric
 from backtrain.simulator.own_metrics import rehearse as rehearse
+from backtrain.simulator.quantiles import (
+    Coverage,
+    IntervalError,
+    IntervalScore,
+    IntervalWidth,
+    MeanPinball,
+    ScaledCRPS,
+)
 from backtrain.simulator.ranking import NDCG, PrecisionAtK, RecallAtK
 from backtrain.simulator.scaled import MASE, RMSSE
 
@@ -151,8 +161,9 @@ def _r2(o: Outcomes) -> float:
 class CoverageError:
     """How far the share of labels at or below the answers is from the quantile that is forecast.
 
-    For a model of one quantile, beside its pinball loss: 0.03 says that of a forecast of the 90th
-    percentile 87 or 93 % of the labels lie at or below it, by weight.
+    Beside the pinball loss: 0.03 says that of a forecast of the 90th percentile 87 or 93 % of the
+    labels lie at or below it, by weight. Of a model of several quantiles it is the answer at this
+    level that is judged; `IntervalError` judges two of them.
 
     >>> import numpy as np
     >>> rows = Outcomes(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 3.5))
@@ -176,12 +187,13 @@ class CoverageError:
 
     def __call__(self, outcomes: Outcomes) -> float:
         """Value over the rows."""
-        below = weighted_mean(outcomes.label <= outcomes.prediction, outcomes.weight)
+        answers = at_level(outcomes, self.quantile, f"metric {self.name!r}")
+        below = weighted_mean(outcomes.label <= answers, outcomes.weight)
         return abs(below - self.quantile)
 
 
 @dataclass(frozen=True)
-class ByGroup:
+class ByGroup(Grown):
     """The mean over the groups of the stream of another metric: each group counts alike.
 
     Groups without a value (NaN: no weight, one class) are left out. Without it, a metric takes the
@@ -238,6 +250,11 @@ class ByGroup:
         """Whether rows are ranked by answers."""
         return self.inner.ranks
 
+    @property
+    def needs_quantiles(self) -> bool:
+        """Whether the model must give several quantiles."""
+        return self.inner.needs_quantiles
+
     def at_start(self, known: Known) -> "ByGroup":
         """The same, for a metric that takes something from the labels known at ``start``."""
         return replace(self, metric=self.inner.at_start(known))
@@ -284,6 +301,8 @@ METRICS: Mapping[str, Metric] = {
         own_metric(MASE()),
         own_metric(RMSSE()),
         own_metric(NDCG()),
+        own_metric(MeanPinball()),
+        own_metric(ScaledCRPS()),
     )
 }
 #: Metrics with a number in their name, as in "MASE 24" and "recall@10".
@@ -296,12 +315,20 @@ FAMILIES: Mapping[str, Callable[[Any], Any]] = {
     "pinball 0.9": Pinball,
     "coverage error 0.9": CoverageError,
 }
+#: Metrics with two numbers in their name: those of an interval.
+INTERVALS: Mapping[str, Callable[..., Any]] = {
+    "coverage 0.1-0.9": Coverage,
+    "coverage error 0.1-0.9": IntervalError,
+    "interval width 0.1-0.9": IntervalWidth,
+    "interval score 0.1-0.9": IntervalScore,
+}
+_TWICE = re.compile(r"\s*(.*?)[\s_@]*(\d*\.\d+)\s*[-_ ]\s*(\d*\.\d+)\s*")
 _NUMBERED = re.compile(r"\s*(.*?)[\s_@]*(\d+(?:\.\d+)?)\s*")
 
 
 def metric_names() -> list[str]:
     """The names of all metrics; of those with a number an example."""
-    return [*METRICS, *FAMILIES]
+    return [*METRICS, *FAMILIES, *INTERVALS]
 
 
 def find_metric(metric: AnyMetric, task: str | None = None) -> Metric:
@@ -330,13 +357,17 @@ def _named(name: str) -> Metric:
     if inner is not None and ("." not in name or " " in name):
         return own_metric(ByGroup(inner[1]))
     families = {_plain(_NUMBERED.sub(r"\1", key)): kind for key, kind in FAMILIES.items()}
+    kinds = {_plain(_TWICE.sub(r"\1", key)): kind for key, kind in INTERVALS.items()}
+    twice = _TWICE.fullmatch(name)
+    if twice and (kind := kinds.get(_plain(twice[1]))) is not None:
+        return own_metric(kind(float(twice[2]), float(twice[3])))
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (kind := families.get(_plain(numbered[1]))) is not None:
         number = float(numbered[2])
         return own_metric(kind(int(number) if number.is_integer() else number))
     if (others := by_name(name)) is not None:
         return own_metric(others)
-    raise MetricError(f"metric {name!r}: {nearest(name, {**METRICS, **FAMILIES})}")
+    raise MetricError(f"metric {name!r}: {nearest(name, {**METRICS, **FAMILIES, **INTERVALS})}")
 
 
 @lru_cache

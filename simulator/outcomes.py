@@ -1,7 +1,7 @@
 """What losses and metrics are given: labels beside answers, and what was known at ``start``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any
@@ -15,15 +15,33 @@ from backtrain.simulator.texts import code
 Floats = NDArray[np.float64]
 
 #: The fields of `Outcomes` that hold a value a row.
-ROWS = ("label", "prediction", "score", "probability", "weight", "amount", "group")
+ROWS = ("label", "prediction", "score", "probability", "weight", "amount", "group", "quantiles")
 
 
 class MetricError(PartError):
     """A loss or metric does not exist, does not fit the task, or cannot be computed."""
 
 
+#: Marks a field that a class did not always have: at its default it is in no name and no record.
+LATER = {"later": True}
+
+
+class Grown:
+    """A dataclass with such fields: pickled without them, it is what it was, and so named."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, but for later ones at their default."""
+        given = fields(self)  # type: ignore[arg-type]  # a dataclass
+        return {spec.name: getattr(self, spec.name) for spec in given if is_said(self, spec)}
+
+
+def is_said(of: Any, spec: Any) -> bool:
+    """Whether a field of a dataclass belongs into its names and records."""
+    return not spec.metadata.get("later") or getattr(of, spec.name) is not spec.default
+
+
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class Outcomes(Grown):
     """Labels beside the answers given to the same n rows.
 
     Attributes
@@ -44,6 +62,13 @@ class Outcomes:
         What each row is about, where the stream says so.
     group : ndarray of shape (n,) or None
         Which series, user or query each row belongs to, where the stream says so.
+    group_columns : mapping of str to mapping, or None
+        Where several columns make a group, of each of them the key of each group.
+    quantiles : ndarray of shape (n, q) or None
+        Of a model of several quantiles the answer at each level, ascending; ``prediction`` is then
+        that at the level nearest 0.5.
+    levels : tuple of q floats, or None
+        These levels, ascending.
     """
 
     label: NDArray[Any]
@@ -54,17 +79,13 @@ class Outcomes:
     weight: Floats | None = None
     positive: int = 1
     amount: Floats | None = None
-    group: NDArray[Any] | None = None
+    group: NDArray[Any] | None = field(default=None, metadata=LATER)
+    group_columns: Mapping[str, Mapping[Any, Any]] | None = field(default=None, metadata=LATER)
+    quantiles: Floats | None = field(default=None, metadata=LATER)
+    levels: tuple[float, ...] | None = field(default=None, metadata=LATER)
 
     def __len__(self) -> int:
         return len(self.label)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled; without groups it is what it was before there were any, and so named."""
-        state = dict(vars(self))
-        if self.group is None:
-            del state["group"]
-        return state
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +106,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Grown):
     """A number for a set of rows, and the direction in which it is better.
 
     Parameters
@@ -108,6 +129,8 @@ class Metric:
     ranks : bool
         Whether it ranks rows by answers: of classifiers, by the probability of the positive class,
         so that it needs these and is for two classes.
+    needs_quantiles : bool
+        Whether the model must give several quantiles.
 
     >>> def bias(labels, predictions):
     ...     return (predictions - labels).mean()
@@ -122,6 +145,7 @@ class Metric:
     needs_probability: bool = False
     binary: bool = False
     ranks: bool = False
+    needs_quantiles: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if not callable(self.function):

@@ -14,6 +14,7 @@ from backtrain.simulator.answers import FitError, NothingToLearnError
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.facts import facts_of
 from backtrain.simulator.ledger import KINDS, Charged, Ledger, words
+from backtrain.simulator.levels import column_of
 from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
@@ -187,6 +188,9 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
     if predictions.probability is not None and setup.classes is not None:
         for position, label in enumerate(setup.classes):
             table[f"probability {label}"] = predictions.probability[rows, position]
+    if predictions.quantiles is not None and setup.quantiles is not None:
+        for position, level in enumerate(setup.quantiles):
+            table[column_of(level)] = predictions.quantiles[rows, position]
     return pd.DataFrame(table, copy=False)
 
 
