@@ -6,7 +6,7 @@ version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows whe
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -22,9 +22,9 @@ from backtrain.simulator.losses import Pinball as Pinball
 from backtrain.simulator.losses import RowLoss as RowLoss
 from backtrain.simulator.losses import find_loss as find_loss
 from backtrain.simulator.losses import nearest, refuse_other_task
+from backtrain.simulator.outcomes import LATER, Grown, keys_of
 from backtrain.simulator.outcomes import ROWS as ROWS
 from backtrain.simulator.outcomes import Floats as Floats
-from backtrain.simulator.outcomes import Grown
 from backtrain.simulator.outcomes import Known as Known
 from backtrain.simulator.outcomes import Metric as Metric
 from backtrain.simulator.outcomes import MetricError as MetricError
@@ -203,6 +203,9 @@ class ByGroup(Grown):
     ----------
     metric : str, function or object
         As for a `Backtest`.
+    by : str, optional
+        One of several columns of which groups are made: the mean over stores, whatever products
+        they have. By name "MAE by store".
 
     >>> import numpy as np
     >>> rows = Outcomes(np.zeros(3), np.array([1.0, 1.0, 4.0]), group=np.array(["a", "a", "b"]))
@@ -211,9 +214,12 @@ class ByGroup(Grown):
     """
 
     metric: Any
+    by: str | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         _ = self.inner
+        if not (self.by is None or isinstance(self.by, str)):
+            raise MetricError(f"ByGroup(by={self.by!r}): give the name of one column")
 
     @cached_property
     def inner(self) -> Metric:
@@ -223,7 +229,7 @@ class ByGroup(Grown):
     @property
     def name(self) -> str:
         """How the metric is called in records and reports."""
-        return f"{self.inner.name} by group"
+        return f"{self.inner.name} by {self.by or 'group'}"
 
     @property
     def task(self) -> str | None:
@@ -264,6 +270,8 @@ class ByGroup(Grown):
         if outcomes.group is None:
             raise MetricError(f"{self.name}: the stream has no groups; name their column: group=")
         code, names = pd.factorize(outcomes.group)
+        if self.by is not None:
+            code, names = keys_of(outcomes.group, outcomes.group_columns, self.by)
         order = np.argsort(code, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(code, minlength=len(names)))[:-1])
         values = np.array([self.inner(pick(outcomes, rows)) for rows in parts])
@@ -356,6 +364,8 @@ def _named(name: str) -> Metric:
     inner = re.fullmatch(r"(.+)[\s_-]by[\s_-]group\s*", name, flags=re.I)
     if inner is not None and ("." not in name or " " in name):
         return own_metric(ByGroup(inner[1]))
+    if (inner := re.fullmatch(r"(.+) by (.*\S)\s*", name)) is not None:
+        return own_metric(ByGroup(inner[1], by=inner[2]))
     families = {_plain(_NUMBERED.sub(r"\1", key)): kind for key, kind in FAMILIES.items()}
     kinds = {_plain(_TWICE.sub(r"\1", key)): kind for key, kind in INTERVALS.items()}
     twice = _TWICE.fullmatch(name)

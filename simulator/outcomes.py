@@ -7,6 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator.answers import PartError
@@ -86,6 +87,26 @@ class Outcomes(Grown):
 
     def __len__(self) -> int:
         return len(self.label)
+
+
+def keys_of(
+    group: NDArray[Any], columns: Mapping[str, Mapping[Any, Any]] | None, column: str
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Of n rows the number of the key that their group has in one column, and these keys.
+
+    Raises `MetricError` where groups are not made of that column and others.
+    """
+    if not columns or column not in columns:
+        made = f"of {', '.join(columns)}" if columns else "of one column"
+        raise MetricError(
+            f"by {column}: groups are made {made}; use one of several columns that group=[...] "
+            "names, or by group"
+        )
+    codes, names = pd.factorize(group)
+    if strange := [name for name in names if name not in columns[column]]:
+        raise MetricError(f"by {column}: group {strange[0]!r} has no key in that column")
+    own, keys = pd.factorize(np.array([columns[column][name] for name in names], dtype=object))
+    return own[codes], keys
 
 
 @dataclass(frozen=True, eq=False)

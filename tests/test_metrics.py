@@ -35,8 +35,9 @@ SKLEARN = {
 }
 
 
-#: Those that are held against utilsforecast, and by group, in test_scaled.py and test_ranking.py.
-ELSEWHERE = {"MASE", "RMSSE", "WAPE", "sMAPE", "NDCG"}
+#: Those that are held against utilsforecast, and by group, in test_scaled.py, test_ranking.py and
+#: test_quantiles.py.
+ELSEWHERE = {"MASE", "RMSSE", "WAPE", "sMAPE", "NDCG", "mean pinball", "scaled CRPS"}
 
 
 def binary(seed: int, n: int, weighted: bool) -> Outcomes:
