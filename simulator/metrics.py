@@ -331,6 +331,9 @@ INTERVALS: Mapping[str, Callable[..., Any]] = {
     "interval score 0.1-0.9": IntervalScore,
 }
 _TWICE = re.compile(r"\s*(.*?)[\s_@]*(\d*\.\d+)\s*[-_ ]\s*(\d*\.\d+)\s*")
+#: Metrics whose number may be a length: "MASE 7D".
+_SEASONAL = {"mase": MASE, "rmsse": RMSSE}
+_TIMED = re.compile(r"\s*([A-Za-z]+?)[\s_@]*(\d+(?:\.\d+)?[A-Za-z]+)\s*")
 _NUMBERED = re.compile(r"\s*(.*?)[\s_@]*(\d+(?:\.\d+)?)\s*")
 
 
@@ -371,6 +374,9 @@ def _named(name: str) -> Metric:
     twice = _TWICE.fullmatch(name)
     if twice and (kind := kinds.get(_plain(twice[1]))) is not None:
         return own_metric(kind(float(twice[2]), float(twice[3])))
+    timed = _TIMED.fullmatch(name)
+    if timed and timed[1].lower() in _SEASONAL:
+        return own_metric(_SEASONAL[timed[1].lower()](timed[2]))
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (kind := families.get(_plain(numbered[1]))) is not None:
         number = float(numbered[2])

@@ -110,7 +110,7 @@ def keys_of(
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class Known(Grown):
     """The n rows before ``start``, in event order, with the labels that are known then.
 
     Attributes
@@ -119,11 +119,14 @@ class Known:
         As in `Outcomes`; NaN, or -1, where the label is not known at ``start``.
     group, weight : ndarray of shape (n,) or None
         As in `Outcomes`.
+    event_time : ndarray of shape (n,) or None
+        When each row happened.
     """
 
     label: NDArray[Any]
     group: NDArray[Any] | None = None
     weight: Floats | None = None
+    event_time: NDArray[np.datetime64] | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -291,6 +291,7 @@ class Setup:
             read_only(np.where(arrived, self.truth[rows], missing)),
             None if group is None else read_only(group[rows]),
             None if weight is None else read_only(weight[rows]),
+            self.stream.event_time[rows],
         )
 
     @cached_property
