@@ -331,6 +331,8 @@ INTERVALS: Mapping[str, Callable[..., Any]] = {
     "interval score 0.1-0.9": IntervalScore,
 }
 _TWICE = re.compile(r"\s*(.*?)[\s_@]*(\d*\.\d+)\s*[-_ ]\s*(\d*\.\d+)\s*")
+#: Rankings of each period: "precision@50 per 1D".
+_PER = re.compile(r"(.+?)\s+per\s+(\S+)\s*", flags=re.I)
 #: Metrics whose number may be a length: "MASE 7D".
 _SEASONAL = {"mase": MASE, "rmsse": RMSSE}
 _TIMED = re.compile(r"\s*([A-Za-z]+?)[\s_@]*(\d+(?:\.\d+)?[A-Za-z]+)\s*")
@@ -367,6 +369,10 @@ def _named(name: str) -> Metric:
     inner = re.fullmatch(r"(.+)[\s_-]by[\s_-]group\s*", name, flags=re.I)
     if inner is not None and ("." not in name or " " in name):
         return own_metric(ByGroup(inner[1]))
+    if (inner := _PER.fullmatch(name)) is not None:
+        ranking: Any = getattr(_named(inner[1]).function, "function", None)
+        if hasattr(ranking, "per"):
+            return own_metric(replace(ranking, per=inner[2]))
     if (inner := re.fullmatch(r"(.+) by (.*\S)\s*", name)) is not None:
         return own_metric(ByGroup(inner[1], by=inner[2]))
     families = {_plain(_NUMBERED.sub(r"\1", key)): kind for key, kind in FAMILIES.items()}

@@ -10,13 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.texts import code
 
 Floats = NDArray[np.float64]
 
 #: The fields of `Outcomes` that hold a value a row.
-ROWS = ("label", "prediction", "score", "probability", "weight", "amount", "group", "quantiles")
+ROWS = (
+    *("label", "prediction", "score", "probability", "weight", "amount", "group"),
+    *("quantiles", "event_time"),
+)
 
 
 class MetricError(PartError):
@@ -70,6 +74,8 @@ class Outcomes(Grown):
         that at the level nearest 0.5.
     levels : tuple of q floats, or None
         These levels, ascending.
+    event_time : ndarray of shape (n,) or None
+        When each row happened, in UTC.
     """
 
     label: NDArray[Any]
@@ -84,6 +90,7 @@ class Outcomes(Grown):
     group_columns: Mapping[str, Mapping[Any, Any]] | None = field(default=None, metadata=LATER)
     quantiles: Floats | None = field(default=None, metadata=LATER)
     levels: tuple[float, ...] | None = field(default=None, metadata=LATER)
+    event_time: NDArray[np.datetime64] | None = field(default=None, metadata=LATER)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -121,12 +128,18 @@ class Known(Grown):
         As in `Outcomes`.
     event_time : ndarray of shape (n,) or None
         When each row happened.
+    calendar : Calendar or None
+        Whose days periods are of.
+    ticks : ndarray of shape (t,) or None
+        Instants at which strategies may act, in nanoseconds; None where they are counted in rows.
     """
 
     label: NDArray[Any]
     group: NDArray[Any] | None = None
     weight: Floats | None = None
     event_time: NDArray[np.datetime64] | None = field(default=None, metadata=LATER)
+    calendar: Calendar | None = field(default=None, metadata=LATER)
+    ticks: NDArray[np.int64] | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)

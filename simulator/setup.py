@@ -292,6 +292,8 @@ class Setup:
             None if group is None else read_only(group[rows]),
             None if weight is None else read_only(weight[rows]),
             self.stream.event_time[rows],
+            self.stream.calendar,
+            None if isinstance(self.tick, int) else self.ticks,
         )
 
     @cached_property
@@ -443,4 +445,5 @@ def outcomes_of(
         group_columns=stream.group_columns,
         quantiles=quantiles,
         levels=setup.quantiles,
+        event_time=stream.event_time[rows],
     )

@@ -248,6 +248,6 @@ def test_what_is_no_season_is_refused(season) -> None:
             kind(season)
     with pytest.raises(MetricError, match="rows have no times; give a number of rows"):
         MASE("7D").at_start(Known(np.arange(9.0)))
+    when = (MIDNIGHT + pd.to_timedelta(np.arange(9), "D")).to_numpy()
     with pytest.raises(MetricError, match="differs from that 90D before it"):
-        when = (MIDNIGHT + pd.to_timedelta(np.arange(9), "D")).to_numpy()
         MASE("90D").at_start(Known(np.arange(9.0), event_time=when))
