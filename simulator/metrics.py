@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from backtrain.simulator import losses
 from backtrain.simulator.levels import at_level
+from backtrain.simulator.levels import column_of as column_of
 from backtrain.simulator.losses import LOSSES as LOSSES
 from backtrain.simulator.losses import Loss as Loss
 from backtrain.simulator.losses import Pinball as Pinball

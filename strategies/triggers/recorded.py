@@ -13,7 +13,7 @@ from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Dates
-from backtrain.simulator.levels import column_of
+from backtrain.simulator.metrics import column_of
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
