@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from backtrain.simulator.parts import Trigger as Trigger
     from backtrain.simulator.parts import Update as Update
     from backtrain.simulator.parts import Window as Window
+    from backtrain.simulator.quantiles import Coverage as Coverage
+    from backtrain.simulator.quantiles import IntervalError as IntervalError
+    from backtrain.simulator.quantiles import IntervalScore as IntervalScore
+    from backtrain.simulator.quantiles import IntervalWidth as IntervalWidth
+    from backtrain.simulator.quantiles import MeanPinball as MeanPinball
+    from backtrain.simulator.quantiles import ScaledCRPS as ScaledCRPS
     from backtrain.simulator.ranking import NDCG as NDCG
     from backtrain.simulator.ranking import PrecisionAtK as PrecisionAtK
     from backtrain.simulator.ranking import RecallAtK as RecallAtK
@@ -51,6 +57,10 @@ _NAMES = {
     "simulator.costs": ("CostMatrix", "TimesAmount"),
     "simulator.metrics": ("ByGroup", "CoverageError", "Metric", "Outcomes", "Pinball"),
     "simulator.parts": ("Gate", "Trigger", "Update", "Window"),
+    "simulator.quantiles": (
+        *("Coverage", "IntervalError", "IntervalScore", "IntervalWidth"),
+        *("MeanPinball", "ScaledCRPS"),
+    ),
     "simulator.ranking": ("NDCG", "PrecisionAtK", "RecallAtK"),
     "simulator.record": ("Run",),
     "simulator.scaled": ("MASE", "RMSSE", "Scaled"),

@@ -12,6 +12,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from backtrain.models_quantiles import Quantiles as Quantiles
+
 
 @dataclass(frozen=True)
 class ByTask:

@@ -105,7 +105,9 @@ class _Noted(FitStore):
     ) -> Answers:
         rows, setup = key[2] - key[1], self._setup
         if setup.classes is None:
-            return Answers(np.zeros(rows), None, None, None)
+            levels = setup.quantiles
+            none = None if levels is None else np.zeros((rows, len(levels)))
+            return Answers(np.zeros(rows), None, None, None, none)
         codes, k = np.zeros(rows, dtype=np.int64), len(setup.classes)
         if not setup.gives_probabilities:
             return Answers(codes, None, None, None)

@@ -64,7 +64,8 @@ class JobName:
             kinds = sorted({type(part).__name__ for part in hidden})
             why = [f"{kind} holds what cannot be compared, such as a lambda" for kind in kinds]
             return cls(None, "; ".join([*why, *code.unnamed]))
-        kept = {key: value for key, value in plain.items() if key not in _UNCOUNTED}
+        later = {key for key in _LATER if plain.get(key) is None}
+        kept = {key: value for key, value in plain.items() if key not in _UNCOUNTED | later}
         order = {key: list(kept[key]) for key in _IN_ORDER if kept.get(key)}
         facts = (
             sorted(kept.items()),
@@ -79,6 +80,8 @@ class JobName:
         return cls(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
 
 
+#: Keys that there were not always: while they say nothing, jobs are named as before.
+_LATER = ("quantiles",)
 _UNCOUNTED = {*OF_WORK, *OF_READING, *_SHARED}
 
 

@@ -30,6 +30,7 @@ class Keys:
     end: str | None
     loss: Any
     threshold: float | str | Mapping[Any, float] | None
+    quantiles: Sequence[float] | None
     metrics: Sequence[str | Mapping[str, Any]] | None
     features: Literal["auto", "array", "frame"]
     currency: str

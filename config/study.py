@@ -43,7 +43,7 @@ _USUAL_TRIGGER = {
     "since": "start",
 }
 #: Keys that are parameters of a backtest as they stand.
-_SETUP = ("tick", "start", "end", "seed", "features", "currency", "unit", "threshold")
+_SETUP = ("tick", "start", "end", "seed", "features", "currency", "unit", "threshold", "quantiles")
 #: And those of a study.
 _AS_GIVEN = (
     *("n_jobs", "progress", "hindsight", "careful", "budget", "running", "baselines", "report"),

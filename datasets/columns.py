@@ -120,11 +120,14 @@ def read_groups(values: Any, name: str = "group") -> Array:
     return groups if groups.dtype.kind in "biuf" else groups.astype(object)
 
 
-def read_combinations(columns: Mapping[str, Any]) -> Array:
+def read_combinations(columns: Mapping[str, Any]) -> tuple[Array, dict[str, dict[str, Any]]]:
     """Read group keys of several columns, (n,): one for each combination, as in "north / 7".
 
-    >>> read_combinations({"store": ["north", "south"], "product": [7, 7]}).tolist()
-    ['north / 7', 'south / 7']
+    Beside them, of each column the key of each combination.
+
+    >>> group, keys = read_combinations({"store": ["north", "south"], "product": [7, 7]})
+    >>> group.tolist(), keys["store"]
+    (['north / 7', 'south / 7'], {'north / 7': 'north', 'south / 7': 'south'})
     """
     read = {name: read_groups(values, name) for name, values in columns.items()}
     code, keys = pd.factorize(pd.MultiIndex.from_arrays(list(read.values())))
@@ -135,7 +138,15 @@ def read_combinations(columns: Mapping[str, Any]) -> Array:
             f"group={list(read)}: two combinations are called {twice!r}; name them apart in a "
             "column of their own"
         )
-    return np.asarray(names[code], dtype=object)
+    plain = {name: [_plain(key) for key in keys.get_level_values(i)] for i, name in enumerate(read)}
+    each = {name: dict(zip(names.tolist(), values, strict=True)) for name, values in plain.items()}
+    return np.asarray(names[code], dtype=object), each
+
+
+def _plain(key: Any) -> Any:
+    """A key that a file can keep: text, a number or a truth value."""
+    key = key.item() if isinstance(key, np.generic) else key
+    return key if isinstance(key, (str, bool, int, float)) else str(key)
 
 
 def is_missing(labels: Array) -> npt.NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def fields(
         "y": y,
         "event_time": event_times,
         "label_time": label_times,
-        "group": _groups(table, roles, place),
+        **_groups(table, roles, place),
         **weights,
         "X": table.features(chosen, place),
         "reading": tuple(table.reading),
@@ -93,12 +93,14 @@ def fields(
     }
 
 
-def _groups(table: Source, roles: Mapping[str, Any], place: Places | None) -> Any:
+def _groups(table: Source, roles: Mapping[str, Any], place: Places | None) -> dict[str, Any]:
     if "group" not in roles:
         several = [column for role, column in roles.items() if role.startswith("group[")]
-        return read_combinations({column: table.column(column, place) for column in several})
+        columns = {str(column): table.column(column, place) for column in several}
+        group, each = read_combinations(columns)
+        return {"group": group, "group_columns": each}
     name = roles["group"]
-    return None if name is None else read_groups(table.column(name, place), str(name))
+    return {"group": None if name is None else read_groups(table.column(name, place), str(name))}
 
 
 def check_categories(names: Sequence[str], allowed: Sequence[Any]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -77,6 +77,8 @@ class Stream:
             that of the event times, and None is UTC.
         fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
             metrics, gates, triggers), or None = `weight`.
+        group_columns: where several columns make a group, of each of them the key of each group,
+            {"store": {"north / 7": "north"}}, or None; no content.
 
     Times with a time zone are converted to UTC and kept without it; those without one are UTC.
     Arrays are read-only and are copied only when their type must change, so leave the originals
@@ -110,6 +112,7 @@ class Stream:
     timezone: str | None = None
     fit_weight: Floats | None = None
     score_weight: Floats | None = None
+    group_columns: Mapping[str, Mapping[Any, Any]] | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -196,6 +199,7 @@ class Stream:
         stream._set(name=facts["name"], target=facts["target"], timezone=facts.get("timezone"))
         stream._set(drift=_instants(facts["drift"], UTC), faults=_periods(facts["faults"], UTC))
         stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
+        stream._set(group_columns=facts.get("group_columns"))
         stream._open(facts["fingerprint"], changed)
         return stream
 
@@ -219,6 +223,7 @@ class Stream:
             "columns": list(self.columns),
             "fingerprint": self.fingerprint,
             **({} if self.timezone is None else {"timezone": self.timezone}),
+            **({"group_columns": self.group_columns} if self.group_columns else {}),
             "drift": [str(when) for when in self.drift],
             "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
             "reading": list(self.reading),

@@ -75,6 +75,7 @@ def losses_after(
             answers.prediction[part],
             None if answers.score is None else answers.score[part],
             None if answers.probability is None else answers.probability[part],
+            None if answers.quantiles is None else answers.quantiles[part],
         )
         loss = setup.losses(outcomes)
         yield rows, loss if outcomes.weight is None else loss * outcomes.weight

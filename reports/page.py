@@ -15,6 +15,7 @@ from backtrain.reports import (
     group_money,
     html,
     price_map,
+    quantiles,
     sections,
     story,
     tables,
@@ -22,13 +23,14 @@ from backtrain.reports import (
     understood,
     worst,
 )
+from backtrain.reports.archive import folder_names
 from backtrain.reports.charged import loss_in_words
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.kept import NOT_KEPT
 from backtrain.reports.model_name import model_name
-from backtrain.reports.numbers import Money, count, duration, listing, number
+from backtrain.reports.numbers import Money, count, duration, listing, number, shorten
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation, trigger_type
 
@@ -157,6 +159,13 @@ def _groups(comparison: Comparison, baseline: str) -> Section | None:
     )
     money = group_money.exhibit(comparison, baseline)
     exhibits = [Exhibit("groups", "Mean loss by group", shows), *([money] if money else [])]
+    columns = sections.columns_of(comparison.runs[baseline])
+    for column, key in folder_names(columns).items():
+        shows = sections.by_group(comparison, baseline, column)
+        money = group_money.exhibit(comparison, baseline, column, f"column-{key}")
+        if shows is not None:
+            title = f"Mean loss by {shorten(column)}"
+            exhibits += [Exhibit(f"column-{key}", title, shows), *([money] if money else [])]
     return Section("Group by group", exhibits, note=note)
 
 
@@ -172,7 +181,8 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
     *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
-    *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
+    *(_ranking, _trade, _over_time, _eras, worst.section, quantiles.section),
+    _groups,
     *(_luck, alarms.section, faulty.section, _happened, understood.section),
 )
 

@@ -31,28 +31,41 @@ from backtrain.simulator.record import Run
 SHOWN_GROUPS, LEAST_ROWS = 6, 30
 
 
-def by_group(comparison: Comparison, baseline: str) -> Sheet | None:
-    """Mean loss of the worst and of the largest groups, a row a strategy; None without groups."""
-    largest = [str(entry["group"]) for entry in groups_of(comparison.runs[baseline])[:SHOWN_GROUPS]]
+def by_group(comparison: Comparison, baseline: str, column: str | None = None) -> Sheet | None:
+    """Mean loss of the worst and of the largest groups, a row a strategy; None without groups.
+
+    ``column`` is one of several that groups are made of.
+    """
+    shown = groups_of(comparison.runs[baseline], column)[:SHOWN_GROUPS]
+    largest = [str(entry["group"]) for entry in shown]
     if not largest:
         return None
 
     def cells(name: str) -> list[Cell]:
         run = comparison.runs[name]
-        means = {str(entry["group"]): mean_loss(entry) for entry in groups_of(run)}
-        return [*_worst(run), *(_mean(means[group]) for group in largest)]
+        means = {str(entry["group"]): mean_loss(entry) for entry in groups_of(run, column)}
+        return [*_worst(run, column), *(_mean(means[group]) for group in largest)]
 
     columns = [
-        Column("worst group", numeric=False),
+        Column(f"worst {column or 'group'}", numeric=False),
         Column("its mean loss"),
         *(Column(shorten(group, 20), title=group) for group in largest),
     ]
     return sheet(comparison, baseline, columns, cells)
 
 
-def groups_of(run: Run) -> list[dict[str, Any]]:
-    """What a run says of its groups, the largest first; empty where it has none."""
-    return list(run.totals.get("groups") or [])
+def groups_of(run: Run, column: str | None = None) -> list[dict[str, Any]]:
+    """What a run says of its groups, the largest first; empty where it has none.
+
+    Or of the keys in one of several columns that groups are made of.
+    """
+    said = run.totals.get("groups") or []
+    return list(said if column is None else columns_of(run)[column])
+
+
+def columns_of(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """What a run says of each column that its groups are made of, where they are several."""
+    return dict(run.totals.get("group_columns") or {})
 
 
 def mean_loss(entry: dict[str, Any]) -> float:
@@ -64,8 +77,8 @@ def _mean(loss: float) -> Cell:
     return Cell(significant(loss), "" if math.isnan(loss) else loss)
 
 
-def _worst(run: Run) -> tuple[Cell, Cell]:
-    judged = [e for e in groups_of(run) if e["scored"] >= LEAST_ROWS and e["weight"]]
+def _worst(run: Run, column: str | None = None) -> tuple[Cell, Cell]:
+    judged = [e for e in groups_of(run, column) if e["scored"] >= LEAST_ROWS and e["weight"]]
     if not judged:
         return Cell(MISSING), Cell(MISSING)
     worst = max(judged, key=mean_loss)

@@ -244,7 +244,9 @@ def _judged(setup: Setup, name: str, answers: _Answers) -> Baseline:
         code = prediction if positive is None else np.full(len(full), positive)
         score = full[np.arange(len(full)), code]
         full = full if len(classes) > 2 or positive is None else None
-    outcomes = outcomes_of(setup, rows, setup.outcome, prediction, score, full)
+    levels = setup.quantiles  # a baseline is sure of itself: it answers the same at each
+    same = None if levels is None else np.repeat(prediction[:, None], len(levels), axis=1)
+    outcomes = outcomes_of(setup, rows, setup.outcome, prediction, score, full, same)
     loss = setup.losses(outcomes)
     scored = ~np.isnan(loss)
     weight = np.ones(len(loss)) if outcomes.weight is None else outcomes.weight

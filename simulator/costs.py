@@ -199,6 +199,11 @@ class TimesAmount:
         """Whether the other loss does."""
         return self._inner.needs_probability
 
+    @property
+    def needs_quantiles(self) -> bool:
+        """Whether the other loss needs several quantiles."""
+        return bool(getattr(self._inner, "needs_quantiles", False))
+
     def check(self, classes: NDArray[Any] | None, has_amounts: bool) -> None:
         """Raise `MetricError` where there are no amounts."""
         if not has_amounts:

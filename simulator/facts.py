@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backtrain.simulator.costs import CostMatrix
+from backtrain.simulator.outcomes import is_said
 from backtrain.simulator.record import identity
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code, without_addresses
@@ -69,6 +70,7 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
             {"name": name, "start": start.isoformat(), "stop": stop.isoformat()}
             for name, start, stop in stream.faults
         ],
+        **({} if setup.quantiles is None else {"quantiles": list(setup.quantiles)}),
         "seed": setup.seed,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
@@ -110,7 +112,8 @@ def describe(value: Any, named: bool = True) -> Any:
     The module of a class that is not of this package stands under ``from``.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        inside = {spec.name: describe(getattr(value, spec.name)) for spec in fields(value)}
+        said = [spec.name for spec in fields(value) if is_said(value, spec)]
+        inside = {name: describe(getattr(value, name)) for name in said}
         kind = type(value)
         own = {} if kind.__module__.startswith("backtrain.") else {"from": kind.__module__}
         return {"type": kind.__name__, **own, **inside} if named else inside

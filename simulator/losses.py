@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtrain.simulator.answers import SetupError
+from backtrain.simulator.levels import at_level
 from backtrain.simulator.outcomes import (
     Floats,
     MetricError,
@@ -19,6 +20,7 @@ from backtrain.simulator.outcomes import (
     takes_outcomes,
 )
 from backtrain.simulator.own_metrics import by_name, guarded
+from backtrain.simulator.quantiles import MeanPinball
 from backtrain.simulator.scaled import Scaled
 
 #: Below it a probability counts as this much, as in scikit-learn's log loss.
@@ -97,6 +99,8 @@ def _probability_of_label(outcomes: Outcomes) -> Floats:
 class Pinball:
     """Quantile loss: ``max(q * (y - p), (q - 1) * (y - p))`` (Koenker & Bassett 1978).
 
+    Of a model of several quantiles ``p`` is the answer at this level, else whatever it answers.
+
     >>> import numpy as np
     >>> Pinball(0.9).rows(Outcomes(np.array([10.0, 10.0]), np.array([8.0, 12.0]))).round(3).tolist()
     [1.8, 0.2]
@@ -117,7 +121,7 @@ class Pinball:
 
     def rows(self, outcomes: Outcomes) -> Floats:
         """Loss of each row, shape (n,)."""
-        gap = outcomes.label - outcomes.prediction
+        gap = outcomes.label - at_level(outcomes, self.quantile, self.name)
         return np.asarray(np.maximum(self.quantile * gap, (self.quantile - 1) * gap))
 
 
@@ -147,7 +151,7 @@ LOSSES: Mapping[str, Loss] = {
         Scaled("absolute"),
         Scaled("squared"),
     )
-}
+} | {"mean_pinball": MeanPinball()}
 
 
 def find_loss(loss: str | Loss | Callable[..., Any], task: str | None) -> Loss:

@@ -6,7 +6,7 @@ version that answered. A *metric* (AUC, F1, RMSE, ...) is computed from rows whe
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -15,12 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.simulator import losses
+from backtrain.simulator.levels import at_level
+from backtrain.simulator.levels import column_of as column_of
 from backtrain.simulator.losses import LOSSES as LOSSES
 from backtrain.simulator.losses import Loss as Loss
 from backtrain.simulator.losses import Pinball as Pinball
 from backtrain.simulator.losses import RowLoss as RowLoss
 from backtrain.simulator.losses import find_loss as find_loss
 from backtrain.simulator.losses import nearest, refuse_other_task
+from backtrain.simulator.outcomes import LATER, Grown, keys_of
 from backtrain.simulator.outcomes import ROWS as ROWS
 from backtrain.simulator.outcomes import Floats as Floats
 from backtrain.simulator.outcomes import Known as Known
@@ -30,6 +33,14 @@ from backtrain.simulator.outcomes import Outcomes as Outcomes
 from backtrain.simulator.outcomes import weighted_mean as weighted_mean
 from backtrain.simulator.own_metrics import by_name, own_metric
 from backtrain.simulator.own_metrics import rehearse as rehearse
+from backtrain.simulator.quantiles import (
+    Coverage,
+    IntervalError,
+    IntervalScore,
+    IntervalWidth,
+    MeanPinball,
+    ScaledCRPS,
+)
 from backtrain.simulator.ranking import NDCG, PrecisionAtK, RecallAtK
 from backtrain.simulator.scaled import MASE, RMSSE
 
@@ -151,8 +162,9 @@ def _r2(o: Outcomes) -> float:
 class CoverageError:
     """How far the share of labels at or below the answers is from the quantile that is forecast.
 
-    For a model of one quantile, beside its pinball loss: 0.03 says that of a forecast of the 90th
-    percentile 87 or 93 % of the labels lie at or below it, by weight.
+    Beside the pinball loss: 0.03 says that of a forecast of the 90th percentile 87 or 93 % of the
+    labels lie at or below it, by weight. Of a model of several quantiles it is the answer at this
+    level that is judged; `IntervalError` judges two of them.
 
     >>> import numpy as np
     >>> rows = Outcomes(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 3.5))
@@ -176,12 +188,13 @@ class CoverageError:
 
     def __call__(self, outcomes: Outcomes) -> float:
         """Value over the rows."""
-        below = weighted_mean(outcomes.label <= outcomes.prediction, outcomes.weight)
+        answers = at_level(outcomes, self.quantile, f"metric {self.name!r}")
+        below = weighted_mean(outcomes.label <= answers, outcomes.weight)
         return abs(below - self.quantile)
 
 
 @dataclass(frozen=True)
-class ByGroup:
+class ByGroup(Grown):
     """The mean over the groups of the stream of another metric: each group counts alike.
 
     Groups without a value (NaN: no weight, one class) are left out. Without it, a metric takes the
@@ -191,6 +204,9 @@ class ByGroup:
     ----------
     metric : str, function or object
         As for a `Backtest`.
+    by : str, optional
+        One of several columns of which groups are made: the mean over stores, whatever products
+        they have. By name "MAE by store".
 
     >>> import numpy as np
     >>> rows = Outcomes(np.zeros(3), np.array([1.0, 1.0, 4.0]), group=np.array(["a", "a", "b"]))
@@ -199,9 +215,12 @@ class ByGroup:
     """
 
     metric: Any
+    by: str | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         _ = self.inner
+        if not (self.by is None or isinstance(self.by, str)):
+            raise MetricError(f"ByGroup(by={self.by!r}): give the name of one column")
 
     @cached_property
     def inner(self) -> Metric:
@@ -211,7 +230,7 @@ class ByGroup:
     @property
     def name(self) -> str:
         """How the metric is called in records and reports."""
-        return f"{self.inner.name} by group"
+        return f"{self.inner.name} by {self.by or 'group'}"
 
     @property
     def task(self) -> str | None:
@@ -238,6 +257,11 @@ class ByGroup:
         """Whether rows are ranked by answers."""
         return self.inner.ranks
 
+    @property
+    def needs_quantiles(self) -> bool:
+        """Whether the model must give several quantiles."""
+        return self.inner.needs_quantiles
+
     def at_start(self, known: Known) -> "ByGroup":
         """The same, for a metric that takes something from the labels known at ``start``."""
         return replace(self, metric=self.inner.at_start(known))
@@ -247,6 +271,8 @@ class ByGroup:
         if outcomes.group is None:
             raise MetricError(f"{self.name}: the stream has no groups; name their column: group=")
         code, names = pd.factorize(outcomes.group)
+        if self.by is not None:
+            code, names = keys_of(outcomes.group, outcomes.group_columns, self.by)
         order = np.argsort(code, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(code, minlength=len(names)))[:-1])
         values = np.array([self.inner(pick(outcomes, rows)) for rows in parts])
@@ -284,6 +310,8 @@ METRICS: Mapping[str, Metric] = {
         own_metric(MASE()),
         own_metric(RMSSE()),
         own_metric(NDCG()),
+        own_metric(MeanPinball()),
+        own_metric(ScaledCRPS()),
     )
 }
 #: Metrics with a number in their name, as in "MASE 24" and "recall@10".
@@ -296,12 +324,25 @@ FAMILIES: Mapping[str, Callable[[Any], Any]] = {
     "pinball 0.9": Pinball,
     "coverage error 0.9": CoverageError,
 }
+#: Metrics with two numbers in their name: those of an interval.
+INTERVALS: Mapping[str, Callable[..., Any]] = {
+    "coverage 0.1-0.9": Coverage,
+    "coverage error 0.1-0.9": IntervalError,
+    "interval width 0.1-0.9": IntervalWidth,
+    "interval score 0.1-0.9": IntervalScore,
+}
+_TWICE = re.compile(r"\s*(.*?)[\s_@]*(\d*\.\d+)\s*[-_ ]\s*(\d*\.\d+)\s*")
+#: Rankings of each period: "precision@50 per 1D".
+_PER = re.compile(r"(.+?)\s+per\s+(\S+)\s*", flags=re.I)
+#: Metrics whose number may be a length: "MASE 7D".
+_SEASONAL = {"mase": MASE, "rmsse": RMSSE}
+_TIMED = re.compile(r"\s*([A-Za-z]+?)[\s_@]*(\d+(?:\.\d+)?[A-Za-z]+)\s*")
 _NUMBERED = re.compile(r"\s*(.*?)[\s_@]*(\d+(?:\.\d+)?)\s*")
 
 
 def metric_names() -> list[str]:
     """The names of all metrics; of those with a number an example."""
-    return [*METRICS, *FAMILIES]
+    return [*METRICS, *FAMILIES, *INTERVALS]
 
 
 def find_metric(metric: AnyMetric, task: str | None = None) -> Metric:
@@ -329,14 +370,27 @@ def _named(name: str) -> Metric:
     inner = re.fullmatch(r"(.+)[\s_-]by[\s_-]group\s*", name, flags=re.I)
     if inner is not None and ("." not in name or " " in name):
         return own_metric(ByGroup(inner[1]))
+    if (inner := _PER.fullmatch(name)) is not None:
+        ranking: Any = getattr(_named(inner[1]).function, "function", None)
+        if hasattr(ranking, "per"):
+            return own_metric(replace(ranking, per=inner[2]))
+    if (inner := re.fullmatch(r"(.+) by (.*\S)\s*", name)) is not None:
+        return own_metric(ByGroup(inner[1], by=inner[2]))
     families = {_plain(_NUMBERED.sub(r"\1", key)): kind for key, kind in FAMILIES.items()}
+    kinds = {_plain(_TWICE.sub(r"\1", key)): kind for key, kind in INTERVALS.items()}
+    twice = _TWICE.fullmatch(name)
+    if twice and (kind := kinds.get(_plain(twice[1]))) is not None:
+        return own_metric(kind(float(twice[2]), float(twice[3])))
+    timed = _TIMED.fullmatch(name)
+    if timed and timed[1].lower() in _SEASONAL:
+        return own_metric(_SEASONAL[timed[1].lower()](timed[2]))
     numbered = _NUMBERED.fullmatch(name)
     if numbered and (kind := families.get(_plain(numbered[1]))) is not None:
         number = float(numbered[2])
         return own_metric(kind(int(number) if number.is_integer() else number))
     if (others := by_name(name)) is not None:
         return own_metric(others)
-    raise MetricError(f"metric {name!r}: {nearest(name, {**METRICS, **FAMILIES})}")
+    raise MetricError(f"metric {name!r}: {nearest(name, {**METRICS, **FAMILIES, **INTERVALS})}")
 
 
 @lru_cache

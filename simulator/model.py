@@ -132,7 +132,13 @@ class Model:
         answers, setup = self._answers(rows), self._fence.setup
         return sealed_outcomes(
             outcomes_of(
-                setup, rows, setup.truth, answers.prediction, answers.score, answers.probability
+                setup,
+                rows,
+                setup.truth,
+                answers.prediction,
+                answers.score,
+                answers.probability,
+                answers.quantiles,
             )
         )
 

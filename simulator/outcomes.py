@@ -1,29 +1,52 @@
 """What losses and metrics are given: labels beside answers, and what was known at ``start``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.calendar import Calendar
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.texts import code
 
 Floats = NDArray[np.float64]
 
 #: The fields of `Outcomes` that hold a value a row.
-ROWS = ("label", "prediction", "score", "probability", "weight", "amount", "group")
+ROWS = (
+    *("label", "prediction", "score", "probability", "weight", "amount", "group"),
+    *("quantiles", "event_time"),
+)
 
 
 class MetricError(PartError):
     """A loss or metric does not exist, does not fit the task, or cannot be computed."""
 
 
+#: Marks a field that a class did not always have: at its default it is in no name and no record.
+LATER = {"later": True}
+
+
+class Grown:
+    """A dataclass with such fields: pickled without them, it is what it was, and so named."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, but for later ones at their default."""
+        given = fields(self)  # type: ignore[arg-type]  # a dataclass
+        return {spec.name: getattr(self, spec.name) for spec in given if is_said(self, spec)}
+
+
+def is_said(of: Any, spec: Any) -> bool:
+    """Whether a field of a dataclass belongs into its names and records."""
+    return not spec.metadata.get("later") or getattr(of, spec.name) is not spec.default
+
+
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class Outcomes(Grown):
     """Labels beside the answers given to the same n rows.
 
     Attributes
@@ -44,6 +67,15 @@ class Outcomes:
         What each row is about, where the stream says so.
     group : ndarray of shape (n,) or None
         Which series, user or query each row belongs to, where the stream says so.
+    group_columns : mapping of str to mapping, or None
+        Where several columns make a group, of each of them the key of each group.
+    quantiles : ndarray of shape (n, q) or None
+        Of a model of several quantiles the answer at each level, ascending; ``prediction`` is then
+        that at the level nearest 0.5.
+    levels : tuple of q floats, or None
+        These levels, ascending.
+    event_time : ndarray of shape (n,) or None
+        When each row happened, in UTC.
     """
 
     label: NDArray[Any]
@@ -54,21 +86,38 @@ class Outcomes:
     weight: Floats | None = None
     positive: int = 1
     amount: Floats | None = None
-    group: NDArray[Any] | None = None
+    group: NDArray[Any] | None = field(default=None, metadata=LATER)
+    group_columns: Mapping[str, Mapping[Any, Any]] | None = field(default=None, metadata=LATER)
+    quantiles: Floats | None = field(default=None, metadata=LATER)
+    levels: tuple[float, ...] | None = field(default=None, metadata=LATER)
+    event_time: NDArray[np.datetime64] | None = field(default=None, metadata=LATER)
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled; without groups it is what it was before there were any, and so named."""
-        state = dict(vars(self))
-        if self.group is None:
-            del state["group"]
-        return state
+
+def keys_of(
+    group: NDArray[Any], columns: Mapping[str, Mapping[Any, Any]] | None, column: str
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Of n rows the number of the key that their group has in one column, and these keys.
+
+    Raises `MetricError` where groups are not made of that column and others.
+    """
+    if not columns or column not in columns:
+        made = f"of {', '.join(columns)}" if columns else "of one column"
+        raise MetricError(
+            f"by {column}: groups are made {made}; use one of several columns that group=[...] "
+            "names, or by group"
+        )
+    codes, names = pd.factorize(group)
+    if strange := [name for name in names if name not in columns[column]]:
+        raise MetricError(f"by {column}: group {strange[0]!r} has no key in that column")
+    own, keys = pd.factorize(np.array([columns[column][name] for name in names], dtype=object))
+    return own[codes], keys
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class Known(Grown):
     """The n rows before ``start``, in event order, with the labels that are known then.
 
     Attributes
@@ -77,15 +126,24 @@ class Known:
         As in `Outcomes`; NaN, or -1, where the label is not known at ``start``.
     group, weight : ndarray of shape (n,) or None
         As in `Outcomes`.
+    event_time : ndarray of shape (n,) or None
+        When each row happened.
+    calendar : Calendar or None
+        Whose days periods are of.
+    ticks : ndarray of shape (t,) or None
+        Instants at which strategies may act, in nanoseconds; None where they are counted in rows.
     """
 
     label: NDArray[Any]
     group: NDArray[Any] | None = None
     weight: Floats | None = None
+    event_time: NDArray[np.datetime64] | None = field(default=None, metadata=LATER)
+    calendar: Calendar | None = field(default=None, metadata=LATER)
+    ticks: NDArray[np.int64] | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Grown):
     """A number for a set of rows, and the direction in which it is better.
 
     Parameters
@@ -108,6 +166,8 @@ class Metric:
     ranks : bool
         Whether it ranks rows by answers: of classifiers, by the probability of the positive class,
         so that it needs these and is for two classes.
+    needs_quantiles : bool
+        Whether the model must give several quantiles.
 
     >>> def bias(labels, predictions):
     ...     return (predictions - labels).mean()
@@ -122,6 +182,7 @@ class Metric:
     needs_probability: bool = False
     binary: bool = False
     ranks: bool = False
+    needs_quantiles: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         if not callable(self.function):

@@ -40,7 +40,8 @@ def own_metric(given: Any) -> Metric:
         return Metric(scorer, True, scorer.name, None, scorer.needs_probability)
     if hasattr(given, "rows") and hasattr(given, "needs_probability"):
         mean = _MeanLoss(given)
-        return Metric(mean, False, given.name, given.task, given.needs_probability)
+        needs = given.needs_probability, bool(getattr(given, "needs_quantiles", False))
+        return Metric(mean, False, given.name, given.task, needs[0], needs_quantiles=needs[1])
     if not callable(given):
         raise MetricError(
             f"metric {given!r}: not a metric; give a name, a function of labels and predictions, "
@@ -56,6 +57,7 @@ def own_metric(given: Any) -> Metric:
             bool(_said(given, "needs_probability", _wants_probabilities(given))),
             bool(_said(given, "binary", False)),
             bool(_said(given, "ranks", False)),
+            bool(_said(given, "needs_quantiles", False)),
         )
     )
 

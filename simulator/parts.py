@@ -156,11 +156,14 @@ class RecordedAnswers:
         Probability of the positive class, or with several classes of the predicted one.
     probability : ndarray of shape (n, k) or None
         Probability of every class.
+    quantiles : ndarray of shape (n, q) or None
+        The answer at each level, ascending, where ``setup.quantiles`` asks for them.
     """
 
     prediction: NDArray[Any]
     score: NDArray[np.float64] | None = None
     probability: NDArray[np.float64] | None = None
+    quantiles: NDArray[np.float64] | None = None
 
 
 # --- what stands in the place of a base class ---------------------------------------------------

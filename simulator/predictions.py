@@ -75,6 +75,8 @@ class Predictions:
         self.fallback = np.zeros(n, dtype=bool)
         probable = setup.gives_probabilities
         self.score = np.empty(n) if probable else None
+        levels = setup.quantiles
+        self.quantiles = None if levels is None else np.empty((n, len(levels)))
         many = setup.classes is not None and (len(setup.classes) > 2 or setup.positive is None)
         self.probability = (
             np.empty((n, len(setup.classes)))
@@ -143,6 +145,8 @@ class Predictions:
             self.score[rows] = answers.score[where]
         if self.probability is not None and answers.probability is not None:
             self.probability[rows] = answers.probability[where]
+        if self.quantiles is not None and answers.quantiles is not None:
+            self.quantiles[rows] = answers.quantiles[where]
         if answers.fallback is None:
             self.fallback[rows] = False
         else:
@@ -172,6 +176,7 @@ class Predictions:
             self.prediction[rows],
             None if self.score is None else self.score[rows],
             None if self.probability is None else self.probability[rows],
+            None if self.quantiles is None else self.quantiles[rows],
         )
 
     def scored(self, rows: slice) -> Outcomes:

@@ -1,20 +1,66 @@
 """Metrics of rankings: rows by their score, the highest first, in each group."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.calendar import UTC, Calendar
+from backtrain.datasets.offsets import nanoseconds, parse_fixed
 from backtrain.datasets.values import is_count
-from backtrain.simulator.outcomes import Floats, MetricError, Outcomes
+from backtrain.simulator.outcomes import LATER, Floats, Grown, Known, MetricError, Outcomes
 
 Integers = NDArray[np.int64]
 
+_DAY = 86_400_000_000_000
+#: A Monday, three days before time begins: weeks begin there, days at midnight, hours at the hour.
+_MONDAY = -3 * _DAY
+
+
+@dataclass(frozen=True, eq=False)
+class Periods:
+    """Which period each row belongs to: of a length, or from tick to tick.
+
+    Whole days are those of the calendar, and weeks begin on a Monday; shorter lengths are counted
+    from midnight UTC. A row at the instant of a tick is scored after it.
+    """
+
+    per: str
+    calendar: Calendar = UTC
+    ticks: Integers | None = None
+
+    @classmethod
+    def of(cls, name: str, per: str, known: Known) -> "Periods":
+        """By the calendar and the ticks of a backtest."""
+        if per == "tick" and known.ticks is None:
+            raise MetricError(
+                f"metric {name!r}: ticks are counted in rows here; give a length, such as per='1D'"
+            )
+        return cls(per, known.calendar or UTC, known.ticks)
+
+    def apply(self, name: str, outcomes: Outcomes) -> Outcomes:
+        """The same rows, those of a group and a period being a group."""
+        if outcomes.event_time is None:
+            raise MetricError(f"metric {name!r}: the rows have no times; leave per away")
+        period = self._places(name, outcomes.event_time.astype("datetime64[ns]"))
+        group = np.zeros(len(outcomes)) if outcomes.group is None else outcomes.group
+        keys = pd.DataFrame({"group": group, "period": period})
+        return replace(outcomes, group=keys.groupby(list(keys), sort=False).ngroup().to_numpy())
+
+    def _places(self, name: str, times: NDArray[np.datetime64]) -> Integers:
+        if self.per == "tick":
+            if self.ticks is None:
+                raise MetricError(f"metric {name!r}: has no ticks yet; `at_start` gives it some")
+            return np.searchsorted(self.ticks, times.view(np.int64), side="right")
+        length = nanoseconds(parse_fixed(self.per))
+        local = self.calendar.local(times) if length % _DAY == 0 else times
+        return np.asarray((local.view(np.int64) - _MONDAY) // length)
+
 
 @dataclass(frozen=True)
-class NDCG:
+class NDCG(Grown):
     """Normalised discounted cumulative gain of each group (a query), and its mean over groups.
 
     Rows are ranked by prediction, those of a classifier by the probability of the positive class,
@@ -27,6 +73,8 @@ class NDCG:
     ----------
     k : int, optional
         Only the first k of each ranking count; all by default.
+    per : str, optional
+        Rank the rows of each period by themselves, as of `PrecisionAtK`.
 
     >>> import numpy as np
     >>> rows = Outcomes(np.array([0.0, 1.0, 1.0]), np.array([3.0, 2.0, 1.0]))
@@ -35,6 +83,7 @@ class NDCG:
     """
 
     k: int | None = None
+    per: str | None = field(default=None, metadata=LATER)
     task = None
     greater_is_better = True
     needs_probability = False
@@ -43,14 +92,21 @@ class NDCG:
     def __post_init__(self) -> None:
         if self.k is not None:
             _check_k(self, self.k)
+        _check_per(self, self.per)
 
     @property
     def name(self) -> str:
         """How the metric is called in records and reports."""
-        return "NDCG" if self.k is None else f"NDCG@{self.k}"
+        return ("NDCG" if self.k is None else f"NDCG@{self.k}") + _shown(self.per)
+
+    def at_start(self, known: Known) -> Any:
+        """The same, by the calendar and the ticks of a backtest."""
+        return _bound(self, known)
 
     def __call__(self, outcomes: Outcomes) -> float:
         """Value over the rows."""
+        if self.per is not None:
+            return replace(self, per=None)(Periods(self.per).apply(self.name, outcomes))
         rows = _Ranked(outcomes)
         if (rows.gain < 0).any():
             raise MetricError(f"{self.name}: a label is negative; a gain is 0 or more")
@@ -60,9 +116,10 @@ class NDCG:
 
 
 @dataclass(frozen=True)
-class _AtK:
+class _AtK(Grown):
     k: int = 10
     by: Literal["score", "amount"] = "score"
+    per: str | None = field(default=None, metadata=LATER)
     task = "classification"
     greater_is_better = True
     needs_probability = True
@@ -72,12 +129,26 @@ class _AtK:
         _check_k(self, self.k)
         if self.by not in ("score", "amount"):
             raise MetricError(f"{type(self).__name__}(by={self.by!r}): give 'score' or 'amount'")
+        _check_per(self, self.per)
 
     @property
     def name(self) -> str:
         """How the metric is called in records and reports."""
         kind = "precision" if isinstance(self, PrecisionAtK) else "recall"
-        return f"{kind}@{self.k}" + ("" if self.by == "score" else " by amount")
+        return f"{kind}@{self.k}{_shown(self.per)}" + ("" if self.by == "score" else " by amount")
+
+    def at_start(self, known: Known) -> Any:
+        """The same, by the calendar and the ticks of a backtest."""
+        return _bound(self, known)
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        """Value over the rows."""
+        if self.per is not None:
+            outcomes = Periods(self.per).apply(self.name, outcomes)
+        return self._value(*self._shown(outcomes))
+
+    def _value(self, rows: "_Ranked", shown: Floats) -> float:
+        raise NotImplementedError
 
     def _shown(self, outcomes: Outcomes) -> "tuple[_Ranked, Floats]":
         """The rows, and whether each is among the first k of its group."""
@@ -105,6 +176,10 @@ class PrecisionAtK(_AtK):
         Rows that are looked at in each group.
     by : {"score", "amount"}
         The probability of the positive class, or that times the amount of the row.
+    per : str, optional
+        k rows of each group in each period: of a length, such as ``"1D"`` (a day of the stream's
+        calendar) or ``"7D"`` (from Monday on), or ``"tick"``, from tick to tick. Of a period that
+        a window or the start cuts, the rows that are there.
 
     >>> import numpy as np
     >>> rows = Outcomes(np.array([0, 1, 1]), np.array([1, 1, 0]), np.array([0.9, 0.8, 0.1]))
@@ -112,9 +187,7 @@ class PrecisionAtK(_AtK):
     (0.5, 0.5)
     """
 
-    def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows."""
-        rows, shown = self._shown(outcomes)
+    def _value(self, rows: "_Ranked", shown: Floats) -> float:
         return float((rows.gain * shown).sum() / shown.sum())
 
 
@@ -125,11 +198,44 @@ class RecallAtK(_AtK):
     Parameters as of `PrecisionAtK`; NaN where no row is positive.
     """
 
-    def __call__(self, outcomes: Outcomes) -> float:
-        """Value over the rows."""
-        rows, shown = self._shown(outcomes)
+    def _value(self, rows: "_Ranked", shown: Floats) -> float:
         positive = rows.gain.sum()
         return float((rows.gain * shown).sum() / positive) if positive else float("nan")
+
+
+@dataclass(frozen=True)
+class _Within:
+    """A ranking of each period by itself."""
+
+    metric: Any
+    periods: Periods
+    name: str
+
+    def __call__(self, outcomes: Outcomes) -> float:
+        return float(self.metric(self.periods.apply(self.name, outcomes)))
+
+
+def _bound(metric: Any, known: Known) -> Any:
+    if metric.per is None:
+        return metric
+    periods = Periods.of(metric.name, metric.per, known)
+    return _Within(replace(metric, per=None), periods, metric.name)
+
+
+def _shown(per: str | None) -> str:
+    return "" if per is None else f" per {per}"
+
+
+def _check_per(of: object, per: str | None) -> None:
+    if per in (None, "tick"):
+        return
+    wrong = f"{type(of).__name__}(per={per!r}): give a length, such as '1D', or 'tick'"
+    try:
+        positive = parse_fixed(per) > pd.Timedelta(0)
+    except (ValueError, TypeError):
+        raise MetricError(wrong) from None
+    if not positive or not isinstance(per, str):
+        raise MetricError(wrong)
 
 
 class _Ranked:

@@ -85,7 +85,13 @@ def _spread(setup: Setup, told: RecordedAnswers) -> Answers:
     """Answers to served rows, each at its place in the stream; blank where nothing was told."""
     n, classes = len(setup.stream), setup.classes
     if classes is None:
-        return Answers(_placed(setup, told.prediction, np.zeros(n)), None, None, None)
+        answers = Answers(_placed(setup, told.prediction, np.zeros(n)), None, None, None)
+        if setup.quantiles is not None:
+            if told.quantiles is None:
+                raise PartError(f"recorded predictions: no quantiles={list(setup.quantiles)}")
+            blank = np.zeros((n, len(setup.quantiles)))
+            answers.quantiles = _placed(setup, told.quantiles, blank)
+        return answers
     prediction = _placed(setup, told.prediction, np.zeros(n, dtype=np.int64))
     if not setup.gives_probabilities:
         return Answers(prediction, None, None, None)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.offsets import parse_fixed
 from backtrain.datasets.values import is_count
 from backtrain.simulator.outcomes import Floats, Known, MetricError, Outcomes, weighted_mean
 
@@ -34,21 +35,27 @@ class Scales:
     pooled: float
 
     @classmethod
-    def of(cls, name: str, known: Known, season: int, power: int) -> "Scales":
-        """Mean of ``|y[t] - y[t - season]| ** power``, t counting the rows of a group.
+    def of(cls, name: str, known: Known, season: int | str, power: int) -> "Scales":
+        """Mean of ``|y[t] - y[t - season]| ** power``, t counting the rows of a group, or a time.
 
         Raises `MetricError` where no group has such a difference, or all are 0.
         """
         label = pd.Series(known.label.astype(np.float64, copy=False))
         group = np.zeros(len(label)) if known.group is None else known.group
-        error = (label - label.groupby(group, sort=False).shift(season)).abs() ** power
+        before = (
+            _so_long_before(known, pd.Series(group), season)
+            if isinstance(season, str)
+            else label.groupby(group, sort=False).shift(season)
+        )
+        error = (label - before).abs() ** power
         means = error.groupby(group, sort=False).mean()
         means = means[means > 0]
         if not len(means):
             raise MetricError(
                 f"{name}: {int(label.notna().sum())} labels are known at the start, none "
-                f"of which differs from that {season} rows before it in its group, so there is "
-                "nothing to scale by; give a smaller season, or a later start"
+                f"of which differs from that {season}{'' if isinstance(season, str) else ' rows'} "
+                "before it in its group, so there is nothing to scale by; give a smaller season, "
+                "or a later start"
             )
         return cls(means.index.to_numpy(), np.asarray(means, dtype=np.float64), float(error.mean()))
 
@@ -65,6 +72,21 @@ class Scales:
         return index
 
 
+def _so_long_before(known: Known, group: pd.Series, season: str) -> pd.Series:
+    """Of each row the label of its group whose event time is exactly a season before, or NaN.
+
+    Of several rows of a group at that time, the last one's.
+    """
+    if known.event_time is None:
+        raise MetricError(f"season={season!r}: the rows have no times; give a number of rows")
+    time = pd.Series(known.event_time)
+    keys = pd.MultiIndex.from_arrays([group, time])
+    labels = pd.Series(known.label.astype(np.float64, copy=False), index=keys)
+    labels = labels[~keys.duplicated(keep="last")]
+    wanted = pd.MultiIndex.from_arrays([group, time - parse_fixed(season)])
+    return pd.Series(labels.reindex(wanted).to_numpy())
+
+
 @dataclass(frozen=True)
 class Scaled:
     """A loss in units of a seasonal naive forecast's, so that no series dominates a panel's total.
@@ -78,8 +100,10 @@ class Scaled:
     ----------
     loss : {"absolute", "squared"}
         The loss that is scaled; its mean is `MASE`, or the square of `RMSSE`.
-    season : int
-        Rows of a season, such as 24 for hours and 7 for days.
+    season : int or str
+        Rows of a season, such as 24 for hours and 7 for days, or its length, such as ``"7D"``:
+        then t - season is the row of the group whose event time is exactly so long before, if
+        there is one; days have 24 hours. On rows without gaps and ties both are the same.
 
     Examples
     --------
@@ -90,7 +114,7 @@ class Scaled:
     """
 
     loss: Literal["absolute", "squared"] = "absolute"
-    season: int = 1
+    season: int | str = 1
     task = "regression"
     needs_probability = False
 
@@ -128,7 +152,7 @@ class _AtStart(Scaled):
 
 @dataclass(frozen=True)
 class _ScaledMetric:
-    season: int = 1
+    season: int | str = 1
     task = "regression"
     greater_is_better = False
     needs_probability = False
@@ -163,11 +187,11 @@ class MASE(_ScaledMetric):
 
     Parameters
     ----------
-    season : int
-        Rows of a season, such as 24 for hours and 7 for days.
+    season : int or str
+        Rows of a season, such as 24 for hours and 7 for days, or its length, as of `Scaled`.
 
-    >>> MASE(24).name
-    'MASE 24'
+    >>> MASE(24).name, MASE("7D").name
+    ('MASE 24', 'MASE 7D')
     """
 
     loss = "absolute"
@@ -182,8 +206,8 @@ class RMSSE(_ScaledMetric):
 
     Parameters
     ----------
-    season : int
-        Rows of a season; 1 in M5.
+    season : int or str
+        Rows of a season, or its length, as of `Scaled`; 1 in M5.
 
     >>> RMSSE().name
     'RMSSE'
@@ -204,11 +228,18 @@ class _Mean:
 
 
 def _check_season(of: Scaled | _ScaledMetric) -> None:
-    if not is_count(of.season, 1):
-        raise MetricError(
-            f"{type(of).__name__}(season={of.season!r}): give a number of rows, such as 24"
-        )
+    if is_count(of.season, 1):
+        return
+    wrong = f"{type(of).__name__}(season={of.season!r}): give a number of rows, such as 24, or"
+    if not isinstance(of.season, str):
+        raise MetricError(f"{wrong} a length, such as '7D'")
+    try:
+        positive = parse_fixed(of.season) > pd.Timedelta(0)
+    except ValueError as error:
+        raise MetricError(f"{wrong} a length: {error}") from None
+    if not positive:
+        raise MetricError(f"{wrong} a length above 0, such as '7D'")
 
 
-def _shown(season: int) -> str:
+def _shown(season: int | str) -> str:
     return "" if season == 1 else f" {season}"

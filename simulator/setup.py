@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.answers import SetupError as SetupError
@@ -18,6 +17,7 @@ from backtrain.simulator.constraints import Length, Seed, check
 from backtrain.simulator.intact import refuse_changed_files
 from backtrain.simulator.intact import unchanged as unchanged
 from backtrain.simulator.ledger import Delays, Prices, built
+from backtrain.simulator.levels import NEEDS, check_model, read_levels
 from backtrain.simulator.losses import rows_of
 from backtrain.simulator.metrics import (
     AnyMetric,
@@ -31,7 +31,7 @@ from backtrain.simulator.metrics import (
 )
 from backtrain.simulator.metrics import pick as pick
 from backtrain.simulator.sealing import read_only
-from backtrain.simulator.tasks import why_no_task
+from backtrain.simulator.tasks import check_target, why_no_task
 from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
 from backtrain.store.fits import Answers
 
@@ -77,6 +77,10 @@ class Setup:
         this probability on, or the one that is named: ``{"fraud": 0.2}``; or, with ``"cost"``, what
         ``loss=CostMatrix(...)`` expects to cost least, for any number of classes and by each row's
         amount. By default the answers of ``predict`` stand.
+    quantiles : sequence of float, optional
+        Levels, rising, of a model whose ``predict`` gives as many numbers a row, (n, q), or of
+        ``Quantiles(model, levels)``. The answer is then that at the level nearest 0.5 (of two as
+        near the lower), the default loss the mean pinball loss; quantiles that cross are sorted.
 
     Raises
     ------
@@ -99,6 +103,7 @@ class Setup:
     currency: str = ""
     unit: str = ""
     threshold: Threshold = None
+    quantiles: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.stream, Stream):
@@ -119,6 +124,8 @@ class Setup:
             raise SetupError(
                 f"model={self.model!r}: not an estimator; give an object such as Ridge()"
             )
+        if self.quantiles is not None:
+            object.__setattr__(self, "quantiles", read_levels(self.quantiles))
         self._check_span()
         self._check_target()
         self._check_loss()
@@ -268,7 +275,8 @@ class Setup:
     @cached_property
     def row_loss(self) -> Loss:
         """The loss that is charged."""
-        loss = find_loss(_DEFAULT_LOSS[self.task] if self.loss is None else self.loss, self.task)
+        usual = _DEFAULT_LOSS[self.task] if self.quantiles is None else "mean_pinball"
+        loss = find_loss(usual if self.loss is None else self.loss, self.task)
         bind = getattr(loss, "at_start", None)
         return loss if bind is None else cast(Loss, bind(self.known))
 
@@ -283,6 +291,9 @@ class Setup:
             read_only(np.where(arrived, self.truth[rows], missing)),
             None if group is None else read_only(group[rows]),
             None if weight is None else read_only(weight[rows]),
+            self.stream.event_time[rows],
+            self.stream.calendar,
+            None if isinstance(self.tick, int) else self.ticks,
         )
 
     @cached_property
@@ -336,7 +347,11 @@ class Setup:
             score = np.full(len(rows), 0.5)
             if self.positive is None or len(self.classes) > 2:
                 full = np.full((len(rows), len(self.classes)), 1 / len(self.classes))
-        return outcomes_of(self, rows, self.truth, label[rows][::-1], score, full)
+        given = label[rows][::-1]
+        many = None
+        if self.quantiles is not None:
+            many = np.repeat(given[:, None], len(self.quantiles), axis=1)
+        return outcomes_of(self, rows, self.truth, given, score, full, many)
 
     @cached_property
     def rule(self) -> Rule | None:
@@ -380,24 +395,10 @@ class Setup:
             )
 
     def _check_target(self) -> None:
-        from sklearn.utils.multiclass import type_of_target
-
         if (why := why_no_task(self.model)) is not None:
             raise SetupError(why)
-        y, target = self.stream.y, self.stream.target
-        if self.task == "regression" and y.dtype.kind not in "fiub":
-            refuse_numbers_in_text(y, target)
-            raise SetupError(
-                f"{type(self.model).__name__} is a regressor, but target {target!r} holds "
-                f"{y.dtype} such as {y[0]!r}; use a classifier"
-            )
-        if self.task == "classification" and y.dtype.kind == "f":
-            arrived = y[~np.isnat(self.stream.label_time)]
-            if type_of_target(arrived).startswith("continuous"):
-                raise SetupError(
-                    f"{type(self.model).__name__} is a classifier, but target {target!r} is "
-                    f"continuous (such as {arrived[0]!r}); use a regressor"
-                )
+        check_target(self.stream, self.model, self.task)
+        check_model(self.model, self.task, self.quantiles)
 
     def _check_loss(self) -> None:
         self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)
@@ -415,6 +416,8 @@ class Setup:
             raise SetupError(
                 f"{what} needs probabilities, but {type(self.model).__name__} has no predict_proba"
             )
+        if getattr(judge, "needs_quantiles", False) and self.quantiles is None:
+            raise SetupError(f"{what} {NEEDS}")
 
 
 def outcomes_of(
@@ -424,6 +427,7 @@ def outcomes_of(
     prediction: NDArray[Any],
     score: NDArray[np.float64] | None,
     probability: NDArray[np.float64] | None,
+    quantiles: NDArray[np.float64] | None = None,
 ) -> Outcomes:
     """Labels of rows, out of those of all rows, beside the answers to these rows."""
     stream = setup.stream
@@ -438,4 +442,8 @@ def outcomes_of(
         positive=-1 if setup.positive is None else setup.positive,
         amount=None if amount is None else amount[rows],
         group=None if group is None else group[rows],
+        group_columns=stream.group_columns,
+        quantiles=quantiles,
+        levels=setup.quantiles,
+        event_time=stream.event_time[rows],
     )

@@ -14,7 +14,9 @@ from backtrain.simulator.answers import FitError, NothingToLearnError
 from backtrain.simulator.costs import CostMatrix
 from backtrain.simulator.facts import facts_of
 from backtrain.simulator.ledger import KINDS, Charged, Ledger, words
-from backtrain.simulator.metrics import Outcomes
+from backtrain.simulator.levels import column_of
+from backtrain.simulator.metrics import Outcomes, Pinball, weighted_mean
+from backtrain.simulator.outcomes import keys_of
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
@@ -187,6 +189,9 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
     if predictions.probability is not None and setup.classes is not None:
         for position, label in enumerate(setup.classes):
             table[f"probability {label}"] = predictions.probability[rows, position]
+    if predictions.quantiles is not None and setup.quantiles is not None:
+        for position, level in enumerate(setup.quantiles):
+            table[column_of(level)] = predictions.quantiles[rows, position]
     return pd.DataFrame(table, copy=False)
 
 
@@ -348,14 +353,45 @@ def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> di
         "loss": float(steps.loss.sum()),
         "metrics": _metrics(setup, judged),
         "groups": _groups(setup, served, loss),
+        **_by_column(setup, served, loss),
+        **_coverage(judged),
     }
 
 
-def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _by_column(
+    setup: Setup, served: Outcomes, loss: NDArray[np.float64]
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The same of each of several columns that make a group; nothing where one does."""
+    columns, group = setup.stream.group_columns, setup.stream.group
+    if not columns or group is None:
+        return {}
+    named = set(group)  # whoever replaces the groups of a stream may leave its columns
+    kept = [name for name, keys in columns.items() if named <= set(keys)]
+    return {"group_columns": {name: _groups(setup, served, loss, name) for name in kept}}
+
+
+def _coverage(judged: Outcomes) -> dict[str, list[dict[str, float]]]:
+    """Of each level the share of labels at or below its answers, and its loss, by weight."""
+    if judged.quantiles is None or judged.levels is None:
+        return {}
+    table = []
+    for level, answers in zip(judged.levels, judged.quantiles.T, strict=True):
+        share = weighted_mean(judged.label <= answers, judged.weight)
+        loss = weighted_mean(Pinball(level).rows(judged), judged.weight)
+        table.append({"level": level, "share": share, "loss": loss})
+    return {"coverage": table}
+
+
+def _groups(
+    setup: Setup, served: Outcomes, loss: NDArray[np.float64], column: str | None = None
+) -> list[dict[str, Any]]:
     """How the groups with the most served rows were answered; of equals the first that appeared."""
     if setup.stream.group is None:
         return []
-    codes, names = pd.factorize(setup.stream.group[setup.served])
+    group = setup.stream.group[setup.served]
+    codes, names = pd.factorize(group)
+    if column is not None:
+        codes, names = keys_of(group, setup.stream.group_columns, column)
     counts = np.bincount(codes)
     weight = np.ones(len(loss)) if served.weight is None else served.weight
     places = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])

@@ -3,6 +3,32 @@
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
+from backtrain.datasets.labels import refuse_numbers_in_text
+from backtrain.datasets.stream import Stream
+from backtrain.simulator.answers import SetupError
+
+
+def check_target(stream: Stream, model: Any, task: str) -> None:
+    """Raise `SetupError` where the labels are not what such a model learns."""
+    from sklearn.utils.multiclass import type_of_target
+
+    y, target = stream.y, stream.target
+    if task == "regression" and y.dtype.kind not in "fiub":
+        refuse_numbers_in_text(y, target)
+        raise SetupError(
+            f"{type(model).__name__} is a regressor, but target {target!r} holds "
+            f"{y.dtype} such as {y[0]!r}; use a classifier"
+        )
+    if task == "classification" and y.dtype.kind == "f":
+        arrived = y[~np.isnat(stream.label_time)]
+        if type_of_target(arrived).startswith("continuous"):
+            raise SetupError(
+                f"{type(model).__name__} is a classifier, but target {target!r} is "
+                f"continuous (such as {arrived[0]!r}); use a regressor"
+            )
+
 
 def why_no_task(model: Any) -> str | None:
     """What to say of a model that is neither a classifier nor a regressor; None of one that is."""

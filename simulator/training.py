@@ -20,6 +20,7 @@ from backtrain.simulator.answers import (
     Selection,
     needs_parent,
 )
+from backtrain.simulator.levels import asked_for, point
 from backtrain.simulator.process import LOCK, cpu_seconds, has_params, seeded
 from backtrain.simulator.prototype import first_line, is_plain, needs_names, prototype_of
 from backtrain.simulator.sealing import private
@@ -250,7 +251,8 @@ class Learner:
         if not keep:
             return start, stop, self.answers(fit, rows)
         # The score is that of the positive class, which depends on where serving starts.
-        key = (f"{fit.name}.{self.setup.positive}", start, stop)
+        levels = "".join(f"-{level!r}" for level in self.setup.quantiles or ())
+        key = (f"{fit.name}.{self.setup.positive}{levels}", start, stop)
         answers = self.store.answers(key, lambda: self._undecided(fit, rows), fit.lasting)
         return start, stop, self.setup.decided(answers, rows)
 
@@ -270,9 +272,10 @@ class Learner:
         return self._finish(fit, prediction, probability, None)
 
     def _nothing(self) -> Answers:
-        classes = self.setup.classes
+        classes, levels = self.setup.classes, self.setup.quantiles
         if classes is None:
-            return Answers(np.empty(0), None, None, None)
+            none = None if levels is None else np.empty((0, len(levels)))
+            return Answers(np.empty(0), None, None, None, none)
         score = np.empty(0) if self.setup.gives_probabilities else None
         return Answers(np.empty(0, dtype=np.int64), score, None, None)
 
@@ -287,8 +290,9 @@ class Learner:
         good = np.flatnonzero(~failed)
         if len(good) == 0:
             shape = (n, len(fit.model.classes_)) if self.setup.gives_probabilities else None
+            levels = self.setup.quantiles
             blank = (
-                np.full(n, np.nan)
+                np.full(n if levels is None else (n, len(levels)), np.nan)
                 if self.setup.classes is None
                 else np.repeat(fit.model.classes_[:1], n)
             )
@@ -318,13 +322,15 @@ class Learner:
             return self._asked(model, X)
 
     def _asked(self, model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        if self.setup.quantiles is not None:
+            return asked_for(model, X, self.setup.quantiles), None
         prediction = np.asarray(model.predict(X))
         if prediction.ndim != 1:
             if len(prediction) == len(X) and prediction.size > len(X):
                 many = prediction.size // len(X)
                 raise ValueError(
                     f"predict gave {many} numbers to a row; a target has one: make a model, and a "
-                    "backtest, of each"
+                    "backtest, of each, or say which quantiles they are: quantiles=[0.1,0.5,0.9]"
                 )
             prediction = prediction.reshape(len(X))
         if len(prediction) != len(X):
@@ -353,12 +359,25 @@ class Learner:
     ) -> Answers:
         if self.setup.classes is None:
             values = prediction.astype(np.float64)
+            if values.ndim == 2:
+                return self._of_quantiles(fit, values, failed)
             fine = np.isfinite(values)
             if failed is None and fine.all():
                 return Answers(values, None, None, None)
             failed = np.asarray(~fine if failed is None else ~fine | failed)
             return Answers(np.where(failed, self._prior(fit), values), None, None, failed)
         return self._classified(fit, prediction, probability, failed)
+
+    def _of_quantiles(
+        self, fit: Fit, values: NDArray[np.float64], failed: NDArray[np.bool_] | None
+    ) -> Answers:
+        assert self.setup.quantiles is not None
+        strange = ~np.isfinite(values).all(axis=1)
+        failed = np.asarray(strange if failed is None else strange | failed)
+        if failed.any():
+            values = np.where(failed[:, None], self._prior(fit), values)
+        middle = values[:, point(self.setup.quantiles)].copy()
+        return Answers(middle, None, None, failed if failed.any() else None, values)
 
     def _classified(
         self,
@@ -395,11 +414,14 @@ class Learner:
         return Answers(codes, score, full if keep else None, failed)
 
     def _prior(self, fit: Fit) -> Any:
-        """Mean of the labels that the fit learnt from, or the share of each class among them."""
+        """Mean, or quantiles, of the labels that the fit learnt from, or the shares of classes."""
         y, weights = self.setup.truth[fit.selection.rows], self._weights(fit.selection)
         if weights is not None and not weights.any():
             weights = None
         if self.setup.classes is None:
+            if self.setup.quantiles is not None:
+                levels = np.array(self.setup.quantiles)
+                return np.quantile(y, levels, weights=weights, method="inverted_cdf")
             return float(np.average(y, weights=weights))
         counts = np.bincount(y, weights=weights, minlength=len(self.setup.classes))
         return counts / counts.sum()

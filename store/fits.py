@@ -27,16 +27,19 @@ class Answers:
     """What a model says to n rows; arrays of shape (n,), ``probability`` (n, k) for k > 2 classes.
 
     ``fallback`` marks the rows that it could not score, answered with the training mean or prior.
+    ``quantiles`` is (n, q), where the model answers several.
     """
 
     prediction: NDArray[Any]
     score: NDArray[np.float64] | None
     probability: NDArray[np.float64] | None
     fallback: NDArray[np.bool_] | None
+    quantiles: NDArray[np.float64] | None = None
 
     def arrays(self) -> tuple[NDArray[Any] | None, ...]:
-        """The four of them, in this order."""
-        return self.prediction, self.score, self.probability, self.fallback
+        """The four of them, in this order, and quantiles where there are some."""
+        more = () if self.quantiles is None else (self.quantiles,)
+        return self.prediction, self.score, self.probability, self.fallback, *more
 
 
 @dataclass(slots=True, eq=False)
@@ -310,12 +313,13 @@ def _is_result(content: Any) -> bool:
 
 
 def _are_answers(content: Any, rows: int) -> bool:
-    """Whether these are the four arrays of `Answers` for so many rows."""
-    if type(content) is not tuple or len(content) != 4:
+    """Whether these are the arrays of `Answers` for so many rows."""
+    if type(content) is not tuple or len(content) not in (4, 5):
         return False
-    prediction, score, probability, fallback = content
+    prediction, score, probability, fallback, *more = content
     return (
-        _is_array(prediction, "iuf", (rows,))
+        all(_is_array(quantiles, "f", (rows, None)) for quantiles in more)
+        and _is_array(prediction, "iuf", (rows,))
         and (score is None or _is_array(score, "f", (rows,)))
         and (probability is None or _is_array(probability, "f", (rows, None)))
         and (fallback is None or _is_array(fallback, "b", (rows,)))

@@ -35,8 +35,9 @@ SKLEARN = {
 }
 
 
-#: Those that are held against utilsforecast, and by group, in test_scaled.py and test_ranking.py.
-ELSEWHERE = {"MASE", "RMSSE", "WAPE", "sMAPE", "NDCG"}
+#: Those that are held against utilsforecast, and by group, in test_scaled.py, test_ranking.py and
+#: test_quantiles.py.
+ELSEWHERE = {"MASE", "RMSSE", "WAPE", "sMAPE", "NDCG", "mean pinball", "scaled CRPS"}
 
 
 def binary(seed: int, n: int, weighted: bool) -> Outcomes:
@@ -85,6 +86,7 @@ def test_several_classes_are_averaged_as_scikit_learn_does(name: str) -> None:
 
 def test_direction_of_every_metric_is_that_of_scikit_learn() -> None:
     lower = {"Brier", "log loss", "MAE", "RMSE", "MAPE", "sMAPE", "WAPE", "MASE", "RMSSE"}
+    lower |= {"mean pinball", "scaled CRPS"}
     assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == lower
     assert METRICS["MAE"].worse(60, than=50)
     assert METRICS["accuracy"].worse(0.7, than=0.8)

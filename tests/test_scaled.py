@@ -195,3 +195,59 @@ def test_the_audit_finds_nothing_in_a_trigger_of_a_scaled_error() -> None:
 def test_nonsense_is_refused(make, says: str) -> None:
     with pytest.raises(MetricError, match=says):
         make()
+
+
+@pytest.mark.parametrize("name", ["MASE", "RMSSE"])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), series=st.integers(1, 4), season=st.sampled_from([1, 3, 7]))
+def test_a_season_may_be_a_time_and_is_the_same_on_regular_rows(name, seed, series, season) -> None:
+    known, rows = panel(seed, series, 20, 6)
+    turn = pd.Series(known.group).groupby(known.group).cumcount()
+    known = replace(known, event_time=(MIDNIGHT + turn * pd.Timedelta("1D")).to_numpy())
+    by_rows = find_metric(f"{name} {season}").at_start(known)
+    by_time = find_metric(f"{name} {season}D").at_start(known)
+    assert by_time(rows) == by_rows(rows)
+    kind = "absolute" if name == "MASE" else "squared"
+    losses = [Scaled(kind, one).at_start(known).rows(rows) for one in (season, f"{season}D")]
+    assert np.array_equal(*losses)
+
+
+def test_a_season_of_time_by_hand() -> None:
+    # a has a gap: days 0, 1, 3, 4, and two rows on day 4; b has one row a day before the last.
+    days = np.array([0, 0, 1, 3, 3, 4, 4])
+    group = np.array(list("abaabaa"))
+    label = np.array([1.0, 50.0, 4.0, 10.0, 80.0, 13.0, 20.0])
+    known = Known(label, group, event_time=(MIDNIGHT + pd.to_timedelta(days, "D")).to_numpy())
+    rows = Outcomes(np.zeros(2), np.array([1.0, 1.0]), group=np.array(list("ab")))
+    # One day: a: |4 - 1|, |13 - 10|, |20 - 10|; b: none, so it has the mean of all.
+    assert Scaled(season="1D").at_start(known).rows(rows) == pytest.approx([3 / 16, 3 / 16])
+    # Three days: a: |10 - 1|, |13 - 4|, |20 - 4|; b: |80 - 50|.
+    assert Scaled(season="3D").at_start(known).rows(rows) == pytest.approx([3 / 34, 1 / 30])
+    unknown = replace(known, label=np.where(label == 1.0, np.nan, label))
+    assert Scaled(season="1D").at_start(unknown).rows(rows)[0] == 2 / 13
+
+
+def test_a_season_of_time_uses_nothing_after_start() -> None:
+    metrics = ["MASE 1D", "RMSSE 12h", "MASE 7"]
+    model = DummyRegressor(strategy="constant", constant=0.0)
+    scales = []
+    for later in (1.0, 1000.0):
+        history = stream(later, late=0)
+        known = Backtest(history, model, start=str(history.event_time[40])).known
+        assert len(known.event_time) == len(known.label) == 40
+        bound = [find_metric(name).at_start(known).function for name in metrics]
+        scales.append([one.function.loss.scales for one in bound])
+    for before, after in zip(*scales, strict=True):
+        assert np.array_equal(before.values, after.values)
+
+
+@pytest.mark.parametrize("season", [0, 1.5, "1MS", "0D", "-1D", "seven", None])
+def test_what_is_no_season_is_refused(season) -> None:
+    for kind in (MASE, RMSSE, lambda season: Scaled(season=season)):
+        with pytest.raises(MetricError, match=r"such as 24, or"):
+            kind(season)
+    with pytest.raises(MetricError, match="rows have no times; give a number of rows"):
+        MASE("7D").at_start(Known(np.arange(9.0)))
+    when = (MIDNIGHT + pd.to_timedelta(np.arange(9), "D")).to_numpy()
+    with pytest.raises(MetricError, match="differs from that 90D before it"):
+        MASE("90D").at_start(Known(np.arange(9.0), event_time=when))

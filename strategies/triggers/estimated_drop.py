@@ -214,7 +214,7 @@ class _EstimatedMonitor(Detector):
         X = view.X(rows) if outcomes.classes is None else None
         squared = view.metric(self._spec.metric).name == "RMSE"
         try:
-            told = replace(outcomes, group=None)  # they teach nothing
+            told = replace(outcomes, group=None, group_columns=None, event_time=None)  # of no use
             self._learnt = view.fit(_Learn(told, X, squared), Selection(rows)).estimator
         except FitError:
             return

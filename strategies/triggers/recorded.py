@@ -13,6 +13,7 @@ from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.tabular import read_file
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.constraints import Dates
+from backtrain.simulator.metrics import column_of
 from backtrain.simulator.parts import Monitor, Part, RecordedAnswers
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.texts import code
@@ -68,9 +69,10 @@ class Recorded(Part):
         label) and one that says to which row it belongs: ``row``, its position in the stream, or
         ``event_time`` (rows of one instant in the order of the stream). Rows that are not served
         are left out. Where probabilities are judged, also ``score`` (that of the positive class)
-        or, with more than two classes, one column ``probability <class>`` each: as
-        ``predictions.parquet`` of a run has them. An array holds a prediction for each served row,
-        or for each row of the stream. A table in memory is named, not shown, by ``repr``.
+        or, with more than two classes, one column ``probability <class>`` each, and of several
+        quantiles ``q0.1``, ...: as ``predictions.parquet`` of a run has them. An array holds a
+        prediction for each served row, or for each row of the stream. A table in memory is named,
+        not shown, by ``repr``.
     dates : sequence of str
         When it was retrained; without a time zone in UTC, as the times of the predictions.
 
@@ -119,7 +121,7 @@ class Recorded(Part):
             positions = _positions(table, setup)
             if setup.classes is not None:
                 return _labels(table, positions, setup)
-            return RecordedAnswers(_floats(table, "prediction", positions, setup))
+            return _numbers(table, positions, setup)
         except (ValueError, OSError) as error:
             raise PartError(f"{self!r}: {error}") from None
 
@@ -203,6 +205,20 @@ def _floats(table: pd.DataFrame, name: str, positions: Positions, setup: Setup) 
     values = pd.to_numeric(table[name])
     finite = values.where(np.isfinite(values.astype(np.float64)))
     return np.asarray(_taken(finite, positions, setup, name), dtype=np.float64)
+
+
+def _numbers(table: pd.DataFrame, positions: Positions, setup: Setup) -> RecordedAnswers:
+    """Answers of a regression: of several quantiles each in a column of its own."""
+    answers = _floats(table, "prediction", positions, setup)
+    if setup.quantiles is None:
+        return RecordedAnswers(answers)
+    names = list(map(column_of, setup.quantiles))
+    if missing := [name for name in names if name not in table]:
+        raise PartError(
+            f"quantiles={list(setup.quantiles)} need columns {names}; there is no {missing[0]!r}"
+        )
+    columns = np.column_stack([_floats(table, name, positions, setup) for name in names])
+    return RecordedAnswers(answers, quantiles=np.sort(columns, axis=1))
 
 
 def _is_several(setup: Setup) -> bool:

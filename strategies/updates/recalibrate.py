@@ -58,6 +58,11 @@ class Recalibrate(Part):
                 f"Recalibrate: {type(setup.model).__name__} gives no probabilities; use a model "
                 "that does, or Refit()"
             )
+        if setup.quantiles is not None:
+            raise PartError(
+                f"Recalibrate: moves one answer a row, and quantiles={list(setup.quantiles)} are "
+                "several; use Refit(), or leave quantiles away"
+            )
         refuse_weights(setup)
 
     def starts_afresh(self, view: View, selection: Selection) -> bool:

@@ -401,7 +401,10 @@ def _transformers(model: Any) -> Iterator[Any]:
 
 def takes_weights(model: Any, method: str = "fit") -> bool:
     """Whether the step that learns the target takes ``sample_weight``."""
-    parameters = inspect.signature(getattr(last_step(model), method)).parameters
+    last = last_step(model)
+    if method == "fit" and hasattr(last, "learns_by"):  # it passes weights on
+        return takes_weights(getattr(last, last.learns_by))
+    parameters = inspect.signature(getattr(last, method)).parameters
     return "sample_weight" in parameters or any(
         parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
     )

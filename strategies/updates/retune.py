@@ -94,6 +94,13 @@ class Retune(Part):
 
         _ = self._resolved(setup.model)
         refuse_weights(setup)
+        own = getattr(last_step(setup.model), "scores_quantiles", False)
+        if setup.quantiles is not None and (self.scoring is not None or not own):
+            raise PartError(
+                f"Retune: scikit-learn scores one answer a row, and quantiles="
+                f"{list(setup.quantiles)} are several; use backtrain.models.Quantiles(model, "
+                "levels) and leave scoring away, or Refit()"
+            )
         if self.scoring is None:
             return
         scorer = get_scorer(self.scoring)
