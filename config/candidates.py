@@ -11,6 +11,8 @@ from backtrain.config import compose
 from backtrain.config.keys import Keys, RunKeys
 from backtrain.config.presets import PARTS
 
+#: Keys that stand above others, and are no groups of presets.
+_OF_KEYS = ("comparison", "grid", "lags", "search")
 _OPTIONS = ("--multirun", "--help", "--cfg", "--config-dir", "--config-name", "--info", "--package")
 
 
@@ -84,7 +86,7 @@ def _keys(word: str, sketch: Any, groups: Sequence[str], schema: type[Keys]) -> 
                 yield f"{signs}{group}="
         for name in names:
             if name not in groups or name == "comparison":
-                yield signs + name + ("." if name in ("comparison", "grid", "search") else "=")
+                yield signs + name + ("." if name in _OF_KEYS else "=")
         if word:  # else twice as many
             yield from (f"{signs}{group}." for group in groups if group in names)
         return
@@ -98,7 +100,7 @@ def _keys(word: str, sketch: Any, groups: Sequence[str], schema: type[Keys]) -> 
         if key == "tuned_until" and above[0] == "search":
             continue  # nothing to choose
         child = None if OmegaConf.is_missing(node, key) else node[key]
-        holds = OmegaConf.is_config(child)
+        holds = OmegaConf.is_dict(child) or bool(OmegaConf.is_list(child) and len(child))
         whole = str(key) in PARTS and above[0] != "search"  # which takes no whole parts
         ends = [".", "="] if holds and whole else ["." if holds else "="]
         yield from (f"{signs}{'.'.join(above)}.{key}{end}" for end in ends)
