@@ -38,13 +38,16 @@ MARKS = {
 _AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top"}
 
 
-def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> Exhibit | None:
+def over_time(
+    comparison: Comparison, baseline: str, cast: Mapping[str, str], season: int | None = None
+) -> Exhibit | None:
     """Rolling mean loss of every strategy, and when it trained; of many strategies the cheapest.
 
-    None where no row was scored.
+    None where no row was scored. ``season`` is what means take whole, in periods; by default the
+    shortest block that a strategy needs.
     """
     grid = comparison.costs.grid
-    window = rolling_window(grid, comparison.costs.needs.min())
+    window = rolling_window(grid, comparison.costs.needs.min() if season is None else season)
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
     times = grid.ends()[keep]
     runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
