@@ -72,6 +72,10 @@ class Audit:
         frame = pd.DataFrame(rows, columns=list(COLUMNS))
         return frame.astype({"at": "datetime64[ns]", "row": "Int64"})
 
+    def to_frame(self) -> pd.DataFrame:
+        """What `findings` says. There is nothing to draw: what is wrong is said in sentences."""
+        return self.findings
+
     def __bool__(self) -> bool:
         raise TypeError("an Audit is neither true nor false; ask for audit.passed")
 

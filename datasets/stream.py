@@ -33,6 +33,7 @@ from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, refer
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.roles import fields, one_each
 from backtrain.datasets.saved import read, write
+from backtrain.datasets.shown import ShownStream
 
 #: The fields that hold rows; the others say what of.
 _ROWS = (
@@ -52,7 +53,7 @@ class FaultPeriod(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stream:
+class Stream(ShownStream):
     """n rows in event-time order: features known at `event_time`, labels at `label_time`.
 
     Attributes:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.decide import Evidence
 from backtrain.simulator.statistics import price_range
@@ -15,8 +16,8 @@ from backtrain.simulator.statistics import price_range
 _DECADES, _STEPS = 2, 8
 
 
-@dataclass(frozen=True, eq=False)
-class PriceMap:
+@dataclass(frozen=True, eq=False, repr=False)
+class PriceMap(Shown):
     """The option that is chosen at each price of a retrain and of a unit of loss.
 
     Expected costs are lines in both prices, so a choice holds from one price of a retrain to

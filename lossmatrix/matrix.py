@@ -7,48 +7,35 @@ delays are those of the setup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.curves import (
     Floats,
     Integers,
     IntervalCurve,
+    Oracle,
     Placebo,
     Schedules,
     StalenessCurve,
+    instants,
 )
 from backtrain.lossmatrix.luck import spread, tossed
 from backtrain.simulator.ledger import Prices
 
-
-@dataclass(frozen=True, eq=False)
-class Oracle:
-    """The oracle: the cheapest schedule, known only afterwards.
-
-    Attributes
-    ----------
-    cost : float
-        Money; no schedule over the same matrix costs less.
-    ticks : ndarray of shape (retrains,)
-        Candidates it trains, as positions in the matrix.
-    """
-
-    cost: float
-    ticks: Integers
-
-    @property
-    def retrains(self) -> int:
-        """Trainings, the first model not counted."""
-        return len(self.ticks)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, eq=False)
-class LossMatrix:
+@dataclass(frozen=True, eq=False, repr=False)
+class LossMatrix(Shown):
     """Loss of trial model k in segment j, with what each trial model cost.
 
     Segments lie between neighbouring instants of {start, ticks, in-force instants, end}.
@@ -72,6 +59,8 @@ class LossMatrix:
         nothing to learn from: no rows.
     window, update : str
         The parts that made the trial models, as code.
+    info : mapping
+        As in records: ``loss``, ``currency``, ``unit``, and of the ``stream`` its time zone.
     """
 
     decided_at: Integers
@@ -85,6 +74,7 @@ class LossMatrix:
     window: str = ""
     update: str = ""
     prices: Prices = field(default_factory=Prices)
+    info: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.decided_at)
@@ -269,7 +259,9 @@ class LossMatrix:
         while k:
             ticks.append(k)
             k = int(choice[k])
-        return Oracle(float(value[0]), np.array(ticks, dtype=np.int64))
+        chosen = np.array(ticks, dtype=np.int64)
+        at, span = self.decided_at[chosen], self.borders[[0, -1]]
+        return Oracle(float(value[0]), chosen, instants(at), instants(span), self.info)
 
     def _price(self, prices: Prices) -> Floats:
         trainings = (self.rows, self._run, 0, self.cpu_seconds)
@@ -301,6 +293,8 @@ class LossMatrix:
             np.asarray(intervals, dtype=np.int64),
             np.repeat(np.arange(len(sizes)), sizes),
             self.schedules(np.vstack(wanted)),
+            self.prices,
+            self.info,
         )
 
     def interval_costs(
@@ -355,7 +349,7 @@ class LossMatrix:
         fresh = self.loss[np.maximum(freshest, 0), np.arange(len(starts))].sum()
         mean = float(fresh / self.segment_rows.sum())
         with np.errstate(invalid="ignore", divide="ignore"):
-            return StalenessCurve(edges, lost / rows, rows, mean, best / rows)
+            return StalenessCurve(edges, lost / rows, rows, mean, best / rows, self.info)
 
     # --- luck ---------------------------------------------------------------------------------
 
@@ -387,7 +381,8 @@ class LossMatrix:
         """
         following, rng = self._next_decision, np.random.default_rng(seed)
         random = tossed(following, retrains, free, draws, rng)
-        return Placebo(self.schedules(spread(following, retrains)), self.schedules(random))
+        even = self.schedules(spread(following, retrains))
+        return Placebo(even, self.schedules(random), self.prices, self.info)
 
     def thinned(self, decided_at: Integers) -> Integers:
         """The trial models of trainings decided at any instants: the first tick not before each.
@@ -397,3 +392,42 @@ class LossMatrix:
         """
         places = np.unique(np.searchsorted(self.decided_at, decided_at))
         return places[(places > 0) & (places < len(self))]
+
+    # --- shown ----------------------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each trial model and segment that it could serve, where rows were scored.
+
+        Columns: ``decided_at`` and ``in_force_at`` of the model, ``start`` and ``end`` of the
+        segment (UTC); ``age``, from the decision to that start; ``rows``, their weight; ``loss``
+        times weight, and ``mean_loss`` a row.
+        """
+        first = np.arange(len(self.segment_rows)) >= self._first_segment[:, None]
+        k, j = np.nonzero(first & self.serves[:, None] & (self.segment_rows > 0))
+        rows, loss = self.segment_rows[j], self.loss[k, j]
+        decided, start = instants(self.decided_at[k]), instants(self.borders[j])
+        return pd.DataFrame({
+            "decided_at": decided,
+            "in_force_at": instants(self.in_force_at[k]),
+            "start": start,
+            "end": instants(self.borders[j + 1]),
+            "age": start - decided,
+            "rows": rows,
+            "loss": loss,
+            "mean_loss": loss / rows,
+        })  # fmt: skip
+
+    def plot(self, kind: str = "matrix", ax: Axes | None = None) -> Axes:
+        """Draw it; returns the axes.
+
+        Parameters
+        ----------
+        kind : {"matrix", "age", "intervals"}
+            The mean loss of every trial model over time, as a map; what a row costs more as models
+            age; or the cost of every interval between retrains.
+        ax : Axes, optional
+            What to draw on; by default a new figure.
+        """
+        from backtrain.reports.plots import matrix
+
+        return matrix(self, kind, ax)

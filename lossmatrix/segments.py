@@ -1,7 +1,7 @@
 """Sums of losses by segment: what a loss matrix keeps of the answers of a trial model."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,4 +106,16 @@ def assembled(
         window=code(window),
         update=code(update),
         prices=setup.prices,
+        info=units_of(setup),
     )
+
+
+def units_of(setup: Setup) -> dict[str, Any]:
+    """What losses, money and times of a matrix are counted in, as records say it."""
+    return {
+        "loss": setup.row_loss.name,
+        "currency": setup.currency,
+        "unit": setup.unit,
+        "prices": {"error": setup.prices.error},
+        "stream": {"timezone": setup.stream.timezone},
+    }

@@ -12,6 +12,7 @@ import numpy as np
 
 from backtrain.lossmatrix.curves import Floats, Integers
 from backtrain.lossmatrix.matrix import LossMatrix
+from backtrain.lossmatrix.segments import units_of
 from backtrain.simulator.answers import AnyUpdate
 from backtrain.simulator.losses import LOSSES
 from backtrain.simulator.parts import AnyWindow
@@ -23,7 +24,7 @@ from backtrain.store.content import content, is_unnamed
 from backtrain.store.fits import FitStore
 
 #: What is not kept: it follows from the question that is asked.
-_ASKED = ("window", "update", "prices")
+_ASKED = ("window", "update", "prices", "info")
 #: What schedules and their losses follow from; prices are none of it.
 _LOOKED_UP = ("decided_at", "in_force_at", "borders", "loss", "segment_rows", "failed")
 
@@ -66,7 +67,8 @@ def found(
     kept: Any = None if name is None else store.found(name.text, name.lasting)
     if kept is None or isinstance(kept, str):
         return kept
-    return LossMatrix(**kept, window=code(window), update=code(update), prices=setup.prices)
+    asked: dict[str, Any] = {"prices": setup.prices, "info": units_of(setup)}
+    return LossMatrix(**kept, window=code(window), update=code(update), **asked)
 
 
 def keep(store: FitStore, name: Name | None, made: LossMatrix | str) -> None:

@@ -1,27 +1,33 @@
 """How often, on how much and on how old rows to train: what was measured, and what it says."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.offsets import YEAR, usual_season
+from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.at_prices import PriceMap
 from backtrain.lossmatrix.decide import FLOOR, Decision, Evidence, Option, decide
 from backtrain.simulator import statistics
 from backtrain.simulator.manifest import put
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Fresh:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fresh(Shown):
     """How fresh models did, by the W windows they were trained on and the P points in time.
 
     Attributes
@@ -96,8 +102,8 @@ class Fresh:
         return loss, rows
 
 
-@dataclass(frozen=True, eq=False)
-class Ages:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ages(Shown):
     """Loss a row above that of the freshest model on the very same rows, by B bins of age.
 
     ``edges`` (B + 1,) in nanoseconds; ``excess``, ``fresh`` and ``rows`` (B,), the last two the
@@ -110,8 +116,8 @@ class Ages:
     rows: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Judgement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Judgement(Shown):
     """Every option against the advised one, on the history as it was.
 
     Attributes
@@ -294,6 +300,31 @@ class Tuning:
         table["ticks"] = table["ticks"].astype("Int64")
         table.loc[self.never, "ticks"] = pd.NA
         return table
+
+    def to_frame(self) -> pd.DataFrame:
+        """What `summary` says, with the ``interval`` as a column."""
+        return self.summary().reset_index()
+
+    def plot(self, kind: str = "intervals", ax: Axes | None = None) -> Axes:
+        """Draw one of the report's figures; returns the axes.
+
+        Parameters
+        ----------
+        kind : str
+            "intervals", what each is expected to cost; "prices", what to run at which; "rows" and
+            "old-rows", on what fresh models did best; "staleness", loss by age; "oracle", its
+            schedule beside the advised one.
+        ax : Axes, optional
+            What to draw on; by default a new figure. It decides about fonts and colours.
+
+        Raises
+        ------
+        ValueError
+            For another kind, and where there is nothing to draw; it says why.
+        """
+        from backtrain.reports.plots import tuning
+
+        return tuning(self, kind, ax)
 
     def findings(self) -> dict[str, str]:
         """What was found, a sentence or two a question: rows, age, staleness, interval, ..."""

@@ -15,7 +15,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import Money, count, listing, percent, shorten, significant
 from backtrain.reports.periods import trainings
-from backtrain.reports.svg import COLOURS, SOFT, Drawing, Paper
+from backtrain.reports.svg import Drawing, Paper
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.timers import is_alarm, timer
 from backtrain.reports.units import currency, described, of_metric
@@ -66,9 +66,9 @@ class Alarm:
         shown = _thinned(self.readings)
         at = days(pd.DatetimeIndex(shown["at"]), self.info)
         values = shown[["statistic", "threshold"]].clip(floor, top)
-        axes.plot(*_broken(at, values["statistic"].to_numpy()), color=SOFT, linewidth=1)
+        axes.plot(*_broken(at, values["statistic"].to_numpy()), color=paper["soft"], linewidth=1)
         line: dict[str, Any] = {
-            "color": COLOURS["baseline"],
+            "color": paper["baseline"],
             "linewidth": 1.1,
             "linestyle": (0, (4, 3)),
         }
@@ -77,7 +77,7 @@ class Alarm:
         for k, (when, reading) in enumerate(self.fired().items()):
             where = days(pd.DatetimeIndex([when]), self.info)
             height = float(np.clip(reading, floor, top))
-            axes.plot(where, height, "o", ms=4, color=COLOURS["winner"], gid=f"fired-{k}")
+            axes.plot(where, height, "o", ms=4, color=paper["winner"], gid=f"fired-{k}")
             local = Calendar.of(self.info).to_local(pd.DatetimeIndex([when])[0])
             titles[f"fired-{k}"] = f"{local:%Y-%m-%d %H:%M}: {significant(reading, 3)}"
         if log:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,9 @@ from backtrain.simulator.manifest import put
 from backtrain.simulator.record import Run, identity_of
 from backtrain.simulator.stability import TOTALS
 from backtrain.simulator.texts import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
@@ -199,6 +202,33 @@ class Comparison:
                 changes=tuple(map(printable, judged.changes)),
             )
         return self._verdicts[key]
+
+    def to_frame(self, baseline: str | None = None) -> pd.DataFrame:
+        """What `table` says, with the name of each ``strategy`` as a column."""
+        return self.table(baseline).reset_index()
+
+    def plot(self, kind: str = "cost", ax: Axes | None = None, baseline: str | None = None) -> Axes:
+        """Draw one of the figures; returns the axes.
+
+        Parameters
+        ----------
+        kind : str
+            "cost", all that was paid until then; "timeline", rolling loss and trainings;
+            "frontier", loss against money spent; "intervals", cost by interval; "prices", what to
+            run at which; or another figure of the report by its id, as "alarm-1".
+        ax : Axes, optional
+            What to draw on; by default a new figure. It decides about fonts and colours.
+        baseline : str, optional
+            What strategies are held against.
+
+        Raises
+        ------
+        ValueError
+            For another kind, and where there is nothing to draw; it says why.
+        """
+        from backtrain.reports.plots import comparison
+
+        return comparison(self, kind, ax, baseline)
 
     def followed(self, baseline: str | None = None) -> Followed:
         """What following this advice from the middle of the history on would have paid."""

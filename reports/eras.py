@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.shown import Shown
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import Money, count, duration, listing
 from backtrain.reports.units import currency
@@ -15,8 +16,8 @@ from backtrain.reports.verdict import may_win
 from backtrain.simulator import statistics
 
 
-@dataclass(frozen=True, eq=False)
-class Eras:
+@dataclass(frozen=True, eq=False, repr=False)
+class Eras(Shown):
     """Costs of S strategies in E eras of equal length.
 
     Attributes

@@ -15,7 +15,7 @@ from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import Money, listing, number, shorten, significant
 from backtrain.reports.point_labels import FEW, Label
 from backtrain.reports.schedules import FixedIntervals
-from backtrain.reports.svg import COLOURS, FAINT, SOFT, Drawing, Paper
+from backtrain.reports.svg import Drawing, Paper
 from backtrain.reports.units import currency, loss_axis, money_axis
 from backtrain.simulator import statistics
 
@@ -80,12 +80,14 @@ def _tradeoff(comparison: Comparison, baseline: str, points: pd.DataFrame, paper
         f"total {money(row['total'])}"
         for name, row in points.iterrows()
     }
-    titles, names = dots(axes, points, ("spent", "loss"), coloured, told)
+    titles, names = dots(axes, points, ("spent", "loss"), coloured, told, paper)
     axes.margins(0.04, 0.16)
     axes.set_xlim(right=axes.get_xlim()[1] + 0.14 * np.ptp(points["spent"]))
-    _equal_cost(axes, comparison.table(baseline), comparison.verdict(baseline).strategy)
+    winner = comparison.verdict(baseline).strategy
+    _equal_cost(axes, comparison.table(baseline), winner, paper)
     at = points[["spent", "loss"]].to_numpy()
-    point_labels.place(figure, axes, at, labels(points, ("spent", "loss"), coloured, paper))
+    names_of = labels(points, ("spent", "loss"), coloured, paper)
+    point_labels.place(figure, axes, at, names_of, paper)
     caption = (
         "Money spent against mean loss. Filled points and the grey line are the Pareto front: "
         "nothing is both cheaper and better. On the dashed line the total is that of the strategy "
@@ -102,20 +104,21 @@ def dots(
     of: tuple[str, str],
     coloured: Mapping[str, str],
     told: Mapping[str, str],
+    paper: Paper,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """A dot a strategy by two columns, the front joined: titles and names by id, see `Drawing`."""
     x, y = of
-    axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
+    paper.rules(axes, "x")
     line = points[points["front"]].sort_values(x, kind="stable")
-    axes.plot(line[x], line[y], color=FAINT, linewidth=1.2, zorder=1)
+    axes.plot(line[x], line[y], color=paper["faint"], linewidth=1.2, zorder=1)
     titles: dict[str, str] = {}
     names: dict[str, str] = {}
     crowd = 7.5 if len(points) <= 40 else 5.5
     # The coloured ones last, so that none of many covers them.
     for i, name in sorted(enumerate(points.index), key=lambda item: item[1] in coloured):
         row = points.iloc[i]
-        colour = COLOURS[coloured.get(name, "soft")]
-        fill = colour if row["front"] else COLOURS["paper"]
+        colour = paper[coloured.get(name, "soft")]
+        fill = colour if row["front"] else paper["paper"]
         size = 7.5 if name in coloured else crowd
         style: dict[str, Any] = {"ms": size, "mew": 1.5, "mec": colour, "mfc": fill}
         axes.plot(row[x], row[y], "o", gid=f"point-{i}", **style)
@@ -140,28 +143,30 @@ def labels(
         Label(
             i,
             f"{number_of[name]} {shorten(name, width)}" if many else shorten(name, width),
-            COLOURS[coloured.get(name, "ink")],
+            paper[coloured.get(name, "ink")],
             f"name-{i}",
         )
         for i, name in ordered
         if name in named
     ]
     numbers = [
-        Label(i, f"{number_of[name]}", SOFT, f"name-{i}", number=True)
+        Label(i, f"{number_of[name]}", paper["soft"], f"name-{i}", number=True)
         for i, name in ordered
         if name not in named
     ]
     return names + numbers
 
 
-def _equal_cost(axes: Axes, table: pd.DataFrame, winner: str) -> None:
+def _equal_cost(axes: Axes, table: pd.DataFrame, winner: str, paper: Paper) -> None:
     """Where spending and loss add up to the winner's total: everything below would be cheaper."""
     row = table.loc[winner]
     if not row["error"] or not row["loss"]:
         return
     price = row["error"] / row["loss"]
     xs, (bottom, top) = np.array(axes.get_xlim()), axes.get_ylim()
-    axes.plot(xs, (row["total"] - xs) / price, color=SOFT, linewidth=1, linestyle=(0, (4, 4)))
+    axes.plot(
+        xs, (row["total"] - xs) / price, color=paper["soft"], linewidth=1, linestyle=(0, (4, 4))
+    )
     axes.set_xlim(*xs)
     axes.set_ylim(bottom, top)
 
@@ -195,11 +200,11 @@ def _intervals(
     axes.yaxis.set_major_formatter(THOUSANDS)
     titles, expected = {}, "expected" in frame
     shown = frame["expected" if expected else "total"].to_numpy()
-    axes.plot(np.arange(n), shown[:n], color=FAINT, linewidth=1.4, zorder=1)
+    axes.plot(np.arange(n), shown[:n], color=paper["faint"], linewidth=1.4, zorder=1)
     for i, (label, row) in enumerate(frame.iterrows()):
-        colour = COLOURS["winner"] if row["strategy"] == advised else SOFT
+        colour = paper["winner"] if row["strategy"] == advised else paper["soft"]
         if expected:
-            axes.plot(i, row["total"], "o", ms=5, mec=colour, mfc=COLOURS["paper"])
+            axes.plot(i, row["total"], "o", ms=5, mec=colour, mfc=paper["paper"])
         axes.plot(i, shown[i], "o", ms=7, color=colour, gid=f"interval-{i}")
         told = f", expected {money(row['expected'])}" if expected else ""
         titles[f"interval-{i}"] = f"{label}: {money(row['total'])} on this path{told}"

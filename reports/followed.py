@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.decide import Option
 from backtrain.lossmatrix.walk import Known, Walk, walk
 from backtrain.reports.evidence import to_stop
@@ -23,8 +24,8 @@ from backtrain.simulator.record import Run
 _KEYS = ("from", "chosen", "paid", "baseline", "best", "least", "reviewed")
 
 
-@dataclass(frozen=True, eq=False)
-class Followed:
+@dataclass(frozen=True, eq=False, repr=False)
+class Followed(Shown):
     """The walk of a comparison, in words.
 
     Attributes

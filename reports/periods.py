@@ -12,6 +12,7 @@ import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.offsets import YEAR, Times, parse_offset
+from backtrain.datasets.shown import Shown
 from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
@@ -82,8 +83,8 @@ class Grid:
         return pd.DatetimeIndex(self.start + self.length * np.arange(self.count))
 
 
-@dataclass(frozen=True, eq=False)
-class Contrast:
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrast(Shown):
     """Total cost of each strategy minus that of one of them, by strategy.
 
     Attributes
@@ -105,8 +106,8 @@ class Contrast:
     eras: int
 
 
-@dataclass(frozen=True, eq=False)
-class Costs:
+@dataclass(frozen=True, eq=False, repr=False)
+class Costs(Shown):
     """Costs by period and strategy, without the initial training.
 
     Attributes

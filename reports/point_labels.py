@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from backtrain.reports.svg import FAINT, note, settle
+from backtrain.reports.svg import Paper, note
 
 #: So few points or rows have a name each, and need no number to be found in the table by.
 FEW = 8
@@ -20,8 +20,6 @@ DISTANCES = (10, 18, 28, 40, 54, 70, 90, 115, 140)
 #: Pixels of distance that it is worth to stay off a line, off another point with one's own leader,
 #: and off other names and points.
 LINE, PASSED, COVERED = 3.0, 300.0, 600.0
-#: What leads from a name to its point.
-LEADER = {"arrowstyle": "-", "color": FAINT, "lw": 0.8}
 
 
 @dataclass(frozen=True)
@@ -38,20 +36,27 @@ class Label:
     number: bool = False
 
 
-def place(figure: Figure, axes: Axes, points: np.ndarray, labels: Sequence[Label]) -> None:
+def place(
+    figure: Figure, axes: Axes, points: np.ndarray, labels: Sequence[Label], paper: Paper
+) -> None:
     """Write every label at the best free place, with a thin line to its point where it is far.
 
     ``points`` are those of the axes, ``(n, 2)``, labelled or not.
     """
-    figure.draw_without_rendering()  # the layout must be settled before anything is measured
-    settle(figure)
+    paper.lay_out(figure)  # before anything is measured
+    leader = {"arrowstyle": "-", "color": paper["faint"], "lw": 0.8}
     at, points = points, axes.transData.transform(points)
     room, lines, scale = axes.get_window_extent(), _dots(axes), figure.dpi / 72
     taken = np.column_stack([points - 6 * scale, points + 6 * scale])
     written = np.empty((0, 4))
     for label in labels:
         own, size = points[label.at], 7 if label.number else 9
-        style = {"va": "center", "fontsize": size, "color": label.colour, "arrowprops": LEADER}
+        style = {
+            "va": "center",
+            "fontsize": paper.size(size),
+            "color": label.colour,
+            "arrowprops": leader,
+        }
         text = note(axes, label.text, at[label.at], (0, 0), **style)
         box = text.get_window_extent()
         distances = DISTANCES[:1] if label.number else DISTANCES

@@ -17,7 +17,7 @@ from backtrain.reports.comparison import Comparison
 from backtrain.reports.evidence import evidence
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import listing, price
-from backtrain.reports.svg import COLOURS, INK, Drawing, Paper, note
+from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.units import currency, money_axis
 from backtrain.reports.verdict import eligible
 
@@ -127,7 +127,7 @@ def draw(
         money_axis("price of one retrain", info),
         money_axis("price of one unit of loss", info),
     )
-    titles = _regions(axes, prices, names, roles, numbers)
+    titles = _regions(axes, prices, names, roles, numbers, paper)
     # All of them: on a narrow page other names give way to their numbers.
     each = listing([f"{numbers[place]} {names[place]}" for place in prices.chosen], 12)
     caption = (
@@ -145,6 +145,7 @@ def _regions(
     names: Sequence[str],
     roles: Mapping[int, str],
     numbers: Sequence[int],
+    paper: Paper,
 ) -> dict[str, str]:
     """Fill axes; returns hover texts."""
     axes.grid(visible=False)
@@ -160,12 +161,12 @@ def _regions(
         role = roles.get(place)
         low, high = _clipped(prices, place)
         area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
-        area.set(color=COLOURS[role or "ink"], alpha=_COLOURED if role else shade)
-        axes.plot(low, prices.error, color=COLOURS["paper"], linewidth=1.2)
+        area.set(color=paper[role or "ink"], alpha=_COLOURED if role else shade)
+        axes.plot(low, prices.error, color=paper["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
-        _label(axes, prices, place, names[place], f"{numbers[place]}")
+        _label(axes, prices, place, names[place], f"{numbers[place]}", paper)
     if all(prices.now):
-        axes.plot(*prices.now, "o", ms=8, mfc=COLOURS["paper"], mec=INK, mew=1.6, zorder=4)
+        axes.plot(*prices.now, "o", ms=8, mfc=paper["paper"], mec=paper["ink"], mew=1.6, zorder=4)
     return titles
 
 
@@ -187,7 +188,7 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
     return f"{name}: while a retrain costs {price(low)} to {price(high)}, an error as now"
 
 
-def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> None:
+def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str, paper: Paper) -> None:
     """Write a name into its region, near the middle; where it does not fit, its number."""
     ends = np.log10(prices.retrain[[0, -1]])
     low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
@@ -209,5 +210,5 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str) -> 
         return
     text = name if room[best] >= len(name) else number
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
-    style = {"ha": "center", "va": "center", "fontsize": 8.5, "color": INK}
+    style = {"ha": "center", "va": "center", "fontsize": paper.size(8.5), "color": paper["ink"]}
     note(axes, text, at, (0, 0), **style)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.offsets import parse_offset
+from backtrain.datasets.shown import Shown
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator.record import Run
@@ -21,8 +22,8 @@ from backtrain.simulator.record import Run
 NEVER = "never"
 
 
-@dataclass(frozen=True, eq=False)
-class FixedIntervals:
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedIntervals(Shown):
     """Strategies that differ in their interval only, shortest first; one that never retrains last.
 
     Attributes

@@ -13,7 +13,7 @@ from backtrain.datasets.calendar import Calendar
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, listing, number, percent, told_apart
-from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, Paper, calm
+from backtrain.reports.svg import Drawing, Paper
 from backtrain.reports.units import currency, loss_axis, money_axis
 from backtrain.search.proposals import front
 from backtrain.search.result import Fold, Search
@@ -74,13 +74,15 @@ def promise(search: Search, paper: Paper) -> Drawing:
         frame = frame[(places < _MOST) | frame["chosen"].to_numpy()]
     axis = f"saved, of the cost of {search.baseline}"
     figure, axes = paper.panel(0.9 + 0.27 * len(frame), axis)
-    axes.grid(axis="x", color=RULE, linewidth=0.7)
+    paper.rules(axes, "x")
     axes.grid(axis="y", visible=False)
     titles = {}
     for y, (name, row) in enumerate(frame.iloc[::-1].iterrows()):
-        colour = COLOURS["winner"] if row["chosen"] else SOFT
-        axes.plot([row["promised"], row["kept"]], [y, y], color=FAINT, linewidth=1.4, zorder=1)
-        pale: dict[str, Any] = {"mec": colour, "mfc": COLOURS["paper"], "alpha": 0.7}
+        colour = paper["winner"] if row["chosen"] else paper["soft"]
+        axes.plot(
+            [row["promised"], row["kept"]], [y, y], color=paper["faint"], linewidth=1.4, zorder=1
+        )
+        pale: dict[str, Any] = {"mec": colour, "mfc": paper["paper"], "alpha": 0.7}
         axes.plot(row["promised"], y, "o", ms=6, **pale)
         axes.plot(row["kept"], y, "o", ms=7.5, color=colour, gid=f"kept-{y}")
         titles[f"kept-{y}"] = (
@@ -89,7 +91,7 @@ def promise(search: Search, paper: Paper) -> Drawing:
     names = told_apart([str(name) for name in frame.index[::-1]], 44 if paper.wide else 24)
     axes.set_yticks(range(len(frame)), names)
     axes.set_ylim(-0.6, len(frame) - 0.4)
-    axes.axvline(0, color=COLOURS["baseline"], linewidth=1.1)
+    axes.axvline(0, color=paper["baseline"], linewidth=1.1)
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.xaxis.set_major_locator(MaxNLocator(8 if paper.wide else 4))
     axes.margins(x=0.06)
@@ -136,30 +138,34 @@ def _front_exhibit(search: Search, fold: Fold) -> Exhibit:
 def trials(search: Search, fold: Fold, paper: Paper) -> Drawing:
     """All trials where they were chosen on, pale; those that were judged on later rows, strong."""
     x, y = _axes_of(search)
-    figure, before, after = paper.pair(4.0)
+    figure, (before, after) = paper.pair(4.0)
     titles: dict[str, str] = {}
     for axes in (before, after):
-        calm(axes, _label(x, search), _label(y, search))
-        axes.grid(axis="x", color=RULE, linewidth=0.7)
+        paper.calm(axes, _label(x, search), _label(y, search))
+        paper.rules(axes, "x")
         axes.margins(0.08, 0.1)
         for axis, what in ((axes.xaxis, x), (axes.yaxis, y)):
             axis.set_major_locator(MaxNLocator(5, integer=what in _COUNTS))
             axis.set_major_formatter(_WHOLE if what in _COUNTS else THOUSANDS)
     whole = fold.trials[fold.trials["why"] == ""]
     shown = fold.judged.index.intersection(fold.trials.index, sort=False)
-    before.plot(whole[x], whole[y], "o", ms=4, mfc="none", mec=FAINT, alpha=0.8)
-    _line(before, whole.loc[shown], x, y, search, fold, 0.45, titles, "before")
-    _line(after, fold.judged.loc[shown], x, y, search, fold, 1.0, titles, "after")
+    before.plot(whole[x], whole[y], "o", ms=4, mfc="none", mec=paper["faint"], alpha=0.8)
+    _line(before, whole.loc[shown], x, y, search, fold, 0.45, titles, "before", paper)
+    _line(after, fold.judged.loc[shown], x, y, search, fold, 1.0, titles, "after", paper)
     spans = {"before": (before, fold.against), "after": (after, fold.judged)}
     for place, (axes, frame) in spans.items():
         row = _row(frame, search.baseline)
         alpha = 0.45 if place == "before" else 1.0
-        style: dict[str, Any] = {"ms": 7.5, "color": COLOURS["baseline"], "alpha": alpha}
+        style: dict[str, Any] = {"ms": 7.5, "color": paper["baseline"], "alpha": alpha}
         axes.plot(row[x], row[y], "D", gid=f"base-{place}", **style)
         titles[f"base-{place}"] = f"{search.baseline}: {number(row[x])} {x}, {number(row[y])} {y}"
     when = Calendar.of(search.info).day(fold.until)
-    before.set_title(f"in sample: before {when}", loc="left", fontsize=9.5, color=SOFT)
-    after.set_title(f"out of sample: from {when} on", loc="left", fontsize=9.5, color=SOFT)
+    before.set_title(
+        f"in sample: before {when}", loc="left", fontsize=paper.size(9.5), color=paper["soft"]
+    )
+    after.set_title(
+        f"out of sample: from {when} on", loc="left", fontsize=paper.size(9.5), color=paper["soft"]
+    )
     kind = "front" if len(search.objectives) > 1 else "best"
     caption = (
         "Each point is a strategy. Left, pale: where it was chosen, all trials, filled the "
@@ -172,17 +178,17 @@ def trials(search: Search, fold: Fold, paper: Paper) -> Drawing:
 
 def _line(
     axes: Axes, points: pd.DataFrame, x: str, y: str, search: Search, fold: Fold,
-    strength: float, titles: dict[str, str], place: str,
+    strength: float, titles: dict[str, str], place: str, paper: Paper,
 ) -> None:  # fmt: skip
     """The strategies that are judged on later rows; several objectives join them to a front."""
     money = Money.fit(points["total"], currency(search.info))
     if len(search.objectives) > 1:
         goals = points[list(search.objectives)].to_numpy().tolist()
         line = points[front(goals)].sort_values(x, kind="stable")
-        axes.plot(line[x], line[y], color=FAINT, linewidth=1.2, zorder=1)
+        axes.plot(line[x], line[y], color=paper["faint"], linewidth=1.2, zorder=1)
     for i, (name, row) in enumerate(points.iterrows()):
         chosen = name == fold.chosen
-        colour, size = COLOURS["winner" if chosen else "soft"], 8.5 if chosen else 6
+        colour, size = paper["winner" if chosen else "soft"], 8.5 if chosen else 6
         gid = f"{place}-{i}"
         axes.plot(row[x], row[y], "o", ms=size, color=colour, alpha=strength, gid=gid, zorder=3)
         titles[gid] = f"{name}: total {money(row['total'])}, {number(row['retrains'])} retrains"
@@ -208,17 +214,19 @@ def keys(search: Search, paper: Paper) -> Drawing:
     frame = frame.loc[frame.mean(axis=1).sort_values().index]
     objectives, height = list(frame), 0.8 / len(frame.columns)
     figure, axes = paper.panel(0.9 + 0.26 * len(frame) * len(objectives), "share that it decides")
-    axes.grid(axis="x", color=RULE, linewidth=0.7)
+    paper.rules(axes, "x")
     axes.grid(axis="y", visible=False)
     for place, objective in enumerate(objectives):
         at = np.arange(len(frame)) + ((len(objectives) - 1) / 2 - place) * height
-        colour = COLOURS[("winner", "runner", "drift", "baseline")[place % 4]]
+        colour = paper[("winner", "runner", "drift", "baseline")[place % 4]]
         axes.barh(at, frame[objective], 0.85 * height, color=colour, label=objective)
     axes.set_yticks(range(len(frame)), told_apart(list(frame.index), 40 if paper.wide else 22))
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(_PERCENT)
     if len(objectives) > 1:
-        axes.legend(frameon=False, fontsize=9, labelcolor=SOFT, loc="lower right")
+        axes.legend(
+            frameon=False, fontsize=paper.size(9), labelcolor=paper["soft"], loc="lower right"
+        )
     caption = (
         "By PED-ANOVA over all trials: how much the values of a key set the best tenth of the "
         "trials apart from all. On the rows that were chosen on."
@@ -238,21 +246,20 @@ def values(search: Search, fold: Fold, paper: Paper) -> Drawing:
     objective, whole = search.objectives[0], fold.trials[fold.trials["why"] == ""]
     columns = min(len(search.space), 3) if paper.wide else 1
     rows = -(-len(search.space) // columns)
-    figure = paper.blank(2.6 * rows)
-    grid = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
+    figure, grid = paper.several(2.6 * rows, rows, columns, sharey=True)
     for axes, key in zip(grid, search.space, strict=False):
         at, ticks, unit = _positions(whole[key])
-        calm(axes, f"{key}, {unit}" if unit else key, "")
+        paper.calm(axes, f"{key}, {unit}" if unit else key, "")
         chosen = whole["chosen"].to_numpy()
-        axes.plot(at, whole[objective], "o", ms=5, mfc="none", mec=SOFT, alpha=0.6)
-        axes.plot(at[chosen], whole[objective][chosen], "o", ms=8, color=COLOURS["winner"])
+        axes.plot(at, whole[objective], "o", ms=5, mfc="none", mec=paper["soft"], alpha=0.6)
+        axes.plot(at[chosen], whole[objective][chosen], "o", ms=8, color=paper["winner"])
         if ticks is not None:
             axes.set_xticks(range(len(ticks)), told_apart(ticks, 12))
             axes.margins(x=0.12)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(THOUSANDS)
-    grid[0].set_ylabel(_label(objective, search), color=SOFT, fontsize=9)
+    grid[0].set_ylabel(_label(objective, search), color=paper["soft"], fontsize=paper.size(9))
     for axes in grid[len(search.space) :]:
         axes.set_visible(False)
     return Drawing(

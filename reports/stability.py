@@ -115,11 +115,11 @@ def _draw(comparison: Comparison, baseline: str, points: pd.DataFrame, paper: Pa
         str(name): f"{_all(comparison, row)}, loss {significant(row['loss'])}"
         for name, row in points.iterrows()
     }
-    titles, names = dots(axes, points, of, coloured, told)
+    titles, names = dots(axes, points, of, coloured, told, paper)
     axes.margins(0.04, 0.16)
     axes.set_xlim(right=axes.get_xlim()[1] + 0.14 * np.ptp(points["in all"]))
     at = points[list(of)].to_numpy()
-    point_labels.place(figure, axes, at, labels(points, of, coloured, paper))
+    point_labels.place(figure, axes, at, labels(points, of, coloured, paper), paper)
     caption = (
         "How much answers changed against mean loss. Filled points and the grey line are the "
         "Pareto front: nothing is both steadier and better."

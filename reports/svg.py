@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -41,6 +41,9 @@ _SETTINGS: dict[Any, Any] = {
 class Paper:
     """What a figure is drawn on: the column of a page, or the screen of a phone.
 
+    `reports.own_axes` has another, the axes of a user: what is asked here decides how a figure
+    looks, so that a drawing is one function for pages and for notebooks.
+
     Attributes
     ----------
     width : float
@@ -57,20 +60,54 @@ class Paper:
         size = (self.width, height)
         return Figure(figsize=size, facecolor=COLOURS["paper"], layout="constrained")
 
+    def several(
+        self, height: float, rows: int = 1, columns: int = 1, **shared: Any
+    ) -> tuple[Figure, list[Axes]]:
+        """A figure, and the plots in it by row; ``shared`` is for matplotlib's ``subplots``."""
+        figure = self.blank(height)
+        return figure, figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+
     def panel(self, height: float, x: str = "", y: str = "") -> tuple[Figure, Axes]:
         """A figure, and the one plot in it."""
-        figure = self.blank(height)
-        axes = figure.subplots()
-        calm(axes, x, y)
+        figure, (axes,) = self.several(height)
+        self.calm(axes, x, y)
         return figure, axes
 
-    def pair(
-        self, height: float, ratios: tuple[float, float] = (1, 1)
-    ) -> tuple[Figure, Axes, Axes]:
+    def pair(self, height: float) -> tuple[Figure, list[Axes]]:
         """A figure with two plots: beside each other, or where it is narrow one below the other."""
-        figure = self.blank(height if self.wide else 1.8 * height)
-        plots = figure.subplots(1, 2, width_ratios=ratios) if self.wide else figure.subplots(2, 1)
-        return figure, *plots
+        return self.several(height, 1, 2) if self.wide else self.several(1.8 * height, 2, 1)
+
+    def __getitem__(self, role: str) -> str:
+        """The colour of one of the roles in `COLOURS`."""
+        return COLOURS[role]
+
+    def size(self, points: float) -> float:
+        """The size of letters, where those of a page have 10 points."""
+        return points
+
+    def calm(self, axes: Axes, x: str = "", y: str = "") -> None:
+        """Name the axes, and leave only what is read."""
+        calm(axes, x, y)
+
+    def rules(self, axes: Axes, axis: Literal["x", "y"], width: float = 0.7) -> None:
+        """Faint lines that lead the eye."""
+        axes.grid(axis=axis, color=RULE, linewidth=width)
+
+    def no_floor(self, axes: Axes) -> None:
+        """No line below what has another plot there, or no scale."""
+        axes.spines["bottom"].set_visible(False)
+
+    def legend_above(self, axes: Axes, columns: int) -> None:
+        """Which line is whose, above the plot."""
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, fontsize=8.5,
+            labelcolor=INK, borderaxespad=0.2, handlelength=1.4,
+        )  # fmt: skip
+
+    def lay_out(self, figure: Figure) -> None:
+        """Settle where everything lies, so that it can be measured."""
+        figure.draw_without_rendering()
+        settle(figure)
 
 
 WIDE, NARROW = Paper(9.2, True), Paper(4.5, False)
@@ -91,7 +128,7 @@ class Drawing:
 
     def svg(self, prefix: str, alt: str = "") -> str:
         """An ``<svg>`` element in literal colours, whose ids begin with the prefix."""
-        with mpl.rc_context({**_SETTINGS, "svg.hashsalt": prefix}):
+        with plain_text(**{"svg.hashsalt": prefix}):
             buffer = io.StringIO()
             nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
             self.figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
@@ -106,7 +143,7 @@ class Drawing:
     def png(self) -> bytes:
         """A picture for slides, on light paper."""
         buffer = io.BytesIO()
-        with mpl.rc_context(_SETTINGS):
+        with plain_text():
             self.figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
         settle(self.figure)
         return buffer.getvalue()
@@ -145,9 +182,15 @@ def settle(figure: Figure) -> None:
 
 
 @contextmanager
-def plain_text() -> Iterator[None]:
-    """While drawing: no formulas in names, and the font that comes with matplotlib."""
-    with mpl.rc_context(_SETTINGS):
+def plain_text(**more: Any) -> Iterator[None]:
+    """While drawing: the style and font that come with matplotlib, and no formulas in names.
+
+    A page looks alike whatever style is set for other drawings.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = {**_SETTINGS, **more}
+        mpl.rcParams.update(settings)
         yield
 
 

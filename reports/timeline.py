@@ -17,7 +17,7 @@ from backtrain.reports.faulty import Fault, faults_of
 from backtrain.reports.numbers import duration, listing, shorten
 from backtrain.reports.periods import Grid, trainings
 from backtrain.reports.point_labels import FEW
-from backtrain.reports.svg import COLOURS, FAINT, INK, SOFT, Drawing, Paper, calm, note
+from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.units import loss_axis
 from backtrain.simulator.record import Run
 
@@ -35,23 +35,26 @@ MARKS = {
     "failed": ("bad", 0.2),
     "refused": ("soft", 0.1),
 }
-_AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
+_AT_TOP: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "top"}
 
 
-def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> Exhibit | None:
+def over_time(
+    comparison: Comparison, baseline: str, cast: Mapping[str, str], season: int | None = None
+) -> Exhibit | None:
     """Rolling mean loss of every strategy, and when it trained; of many strategies the cheapest.
 
-    None where no row was scored.
+    None where no row was scored. ``season`` is what means take whole, in periods; by default the
+    shortest block that a strategy needs.
     """
     grid = comparison.costs.grid
-    window = rolling_window(grid, comparison.costs.needs.min())
+    window = rolling_window(grid, comparison.costs.needs.min() if season is None else season)
     keep = np.unique(np.linspace(0, grid.count - 1, min(POINTS, grid.count)).astype(int))
     times = grid.ends()[keep]
     runs = {name: comparison.runs[name] for name in shown(comparison, baseline, cast)}
     loss = {name: rolling_loss(run, grid, window)[keep] for name, run in runs.items()}
     if not any(np.isfinite(curve).any() for curve in loss.values()):
         return None
-    lines = Lines(
+    made = Lines(
         comparison.info,
         runs,
         pd.DataFrame(loss, index=times.rename("time")),
@@ -64,11 +67,11 @@ def over_time(comparison: Comparison, baseline: str, cast: Mapping[str, str]) ->
     local = Calendar.of(comparison.info)
     trained = (f"{name} {run.totals['retrains']} times" for name, run in runs.items())
     alt = (
-        f"Mean loss of the last {lines.window} from {local.day(times[0])} to "
+        f"Mean loss of the last {made.window} from {local.day(times[0])} to "
         f"{local.day(times[-1])}, a "
         f"line a strategy, and below it marks for every training: {listing(trained)}."
     )
-    return Exhibit("time-line", "Over time", lines.draw, alt, lines.data)
+    return Exhibit("time-line", "Over time", made.draw, alt, made.data)
 
 
 def shown(comparison: Comparison, baseline: str, cast: Mapping[str, str]) -> list[str]:
@@ -110,18 +113,19 @@ class Lines:
     def draw(self, paper: Paper) -> Drawing:
         """Losses above, trainings below."""
         rows = 0.24 * len(self.runs) + 0.2 if self.trained else 0.0
-        figure = paper.blank((3.1 if paper.wide else 2.9) + rows)
+        shared: dict[str, Any] = {}
         if self.trained:
-            both = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, rows))
-        else:
-            both = np.array([figure.subplots()])
-        titles = _losses(both[0], self, paper)
+            shared = {"rows": 2, "sharex": True, "height_ratios": (3.0, rows)}
+        figure, both = paper.several((3.1 if paper.wide else 2.9) + rows, **shared)
+        loss = loss_axis("rolling mean loss", self.info)
+        titles = lines(both[0], self.loss, self.info, self.cast, loss, paper)
+        paper.no_floor(both[0])
         if self.trained:
             titles |= _marks(both[1], self, paper)
         names = {gid: list(self.runs)[int(gid.split("-")[1])] for gid in titles}
         names |= {f"row-{i}": name for i, name in enumerate(self.runs)}
-        _drifts(both, self.info)
-        titles |= _faults(both, self.faults, self.info)
+        drifts(both, self.info, paper)
+        titles |= shade(both, self.faults, self.info, paper)
         span = instants([self.info["start"], self.info["end"]])
         both[-1].set_xlim(*days(span, self.info))
         calendar(both[-1], paper)
@@ -171,39 +175,42 @@ def rolling_loss(run: Run, grid: Grid, window: int) -> np.ndarray:
     return np.asarray(sums["loss"] / sums["rows"].where(sums["rows"] > 0))
 
 
-def _losses(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
-    titles = {}
-    calm(axes, "", loss_axis("rolling mean loss", lines.info))
-    axes.spines["bottom"].set_visible(False)
-    times = days(pd.DatetimeIndex(lines.loss.index), lines.info)
-    cast, names = lines.cast, list(lines.runs)
+def lines(
+    axes: Axes,
+    values: pd.DataFrame,
+    info: Mapping[str, Any],
+    cast: Mapping[str, str],
+    label: str,
+    paper: Paper,
+) -> dict[str, str]:
+    """A line a column over time, the coloured ones by name; returns hover texts."""
+    paper.calm(axes, "", label)
+    titles, names = {}, list(map(str, values.columns))
+    times = days(pd.DatetimeIndex(values.index), info)
     # The coloured ones last, so that none of many covers them.
     for i, name in sorted(enumerate(names), key=lambda item: item[1] in cast):
-        colour, width = (COLOURS[cast[name]], 1.8) if name in cast else (FAINT, 0.8)
-        axes.plot(times, lines.loss[name], color=colour, linewidth=width, gid=f"loss-{i}")
+        role, width = (cast[name], 1.8) if name in cast else ("faint", 0.8)
+        axes.plot(times, values[name], color=paper[role], linewidth=width, gid=f"loss-{i}")
         titles[f"loss-{i}"] = name
-    width = 34 if paper.wide else 20
     if len(names) == 1:
         return titles
+    width = 34 if paper.wide else 20
     for name in cast:
-        axes.plot([], [], color=COLOURS[cast[name]], linewidth=1.8, label=shorten(name, width))
+        axes.plot([], [], color=paper[cast[name]], linewidth=1.8, label=shorten(name, width))
     if len(names) > len(cast):
-        axes.plot([], [], color=FAINT, linewidth=0.8, label="others")
+        axes.plot([], [], color=paper["faint"], linewidth=0.8, label="others")
     longest = max(len(shorten(name, width)) for name in cast)
     beside = max(1, (120 if paper.wide else 55) // (longest + 8))  # so many characters fit
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=beside, frameon=False, fontsize=8.5,
-        labelcolor=INK, borderaxespad=0.2, handlelength=1.4,
-    )  # fmt: skip
+    paper.legend_above(axes, beside)
     return titles
 
 
 def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
-    calm(axes)
+    paper.calm(axes)
     axes.grid(visible=False)
     titles = {}
     for i, (name, run) in enumerate(lines.runs.items()):
-        axes.axhline(i, color=COLOURS["rule"], linewidth=0.7, zorder=0)
+        axes.axhline(i, color=paper["rule"], linewidth=0.7, zorder=0)
         for outcome, group in _decisions(run).groupby("outcome"):
             role, height = MARKS.get(str(outcome), ("soft", 0.2))
             gid = f"marks-{i}-{str(outcome).replace(' ', '-')}"
@@ -211,7 +218,7 @@ def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
                 days(pd.DatetimeIndex(group["decided_at"]), lines.info),
                 i - height,
                 i + height,
-                color=COLOURS[role],
+                color=paper[role],
                 linewidth=1,
             )
             marks.set_gid(gid)
@@ -223,7 +230,7 @@ def _marks(axes: Axes, lines: Lines, paper: Paper) -> dict[str, str]:
         names = [f"{n} {name}" for n, name in zip(lines.numbers, names, strict=True)]
     axes.set_yticks(range(len(names)), names)
     for i, (name, label) in enumerate(zip(lines.runs, axes.get_yticklabels(), strict=True)):
-        label.set_color(COLOURS[lines.cast[name]] if name in lines.cast else SOFT)
+        label.set_color(paper[lines.cast[name]] if name in lines.cast else paper["soft"])
         label.set_gid(f"row-{i}")
     return titles
 
@@ -235,25 +242,29 @@ def _decisions(run: Run) -> pd.DataFrame:
     return pd.concat([trainings(run)[["decided_at", "outcome"]], refused])
 
 
-def _drifts(plots: Sequence[Axes], info: Mapping[str, Any]) -> None:
+def drifts(plots: Sequence[Axes], info: Mapping[str, Any], paper: Paper) -> None:
     """Dashed lines where the generator says that the world changed."""
     for k, at in enumerate(days(instants(info.get("drift") or []), info)):
         for axes in plots:
-            axes.axvline(at, color=COLOURS["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
+            axes.axvline(at, color=paper["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
-            note(plots[0], "true drift", (at, 1), (4, -2), **_AT_TOP, color=COLOURS["drift"])
+            style = {**_AT_TOP, "fontsize": paper.size(8), "color": paper["drift"]}
+            note(plots[0], "true drift", (at, 1), (4, -2), **style)
 
 
-def _faults(plots: Sequence[Axes], faults: list[Fault], info: Mapping[str, Any]) -> dict[str, str]:
+def shade(
+    plots: Sequence[Axes], faults: Sequence[Fault], info: Mapping[str, Any], paper: Paper
+) -> dict[str, str]:
     """Shades of red while the data were wrong."""
     titles = {}
     for k, fault in enumerate(faults):
         start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]), info)
         for name, axes in zip(("upper", "lower"), plots, strict=False):
             gid = f"fault-{name}-{k}"
-            axes.axvspan(start, stop, color=COLOURS["bad"], alpha=0.1, linewidth=0, gid=gid)
+            axes.axvspan(start, stop, color=paper["bad"], alpha=0.1, linewidth=0, gid=gid)
             titles[gid] = fault.title
-        below, style = (4, -2 - 11 * k), {**_AT_TOP, "color": COLOURS["bad"]}
+        style = {**_AT_TOP, "fontsize": paper.size(8), "color": paper["bad"]}
+        below = (4, -2 - 11 * k)
         note(plots[0], shorten(fault.name, 30), (start, 1), below, **style)
     return titles
 
@@ -279,4 +290,4 @@ def calendar(axes: Axes, paper: Paper) -> None:
     formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)
-    axes.xaxis.get_offset_text().set(color=SOFT, fontsize=8.5)
+    axes.xaxis.get_offset_text().set(color=paper["soft"], fontsize=paper.size(8.5))

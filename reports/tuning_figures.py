@@ -13,7 +13,7 @@ from backtrain.reports import price_map
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.figures import THOUSANDS
 from backtrain.reports.numbers import Money, count, duration, listing, number, significant
-from backtrain.reports.svg import COLOURS, FAINT, RULE, SOFT, Drawing, Paper, note
+from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.units import currency, loss_axis, money_axis
 
@@ -60,12 +60,12 @@ def intervals(tuning: Tuning, paper: Paper) -> Drawing:
     judgement, money, titles = tuning.judgement, Money.fit(tuning.mean), {}
     low, high = tuning.phases.T
     timed = np.flatnonzero(~tuning.never)  # never is no interval: no line leads to it
-    axes.fill_between(timed, low[timed], high[timed], color=FAINT, alpha=0.35, linewidth=0)
-    axes.plot(timed, expected[timed], color=SOFT, linewidth=1.2, zorder=2)
+    axes.fill_between(timed, low[timed], high[timed], color=paper["faint"], alpha=0.35, linewidth=0)
+    axes.plot(timed, expected[timed], color=paper["soft"], linewidth=1.2, zorder=2)
     top = _fit_height(axes, tuning, expected)
     for i, name in enumerate(tuning.labels):
-        colour = COLOURS["winner"] if i in (tuning.advised, *judgement.alike) else SOFT
-        fill = colour if judgement.judged[i] else COLOURS["paper"]
+        colour = paper["winner"] if i in (tuning.advised, *judgement.alike) else paper["soft"]
+        fill = colour if judgement.judged[i] else paper["paper"]
         size = 9 if i == tuning.advised else 6
         axes.plot(i, expected[i], "o", ms=size, mec=colour, mfc=fill, gid=f"interval-{i}", zorder=3)
         titles[f"interval-{i}"] = (
@@ -73,10 +73,19 @@ def intervals(tuning: Tuning, paper: Paper) -> Drawing:
         )
         if expected[i] > top:
             text = f"{number(expected[i])} \N{UPWARDS ARROW}"
-            note(axes, text, (i, top), (0, -4), ha="center", va="top", fontsize=8.5, color=SOFT)
-    axes.axhline(tuning.oracle, color=COLOURS["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
+            note(
+                axes,
+                text,
+                (i, top),
+                (0, -4),
+                ha="center",
+                va="top",
+                fontsize=paper.size(8.5),
+                color=paper["soft"],
+            )
+    axes.axhline(tuning.oracle, color=paper["runner"], linewidth=1.1, linestyle=(0, (4, 4)))
     edge = (len(expected) - 0.6, tuning.oracle)
-    style = {"ha": "right", "va": "top", "fontsize": 8.5, "color": COLOURS["runner"]}
+    style = {"ha": "right", "va": "top", "fontsize": paper.size(8.5), "color": paper["runner"]}
     note(axes, "oracle: known only afterwards", edge, (0, -4), **style)
     _named(axes, tuning.labels, paper)
     caption = (
@@ -115,10 +124,10 @@ def rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by the number of rows they were trained on."""
     sizes, loss = tuning.sizes, loss_axis("mean loss a row", tuning.info)
     figure, axes = paper.panel(3.6, "newest labelled rows trained on", loss)
-    titles = _curve(axes, sizes, "newest", "winner")
+    titles = _curve(axes, paper, sizes, "newest", "winner")
     enough = tuning.enough(sizes)
     if enough is not None:
-        axes.axvline(enough, color=SOFT, linewidth=1, linestyle=":")
+        axes.axvline(enough, color=paper["soft"], linewidth=1, linestyle=":")
     _named(axes, sizes.labels, paper)
     caption = (
         f"Mean loss of models trained afresh at {count(sizes.loss.shape[1], 'point')} in time, on "
@@ -133,10 +142,10 @@ def old_rows(tuning: Tuning, paper: Paper) -> Drawing:
     """Loss of fresh models by how far back they look, cut off or fading out."""
     old, loss = tuning.old, loss_axis("mean loss a row", tuning.info)
     figure, axes = paper.panel(3.6, "length of the window, or half-life of the weights", loss)
-    titles = _curve(axes, old, "newest", "winner")
+    titles = _curve(axes, paper, old, "newest", "winner")
     both = "half-life" in old.kinds
     if both:
-        titles |= _curve(axes, old, "half-life", "runner", dashed=True)
+        titles |= _curve(axes, paper, old, "half-life", "runner", dashed=True)
     lengths = [name for kind, name in zip(old.kinds, old.labels, strict=True) if kind == "newest"]
     _named(axes, [*lengths, "all"], paper)
     fading = " Green: all rows, each losing half its weight every half-life." if both else ""
@@ -168,11 +177,11 @@ def staleness(ages: Ages, paper: Paper) -> Drawing:
         3.6, "time since the model was trained", "loss above the freshest, %"
     )
     worse, measured = worsening(ages)
-    axes.axhline(0, color=FAINT, linewidth=1)
-    axes.plot(measured, worse[measured], color=COLOURS["winner"], linewidth=1.8)
+    axes.axhline(0, color=paper["faint"], linewidth=1)
+    axes.plot(measured, worse[measured], color=paper["winner"], linewidth=1.8)
     titles = {}
     for i in measured.tolist():
-        axes.plot(i, worse[i], "o", ms=5.5, color=COLOURS["winner"], gid=f"age-{i}")
+        axes.plot(i, worse[i], "o", ms=5.5, color=paper["winner"], gid=f"age-{i}")
         titles[f"age-{i}"] = (
             f"{age(ages, i)}: {number(worse[i], 1)} % worse, on {count(int(ages.rows[i]), 'row')}"
         )
@@ -218,8 +227,8 @@ def oracle(tuning: Tuning, paper: Paper) -> Drawing:
         marks = axes.vlines(
             days(pd.DatetimeIndex(times), tuning.info), y - 0.3, y + 0.3, linewidth=1.1
         )
-        marks.set_color(COLOURS[role])
-        style = {"ha": "right", "va": "center", "fontsize": 9, "color": COLOURS[role]}
+        marks.set_color(paper[role])
+        style = {"ha": "right", "va": "center", "fontsize": paper.size(9), "color": paper[role]}
         note(axes, name, (0, y), (-8, 0), xycoords=("axes fraction", "data"), **style)
     axes.set_yticks([])
     axes.set_ylim(-0.6, 1.6)
@@ -247,19 +256,21 @@ def age(ages: Ages, index: int) -> str:
     return f"below {high}" if index == 0 else f"{low} to {high}"
 
 
-def _curve(axes: Axes, fresh: Fresh, kind: str, role: str, dashed: bool = False) -> dict[str, str]:
+def _curve(
+    axes: Axes, paper: Paper, fresh: Fresh, kind: str, role: str, dashed: bool = False
+) -> dict[str, str]:
     """Mean and middle half of one kind of window, and of all rows at the end."""
     chosen = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all") and fresh.usable[i]]
     first = [i for i, own in enumerate(fresh.kinds) if own in (kind, "all")]
     positions = np.array([first.index(i) for i in chosen], dtype=np.int64)
     low, high = np.nanquantile(fresh.loss[chosen], [0.25, 0.75], axis=1) if chosen else ([], [])
-    axes.fill_between(positions, low, high, color=COLOURS[role], alpha=0.13, linewidth=0)
+    axes.fill_between(positions, low, high, color=paper[role], alpha=0.13, linewidth=0)
     style = (0, (4, 3)) if dashed else "-"
-    axes.plot(positions, fresh.mean[chosen], color=COLOURS[role], linewidth=1.8, linestyle=style)
+    axes.plot(positions, fresh.mean[chosen], color=paper[role], linewidth=1.8, linestyle=style)
     titles = {}
     for x, i in zip(positions, chosen, strict=True):
         gid = f"{kind}-{i}"
-        axes.plot(x, fresh.mean[i], "o", ms=5.5, color=COLOURS[role], gid=gid)
+        axes.plot(x, fresh.mean[i], "o", ms=5.5, color=paper[role], gid=gid)
         titles[gid] = (
             f"{fresh.kinds[i]} {fresh.labels[i]}: mean loss {significant(fresh.mean[i])}, "
             f"on {count(round(float(fresh.rows[i].mean())), 'row')} on average"
@@ -282,7 +293,7 @@ def _named(axes: Axes, names: Sequence[str], paper: Paper) -> None:
     room = 90 if paper.wide else 34  # characters along the axis, blanks between names counted
     axes.tick_params(axis="x", rotation=0 if sum(len(n) + 2 for n in names) < room else 45)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
+    paper.rules(axes, "x", 0.5)
 
 
 def _short(length: pd.Timedelta) -> str:

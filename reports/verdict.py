@@ -1,22 +1,31 @@
 """Which strategy to run, how much that saves, and how sure it is."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving, review
 from backtrain.reports import budget, remarks, timers
 from backtrain.reports.advice import Words, on
 from backtrain.reports.evidence import evidence, grounds, to_stop
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
+from backtrain.reports.units import currency
 from backtrain.simulator.record import Run
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True)
-class Recommendation:
+
+@dataclass(frozen=True, repr=False)
+class Recommendation(Shown):
     """The answer of a comparison.
 
     Attributes
@@ -68,6 +77,8 @@ class Recommendation:
         The first sentence alone: what to run.
     changes : tuple of str
         Those that say who comes next and at which prices that changes.
+    currency : str
+        What money is called; empty where nobody said.
     """
 
     decision: Literal["retrain", "keep"]
@@ -94,6 +105,7 @@ class Recommendation:
     remarks: tuple[str, ...] = ()
     advice: str = ""
     changes: tuple[str, ...] = ()
+    currency: str = ""
 
     @property
     def beside(self) -> list[str]:
@@ -103,6 +115,39 @@ class Recommendation:
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data: names, numbers and lists; None for what is NaN or infinite."""
         return {name: _plain(value) for name, value in asdict(self).items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a strategy with an expected cost, the cheapest first.
+
+        Columns: ``strategy``; ``role``: "run this", "baseline", "runner-up" or nothing;
+        ``expected``, money over a span like the one replayed; ``saves``, that of the baseline less
+        it; ``alike``, whether its cost on this path cannot be told from that of `strategy`; and
+        ``running``, money a month, of those that the budget left out.
+        """
+        roles = {self.runner_up: "runner-up", self.baseline: "baseline", self.strategy: "run this"}
+        running = {name: facts["running"] for name, facts in self.left_out.items()}
+        rows = [
+            {
+                "strategy": name,
+                "role": roles.get(name, ""),
+                "expected": cost,
+                "saves": self.expected.get(self.baseline, math.nan) - cost,
+                "alike": name in self.rivals,
+                "running": running.get(name, math.nan),
+            }
+            for name, cost in sorted(self.expected.items(), key=lambda pair: pair[1])
+        ]
+        columns = ["strategy", "role", "expected", "saves", "alike", "running"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what each strategy that may win is expected to cost; returns the axes.
+
+        Raises `ValueError` where nothing is expected of any.
+        """
+        from backtrain.reports.plots import verdict
+
+        return verdict(self, ax)
 
     def __str__(self) -> str:
         return self.sentence
@@ -231,6 +276,7 @@ def judge(
         remarks=beside,
         advice=advice,
         changes=tuple(changes),
+        currency=currency(runs[winner].info),
     )
 
 

@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from backtrain.datasets.shown import Shown
 from backtrain.simulator.manifest import put
 from backtrain.strategies.strategy import Strategy
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True, eq=False)
-class Fold:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fold(Shown):
     """A choice, and the stretch that it is judged on: from ``until`` to ``end``.
 
     Attributes
@@ -133,6 +137,30 @@ class Search:
             fold.trials.assign(fold=number).join(fold.judged.add_prefix("unseen_"))
             for number, fold in enumerate(self.folds, 1)
         ])  # fmt: skip
+
+    def to_frame(self) -> pd.DataFrame:
+        """What `table` says, with the name of each ``strategy`` as a column."""
+        return self.table().rename_axis("strategy").reset_index()
+
+    def plot(self, kind: str = "front", ax: Axes | None = None) -> Axes:
+        """Draw one of the report's figures; returns the axes.
+
+        Parameters
+        ----------
+        kind : str
+            "front", trials by objective where they were chosen and after; "promise", what was
+            promised and kept; "keys", which key decides; "values", trials by the value of each.
+        ax : Axes, optional
+            What to draw on; by default a new figure. It decides about fonts and colours.
+
+        Raises
+        ------
+        ValueError
+            For another kind, and where there is nothing to draw; it says why.
+        """
+        from backtrain.reports.plots import search
+
+        return search(self, kind, ax)
 
     def findings(self) -> dict[str, str]:
         """What was found, in sentences: what it saves, the promise, the front, what matters."""

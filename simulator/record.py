@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from backtrain.datasets.shown import Shown
 from backtrain.simulator.log import Readings
 from backtrain.simulator.manifest import (
     FORMAT,
@@ -27,6 +29,9 @@ from backtrain.simulator.manifest import (
     warn,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RecordError", "Run", "Tables"]
 
@@ -88,8 +93,8 @@ class Tables(Mapping[str, pd.DataFrame]):
         return dict, (dict(self),)
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Shown):
     """One strategy replayed over one stream.
 
     Attributes
@@ -164,6 +169,35 @@ class Run:
     def __repr__(self) -> str:
         total, retrains = self.totals["total"], self.totals["retrains"]
         return f"Run({self.name!r}, total={total:.2f}, retrains={retrains})"
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a step, from one tick or deployment to the next.
+
+        Columns: ``strategy``; those of ``steps`` (``docs/records.md``); ``mean_loss`` a row that is
+        scored; ``cost``, money charged from its start up to the next one, without the initial
+        training, and ``paid``, all of that until then.
+        """
+        steps, charges = self.steps, self.charges[self.charges["kind"] != "initial"]
+        at = steps["start"].searchsorted(charges["when"], side="right") - 1
+        cost = np.bincount(at.clip(0), weights=charges["amount"], minlength=len(steps))
+        mean = steps["loss"] / steps["scored"].where(steps["scored"] > 0)
+        frame = steps.assign(mean_loss=mean, cost=cost, paid=cost.cumsum())
+        frame.insert(0, "strategy", self.name)
+        return frame
+
+    def plot(self, kind: str = "timeline", ax: Axes | None = None) -> Axes:
+        """Draw it; returns the axes.
+
+        Parameters
+        ----------
+        kind : {"timeline", "cost"}
+            Rolling loss and below it every training; or all that was paid until then.
+        ax : Axes, optional
+            What to draw on; by default a new figure.
+        """
+        from backtrain.reports.plots import run
+
+        return run(self, kind, ax)
 
     def save(self, directory: str | Path) -> Path:
         """Write ``run.json`` and a Parquet file a table.

@@ -1,17 +1,19 @@
 """A strategy: when to retrain, on what, how, and whether to deploy the result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
 import pandas as pd
 
 from backtrain.datasets.offsets import to_timestamp
+from backtrain.datasets.shown import Shown
 from backtrain.simulator.answers import AnyUpdate, PartError
 from backtrain.simulator.asking import instants_of
 from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
+from backtrain.simulator.texts import code
 from backtrain.simulator.view import View
 from backtrain.strategies.blackouts import AnyBlackout, Blackout, forbidden, read_blackout
 from backtrain.strategies.gates.holdout import Immediate
@@ -24,7 +26,7 @@ Instant = str | pd.Timestamp
 
 
 @dataclass(frozen=True, repr=False)
-class Strategy(Part):
+class Strategy(Part, Shown):
     """Trigger, window, update and gate, with what holds them back.
 
     Parameters
@@ -93,6 +95,22 @@ class Strategy(Part):
                     f"Strategy({name}={value!r}): {type(self.trigger).__name__} says what really "
                     f"happened, and there is no model to fit or judge; leave {name}= at {usual!r}"
                 )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a parameter, with its ``part``, the ``class`` of that, its name and its ``value``.
+
+        Values are code. There is nothing to draw: when it trains depends on the history, so a run
+        shows it.
+        """
+        rows = []
+        for spec in fields(self):
+            part, is_part = getattr(self, spec.name), spec.name in KINDS
+            kind = type(part).__name__ if is_part else ""
+            names = [one.name for one in fields(part)] if is_part and is_dataclass(part) else []
+            rows += [(spec.name, kind, name, code(getattr(part, name))) for name in names]
+            if not names:
+                rows.append((spec.name, kind, "", code(part)))
+        return pd.DataFrame(rows, columns=["part", "class", "parameter", "value"])
 
     def obstacle(self, view: View) -> tuple[str, str] | None:
         """Kind and sentence of what forbids a training now, or None."""

@@ -44,14 +44,25 @@ DOORS = {
         *("parts", "answers", "asking", "texts"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
-    ("reports", "simulator"): {"record", "manifest", "texts", "stability", "statistics", "metrics"},
-    ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
+    ("reports", "simulator"): {"record", "manifest", "texts", "stability", "statistics", "metrics", "ledger"},
+    ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk", "matrix", "curves"},
     ("reports", "search"): {"proposals", "result"},
-    ("reports", "strategies"): {"", "blackouts"},  # names of parts, and when none may train
+    # Names of parts, when none may train, and what they are made of.
+    ("reports", "strategies"): {"", "blackouts", "strategy"},
     ("config", "simulator"): {"constraints", "ledger", "process", "progress"},
 }
 #: From data to the pages that show them: imported inside the call, so that data need no page.
 CALLS = {
+    ("datasets/shown.py", "reports.cards"),
+    ("datasets/shown.py", "reports.plots"),
+    ("simulator/record.py", "reports.plots"),
+    ("lossmatrix/curves.py", "reports.plots"),
+    ("lossmatrix/matrix.py", "reports.plots"),
+    ("lossmatrix/tuning.py", "reports.plots"),
+    ("search/result.py", "reports.plots"),
+    ("reports/comparison.py", "reports.plots"),
+    ("reports/verdict.py", "reports.plots"),
+    ("reports/sweep/sweep.py", "reports.plots"),
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),
@@ -175,6 +186,9 @@ import sys
 from backtrain import *
 from backtrain.strategies import *
 print(*sorted({name.split(".")[0] for name in sys.modules}))
+stream = Stream([[0.0], [1.0]], [0, 1], ["2024-01-01", "2024-01-02"])
+assert "Stream" in stream._repr_html_() and len(stream.to_frame()) == 2
+assert "matplotlib" not in sys.modules  # until something is drawn
 """
 
 

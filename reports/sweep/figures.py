@@ -16,7 +16,7 @@ from backtrain.reports import point_labels
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import count, listing, number, shorten, told_apart
 from backtrain.reports.point_labels import FEW, Label
-from backtrain.reports.svg import COLOURS, INK, SOFT, Drawing, Paper, note
+from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.sweep.found import Found, change, shown
 from backtrain.reports.sweep.sheets import names_of, percent
 
@@ -56,19 +56,27 @@ def _bars(shares: pd.Series, paper: Paper) -> Drawing:
     titles = {}
     for i, share in enumerate([*top, rest]):
         alone = i < len(top) and " with " not in str(top.index[i])
-        colour = COLOURS["winner"] if alone else COLOURS["faint"]
+        colour = paper["winner"] if alone else paper["faint"]
         axes.barh(i, share, color=colour, height=0.62, gid=f"bar-{i}")
         told = f"{100 * share:.{0 if share >= 0.0995 else 1}f} %"
-        note(axes, told, (share, i), (5, 0), va="center", fontsize=8.5, color=SOFT)
+        note(
+            axes,
+            told,
+            (share, i),
+            (5, 0),
+            va="center",
+            fontsize=paper.size(8.5),
+            color=paper["soft"],
+        )
         full = top.index[i] if i < len(top) else "all others"
         titles[f"bar-{i}"] = f"{full}: {100 * share:.1f} % of the variance"
     axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", labelsize=9, labelcolor=INK)
+    axes.tick_params(axis="y", labelsize=paper.size(9), labelcolor=paper["ink"])
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.set_xlim(0, 1.12 * max([*top, rest]))
     axes.xaxis.set_major_locator(NullLocator())
-    axes.spines["bottom"].set_visible(False)
+    paper.no_floor(axes)
     caption = (
         "How much of the variance of the log cost relative to the baseline each axis explains by "
         "itself (blue), and what two explain together beyond that (grey)."
@@ -102,27 +110,34 @@ def _retrains(found: Found, table: pd.DataFrame, paper: Paper) -> Drawing:
     own = own[own["strategy"].isin(table.index) & (own["relative"] > 0)]
     few = own if len(own) <= 1500 else own.sample(1500, random_state=0)
     axes.plot(
-        few["retrains"], few["relative"], "o", ms=2.6, mew=0, alpha=0.28, color=SOFT, zorder=1
+        few["retrains"],
+        few["relative"],
+        "o",
+        ms=2.6,
+        mew=0,
+        alpha=0.28,
+        color=paper["soft"],
+        zorder=1,
     )
     titles: dict[str, str] = {}
     names: dict[str, str] = {}
     order = sorted(enumerate(table.index), key=lambda item: item[1] in found.roles)
     for i, name in order:
         row = table.loc[name]
-        colour = COLOURS[found.roles.get(str(name), "soft")]
-        style: dict[str, Any] = {"ms": 8, "mew": 1.4, "mec": COLOURS["paper"], "mfc": colour}
+        colour = paper[found.roles.get(str(name), "soft")]
+        style: dict[str, Any] = {"ms": 8, "mew": 1.4, "mec": paper["paper"], "mfc": colour}
         axes.plot(row["retrains"], row["relative"], "o", gid=f"point-{i}", zorder=3, **style)
         titles[f"point-{i}"] = (
             f"{i + 1}. {name}: {change(row['relative'])}, {number(row['retrains'], 1)} retrains"
         )
         names |= {f"point-{i}": str(name), f"name-{i}": str(name)}
-    axes.axhline(1, color=COLOURS["baseline"], linewidth=1, linestyle=(0, (4, 4)), zorder=0)
+    axes.axhline(1, color=paper["baseline"], linewidth=1, linestyle=(0, (4, 4)), zorder=0)
     _ratio_axis(axes, table["relative"], few["relative"])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-0.15, 1.6 * max(float(table["retrains"].max()), 1))
     at = table[["retrains", "relative"]].to_numpy(np.float64)
-    point_labels.place(figure, axes, at, _labels(found, table, paper))
+    point_labels.place(figure, axes, at, _labels(found, table, paper), paper)
     caption = (
         "Large points are strategies, on average over all settings; small ones are settings, a "
         "point for each strategy. Both axes are logarithmic; below the dashed line it costs less "
@@ -140,7 +155,7 @@ def _labels(found: Found, table: pd.DataFrame, paper: Paper) -> list[Label]:
     for place, (i, name) in enumerate(ordered):
         named = place < many or len(table) <= FEW
         numbered = f"{i + 1} " if len(table) > FEW else ""
-        colour = COLOURS[found.roles.get(str(name), "ink")] if named else SOFT
+        colour = paper[found.roles.get(str(name), "ink")] if named else paper["soft"]
         text = f"{numbered}{shorten(str(name), width)}" if named else f"{i + 1}"
         labels.append(Label(i, text, colour, f"name-{i}", number=not named))
     return labels
@@ -240,14 +255,14 @@ def _grid(found: Found, frame: pd.DataFrame, keys: tuple[str, str], paper: Paper
         if name in found.settings.held:
             alpha = _HELD
         cell = Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, linewidth=0, gid=f"cell-{n}")
-        cell.set(facecolor=COLOURS[role], alpha=alpha)
+        cell.set(facecolor=paper[role], alpha=alpha)
         axes.add_patch(cell)
         who = f"{name} {change(ratio)}" if name else change(ratio)
         titles[f"cell-{n}"] = f"{across} {shown(columns[x])}, {up} {shown(rows[y])}: {who}"
         text, used = _cell_text(name, ratio, width, lines, numbers.get(name, 0))
         if used:
             numbered[numbers[name]] = name
-        style = {"ha": "center", "va": "center", "fontsize": 8, "color": INK}
+        style = {"ha": "center", "va": "center", "fontsize": paper.size(8), "color": paper["ink"]}
         note(axes, text, (x, y), (0, 0), linespacing=1.15, **style)
     return Drawing(_map_caption(found, frame, numbered, (columns, rows), keys), figure, titles)
 
@@ -294,7 +309,7 @@ def _map_caption(
 def _scatter(found: Found, frame: pd.DataFrame, keys: tuple[str, str], paper: Paper) -> Drawing:
     """Points where only some combinations were tried, in the colours of a grid."""
     figure, axes = paper.panel(4.2, *keys)
-    axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
+    paper.rules(axes, "x")
     places = []
     for key, axis in zip(keys, (axes.xaxis, axes.yaxis), strict=True):
         values = _values(found, key)
@@ -316,8 +331,11 @@ def _scatter(found: Found, frame: pd.DataFrame, keys: tuple[str, str], paper: Pa
         role = found.roles.get(name, "soft") if name else "winner" if log < 0 else "baseline"
         alpha = _FAINTEST + (1 - _FAINTEST) * (abs(log) / most) ** 2
         best = frame.index[n] == least
-        edge: dict[str, Any] = {"mec": INK if best else COLOURS[role], "mew": 2 if best else 0.6}
-        axes.plot(x, y, "o", ms=9, alpha=alpha, color=COLOURS[role], gid=f"point-{n}", **edge)
+        edge: dict[str, Any] = {
+            "mec": paper["ink"] if best else paper[role],
+            "mew": 2 if best else 0.6,
+        }
+        axes.plot(x, y, "o", ms=9, alpha=alpha, color=paper[role], gid=f"point-{n}", **edge)
         titles[f"point-{n}"] = f"{keys[0]} {_at(x)}, {keys[1]} {_at(y)}: {change(math.exp(log))}"
     axes.margins(0.05, 0.08)
     caption = (
@@ -337,7 +355,7 @@ def _ticks(axes: Axes, columns: tuple[Any, ...], rows: tuple[Any, ...], paper: P
     axes.set_xticks(range(len(columns)), labels)
     _turn(axes, labels, paper)
     axes.set_yticks(range(len(rows)), told_apart([shown(v) for v in rows], wide + 2))
-    axes.spines["bottom"].set_visible(False)
+    paper.no_floor(axes)
 
 
 def _turn(axes: Axes, labels: list[str], paper: Paper) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import count, listing, told_apart
-from backtrain.reports.svg import COLOURS, RULE, SOFT, Drawing, Paper, note
+from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.sweep.figures import PERCENT
 from backtrain.reports.sweep.found import Found, change, shown
 from backtrain.reports.sweep.sheets import percent
@@ -65,35 +65,36 @@ def _draw(found: Found, lines: pd.DataFrame, keys: list[str], paper: Paper) -> D
     at = np.column_stack([*(_heights(lines[k], len(values[k]), order) for k in keys), ends])
     axes.set_xlim(-0.25, len(keys) + 0.25)
     axes.set_ylim(-0.06, 1.06)
-    titles = _curves(axes, found, lines, keys, at)
+    titles = _curves(axes, found, lines, keys, at, paper)
     wide = 20 if paper.wide else 7
     for x, key in enumerate(keys):
-        axes.axvline(x, color=RULE, linewidth=1, zorder=0)
+        axes.axvline(x, color=paper["rule"], linewidth=1, zorder=0)
         labels = told_apart([shown(value) for value in values[key]], wide)
         step = -(-len(labels) // (_TICKS if paper.wide else 8))
         for i in range(0, len(labels), step):
             spot = (x, _middle(i, len(labels)))
-            box = {"facecolor": COLOURS["paper"], "alpha": 0.75, "linewidth": 0, "pad": 1}
-            note(axes, labels[i], spot, (-4, 0), ha="right", va="center", fontsize=8,
-                 color=SOFT, bbox=box)  # fmt: skip
-    axes.axvline(len(keys), color=RULE, linewidth=1, zorder=0)
+            box = {"facecolor": paper["paper"], "alpha": 0.75, "linewidth": 0, "pad": 1}
+            note(axes, labels[i], spot, (-4, 0), ha="right", va="center", fontsize=paper.size(8),
+                 color=paper["soft"], bbox=box)  # fmt: skip
+    axes.axvline(len(keys), color=paper["rule"], linewidth=1, zorder=0)
     for share in np.linspace(0, 1, 5):
         ratio = low * math.exp(span * (1 - share))
-        style: dict[str, Any] = {"va": "center", "fontsize": 8, "color": SOFT}
+        style: dict[str, Any] = {"va": "center", "fontsize": paper.size(8), "color": paper["soft"]}
         note(axes, PERCENT(ratio, 0), (len(keys), share), (4, 0), **style)
     called = keys if paper.wide else [_brief(key, keys) for key in keys]
     names = told_apart(called, 20 if paper.wide else 9)
     axes.set_xticks(range(len(keys) + 1), [*names, "against baseline" if paper.wide else "cost"])
-    axes.tick_params(axis="x", labelsize=9 if paper.wide else 7.5)
+    axes.tick_params(axis="x", labelsize=paper.size(9 if paper.wide else 7.5))
     axes.set_yticks([])
-    axes.spines["bottom"].set_visible(False)
+    paper.no_floor(axes)
     axes.set_xlim(-0.55, len(keys) + 0.4)
     return Drawing(_caption(found, lines, keys), figure, titles)
 
 
 def _curves(
-    axes: Any, found: Found, lines: pd.DataFrame, keys: list[str], at: NDArray[np.float64]
-) -> dict[str, str]:
+    axes: Any, found: Found, lines: pd.DataFrame, keys: list[str], at: NDArray[np.float64],
+    paper: Paper,
+) -> dict[str, str]:  # fmt: skip
     """Lines with a title each where they are few, else all of a colour as one."""
     values = found.settings.values
     faint = min(0.9, max(0.12, 12 / math.sqrt(len(lines)) / 3))
@@ -103,14 +104,14 @@ def _curves(
     if len(lines) <= _TITLED:
         for n, (own, role) in enumerate(zip(at, roles, strict=True)):
             row = lines.iloc[n]
-            axes.plot(xs, own, color=COLOURS[role], alpha=faint, linewidth=1.1, gid=f"line-{n}")
+            axes.plot(xs, own, color=paper[role], alpha=faint, linewidth=1.1, gid=f"line-{n}")
             told = [f"{key} {shown(values[key][int(row[key])])}" for key in keys]
             titles[f"line-{n}"] = f"{', '.join(told)}: {row['strategy']} {change(row['relative'])}"
         return titles
     for role in ("soft", "drift", "runner", "baseline", "winner"):
         own = [np.column_stack([xs, one]) for one, r in zip(at, roles, strict=True) if r == role]
         if own:
-            lines_of = LineCollection(own, colors=COLOURS[role], alpha=faint, linewidths=0.8)
+            lines_of = LineCollection(own, colors=paper[role], alpha=faint, linewidths=0.8)
             axes.add_collection(lines_of)
     return titles
 

@@ -16,6 +16,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 
+from backtrain.datasets.shown import Shown
 from backtrain.reports import answer
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.sweep import objective
@@ -30,8 +31,8 @@ FORMAT = 1
 Status = Literal["done", "failed", "stopped", "missing"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Result(Shown):
     """How a job ended, and what it found; all of it as plain data.
 
     Attributes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.shown import Shown
 from backtrain.reports.sweep.frame import text
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ _DIGITS = ".12g"
 Values = dict[str, tuple[Any, ...]]
 
 
-@dataclass(frozen=True, eq=False)
-class Settings:
+@dataclass(frozen=True, eq=False, repr=False)
+class Settings(Shown):
     """Jobs that are done, by setting: everything but the strategy is one.
 
     Attributes

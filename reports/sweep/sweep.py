@@ -18,6 +18,8 @@ from backtrain.reports.sweep.settings import Settings
 from backtrain.simulator.manifest import RecordError
 
 if TYPE_CHECKING:  # it takes Hydra, which whoever only names a `Sweep` does without
+    from matplotlib.axes import Axes
+
     from backtrain.reports.sweep.result import Result
 
 
@@ -84,6 +86,30 @@ class Sweep:
         """
         settings = self.settings
         return tidy(self.results, settings.of_job, settings.baselines, baselines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """What `frame` says."""
+        return self.frame()
+
+    def plot(self, kind: str = "retrains", ax: Axes | None = None) -> Axes:
+        """Draw one of the report's figures; returns the axes.
+
+        Parameters
+        ----------
+        kind : str
+            "retrains", relative cost against retrains; "importance", what matters; "all-axes"; or
+            a map of two axes, "map-" and their keys.
+        ax : Axes, optional
+            What to draw on; by default a new figure. It decides about fonts and colours.
+
+        Raises
+        ------
+        ValueError
+            For another kind, and where there is nothing to draw; it says why.
+        """
+        from backtrain.reports.plots import sweep
+
+        return sweep(self, kind, ax)
 
     @cached_property
     def axes(self) -> dict[str, tuple[Any, ...]]:
