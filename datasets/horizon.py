@@ -271,20 +271,21 @@ class Horizon:
     def _X(self, series: Series, own: list[str], places: Places) -> Features:
         """Features of each row, in the order of the columns."""
         origin, target, step, _ = places
-        late, path = _lagged(series), self._path(series)
+        late, path = _lagged(series, places), self._path(series)
         if isinstance(series.X, pd.DataFrame):
             parts = {n: series.X[n].take(target if n in self.ahead else origin) for n in own}
             parts |= {n: pd.Series(v).take(origin) for n, v in zip(self.names(), path, strict=True)}
             columns = {name: part.reset_index(drop=True) for name, part in parts.items()}
             names = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
-            columns |= {name: late[origin, i] for i, name in enumerate(names)}
+            columns |= {name: late[:, i] for i, name in enumerate(names)}
             return pd.DataFrame({**columns, STEP: step.astype(np.float64)})
         X = np.empty((len(origin), len(own) + len(path) + late.shape[1] + 1))
         for i, name in enumerate(own):
             rows = target if name in self.ahead else origin
             X[:, i] = series.X[rows, series.columns.index(name)]
-        for i, values in enumerate((*path, *late.T), start=len(own)):
+        for i, values in enumerate(path, start=len(own)):
             X[:, i] = values[origin]
+        X[:, len(own) + len(path) : -1] = late
         X[:, -1] = step
         return X
 
@@ -327,13 +328,19 @@ def codes(group: Array | None, n: int) -> Integers:
     return pd.factorize(group)[0].astype(np.int64)
 
 
-def _lagged(series: Series) -> Floats:
-    """Lags as of each row, of labels that are known then, its own included, shape (n, k)."""
-    if getattr(series, 'lags', None) is None:
-        return np.empty((len(series.y), 0))
+def _lagged(series: Series, places: Places) -> Floats:
+    """Lags of each row, of labels that are known at its origin, shape (m, k)."""
+    lags = getattr(series, "lags", None)
+    if lags is None:
+        return np.empty((len(places.origin), 0))
     event, label = series.event_time.view(np.int64), series.label_time
-    known_at = np.where(np.isnat(label), _NEVER, np.maximum(label.view(np.int64), event))
-    raise NotImplementedError
+    arrives = np.flatnonzero(~np.isnat(label))
+    known_at = np.maximum(label.view(np.int64), event)
+    code = codes(series.group, len(event))
+    y = series.y.astype(np.float64)
+    observed = Observed(code[arrives], event[arrives], known_at[arrives], y[arrives])
+    origin = places.origin
+    return as_of(lags, observed, code[origin], event[origin], time=event[places.target])
 
 
 def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
