@@ -113,7 +113,16 @@ def _series(
             _take(X, spoilt.X, series.columns.index(name), later)
         else:
             _take(X, spoilt.X, series.columns.index(name), later | ~past.to_numpy())
-    spoilt = replace(spoilt, X=X, group=series.group)
+    # A forecast knows what has arrived by the instant of the row itself, as it was made before.
+    known = series.label_time <= at
+    names = ("y", "label_time", "truth", "weight", "fit_weight", "score_weight", "amount")
+    parts: dict[str, Any] = {name: getattr(series, name) for name in names}
+    kept_as = {
+        name: np.where(known, part, getattr(spoilt, name))
+        for name, part in parts.items()
+        if part is not None
+    }
+    spoilt = replace(spoilt, X=X, group=series.group, **kept_as)
     return _reordered(spoilt, kept, spoilt.event_time[kept]) if "rows" in kinds else spoilt
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtrain.audit.poison import poisoned
 from backtrain.datasets.faults import DuplicatedRows, LateLabels, UnitChange, inject
 from backtrain.datasets.horizon import Horizon
 from backtrain.datasets.lags import Lags
@@ -203,3 +204,94 @@ def test_what_was_made_is_said() -> None:
     gaps = series(7)
     made = Stream(gaps.X[kept], gaps.y[kept], gaps.event_time[kept]).forecasts(Horizon(1))
     assert made.reading[1] == "steps count rows: 1 of 4 are not 01:00:00 long"
+
+
+# --- what is known at an origin -------------------------------------------------------------------
+
+
+@st.composite
+def panels(draw: st.DrawFn) -> tuple[Stream, Horizon]:
+    """Series with gaps, late and missing labels, and lags of them."""
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    n, many = draw(st.integers(40, 90)), draw(st.integers(1, 3))
+    cells = rng.permutation(n * many)[: draw(st.integers(30, 40)) * many]
+    cells.sort()
+    event = np.datetime64("2024-01-01", "ns") + (cells // many) * HOUR
+    delay = rng.integers(0, draw(st.sampled_from([1, 5, 40])), len(cells)) * HOUR
+    label = np.where(rng.random(len(cells)) < 0.1, np.datetime64("NaT"), event + delay)
+    y = np.where(np.isnat(label), np.nan, rng.normal(size=len(cells)))
+    stream = Stream(
+        rng.normal(size=(len(cells), 2)),
+        y,
+        event,
+        label,
+        columns=("seen", "known"),
+        group=(cells % many).astype(str) if many > 1 else None,
+        weight=rng.random(len(cells)) if draw(st.booleans()) else None,
+        lags=Lags(known=[1, 3], at=["5h"], rolling=[("mean", "6h"), ("std", 4)], expanding=["mean"]),
+    )
+    return stream, Horizon(
+        draw(st.sampled_from([1, 3, (2, 4)])),
+        origins=draw(st.sampled_from([None, "6h", "1D"])),
+        ahead=["known"],
+        between=draw(st.sampled_from(["all", "first", "none"])),
+        path=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(panels(), st.floats(0.1, 0.9), st.integers(0, 99))
+def test_nothing_that_an_origin_did_not_know_is_in_its_rows(
+    made: tuple[Stream, Horizon], share: float, seed: int
+) -> None:
+    stream, horizon = made
+    rows = stream.forecasts(horizon)
+    at = rows.event_time[int(share * len(rows))]
+    for kinds in (("features", "labels", "label times", "rows"), ("labels",), ("rows",)):
+        other = poisoned(rows, at, np.random.default_rng(seed), kinds)
+        past = slice(0, int(rows.event_time.searchsorted(at)))
+        assert (other.event_time[past] == rows.event_time[past]).all()
+        assert other.X[past].tobytes() == rows.X[past].tobytes()
+        known = rows.label_time[past] <= at
+        assert (other.y[past][known] == rows.y[past][known]).all()
+        assert (other.label_time[past][known] == rows.label_time[past][known]).all()
+        assert (other.label_time[past][~known & ~np.isnat(other.label_time[past])] > at).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(panels())
+def test_every_label_arrives_with_its_target_and_not_before(made: tuple[Stream, Horizon]) -> None:
+    stream, horizon = made
+    rows = stream.forecasts(horizon)
+    arrives = ~np.isnat(rows.label_time)
+    assert (rows.label_time[arrives] >= rows.target_time[arrives]).all()
+    assert (rows.target_time > rows.event_time).all()
+    code = [0] * len(stream) if stream.group is None else stream.group
+    of = {(c, at): i for i, (c, at) in enumerate(zip(code, stream.event_time, strict=True))}
+    groups = [0] * len(rows) if rows.group is None else rows.group
+    order = [np.flatnonzero(np.asarray(code) == c) for c in dict.fromkeys(code)]
+    place = {i: (own, k) for own in order for k, i in enumerate(own.tolist())}
+    for k, (c, at) in enumerate(zip(groups, rows.event_time, strict=True)):
+        own, position = place[of[c, at]]
+        target = own[position + rows.steps[k]]
+        assert rows.target_time[k] == stream.event_time[target]
+        assert rows.label_time[k] == stream.label_time[target] or not arrives[k]
+        assert rows.X[k, 0] == stream.X[of[c, at], 0]
+        assert rows.X[k, 1] == stream.X[target, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(panels())
+def test_the_newest_label_that_is_known_is_that_of_the_origin_where_it_is(
+    made: tuple[Stream, Horizon],
+) -> None:
+    stream, horizon = made
+    rows = stream.forecasts(horizon)
+    place = rows.columns.index("y_known_1")
+    code = np.zeros(len(stream)) if stream.group is None else stream.group
+    groups = np.zeros(len(rows)) if rows.group is None else rows.group
+    for k in range(0, len(rows), 7):
+        at = rows.event_time[k]
+        known = (code == groups[k]) & (stream.event_time <= at) & (stream.label_time <= at)
+        newest = stream.y[known][-1] if known.any() else np.nan
+        assert rows.X[k, place] == newest or np.isnan([rows.X[k, place], newest]).all()
