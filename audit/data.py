@@ -59,17 +59,20 @@ def _one_step(stream: Stream) -> Stream:
     kept = [place for place, name in enumerate(stream.columns) if name not in made]
     rows = np.flatnonzero(stream.steps == stream.steps.min())
     names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight")
-    parts: dict[str, Any] = {name: getattr(stream, name) for name in names}
+    given = {name: getattr(stream, name) for name in names}
+    parts: dict[str, Any] = {n: part[rows] for n, part in given.items() if part is not None}
     X = pd.DataFrame(stream.take(rows)).iloc[:, kept].reset_index(drop=True)
     return replace(
         stream,
         X=X if isinstance(stream.X, pd.DataFrame) else X.to_numpy(),
         columns=tuple(stream.columns[place] for place in kept),
-        **{name: stream_part[rows] for name, stream_part in parts.items() if stream_part is not None},
         y=stream.y[rows],
         event_time=stream.event_time[rows],
         label_time=stream.label_time[rows],
-        **dict.fromkeys(("target_time", "series", "horizon")),
+        target_time=None,
+        series=None,
+        horizon=None,
+        **parts,
     )
 
 

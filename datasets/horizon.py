@@ -1,17 +1,17 @@
-"""What is forecast of a series, and when: steps ahead of origins, each a row with a label of its own."""
+"""What is forecast of a series, and when: origins and steps, each a row with its own label."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
-from backtrain.datasets.columns import Array, Features, Floats
+from backtrain.datasets.columns import Array, Features
 from backtrain.datasets.lagged import Rows, lags_at
-from backtrain.datasets.lags import Lags
 from backtrain.datasets.names import nearest
 from backtrain.datasets.offsets import OffsetLike, Times, nanoseconds, parse_offset
 from backtrain.datasets.values import is_count
@@ -23,34 +23,8 @@ _DAY = nanoseconds(pd.Timedelta(days=1))
 STEP = "step"
 
 
-class Series(Protocol):
-    """A stream with one row for each instant of a series; see `Stream` for its attributes."""
-
-    X: Features
-    y: Array
-    event_time: Times
-    label_time: Times
-    columns: tuple[str, ...]
-    weight: Floats | None
-    group: Array | None
-    target: str
-    truth: Array | None
-    amount: Floats | None
-    reading: tuple[str, ...]
-    fit_weight: Floats | None
-    score_weight: Floats | None
-    lags: Lags | None
-    lag_columns: tuple[str, ...]
-    grouped_by: tuple[str, ...]
-
-    @property
-    def calendar(self) -> Calendar:
-        """Whose days origins follow."""
-        ...
-
-    def take(self, rows: Any) -> Features:
-        """Features of rows."""
-        ...
+#: A `Stream`, of which this file knows nothing: one row for each instant of a series.
+Series: TypeAlias = Any
 
 
 class Places(NamedTuple):
@@ -110,7 +84,7 @@ class Horizon:
     path: bool = False
 
     def __post_init__(self) -> None:
-        steps = self.steps
+        steps: Any = self.steps
         if isinstance(steps, Sequence) and not isinstance(steps, str):
             object.__setattr__(self, "steps", tuple(steps))
             good = len(steps) > 0 and all(is_count(step) for step in steps)
@@ -171,9 +145,7 @@ class Horizon:
         first = pd.Series(event_time).groupby([series, period]).transform("min").to_numpy()
         return np.asarray((event_time == first) & (period >= 0))
 
-    def _periods(
-        self, event_time: Times, calendar: Calendar, first_at: np.datetime64
-    ) -> Integers:
+    def _periods(self, event_time: Times, calendar: Calendar, first_at: np.datetime64) -> Integers:
         """After which multiple each row comes, shape (n,); -1 is before the first one."""
         assert self.origins is not None
         length, midnight = parse_offset(self.origins), calendar.midnight(pd.Timestamp(first_at))
@@ -229,7 +201,7 @@ class Horizon:
         """The fields of a stream of forecasts that differ from those of its series."""
         own = self._features(series)
         places = self.places(series)
-        origin, target, step, aside = places
+        origin, target, _, aside = places
         given = series.score_weight if series.score_weight is not None else series.weight
         score = None if given is None else given[target]
         if aside.any():
@@ -240,7 +212,7 @@ class Horizon:
         }
         return {
             **parts,
-            "X": self._X(series, own, places),
+            "X": self._table(series, own, places),
             "columns": (*own, *self.names(), *series.lag_columns, STEP),
             "event_time": series.event_time[origin],
             "target_time": series.event_time[target],
@@ -271,7 +243,7 @@ class Horizon:
             )
         return own
 
-    def _X(self, series: Series, own: list[str], places: Places) -> Features:
+    def _table(self, series: Series, own: list[str], places: Places) -> Features:
         """Features of each row, in the order of the columns."""
         origin, target, step, _ = places
         late, path = _lagged(series, places), self._path(series)
@@ -359,3 +331,51 @@ def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
         length = str(pd.Timedelta(usual)).removeprefix("0 days ")
         said.append(f"steps count rows: {other:,} of {len(gap):,} are not {length} long")
     return said
+
+
+class OfSeries:
+    """What a `Stream` has because it may hold forecasts: of which series, and what rows are."""
+
+    series: Any
+    horizon: Horizon | None
+
+    @cached_property
+    def aside(self: Any) -> Mask | None:
+        """Of forecasts, which rows are no forecasts but there to learn from, (n,); None = none."""
+        if self.series is None or self.horizon is None or self.horizon.origins is None:
+            return None
+        series, first = codes(self.group, len(self)), self.series.event_time[0]
+        aside = ~self.horizon.served(self.event_time, series, self.calendar, first)
+        return aside if aside.any() else None
+
+    @cached_property
+    def steps(self: Any) -> Integers | None:
+        """Of forecasts, how many steps ahead each row is, (n,)."""
+        if self.series is None:
+            return None
+        return np.asarray(pd.DataFrame(self.X).iloc[:, -1], dtype=np.int64)
+
+    def forecasts(self, horizon: Horizon) -> Self:
+        """Return the stream of forecasts of this series: rows of origin and step; see `Horizon`.
+
+        >>> from backtrain.datasets.stream import Stream
+        >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
+        >>> series = Stream(np.zeros((4, 1)), np.array([5, 6, 7, 8]), hours)
+        >>> series.forecasts(Horizon(steps=2)).y
+        array([6, 7, 7, 8, 8])
+        """
+        if self.series is not None:
+            raise ValueError("horizon: these are forecasts; make others of stream.series")
+        of: Any = self
+        made: Self = replace(of, **horizon.fields(of), series=of, horizon=horizon)
+        return made
+
+    def of_series(self, change: Callable[[Self], Self]) -> Self:
+        """Return the stream after a change of what it is made of: of the series, where it is one.
+
+        Forecasts are made anew of the series, so that nothing in them stays as it was before.
+        """
+        if self.series is None or self.horizon is None:
+            return change(self)
+        series: Self = self.series
+        return change(series).forecasts(self.horizon)

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -28,7 +28,7 @@ from backtrain.datasets.columns import (
     read_times,
     read_weights,
 )
-from backtrain.datasets.horizon import Horizon, codes
+from backtrain.datasets.horizon import Horizon, OfSeries
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.lagged import Rows, with_lags, without
 from backtrain.datasets.lags import Lags
@@ -55,7 +55,7 @@ class FaultPeriod(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stream:
+class Stream(OfSeries):
     """n rows in event-time order: features known at `event_time`, labels at `label_time`.
 
     Attributes:
@@ -194,8 +194,8 @@ class Stream:
         of shops, say. A row without a label has none at any time. Rows in later error messages are
         counted in time order. The time zone of the stream is `timezone`, or else that of the time
         column; times without one are local times of `timezone`, where it is given (docs/time.md).
-        `lags` are features made of earlier labels, also the only ones (docs/forecasting.md).
-        With a `horizon` it is the stream of `forecasts` of what else is said.
+        `lags` are features made of earlier labels, also the only ones; with a `horizon` it is the
+        stream of `forecasts` of what else is said (docs/forecasting.md).
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -212,30 +212,9 @@ class Stream:
         if table is not df and not named:
             refuse_numbers_in_text(rows["y"], target)  # of a file: once the task is known
         grouped_by = [] if group is None else [group] if isinstance(group, str) else list(group)
-        named_as = {"name": name, "target": str(target), "grouped_by": tuple(grouped_by)}
-        stream = cls(**rows, **named_as, lags=lags)
+        rows |= {"name": name, "target": str(target), "grouped_by": tuple(grouped_by)}
+        stream = cls(**rows, lags=lags)
         return stream if horizon is None else stream.forecasts(horizon)
-
-    def forecasts(self, horizon: Horizon) -> "Stream":
-        """Return the stream of forecasts of this series: rows of origin and step; see `Horizon`.
-
-        >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
-        >>> series = Stream(np.zeros((4, 1)), np.array([5, 6, 7, 8]), hours)
-        >>> series.forecasts(Horizon(steps=2)).y
-        array([6, 7, 7, 8, 8])
-        """
-        if self.series is not None:
-            raise ValueError("horizon: these are forecasts; make others of stream.series")
-        return replace(self, **horizon.fields(self), series=self, horizon=horizon)
-
-    def of_series(self, change: Callable[["Stream"], "Stream"]) -> "Stream":
-        """Return the stream after a change of what it is made of: of the series, where it is one.
-
-        Forecasts are made anew of the series, so that nothing in them stays as it was before.
-        """
-        if self.series is None or self.horizon is None:
-            return change(self)
-        return change(self.series).forecasts(self.horizon)
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Stream":
@@ -342,22 +321,6 @@ class Stream:
         in every process; `name`, `target`, `drift`, `faults` and `reading` are not content.
         """
         return self._digest() if self._files else self._held
-
-    @cached_property
-    def aside(self) -> npt.NDArray[np.bool_] | None:
-        """Of forecasts, which rows are no forecasts but there to learn from, (n,); None = none."""
-        if self.series is None or self.horizon is None or self.horizon.origins is None:
-            return None
-        series, first = codes(self.group, len(self)), self.series.event_time[0]
-        aside = ~self.horizon.served(self.event_time, series, self.calendar, first)
-        return aside if aside.any() else None
-
-    @cached_property
-    def steps(self) -> npt.NDArray[np.int64] | None:
-        """Of forecasts, how many steps ahead each row is, (n,)."""
-        if self.series is None:
-            return None
-        return np.asarray(pd.DataFrame(self.X).iloc[:, -1], dtype=np.int64)
 
     @cached_property
     def calendar(self) -> Calendar:

@@ -103,7 +103,7 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             answers[rows] = model.predict(given)
         return answers
 
-    @available_if(_gives_probabilities)
+    @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """The chance of each class, shape (n, k)."""
         check_is_fitted(self)
@@ -173,7 +173,10 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(given, pd.DataFrame):  # a category of other values is not known here
             kinds = given.dtypes == "category"
             given = given.assign(
-                **{name: given[name].cat.remove_unused_categories() for name in given.columns[kinds]}
+                **{
+                    name: given[name].cat.remove_unused_categories()
+                    for name in given.columns[kinds]
+                }
             )
         more = {} if weight is None else {"sample_weight": weight[rows]}
         return clone(self.estimator).fit(given, y[rows], **more)

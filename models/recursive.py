@@ -22,7 +22,9 @@ Floats = NDArray[np.float64]
 _KNOWN = re.compile(r"(.+)_known_(\d+)$")
 _ROLLING = r"{}_(mean|sum|std|min|max|median)_(\d+)$"
 #: ... and the others.
-_LATER = r"{}_(at_.+|(mean|sum|std|min|max|median|count)_(\d+\D.*|all)|count_\d+|mean_by_.+|known_age)$"
+_LATER = (
+    r"{}_(at_.+|(mean|sum|std|min|max|median|count)_(\d+\D.*|all)|count_\d+|mean_by_.+|known_age)$"
+)
 _STATISTICS: dict[str, Any] = {
     "mean": lambda values: values.mean(axis=1),
     "sum": lambda values: values.sum(axis=1),
@@ -199,7 +201,12 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
             ways = [f"{name} +{k}" for k in range(1, len(names))]
             if ways and ways[0] in names:
                 path[name] = ways[: next(i for i, way in enumerate(ways) if way not in names)]
-        taken = {"step", *known.values(), *rolling, *(way for ways in path.values() for way in ways)}
+        taken = {
+            "step",
+            *known.values(),
+            *rolling,
+            *(way for ways in path.values() for way in ways),
+        }
         others = tuple(name for name in names if name not in taken)
         return _Columns(known, wanted, rolling, path, others)
 

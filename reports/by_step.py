@@ -57,6 +57,6 @@ def _lines(comparison: Comparison, baseline: str, means: pd.DataFrame, paper: Pa
         titles[gid] = f"{name}: {significant(values.iloc[0])} to {significant(values.iloc[-1])}"
         names[gid] = name
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.legend(frameon=False, fontsize=9, loc="best")
     caption = "Mean loss a row by how many steps ahead it was forecast."
     return Drawing(caption, figure, titles, names)

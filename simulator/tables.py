@@ -189,7 +189,7 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
     if predictions.probability is not None and setup.classes is not None:
         for position, label in enumerate(setup.classes):
             table[f"probability {label}"] = predictions.probability[rows, position]
-    if stream.target_time is not None:
+    if stream.target_time is not None and stream.steps is not None:
         table["target_time"], table["step"] = stream.target_time[rows], stream.steps[rows]
     if stream.aside is not None:
         table = {name: values[~stream.aside[rows]] for name, values in table.items()}

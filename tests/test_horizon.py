@@ -110,7 +110,7 @@ def test_a_series_has_one_row_at_an_instant() -> None:
     stream = Stream(np.zeros((3, 1)), np.arange(3.0), times)
     with pytest.raises(ValueError, match=r"two rows at 2024-01-01 .* group \(dataset\.group=COL"):
         stream.forecasts(Horizon(1))
-    with pytest.raises(ValueError, match="of series 'a' at .*name all columns"):
+    with pytest.raises(ValueError, match=r"of series 'a' at .*name all columns"):
         replace(stream, group=np.array(list("aab"))).forecasts(Horizon(1))
     with pytest.raises(ValueError, match="two rows"):
         inject(series(50).forecasts(Horizon(2)), [DuplicatedRows(1.0, start=0.2, stop=0.8)])
@@ -154,7 +154,9 @@ def test_it_is_saved_pickled_and_replaced_whole(tmp_path: Path) -> None:
         assert again.horizon == made.horizon
         assert again.series.fingerprint == made.series.fingerprint
         assert (again.aside == made.aside).all()
-    assert apply(Stream.open(tmp_path / "it"), Fixed("1h")).label_time[0] == made.label_time[0] + HOUR
+    assert (
+        apply(Stream.open(tmp_path / "it"), Fixed("1h")).label_time[0] == made.label_time[0] + HOUR
+    )
     made.save(tmp_path / "it")
     assert len(list((tmp_path / "it").glob("series-*"))) == 1
     series(30).save(tmp_path / "it")
@@ -171,16 +173,16 @@ def test_other_series_or_horizons_are_other_streams() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (dict(steps=0), r"horizon\.steps=0: the number of steps"),
-        (dict(steps=[]), r"horizon\.steps=\[\]: whole numbers"),
-        (dict(steps=[1, 1]), "each once"),
-        (dict(steps=True), "the number of steps"),
-        (dict(origins="7X"), r"horizon\.origins='7X': not a time offset; did you mean '7D'"),
-        (dict(origins="0h"), "leave it out"),
-        (dict(ahead="hour"), "a list of features"),
-        (dict(between="some"), r"horizon\.between='some'"),
-        (dict(ahead=["huor"]), "no such feature; did you mean 'hour'"),
-        (dict(steps=[99]), "the longest series has 5 rows"),
+        ({"steps": 0}, r"horizon\.steps=0: the number of steps"),
+        ({"steps": []}, r"horizon\.steps=\[\]: whole numbers"),
+        ({"steps": [1, 1]}, "each once"),
+        ({"steps": True}, "the number of steps"),
+        ({"origins": "7X"}, r"horizon\.origins='7X': not a time offset; did you mean '7D'"),
+        ({"origins": "0h"}, "leave it out"),
+        ({"ahead": "hour"}, "a list of features"),
+        ({"between": "some"}, r"horizon\.between='some'"),
+        ({"ahead": ["huor"]}, "no such feature; did you mean 'hour'"),
+        ({"steps": [99]}, "the longest series has 5 rows"),
     ],
 )
 def test_what_cannot_be_is_refused(given: dict[str, object], says: str) -> None:
@@ -218,7 +220,8 @@ def panels(draw: st.DrawFn) -> tuple[Stream, Horizon]:
     cells.sort()
     event = np.datetime64("2024-01-01", "ns") + (cells // many) * HOUR
     delay = rng.integers(0, draw(st.sampled_from([1, 5, 40])), len(cells)) * HOUR
-    label = np.where(rng.random(len(cells)) < 0.1, np.datetime64("NaT"), event + delay)
+    label = np.where(rng.random(len(cells)) < 0.05, np.datetime64("NaT"), event + delay)
+    label[-2 * many :] = (event + delay)[-2 * many :]  # some arrive, whatever is forecast
     y = np.where(np.isnat(label), np.nan, rng.normal(size=len(cells)))
     stream = Stream(
         rng.normal(size=(len(cells), 2)),
@@ -228,18 +231,20 @@ def panels(draw: st.DrawFn) -> tuple[Stream, Horizon]:
         columns=("seen", "known"),
         group=(cells % many).astype(str) if many > 1 else None,
         weight=rng.random(len(cells)) if draw(st.booleans()) else None,
-        lags=Lags(known=[1, 3], at=["5h"], rolling=[("mean", "6h"), ("std", 4)], expanding=["mean"]),
+        lags=Lags(
+            known=[1, 3], at=["5h"], rolling=[("mean", "6h"), ("std", 4)], expanding=["mean"]
+        ),
     )
     return stream, Horizon(
         draw(st.sampled_from([1, 3, (2, 4)])),
-        origins=draw(st.sampled_from([None, "6h", "1D"])),
+        origins=draw(st.sampled_from([None, "6h", "12h"])),
         ahead=["known"],
         between=draw(st.sampled_from(["all", "first", "none"])),
         path=draw(st.booleans()),
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(panels(), st.floats(0.1, 0.9), st.integers(0, 99))
 def test_nothing_that_an_origin_did_not_know_is_in_its_rows(
     made: tuple[Stream, Horizon], share: float, seed: int
@@ -258,7 +263,7 @@ def test_nothing_that_an_origin_did_not_know_is_in_its_rows(
         assert (other.label_time[past][~known & ~np.isnat(other.label_time[past])] > at).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(panels())
 def test_every_label_arrives_with_its_target_and_not_before(made: tuple[Stream, Horizon]) -> None:
     stream, horizon = made
@@ -280,7 +285,7 @@ def test_every_label_arrives_with_its_target_and_not_before(made: tuple[Stream, 
         assert rows.X[k, 1] == stream.X[target, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(panels())
 def test_the_newest_label_that_is_known_is_that_of_the_origin_where_it_is(
     made: tuple[Stream, Horizon],

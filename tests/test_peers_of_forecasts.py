@@ -4,7 +4,6 @@ pip install -e '.[test,forecasters]' && pytest tests/test_peers_of_forecasts.py
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,9 @@ def history(seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"unique_id": f"s{seed}", "ds": at, "y": y, "hour": hour, "day": day})
 
 
-def forecasts(table: pd.DataFrame, ahead: Sequence[str] = ("hour", "day"), path: bool = False) -> Stream:
+def forecasts(
+    table: pd.DataFrame, ahead: Sequence[str] = ("hour", "day"), path: bool = False
+) -> Stream:
     series = Stream.from_frame(
         table.sort_values("ds", kind="stable")[["ds", "y", "unique_id", *ahead]],
         **{"target": "y", "time": "ds", "group": "unique_id", "lags": Lags(known=LAGS)},
