@@ -12,7 +12,7 @@ from backtrain.config.keys import Keys, RunKeys
 from backtrain.config.presets import PARTS
 
 #: Keys that stand above others, and are no groups of presets.
-_OF_KEYS = ("comparison", "grid", "lags", "search")
+_OF_KEYS = ("comparison", "grid", "horizon", "lags", "search")
 _OPTIONS = ("--multirun", "--help", "--cfg", "--config-dir", "--config-name", "--info", "--package")
 
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtrain.config.build import build, targets
+from backtrain.config.build import ConfigError, build, targets
 from backtrain.datasets.faults import inject, refuse_lags
+from backtrain.datasets.horizon import Horizon
 from backtrain.datasets.lags import Lags
 from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
 
 #: The keys that it is made from.
-_KEYS = ("dataset", "latency", "faults", "lags")
+_KEYS = ("dataset", "latency", "faults", "lags", "horizon")
 #: Bytes of histories that are kept for later jobs, beside the newest one.
 _ROOM = 2**29
 
@@ -32,7 +33,7 @@ class History:
     whole : Stream
         With its label latency.
     stream : Stream
-        And with its faults, and lags.
+        And with its faults, lags and horizon.
     """
 
     whole: Stream
@@ -64,7 +65,25 @@ class History:
         if lags is not None:
             refuse_lags(faults, lags.names(whole.target))
         stream = inject(whole, faults)
-        return cls(whole, stream if lags is None else replace(stream, lags=lags))
+        if lags is not None:
+            stream = stream.of_series(lambda series: replace(series, lags=lags))
+        horizon = horizon_of(asked)
+        return cls(whole, stream if horizon is None else stream.forecasts(horizon))
+
+
+def horizon_of(plain: Mapping[str, Any]) -> Horizon | None:
+    """What a config asks to forecast; None where it names no steps."""
+    given = dict(plain.get("horizon") or {})
+    if given.get("steps"):
+        return build(given)  # type: ignore[no-any-return]
+    usual = {field.name: field.default for field in fields(Horizon)}
+    for key in given.keys() & usual.keys() - {"steps"}:
+        if (given[key] or None) != (usual[key] or None):
+            raise ConfigError(
+                f"horizon.{key}={given[key]}: nothing is forecast without steps; add "
+                "horizon.steps=24"
+            )
+    return None
 
 
 def lags_of(plain: Mapping[str, Any]) -> Lags | None:
@@ -110,5 +129,7 @@ def _bytes(history: History) -> int:
             return int(value.memory_usage().sum())
         return value.nbytes if isinstance(value, np.ndarray) else 0
 
-    streams = {id(stream): stream for stream in (history.whole, history.stream)}
+    both = (history.whole, history.stream)
+    every = (*both, *(stream.series for stream in both if stream.series is not None))
+    streams = {id(stream): stream for stream in every}
     return sum(size(value) for stream in streams.values() for value in vars(stream).values())

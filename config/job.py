@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backtrain.backtest import Backtest
-from backtrain.config.history import lags_of
+from backtrain.config.history import horizon_of, lags_of
 from backtrain.store.content import ONLY_HERE, content
 from backtrain.store.origins import Code
 from backtrain.strategies.strategy import Strategy
@@ -24,7 +24,7 @@ _SHARED = ("trigger", "window", "update", "gate")
 #: Keys whose order counts: that of rows, and that in which faults are put in.
 _IN_ORDER = ("comparison", "faults")
 #: Keys whose files the stream has read: its fingerprint tells what was in them.
-_OF_STREAM = ("dataset", "latency", "faults", "lags")
+_OF_STREAM = ("dataset", "latency", "faults", "lags", "horizon")
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ class JobName:
             why = [f"{kind} holds what cannot be compared, such as a lambda" for kind in kinds]
             return cls(None, "; ".join([*why, *code.unnamed]))
         later = {key for key in _LATER if plain.get(key) is None}
-        if lags_of(plain) is None:
-            later.add("lags")
+        later |= {key for key, read in _READ.items() if read(plain) is None}
         kept = {key: value for key, value in plain.items() if key not in _UNCOUNTED | later}
         order = {key: list(kept[key]) for key in _IN_ORDER if kept.get(key)}
         facts = (
@@ -85,6 +84,7 @@ class JobName:
 
 #: Keys that there were not always: while they say nothing, jobs are named as before.
 _LATER = ("quantiles",)
+_READ = {"lags": lags_of, "horizon": horizon_of}
 _UNCOUNTED = {*OF_WORK, *OF_READING, *_SHARED}
 
 

@@ -19,6 +19,7 @@ class Keys:
     dataset: Built
     latency: Built
     lags: Built | None
+    horizon: Built | None
     model: Built
     window: Built
     update: Built

@@ -60,14 +60,40 @@ def with_lags(lags: Lags, rows: Rows) -> tuple[Features, tuple[str, ...]]:
         X[:, : len(rows.columns)] = rows.X
         X[:, len(rows.columns) :] = made
         return X, columns
-    frame = pd.DataFrame(made, columns=list(names))
-    if words is not None:
-        for place, name in enumerate(names[: len(lags.known) + len(lags.at)]):
-            frame[name] = read_feature(_named(made[:, place], words), name)
+    frame = pd.DataFrame(_columns(lags, made, names, words))
     base = rows.X
     if not isinstance(base, pd.DataFrame):
         base = pd.DataFrame(base, columns=list(rows.columns))
     return pd.concat([base, frame], axis="columns"), columns
+
+
+def lags_at(
+    lags: Lags, rows: Rows, known_at: Places, place: Places, at: Places, time: Places
+) -> dict[str, Floats | pd.Series]:
+    """The lags by name, (m,) each, of rows at places, as they were known at instants (ns).
+
+    `known_at` is when each row's label is known, whatever it is where it never arrives; `time`,
+    from which instants `Lags.at` counts back.
+    """
+    series, codes = series_of(lags, rows), codes_of(lags, rows)
+    labels, words = labels_of(lags, rows.y, rows.target)
+    arrives, event = np.flatnonzero(~np.isnat(rows.label_time)), rows.event_time.view(np.int64)
+    of = (series[arrives], event[arrives], known_at[arrives], labels[arrives], codes[arrives])
+    made = as_of(lags, Observed(*of), series[place], at, codes[place], time)
+    names = lags.names(rows.target)
+    refuse_infinite(made, names)
+    return _columns(lags, made, names, words)
+
+
+def _columns(
+    lags: Lags, made: Floats, names: Sequence[str], words: Any
+) -> dict[str, Floats | pd.Series]:
+    """The columns of lags by name; those that are labels as categories, where labels are text."""
+    columns: dict[str, Any] = {name: made[:, i] for i, name in enumerate(names)}
+    if words is not None:
+        for name in names[: len(lags.known) + len(lags.at)]:
+            columns[name] = read_feature(_named(columns[name], words), name)
+    return columns
 
 
 def without(

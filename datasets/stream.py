@@ -1,6 +1,7 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -24,8 +25,10 @@ from backtrain.datasets.columns import (
     read_features,
     read_groups,
     read_labels,
+    read_times,
     read_weights,
 )
+from backtrain.datasets.horizon import Horizon, OfSeries
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.lagged import Rows, with_lags, without
 from backtrain.datasets.lags import Lags
@@ -38,10 +41,10 @@ from backtrain.datasets.shown import ShownStream
 #: The fields that hold rows; the others say what of.
 _ROWS = (
     *("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount"),
-    *("fit_weight", "score_weight"),
+    *("fit_weight", "score_weight", "target_time"),
 )
 #: Those of them that streams did not always have: without them a stream is named as it was.
-_LATER = ("truth", "amount", "fit_weight", "score_weight")
+_LATER = ("truth", "amount", "fit_weight", "score_weight", "target_time")
 
 
 class FaultPeriod(NamedTuple):
@@ -53,7 +56,7 @@ class FaultPeriod(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stream(ShownStream):
+class Stream(OfSeries, ShownStream):
     """n rows in event-time order: features known at `event_time`, labels at `label_time`.
 
     Attributes:
@@ -87,6 +90,8 @@ class Stream(ShownStream):
             other label times, faults, or by `dataclasses.replace`.
         lag_columns: the names of these columns; set by the stream.
         grouped_by: the columns that `group` was made of, where that is known.
+        target_time: (n,) of forecasts, when what is forecast happens; None = at `event_time`.
+        series, horizon: what forecasts were made of, by `forecasts`; None = it is a series itself.
 
     Times with a time zone are converted to UTC and kept without it; those without one are UTC.
     Arrays are read-only and are copied only when their type must change, so leave the originals
@@ -124,6 +129,9 @@ class Stream(ShownStream):
     lags: Lags | None = None
     lag_columns: tuple[str, ...] = ()
     grouped_by: tuple[str, ...] = ()
+    target_time: Times | None = None
+    series: "Stream | None" = None
+    horizon: Horizon | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -147,6 +155,8 @@ class Stream(ShownStream):
         for name in ("fit_weight", "score_weight"):
             if (values := getattr(self, name)) is not None:
                 self._set(**{name: read_weights(values, name)})
+        if self.target_time is not None:
+            self._set(target_time=read_times(self.target_time, "target_time")[0])
         self._set(drift=_instants(self.drift, self.calendar))
         self._set(faults=_periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
@@ -174,6 +184,7 @@ class Stream(ShownStream):
         fit_weight: str | None = None,
         score_weight: str | None = None,
         lags: Lags | None = None,
+        horizon: Horizon | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
@@ -187,7 +198,8 @@ class Stream(ShownStream):
         of shops, say. A row without a label has none at any time. Rows in later error messages are
         counted in time order. The time zone of the stream is `timezone`, or else that of the time
         column; times without one are local times of `timezone`, where it is given (docs/time.md).
-        `lags` are features made of earlier labels, also the only ones (docs/forecasting.md).
+        `lags` are features made of earlier labels, also the only ones; with a `horizon` it is the
+        stream of `forecasts` of what else is said (docs/forecasting.md).
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -204,7 +216,9 @@ class Stream(ShownStream):
         if table is not df and not named:
             refuse_numbers_in_text(rows["y"], target)  # of a file: once the task is known
         grouped_by = [] if group is None else [group] if isinstance(group, str) else list(group)
-        return cls(**rows, name=name, target=str(target), lags=lags, grouped_by=tuple(grouped_by))
+        rows |= {"name": name, "target": str(target), "grouped_by": tuple(grouped_by)}
+        stream = cls(**rows, lags=lags)
+        return stream if horizon is None else stream.forecasts(horizon)
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Stream":
@@ -224,6 +238,9 @@ class Stream(ShownStream):
         stream._set(lags=None if lags is None else Lags(**lags))
         stream._set(lag_columns=tuple(stream.lags.names(stream.target)) if stream.lags else ())
         stream._set(grouped_by=tuple(facts.get("grouped_by", ())))
+        if "series" in facts:
+            stream._set(series=cls.open(Path(path).expanduser() / facts["series"]))
+            stream._set(horizon=Horizon(**facts["horizon"]))
         stream._open(facts["fingerprint"], changed)
         return stream
 
@@ -255,7 +272,10 @@ class Stream(ShownStream):
             **({"grouped_by": list(self.grouped_by)} if self.grouped_by else {}),
         }
         rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
-        return Stream.open(write(path, rows, facts))
+        if self.series is None or self.horizon is None:
+            return Stream.open(write(path, rows, facts))
+        facts |= {"series": f"series-{uuid.uuid4().hex[:8]}", "horizon": self.horizon.plain()}
+        return Stream.open(write(path, rows, facts, self.series.save))
 
     def __len__(self) -> int:
         return len(self.event_time)
@@ -351,6 +371,8 @@ class Stream(ShownStream):
                     digest.update(piece)
         if self.timezone is not None:  # streams did not always have one
             digest.update(f"timezone{self.timezone}".encode())
+        if self.series is not None:
+            digest.update(f"series{self.series.fingerprint}{self.horizon}".encode())
         return digest.hexdigest()
 
     def rows(self, start: Any = None, stop: Any = None) -> slice:
@@ -378,7 +400,15 @@ class Stream(ShownStream):
         return pd.concat([pd.DataFrame(times), features, label], axis="columns")
 
     def with_label_time(self, label_time: Times | None) -> "Stream":
-        """Return the same rows with labels known at other times (None = known at once)."""
+        """Return the same rows with labels known at other times (None = known at once).
+
+        Raises `ValueError` for forecasts, which are made again of a series with other times.
+        """
+        if self.series is not None:
+            raise ValueError(
+                "with_label_time: forecasts are made of a series, and lags with them; give the "
+                "series other times: stream.of_series(lambda series: series.with_label_time(...))"
+            )
         return replace(self, label_time=cast(Times, label_time))
 
     def _set(self, **values: Any) -> None:

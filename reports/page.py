@@ -10,6 +10,7 @@ import pandas as pd
 from backtrain.reports import (
     advised_earlier,
     alarms,
+    by_step,
     faulty,
     figures,
     group_money,
@@ -183,7 +184,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
     *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
     *(_ranking, _trade, stability.section, _over_time, _eras, worst.section),
-    *(quantiles.section, _groups),
+    *(quantiles.section, _groups, by_step.section),
     *(_luck, alarms.section, faulty.section, _happened, understood.section),
 )
 

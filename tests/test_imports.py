@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "datasets": {"datasets"},
     "store": {"store"},
+    "models": {"models"},
     "simulator": {"datasets", "store", "simulator"},
     "strategies": {"datasets", "simulator", "strategies"},
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
@@ -25,13 +26,13 @@ MAY_IMPORT = {
     "audit": {"datasets", "store", "simulator", "strategies", "audit"},
     "app": {
         *("datasets", "store", "simulator", "strategies", "lossmatrix", "search", "reports"),
-        *("audit", "tracking", "app"),
+        *("audit", "models", "tracking", "app"),
     },
     "tracking": {"simulator", "reports", "tracking"},
     "conf": {"config"},
     "config": {
         *("app", "datasets", "store", "simulator", "strategies", "lossmatrix", "search", "reports"),
-        *("tracking", "config"),
+        *("models", "tracking", "config"),
     },
     "cli": {
         *("app", "audit", "config", "simulator", "store", "lossmatrix", "reports", "tracking"),
