@@ -45,7 +45,9 @@ DOORS = {
         *("parts", "answers", "asking", "texts"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
-    ("reports", "simulator"): {"record", "manifest", "texts", "stability", "statistics", "metrics", "ledger"},
+    ("reports", "simulator"): {
+        *("record", "manifest", "texts", "stability", "statistics", "metrics", "ledger"),
+    },
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk", "matrix", "curves"},
     ("reports", "search"): {"proposals", "result"},
     # Names of parts, when none may train, and what they are made of.
