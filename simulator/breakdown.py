@@ -78,9 +78,7 @@ def _by_column(
     return {"group_columns": {name: _by(setup, group, served, loss, scored, name) for name in kept}}
 
 
-def _by_step(
-    setup: Setup, served: Outcomes, loss: Floats, scored: Truths
-) -> dict[str, Any]:
+def _by_step(setup: Setup, served: Outcomes, loss: Floats, scored: Truths) -> dict[str, Any]:
     """The same for the steps of forecasts, in their order."""
     steps = setup.stream.steps
     found = _by(setup, steps, served, loss, scored)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "datasets": {"datasets"},
     "store": {"store"},
-    "models": {"models"},
+    "models": {"models", "simulator"},
     "simulator": {"datasets", "store", "simulator"},
     "strategies": {"datasets", "simulator", "strategies"},
     "lossmatrix": {"datasets", "store", "simulator", "strategies", "lossmatrix"},
