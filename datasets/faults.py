@@ -52,6 +52,10 @@ def inject(stream: Stream, faults: Iterable[Fault]) -> Stream:
     >>> stream.faults[0].name, str(stream.faults[0].start)
     ('x0 × 100', '2024-01-03 01:30:00')
     """
+    return stream.of_series(lambda series: _struck(series, faults))
+
+
+def _struck(stream: Stream, faults: Iterable[Fault]) -> Stream:
     for fault in faults:
         period, rows = _period(stream, fault)
         struck = fault.strike(stream, rows)

@@ -42,7 +42,7 @@ def apply(stream: Stream, latency: Latency) -> Stream:
     >>> print(stream.label_time[0] - stream.event_time[0])
     86400000000000 nanoseconds
     """
-    return stream.with_label_time(latency.label_times(stream))
+    return stream.of_series(lambda series: series.with_label_time(latency.label_times(series)))
 
 
 @dataclass(frozen=True)

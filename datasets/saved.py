@@ -6,8 +6,9 @@ finds the old stream or the new one.
 
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,10 +34,14 @@ class _Piece(NamedTuple):
 
 
 def write(
-    path: str | os.PathLike[str], values: Mapping[str, Any], facts: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    values: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    series: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write arrays, of which ``X`` may be a table, and facts into a directory.
 
+    `series` writes what forecasts were made of, into the folder that the facts call ``series``.
     Raises `ValueError` where something else stands there, and for words that no file can keep.
     """
     folder = Path(path).expanduser()
@@ -45,10 +50,13 @@ def write(
         raise ValueError(f"{folder}: something else is there; choose another path")
     pieces = [piece for name, value in values.items() for piece in _pieces(name, value)]
     folder.mkdir(parents=True, exist_ok=True)
-    old = [entry["file"] for entry in _facts(folder)["arrays"].values()] if ours else []
+    before = _facts(folder) if ours else {"arrays": {}}
+    old = [entry["file"] for entry in before["arrays"].values()]
     ending = f"{uuid.uuid4().hex[:8]}.npy"
     new = [f"{piece.name}.{ending}" for piece in pieces]
     try:
+        if series is not None:
+            series(folder / facts["series"])
         entries = {}
         for piece, file in zip(pieces, new, strict=True):
             stamp = _write(folder / file, piece)
@@ -59,9 +67,9 @@ def write(
         draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, folder / MANIFEST)
     except BaseException:
-        _remove(folder, [*new, f".{MANIFEST}.{ending}"])
+        _remove(folder, [*new, f".{MANIFEST}.{ending}"], facts.get("series"))
         raise
-    _remove(folder, old)
+    _remove(folder, old, before.get("series"))
     return folder
 
 
@@ -181,7 +189,9 @@ def _facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _remove(folder: Path, files: Iterable[str]) -> None:
+def _remove(folder: Path, files: Iterable[str], series: str | None = None) -> None:
+    if series is not None:
+        shutil.rmtree(folder / series, ignore_errors=True)
     for file in files:
         with suppress(OSError):  # Windows keeps what somebody has mapped
             (folder / file).unlink()

@@ -1,7 +1,8 @@
 """`Stream`: a time-stamped history, with the instant at which each label becomes known."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -24,8 +25,10 @@ from backtrain.datasets.columns import (
     read_features,
     read_groups,
     read_labels,
+    read_times,
     read_weights,
 )
+from backtrain.datasets.horizon import Horizon, codes
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
@@ -35,10 +38,10 @@ from backtrain.datasets.saved import read, write
 #: The fields that hold rows; the others say what of.
 _ROWS = (
     *("X", "y", "event_time", "label_time", "weight", "group", "truth", "amount"),
-    *("fit_weight", "score_weight"),
+    *("fit_weight", "score_weight", "target_time"),
 )
 #: Those of them that streams did not always have: without them a stream is named as it was.
-_LATER = ("truth", "amount", "fit_weight", "score_weight")
+_LATER = ("truth", "amount", "fit_weight", "score_weight", "target_time")
 
 
 class FaultPeriod(NamedTuple):
@@ -77,6 +80,8 @@ class Stream:
             that of the event times, and None is UTC.
         fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
             metrics, gates, triggers), or None = `weight`.
+        target_time: (n,) of forecasts, when what is forecast happens; None = at `event_time`.
+        series, horizon: what forecasts were made of, by `forecasts`; None = it is a series itself.
 
     Times with a time zone are converted to UTC and kept without it; those without one are UTC.
     Arrays are read-only and are copied only when their type must change, so leave the originals
@@ -110,6 +115,9 @@ class Stream:
     timezone: str | None = None
     fit_weight: Floats | None = None
     score_weight: Floats | None = None
+    target_time: Times | None = None
+    series: "Stream | None" = None
+    horizon: Horizon | None = None
 
     def __post_init__(self) -> None:
         for field in _ROWS:
@@ -133,6 +141,8 @@ class Stream:
         for name in ("fit_weight", "score_weight"):
             if (values := getattr(self, name)) is not None:
                 self._set(**{name: read_weights(values, name)})
+        if self.target_time is not None:
+            self._set(target_time=read_times(self.target_time, "target_time")[0])
         self._set(drift=_instants(self.drift, self.calendar))
         self._set(faults=_periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
@@ -155,6 +165,7 @@ class Stream:
         categories: Sequence[str] = (),
         fit_weight: str | None = None,
         score_weight: str | None = None,
+        horizon: Horizon | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
 
@@ -168,6 +179,7 @@ class Stream:
         of shops, say. A row without a label has none at any time. Rows in later error messages are
         counted in time order. The time zone of the stream is `timezone`, or else that of the time
         column; times without one are local times of `timezone`, where it is given (docs/time.md).
+        With a `horizon` it is the stream of `forecasts` of what else is said.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
         >>> Stream.from_frame(frame, target="y", time="t").X
@@ -181,7 +193,29 @@ class Stream:
         named = isinstance(table.head[target].dtype, pd.CategoricalDtype) or target in categories
         if table is not df and not named:
             refuse_numbers_in_text(rows["y"], target)  # of a file: once the task is known
-        return cls(**rows, name=name, target=str(target))
+        stream = cls(**rows, name=name, target=str(target))
+        return stream if horizon is None else stream.forecasts(horizon)
+
+    def forecasts(self, horizon: Horizon) -> "Stream":
+        """Return the stream of forecasts of this series: rows of origin and step; see `Horizon`.
+
+        >>> hours = np.arange("2024-01-01T00", "2024-01-01T04", dtype="datetime64[h]")
+        >>> series = Stream(np.zeros((4, 1)), np.array([5, 6, 7, 8]), hours)
+        >>> series.forecasts(Horizon(steps=2)).y
+        array([6, 7, 7, 8, 8])
+        """
+        if self.series is not None:
+            raise ValueError("horizon: these are forecasts; make others of stream.series")
+        return replace(self, **horizon.fields(self), series=self, horizon=horizon)
+
+    def of_series(self, change: Callable[["Stream"], "Stream"]) -> "Stream":
+        """Return the stream after a change of what it is made of: of the series, where it is one.
+
+        Forecasts are made anew of the series, so that nothing in them stays as it was before.
+        """
+        if self.series is None or self.horizon is None:
+            return change(self)
+        return change(self.series).forecasts(self.horizon)
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Stream":
@@ -196,6 +230,9 @@ class Stream:
         stream._set(name=facts["name"], target=facts["target"], timezone=facts.get("timezone"))
         stream._set(drift=_instants(facts["drift"], UTC), faults=_periods(facts["faults"], UTC))
         stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
+        if "series" in facts:
+            stream._set(series=cls.open(Path(path).expanduser() / facts["series"]))
+            stream._set(horizon=Horizon(**facts["horizon"]))
         stream._open(facts["fingerprint"], changed)
         return stream
 
@@ -224,7 +261,10 @@ class Stream:
             "reading": list(self.reading),
         }
         rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
-        return Stream.open(write(path, rows, facts))
+        if self.series is None or self.horizon is None:
+            return Stream.open(write(path, rows, facts))
+        facts |= {"series": f"series-{uuid.uuid4().hex[:8]}", "horizon": self.horizon.plain()}
+        return Stream.open(write(path, rows, facts, self.series.save))
 
     def __len__(self) -> int:
         return len(self.event_time)
@@ -278,6 +318,22 @@ class Stream:
         return self._digest() if self._files else self._held
 
     @cached_property
+    def aside(self) -> npt.NDArray[np.bool_] | None:
+        """Of forecasts, which rows are no forecasts but there to learn from, (n,); None = none."""
+        if self.series is None or self.horizon is None or self.horizon.origins is None:
+            return None
+        series, first = codes(self.group, len(self)), self.series.event_time[0]
+        aside = ~self.horizon.served(self.event_time, series, self.calendar, first)
+        return aside if aside.any() else None
+
+    @cached_property
+    def steps(self) -> npt.NDArray[np.int64] | None:
+        """Of forecasts, how many steps ahead each row is, (n,)."""
+        if self.series is None:
+            return None
+        return np.asarray(pd.DataFrame(self.X).iloc[:, -1], dtype=np.int64)
+
+    @cached_property
     def calendar(self) -> Calendar:
         """The calendar that schedules follow."""
         return Calendar(self.timezone)
@@ -320,6 +376,8 @@ class Stream:
                     digest.update(piece)
         if self.timezone is not None:  # streams did not always have one
             digest.update(f"timezone{self.timezone}".encode())
+        if self.series is not None:
+            digest.update(f"series{self.series.fingerprint}{self.horizon}".encode())
         return digest.hexdigest()
 
     def rows(self, start: Any = None, stop: Any = None) -> slice:
@@ -347,7 +405,15 @@ class Stream:
         return pd.concat([pd.DataFrame(times), features, label], axis="columns")
 
     def with_label_time(self, label_time: Times | None) -> "Stream":
-        """Return the same rows with labels known at other times (None = known at once)."""
+        """Return the same rows with labels known at other times (None = known at once).
+
+        Raises `ValueError` for forecasts, which are made again of a series with other times.
+        """
+        if self.series is not None:
+            raise ValueError(
+                "with_label_time: forecasts are made of a series, and lags with them; give the "
+                "series other times: stream.of_series(lambda series: series.with_label_time(...))"
+            )
         return replace(self, label_time=cast(Times, label_time))
 
     def _set(self, **values: Any) -> None:

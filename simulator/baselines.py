@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backtrain.datasets.calendar import UTC, Calendar
 from backtrain.datasets.offsets import nanoseconds, parse_fixed, usual_season
+from backtrain.simulator.of_series import History
 from backtrain.simulator.setup import Setup, outcomes_of, pick
 
 Integers = NDArray[np.int64]
@@ -112,21 +113,33 @@ class _Labels:
     """The labels that count, in the order in which they become known, for the served rows.
 
     Ties are in event order. Rows of weight 0 do not count. ``since`` is the first nanosecond at
-    which a label is known of a row that is past: one that is known at once comes after its row.
+    which a label is known to a row: one of a plain stream that is known at once comes after its own
+    row, while a forecast knows what was measured at its origin. Of forecasts the labels are those
+    of the series, each once; a season is counted back from what is forecast, ``due``.
     """
 
     def __init__(self, setup: Setup) -> None:
-        stream, event, label = setup.stream, setup.event_at, setup.label_at
+        stream = setup.stream
+        history = History.of(stream, setup.truth, setup.weight, setup.classes)
+        self.event, label, self.truth = history.event_at, history.label_at, history.label
         self.setup = setup
-        self.weight = np.ones(len(stream)) if setup.weight is None else setup.weight
+        n = len(self.event)
+        self.weight = np.ones(n) if history.weight is None else history.weight
         counts = (label < np.iinfo(np.int64).max) & (self.weight > 0)
         self.counting = np.flatnonzero(counts)
         self.rows = self.counting[np.argsort(label[self.counting], kind="stable")]
-        self.since = np.where(counts, label + ((event == label) & counts), label)
-        self.at = event[setup.served]
-        self.alone = np.zeros(len(stream), dtype=np.int64)
-        self.group = self.alone if stream.group is None else pd.factorize(stream.group)[0]
-        self._known = self._newest_known(self.group)
+        late = (self.event == label) & counts if stream.series is None else False
+        self.since = np.where(counts, label + late, label)
+        self.at = setup.event_at[setup.served]
+        due = stream.event_time if stream.target_time is None else stream.target_time
+        self.due = due[setup.served].view(np.int64)
+        self.alone, self.asked_alone = np.zeros(n, np.int64), np.zeros(len(self.at), np.int64)
+        self.group, self.asked = self.alone, self.asked_alone
+        if history.group is not None and stream.group is not None:
+            both = np.concatenate((history.group, stream.group[setup.served]))
+            code = pd.factorize(both)[0].astype(np.int64)
+            self.group, self.asked = code[:n], code[n:]
+        self._known = self._newest_known(self.group, self.asked)
 
     def last(self) -> _Answers:
         """The label that arrived last."""
@@ -137,7 +150,7 @@ class _Labels:
 
         A number of seasons does where the label of that row is known.
         """
-        event, group, counting = self.setup.event_at, self.group, self.counting
+        event, group, counting = self.event, self.group, self.counting
         clock = _Clock(self.setup.stream.calendar, season)
         known = np.flatnonzero(self._known >= 0)
         newest = pd.Series(self.rows).groupby(group[self.rows]).cummax().to_numpy()
@@ -145,18 +158,18 @@ class _Labels:
         after = np.zeros(len(event), dtype=np.int64)
         after[counting] = by_group.shift(-1, fill_value=event[-1] + 1).to_numpy()
         # The row after the newest one that is known must be too young: later ones are not known.
-        too_young = clock.between(after[newest[self._known[known]]], self.at[known])
+        too_young = clock.between(after[newest[self._known[known]]], self.due[known])
         seasons = np.maximum(1, too_young // season + 1)
         found = np.full(len(self.at), -1)
         while len(known):
-            at = clock.before(self.at[known], seasons)
-            wanted = group[self.setup.served][known]
+            at = clock.before(self.due[known], seasons)
+            wanted = self.asked[known]
             place = _newest(event[counting], group[counting], at, wanted)
             row = counting[place]
             there = (place >= 0) & (self.since[row] <= self.at[known])
             found[known[there]] = row[there]
             later = (place >= 0) & ~there
-            age = clock.between(event[row[later]], self.at[known[later]])
+            age = clock.between(event[row[later]], self.due[known[later]])
             known, seasons = known[later], np.maximum(seasons[later], age // season) + 1
         return self._of_rows(found)
 
@@ -177,7 +190,7 @@ class _Labels:
             return np.where(none, 0.0, running[known])
 
         total = np.where(none, 1.0, sums(weight))
-        truth = setup.truth[rows]
+        truth = self.truth[rows]
         if setup.classes is None:
             return _Answers(sums(truth * weight) / total, None, none)
         wanted = setup.gives_probabilities
@@ -196,7 +209,7 @@ class _Labels:
     def _of_rows(self, rows: Integers) -> _Answers:
         """The labels of rows, as certain as can be; -1 is none."""
         setup, none = self.setup, rows < 0
-        prediction = setup.truth[rows]
+        prediction = self.truth[rows]
         probability = None
         if setup.classes is not None and setup.gives_probabilities:
             probability = (prediction[:, None] == np.arange(len(setup.classes))).astype(np.float64)
@@ -208,15 +221,15 @@ class _Labels:
         """The same, with the mean or shares of all groups where there is no answer."""
         if not none.any():
             return _Answers(prediction, probability, none)
-        rest = self._averages(self.alone, self._newest_known(self.alone))
+        rest = self._averages(self.alone, self._newest_known(self.alone, self.asked_alone))
         if probability is not None and rest.probability is not None:
             probability = np.where(none[:, None], rest.probability, probability)
         return _Answers(np.where(none, rest.prediction, prediction), probability, none)
 
-    def _newest_known(self, group: Integers) -> Integers:
+    def _newest_known(self, group: Integers, asked: Integers) -> Integers:
         """Place in ``rows`` of the label that arrived last in each served row's group, or -1."""
         rows = self.rows
-        return _newest(self.since[rows], group[rows], self.at, group[self.setup.served])
+        return _newest(self.since[rows], group[rows], self.at, asked)
 
 
 def _newest(at: Integers, group: Integers, when: Integers, wanted: Integers) -> Integers:
@@ -246,7 +259,8 @@ def _judged(setup: Setup, name: str, answers: _Answers) -> Baseline:
         full = full if len(classes) > 2 or positive is None else None
     outcomes = outcomes_of(setup, rows, setup.outcome, prediction, score, full)
     loss = setup.losses(outcomes)
-    scored = ~np.isnan(loss)
+    counted = setup.counted(rows)
+    scored = ~np.isnan(loss) & counted
     weight = np.ones(len(loss)) if outcomes.weight is None else outcomes.weight
     lost = float((loss[scored] * weight[scored]).sum())
     judged = pick(outcomes, scored)
@@ -255,7 +269,7 @@ def _judged(setup: Setup, name: str, answers: _Answers) -> Baseline:
         error=setup.prices.error * lost,
         loss=lost,
         weight=float(weight[scored].sum()),
-        fallback=int(answers.fallback.sum()),
+        fallback=int((answers.fallback & counted).sum()),
         metrics={metric.name: metric(judged) for metric in setup.row_metrics},
     )
 

@@ -27,7 +27,10 @@ def tick_instants(
     row follows there is none. Returns nanoseconds since the epoch, strictly increasing.
     """
     if isinstance(tick, int):
-        served = stream.event_time[stream.rows(start, None)]
+        rows = stream.rows(start, None)
+        served = stream.event_time[rows]
+        if stream.aside is not None:  # rows to learn from alone are not served
+            served = served[~stream.aside[rows]]
         served = served[: served.searchsorted(end.to_datetime64(), side="right")]
         following = served.searchsorted(served[tick - 1 :: tick], side="right")
         at = np.unique(served[following[following < len(served)]])

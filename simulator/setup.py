@@ -30,6 +30,7 @@ from backtrain.simulator.metrics import (
     rehearse,
 )
 from backtrain.simulator.metrics import pick as pick
+from backtrain.simulator.of_series import History
 from backtrain.simulator.sealing import read_only
 from backtrain.simulator.tasks import why_no_task
 from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
@@ -196,6 +197,11 @@ class Setup:
         own = self.stream.fit_weight
         return self.stream.weight if own is None else own
 
+    def counted(self, rows: slice) -> NDArray[np.bool_]:
+        """Which of some rows are served, and not there to learn from alone, shape (n,)."""
+        aside = self.stream.aside
+        return np.ones(rows.stop - rows.start, bool) if aside is None else ~aside[rows]
+
     @property
     def groups(self) -> NDArray[Any]:
         """Group of each row, shape (n,). Raises `PartError` where the stream has none."""
@@ -275,15 +281,8 @@ class Setup:
     @cached_property
     def known(self) -> Known:
         """What is known at ``start``: whatever a loss or metric scales by."""
-        rows = slice(0, self.served.start)
-        arrived = self.label_at[rows] <= self.start_at.value
-        missing = np.nan if self.classes is None else -1
-        group, weight = self.stream.group, self.weight
-        return Known(
-            read_only(np.where(arrived, self.truth[rows], missing)),
-            None if group is None else read_only(group[rows]),
-            None if weight is None else read_only(weight[rows]),
-        )
+        history = History.of(self.stream, self.truth, self.weight, self.classes)
+        return history.known(self.start_at.value)
 
     @cached_property
     def row_metrics(self) -> tuple[Metric, ...]:
@@ -329,14 +328,14 @@ class Setup:
 
     def _rehearsal(self) -> Outcomes:
         """Labels known at ``start``, answered by themselves, the other way round."""
-        label = self.known.label
-        rows = np.flatnonzero(label >= 0 if self.classes is not None else ~np.isnan(label))
+        known = self.label_at[: self.served.start] <= self.start_at.value
+        rows, label = np.flatnonzero(known), self.truth
         score, full = None, None
         if self.classes is not None and self.gives_probabilities:
             score = np.full(len(rows), 0.5)
             if self.positive is None or len(self.classes) > 2:
                 full = np.full((len(rows), len(self.classes)), 1 / len(self.classes))
-        return outcomes_of(self, rows, self.truth, label[rows][::-1], score, full)
+        return outcomes_of(self, rows, label, label[rows][::-1], score, full)
 
     @cached_property
     def rule(self) -> Rule | None:

@@ -84,13 +84,14 @@ def _sum_up(
     loss = predictions.scored_loss(setup.served)
     known = ~np.isnan(loss)
     weight = 1.0 if setup.weight is None else setup.weight[setup.served]
+    counted = setup.counted(setup.served)
     entries = n + len(shared)
     steps = Steps(
         np.append(start, start[shared]),
         np.append(end, end[shared]),
         np.append(champion, np.array(challengers, dtype=np.int64)),
-        np.bincount(step, minlength=entries),
-        np.bincount(step, weights=known, minlength=entries).astype(np.int64),
+        np.bincount(step, weights=counted, minlength=entries).astype(np.int64),
+        np.bincount(step, weights=known & counted, minlength=entries).astype(np.int64),
         np.bincount(step, weights=np.where(known, loss, 0.0) * weight, minlength=entries).astype(
             np.float64
         ),
@@ -111,8 +112,9 @@ def charge_served(steps: Steps, setup: Setup, predictions: Predictions, ledger: 
         if now.challenger is None or not now.watch:
             continue
         answered_by = predictions.version[now.row : stop]
+        counted = setup.counted(slice(now.row, stop))
         for number in (now.champion, now.challenger):
-            watched = np.count_nonzero(answered_by != number) / 1000
+            watched = np.count_nonzero((answered_by != number) & counted) / 1000
             ledger.charge(now.at, "predict", number, watched, prices.per_1k_predictions)
 
 
@@ -187,6 +189,10 @@ def _predictions(trainer: Trainer) -> pd.DataFrame:
     if predictions.probability is not None and setup.classes is not None:
         for position, label in enumerate(setup.classes):
             table[f"probability {label}"] = predictions.probability[rows, position]
+    if stream.target_time is not None:
+        table["target_time"], table["step"] = stream.target_time[rows], stream.steps[rows]
+    if stream.aside is not None:
+        table = {name: values[~stream.aside[rows]] for name, values in table.items()}
     return pd.DataFrame(table, copy=False)
 
 
@@ -269,16 +275,22 @@ def _events(trainer: Trainer) -> pd.DataFrame:
         "threshold": np.array(threshold, dtype=np.float64),
     }
     events = pd.DataFrame(columns)
-    if not trainer.predictions.fallback[trainer.setup.served].any():
+    if not _unable(trainer).any():
         return events
     events = pd.concat((events, _fallbacks(trainer)))
     return events.sort_values("at", kind="stable", ignore_index=True)
 
 
+def _unable(trainer: Trainer) -> NDArray[np.bool_]:
+    """Which of the served rows could not be scored."""
+    rows = trainer.setup.served
+    return np.asarray(trainer.predictions.fallback[rows] & trainer.setup.counted(rows))
+
+
 def _fallbacks(trainer: Trainer) -> pd.DataFrame:
     """One event for each version that could not score rows, at the first of them."""
     setup, predictions = trainer.setup, trainer.predictions
-    rows = setup.served.start + np.flatnonzero(predictions.fallback[setup.served])
+    rows = setup.served.start + np.flatnonzero(_unable(trainer))
     numbers, first, counts = np.unique(
         predictions.version[rows], return_index=True, return_counts=True
     )
@@ -326,9 +338,11 @@ def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> di
     setup, predictions = trainer.setup, trainer.predictions
     by_kind = {kind: float(charges.amount[charges.kind == kind].sum()) for kind in KINDS}
     kinds = Counter(kind for _, kind, *_ in trainer.log.events)
-    never = np.isnat(setup.stream.label_time[rows])
+    counted = setup.counted(rows)
+    never = np.isnat(setup.stream.label_time[rows]) & counted
     loss, served = predictions.scored_loss(rows), predictions.scored(rows)
-    scored = ~np.isnan(loss)
+    scored = ~np.isnan(loss) & counted
+    late = (setup.label_at[rows] > setup.end_at.value) & counted
     judged = served if scored.all() else pick(served, scored)
     return {
         "total": sum(amount for kind, amount in by_kind.items() if kind != "initial"),
@@ -340,38 +354,55 @@ def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> di
         "refused": int(kinds.get("refused", 0)),
         "busy": int(kinds.get("busy", 0)),
         "suppressed": sum(int(kinds.get(kind, 0)) for kind in _SUPPRESSED),
-        "rows": rows.stop - rows.start,
+        "rows": int(counted.sum()),
         "scored": int(scored.sum()),
         "never_labelled": int(never.sum()),
-        "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
-        "fallback": int(predictions.fallback[rows].sum()),
+        "unlabelled_at_end": int(late.sum()),
+        "fallback": int(_unable(trainer).sum()),
         "loss": float(steps.loss.sum()),
         "metrics": _metrics(setup, judged),
-        "groups": _groups(setup, served, loss),
+        "groups": _by(setup, setup.stream.group, served, loss, scored),
+        **_by_step(setup, served, loss, scored),
     }
 
 
-def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _by(
+    setup: Setup,
+    group: NDArray[Any] | None,
+    served: Outcomes,
+    loss: NDArray[np.float64],
+    scored: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
     """How the groups with the most served rows were answered; of equals the first that appeared."""
-    if setup.stream.group is None:
+    if group is None:
         return []
-    codes, names = pd.factorize(setup.stream.group[setup.served])
+    codes, names = pd.factorize(group[setup.served])
     counts = np.bincount(codes)
+    rows = np.bincount(codes, weights=setup.counted(setup.served))
     weight = np.ones(len(loss)) if served.weight is None else served.weight
     places = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
     table = []
     for place in np.argsort(-counts, kind="stable")[:_MOST_GROUPS].tolist():
-        scored = places[place][~np.isnan(loss[places[place]])]
+        mine = places[place][scored[places[place]]]
         row = {
             "group": str(names[place]),
-            "rows": int(counts[place]),
-            "scored": len(scored),
-            "weight": float(weight[scored].sum()),
-            "loss": float((loss[scored] * weight[scored]).sum()),
-            "metrics": _metrics(setup, pick(served, scored)),
+            "rows": int(rows[place]),
+            "scored": len(mine),
+            "weight": float(weight[mine].sum()),
+            "loss": float((loss[mine] * weight[mine]).sum()),
+            "metrics": _metrics(setup, pick(served, mine)),
         }
         table.append(row)
     return table
+
+
+def _by_step(
+    setup: Setup, served: Outcomes, loss: NDArray[np.float64], scored: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """The same for the steps of forecasts, in their order."""
+    steps = setup.stream.steps
+    found = _by(setup, steps, served, loss, scored)
+    return {"by_step": sorted(found, key=lambda row: int(row["group"]))} if found else {}
 
 
 def _metrics(setup: Setup, judged: Outcomes) -> dict[str, float]:

@@ -12,6 +12,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from backtrain.models.one_per import OnePer as OnePer
+from backtrain.models.recursive import Recursive as Recursive
+
 
 @dataclass(frozen=True)
 class ByTask:

@@ -1,0 +1,355 @@
+"""What is forecast of a series, and when: steps ahead of origins, each a row with a label of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.columns import Array, Features, Floats
+from backtrain.datasets.lags import Lags, Observed, as_of
+from backtrain.datasets.names import nearest
+from backtrain.datasets.offsets import OffsetLike, Times, nanoseconds, parse_offset
+from backtrain.datasets.values import is_count
+
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_DAY = nanoseconds(pd.Timedelta(days=1))
+_NEVER = np.iinfo(np.int64).max
+#: What the feature is called that says how many steps ahead a row is.
+STEP = "step"
+
+
+class Series(Protocol):
+    """A stream with one row for each instant of a series; see `Stream` for its attributes."""
+
+    X: Features
+    y: Array
+    event_time: Times
+    label_time: Times
+    columns: tuple[str, ...]
+    weight: Floats | None
+    group: Array | None
+    target: str
+    truth: Array | None
+    amount: Floats | None
+    reading: tuple[str, ...]
+    fit_weight: Floats | None
+    score_weight: Floats | None
+    lags: Lags | None
+
+    @property
+    def calendar(self) -> Calendar:
+        """Whose days origins follow."""
+        ...
+
+    def take(self, rows: Any) -> Features:
+        """Features of rows."""
+        ...
+
+
+class Places(NamedTuple):
+    """Rows of forecasts, in their order: by origin, series and step.
+
+    Attributes
+    ----------
+    origin, target : ndarray of shape (m,)
+        Rows of the series: at which it is forecast, and what is forecast.
+    step : ndarray of shape (m,)
+        How many rows lie between them, 1 for the next one.
+    aside : ndarray of shape (m,)
+        Whether the row is there to be learnt from alone.
+    """
+
+    origin: Integers
+    target: Integers
+    step: Integers
+    aside: Mask
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """What is forecast at each origin: rows of a series so many steps after it.
+
+    A row of forecasts is an origin and a step. Its features are those that the series has at the
+    origin, and so are its lags: of labels that are known then, that of the origin included where it
+    is. Only those in `ahead` are taken from the row that is forecast, the target, as are label,
+    label time, weights and amount. What lies past the end of a series has no row.
+
+    Attributes
+    ----------
+    steps : int or list of int
+        24 is 1 to 24; [1, 7, 28] are these. Steps count the rows of a series, not time.
+    origins : offset, optional
+        When forecasts are served: at every row of a series, or, for "24h" or "7D", at the first row
+        at or after each multiple from the midnight before the first row, by the stream's calendar;
+        whole days are local ones. "MS" is every first of a month.
+    ahead : list of str
+        Features that are known in advance for every step, such as prices, holidays or the hour.
+    between : {"all", "first", "none"}
+        What is learnt from between the origins that are served: rows of every step, of the first
+        step alone (enough for a recursive model), or nothing. These rows have the score weight 0:
+        they are no forecasts, are not charged, judge nothing, and no total counts them.
+    path : bool
+        Also have the features in `ahead` of all steps in each row, as ``name +1``, ``name +2``, ...
+        for a recursive model, which needs those of the steps on its way.
+
+    >>> Horizon(steps=[1, 7]).all_steps
+    (1, 7)
+    """
+
+    steps: int | Sequence[int] = 24
+    origins: OffsetLike | None = None
+    ahead: Sequence[str] = ()
+    between: Literal["all", "first", "none"] = "all"
+    path: bool = False
+
+    def __post_init__(self) -> None:
+        steps = self.steps
+        if isinstance(steps, Sequence) and not isinstance(steps, str):
+            object.__setattr__(self, "steps", tuple(steps))
+            good = len(steps) > 0 and all(is_count(step) for step in steps)
+            if not good or len(set(steps)) < len(steps):
+                raise ValueError(
+                    f"horizon.steps={list(steps)!r}: whole numbers from 1 on, each once, such as "
+                    "[1, 7, 28]; 24 alone is 1 to 24"
+                )
+        elif not is_count(steps):
+            raise ValueError(
+                f"horizon.steps={steps!r}: the number of steps, such as 24, or a list of them, "
+                "such as [1, 7, 28]"
+            )
+        if isinstance(self.ahead, str):
+            raise ValueError(f"horizon.ahead={self.ahead!r}: a list of features: [{self.ahead}]")
+        object.__setattr__(self, "ahead", tuple(self.ahead))
+        if self.origins is not None:
+            length = parse_offset(self.origins, "horizon.origins")
+            if isinstance(length, pd.Timedelta) and not nanoseconds(length):
+                raise ValueError("horizon.origins='0D': leave it out to forecast at every row")
+        if self.between not in ("all", "first", "none"):
+            raise ValueError(
+                f"horizon.between={self.between!r}: 'all' (every step), 'first' or 'none'"
+            )
+
+    @property
+    def all_steps(self) -> tuple[int, ...]:
+        """The steps, ascending."""
+        if isinstance(self.steps, int):
+            return tuple(range(1, self.steps + 1))
+        return tuple(sorted(int(step) for step in self.steps))
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain data, of which `Horizon` makes an equal one."""
+        steps = self.steps if isinstance(self.steps, int) else list(self.all_steps)
+        every = getattr(self.origins, "freqstr", self.origins)
+        return {
+            "steps": steps,
+            "origins": None if every is None else str(every),
+            **{"ahead": list(self.ahead), "between": self.between, "path": self.path},
+        }
+
+    def names(self) -> list[str]:
+        """The features of the steps on the way, where they are wanted."""
+        last = self.all_steps[-1]
+        return [f"{name} +{k}" for name in self.ahead for k in range(1, last + 1)] * self.path
+
+    def served(
+        self, event_time: Times, series: Integers, calendar: Calendar, first_at: np.datetime64
+    ) -> Mask:
+        """Which rows, in the order of time, are origins that are served, shape (n,).
+
+        Multiples count from the midnight before ``first_at``.
+        """
+        if self.origins is None:
+            return np.ones(len(event_time), dtype=bool)
+        period = self._periods(event_time, calendar, first_at)
+        first = pd.Series(event_time).groupby([series, period]).transform("min").to_numpy()
+        return np.asarray((event_time == first) & (period >= 0))
+
+    def _periods(
+        self, event_time: Times, calendar: Calendar, first_at: np.datetime64
+    ) -> Integers:
+        """After which multiple each row comes, shape (n,); -1 is before the first one."""
+        assert self.origins is not None
+        length, midnight = parse_offset(self.origins), calendar.midnight(pd.Timestamp(first_at))
+        if isinstance(length, pd.Timedelta):
+            step = nanoseconds(length)
+            if step % _DAY == 0:  # days as the clock on the wall counts them
+                event_time, midnight = calendar.local(event_time), calendar.to_local(midnight)
+            return (event_time.view(np.int64) - midnight.value) // step
+        before = calendar.subtract(midnight, pd.Timedelta(days=1))
+        due = calendar.instants(before, length, pd.Timestamp(event_time[-1]))
+        return np.searchsorted(due, event_time, side="right") - 1
+
+    def places(self, series: Series) -> Places:
+        """Which rows there are. Raises `ValueError` where a series has two rows at an instant."""
+        standing = _Standing.of(series)
+        code, by_series = standing.code, standing.by_series
+        self._refuse_ties(series, code, by_series)
+        steps = np.array(self.all_steps)
+        times = series.event_time
+        served = self.served(times, code, series.calendar, times[0])
+        order = np.lexsort((code, times))
+        if self.between == "none":
+            order = order[served[order]]
+        wanted = standing.place[order][:, None] + steps
+        there = wanted < standing.stop[order][:, None]
+        if self.between == "first":
+            there[:, 1:] &= served[order][:, None]
+        at, which = np.nonzero(there)
+        if not len(at):
+            raise ValueError(
+                f"horizon.steps={self.steps!r}: no row lies so many steps after an origin; the "
+                f"longest series has {int(np.bincount(code).max())} rows, so give fewer steps"
+            )
+        origin = order[at]
+        return Places(origin, by_series[wanted[at, which]], steps[which], ~served[origin])
+
+    def _refuse_ties(self, series: Series, code: Integers, by_series: Integers) -> None:
+        at = series.event_time[by_series]
+        twice = (at[1:] == at[:-1]) & (code[by_series][1:] == code[by_series][:-1])
+        if twice.any():
+            row = by_series[int(twice.argmax())]
+            when = pd.Timestamp(series.event_time[row])
+            if series.group is None:
+                which = "the column that tells series apart is group (dataset.group=COLUMN)"
+            else:
+                which = "drop one, or name all columns that tell series apart (dataset.group=[..])"
+            of = "" if series.group is None else f" of series {series.group[row]!r}"
+            raise ValueError(
+                f"horizon: two rows{of} at {when}, but a series has one at an instant; {which}"
+            )
+
+    def fields(self, series: Series) -> dict[str, Any]:
+        """The fields of a stream of forecasts that differ from those of its series."""
+        own = self._features(series)
+        places = self.places(series)
+        origin, target, step, aside = places
+        given = series.score_weight if series.score_weight is not None else series.weight
+        score = None if given is None else given[target]
+        if aside.any():
+            score = np.where(aside, 0.0, 1.0 if score is None else score)
+        parts = {
+            name: None if (values := getattr(series, name)) is None else values[target]
+            for name in ("y", "truth", "weight", "amount", "fit_weight", "label_time", "group")
+        }
+        lags = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
+        return {
+            **parts,
+            "X": self._X(series, own, places),
+            "columns": (*own, *self.names(), *lags, STEP),
+            "event_time": series.event_time[origin],
+            "target_time": series.event_time[target],
+            "score_weight": score,
+            "reading": (*series.reading, *_said(self, series, places)),
+        }
+
+    def _features(self, series: Series) -> list[str]:
+        """The features of the series that are no lags; refuses names that do not fit."""
+        lags = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
+        own = [name for name in series.columns if name not in lags]
+        for name in self.ahead:
+            if name in lags:
+                raise ValueError(
+                    f"horizon.ahead={name!r}: a lag, of labels that are known at the origin; leave "
+                    "it out"
+                )
+            if name not in own:
+                raise ValueError(
+                    f"horizon.ahead={name!r}: no such feature; did you mean {nearest(name, own)}?"
+                )
+        made = [*self.names(), STEP]
+        if twice := [name for name in own if name in made]:
+            raise ValueError(
+                f"column {twice[0]!r}: forecasts have a feature of that name; rename the column"
+            )
+        return own
+
+    def _X(self, series: Series, own: list[str], places: Places) -> Features:
+        """Features of each row, in the order of the columns."""
+        origin, target, step, _ = places
+        late, path = _lagged(series), self._path(series)
+        if isinstance(series.X, pd.DataFrame):
+            parts = {n: series.X[n].take(target if n in self.ahead else origin) for n in own}
+            parts |= {n: pd.Series(v).take(origin) for n, v in zip(self.names(), path, strict=True)}
+            columns = {name: part.reset_index(drop=True) for name, part in parts.items()}
+            names = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
+            columns |= {name: late[origin, i] for i, name in enumerate(names)}
+            return pd.DataFrame({**columns, STEP: step.astype(np.float64)})
+        X = np.empty((len(origin), len(own) + len(path) + late.shape[1] + 1))
+        for i, name in enumerate(own):
+            rows = target if name in self.ahead else origin
+            X[:, i] = series.X[rows, series.columns.index(name)]
+        for i, values in enumerate((*path, *late.T), start=len(own)):
+            X[:, i] = values[origin]
+        X[:, -1] = step
+        return X
+
+    def _path(self, series: Series) -> list[Any]:
+        """The features in `ahead` at each step after each row; missing past the end."""
+        standing, found = _Standing.of(series), []
+        for name in self.ahead if self.path else ():
+            values: Any = series.X[name].array if isinstance(series.X, pd.DataFrame) else None
+            if values is None:
+                values = series.X[:, series.columns.index(name)]
+            for k in range(1, self.all_steps[-1] + 1):
+                wanted = standing.place + k
+                there = wanted < standing.stop
+                rows = np.where(there, standing.by_series[np.where(there, wanted, 0)], -1)
+                found.append(pd.api.extensions.take(values, rows, allow_fill=True))
+        return found
+
+
+class _Standing(NamedTuple):
+    """Rows of series beside each other: the code of each, and where it stands among them."""
+
+    code: Integers
+    by_series: Integers
+    place: Integers
+    stop: Integers
+
+    @classmethod
+    def of(cls, series: Series) -> "_Standing":
+        code = codes(series.group, len(series.y))
+        by_series = np.argsort(code, kind="stable")
+        place = np.empty(len(code), dtype=np.int64)
+        place[by_series] = np.arange(len(code))
+        return cls(code, by_series, place, np.searchsorted(code[by_series], code, side="right"))
+
+
+def codes(group: Array | None, n: int) -> Integers:
+    """A number for each series, by first appearance, shape (n,)."""
+    if group is None:
+        return np.zeros(n, dtype=np.int64)
+    return pd.factorize(group)[0].astype(np.int64)
+
+
+def _lagged(series: Series) -> Floats:
+    """Lags as of each row, of labels that are known then, its own included, shape (n, k)."""
+    if getattr(series, 'lags', None) is None:
+        return np.empty((len(series.y), 0))
+    event, label = series.event_time.view(np.int64), series.label_time
+    known_at = np.where(np.isnat(label), _NEVER, np.maximum(label.view(np.int64), event))
+    raise NotImplementedError
+
+
+def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
+    """What was made of the series, and where steps are not as long as they seem."""
+    count, aside = len(places.origin), int(places.aside.sum())
+    steps = horizon.all_steps
+    spelt = f"1 to {steps[-1]}" if steps == tuple(range(1, len(steps) + 1)) else f"{list(steps)}"
+    when = "at every row" if horizon.origins is None else f"every {horizon.origins}"
+    said = [f"forecasts of steps {spelt}, made {when}: {count - aside:,} rows"]
+    if aside:
+        said[0] += f", and {aside:,} between them to learn from alone"
+    standing = _Standing.of(series)
+    at = series.event_time[standing.by_series].view(np.int64)
+    gap = np.diff(at)[np.diff(standing.code[standing.by_series]) == 0]
+    usual = int(np.median(gap)) if len(gap) else 0
+    if other := int((gap != usual).sum()):
+        length = str(pd.Timedelta(usual)).removeprefix("0 days ")
+        said.append(f"steps count rows: {other:,} of {len(gap):,} are not {length} long")
+    return said

@@ -1,0 +1,295 @@
+"""A model of the next step that forecasts further ones by taking its own answers for labels."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+Floats = NDArray[np.float64]
+
+#: How lags are called that are made of labels: those that a chain can make of its own answers, ...
+_KNOWN = re.compile(r"(.+)_known_(\d+)$")
+_ROLLING = r"{}_(mean|sum|std|min|max|median)_(\d+)$"
+#: ... and the others.
+_LATER = r"{}_(at_.+|(mean|sum|std|min|max|median|count)_(\d+\D.*|all)|count_\d+|mean_by_.+|known_age)$"
+_STATISTICS: dict[str, Any] = {
+    "mean": lambda values: values.mean(axis=1),
+    "sum": lambda values: values.sum(axis=1),
+    "std": lambda values: values.std(axis=1, ddof=1),
+    "min": lambda values: values.min(axis=1),
+    "max": lambda values: values.max(axis=1),
+    "median": lambda values: np.median(values, axis=1),
+}
+
+
+class _Columns(NamedTuple):
+    """What the columns of a table are for.
+
+    Attributes
+    ----------
+    known : dict
+        The columns of the newest known labels, by their place, 1 for the newest.
+    fed : tuple of int
+        Which of them the estimator learns from.
+    rolling : dict
+        Statistics of the n newest labels: (name, n) by column.
+    path : dict
+        Of a feature that is known in advance, its columns at steps 1, 2, ..., in their order.
+    others : tuple of str
+        The features that the estimator learns from beside lags, in the order of the table.
+    """
+
+    known: Mapping[int, str]
+    fed: tuple[int, ...]
+    rolling: Mapping[str, tuple[str, int]]
+    path: Mapping[str, Sequence[str]]
+    others: tuple[str, ...]
+
+    @property
+    def learnt(self) -> list[str]:
+        """The columns that the estimator is given, in their order: lags first."""
+        return [*(self.known[k] for k in self.fed), *self.rolling, *self.others]
+
+
+class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Forecasts many steps with a model of one: its own answers become lags of later steps.
+
+    It learns from rows of step 1 alone. To answer a row of step h it asks the estimator h times,
+    each time with the answers so far in the place of the labels that are not known yet; so any row
+    holds all that its answer depends on. It takes tables as streams of forecasts have them
+    (``horizon=``): the column ``step``, the newest known labels ``y_known_1``, ``y_known_2``, ...
+    (``lags.known=[1,2,...]``), and, of features that are known in advance, those of the steps on
+    its way (``horizon.path=true``). All other features stay what they were at the origin. Rolling
+    statistics of a number of labels are made of answers, too; lags by time, expanding ones and
+    encodings cannot be, and are refused.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A regressor, fitted on a clone.
+    lags : int, list of int, or None
+        Which of the known labels it learns from: 24 is 1 to 24, None all that there are, 0 none.
+    dropna : bool
+        Leave rows out of the training of which a lag is missing, as those at the beginning.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted one.
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> rows = pd.DataFrame({"y_known_1": [1.0, 2.0, 4.0, 4.0], "step": [1, 1, 1, 2]})
+    >>> model = Recursive(LinearRegression()).fit(rows, [2.0, 4.0, 8.0, 99.0])
+    >>> model.predict(pd.DataFrame({"y_known_1": [8.0] * 3, "step": [1, 2, 3]})).round(6)
+    array([16., 32., 64.])
+    """
+
+    def __init__(
+        self, estimator: Any, lags: int | Sequence[int] | None = None, dropna: bool = True
+    ) -> None:
+        self.estimator = estimator
+        self.lags = lags
+        self.dropna = dropna
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Recursive":
+        """Fit on the rows of step 1 among n, a table of shape (n, p)."""
+        table = self._table(X, y)
+        y = np.asarray(y) if isinstance(X, pd.DataFrame) else validate_data(
+            self, y=y, X="no_validation"
+        )
+        step = _steps(table)
+        self.columns_ = self._columns(table)
+        self.steps_ = max(int(step.max()), *map(len, self.columns_.path.values()), 1)
+        self._check_way(table, step)
+        rows = step == 1
+        if self.dropna:
+            lags = [*(self.columns_.known[k] for k in self.columns_.fed), *self.columns_.rolling]
+            rows &= table[lags].notna().all(axis=1).to_numpy()
+        if not rows.any():
+            raise ValueError(
+                "no row of step 1 whose lags are known; learn from more rows "
+                "(horizon.between=first) or give fewer lags"
+            )
+        weight = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)[rows]}
+        learnt = table.loc[rows, self.columns_.learnt]
+        self.estimator_ = clone(self.estimator).fit(self._given(learnt), y[rows], **weight)
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Answers to n rows of any step up to the longest of the training, shape (n,)."""
+        check_is_fitted(self)
+        table = self._table(X)
+        step, columns = _steps(table), self.columns_
+        if len(step) and step.max() > self.steps_:
+            raise ValueError(f"step {step.max()}: the rows that it learnt from have {self.steps_}")
+        chain, first = _chains(table, [*columns.known.values(), *columns.rolling, *_way(columns)])
+        last = np.zeros(len(first), dtype=np.int64)
+        np.maximum.at(last, chain, step)
+        answers = np.full((len(first), int(step.max(initial=1))), np.nan)
+        for k in range(1, answers.shape[1] + 1):
+            going = np.flatnonzero(last >= k)
+            rows = self._at(table.take(first[going]), k, answers[going, : k - 1])
+            answers[going, k - 1] = self.estimator_.predict(self._given(rows))
+        return np.asarray(answers[chain, step - 1])
+
+    def _at(self, rows: pd.DataFrame, k: int, answers: Floats) -> pd.DataFrame:
+        """What the estimator is given for step k of chains, of which k - 1 are answered."""
+        columns, made = self.columns_, {}
+        if k > 1:
+            made |= {columns.known[lag]: _label(rows, columns, answers, lag) for lag in columns.fed}
+            for name, (statistic, n) in columns.rolling.items():
+                labels = [_label(rows, columns, answers, lag) for lag in range(1, n + 1)]
+                made[name] = _STATISTICS[statistic](np.column_stack(labels))
+        for name, path in columns.path.items():
+            made[name] = rows[path[k - 1]]
+        return rows.assign(**made)[columns.learnt]
+
+    def _table(self, X: Any, y: Any = None) -> pd.DataFrame:
+        """The rows as a table; columns of an array are x0, x1, ..., and have no role."""
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=y is not None, skip_check_array=True)
+            return X
+        finite = "allow-nan" if get_tags(self).input_tags.allow_nan else True
+        more = {"reset": False} if y is None else {"y": y, "y_numeric": True}
+        found = validate_data(self, X, ensure_all_finite=finite, dtype=np.float64, **more)
+        rows = found if y is None else found[0]
+        return pd.DataFrame(rows, columns=[f"x{i}" for i in range(rows.shape[1])])
+
+    def _given(self, rows: pd.DataFrame) -> Any:
+        """Rows as the estimator takes them: a table only where the model was given one."""
+        return rows if hasattr(self, "feature_names_in_") else rows.to_numpy()
+
+    def _columns(self, table: pd.DataFrame) -> _Columns:
+        """What the columns are for. Raises `ValueError` where lags are missing or cannot be fed."""
+        names = [str(name) for name in table.columns]
+        found = [(match, name) for name in names if (match := _KNOWN.match(name))]
+        known = {int(match[2]): name for match, name in found}
+        target = re.escape(found[0][0][1]) if found else ""
+        wanted = self._wanted(known)
+        rolling, path = {}, {}
+        for name in names:
+            if target and name not in known.values() and re.match(_LATER.format(target), name):
+                raise ValueError(
+                    f"column {name!r}: a lag that cannot be made of answers; leave it out for a "
+                    "recursive model (lags.known=[..] and statistics of a number of labels can "
+                    "be), or take a model for each step: model=one_per"
+                )
+            if target and (match := re.match(_ROLLING.format(target), name)):
+                rolling[name] = (match[1], int(match[2]))
+            ways = [f"{name} +{k}" for k in range(1, len(names))]
+            if ways and ways[0] in names:
+                path[name] = ways[: next(i for i, way in enumerate(ways) if way not in names)]
+        taken = {"step", *known.values(), *rolling, *(way for ways in path.values() for way in ways)}
+        others = tuple(name for name in names if name not in taken)
+        return _Columns(known, wanted, rolling, path, others)
+
+    def _wanted(self, known: Mapping[int, str]) -> tuple[int, ...]:
+        """The lags that the estimator learns from."""
+        if self.lags is None:
+            if not known:
+                raise ValueError(
+                    "no column is a lag such as y_known_1, so there is nothing to feed answers "
+                    "back into; add some (lags.known=[1,2,3]), or give lags=0; an array has no "
+                    "names of columns (features=frame)"
+                )
+            return tuple(sorted(known))
+        several = isinstance(self.lags, Sequence)
+        wanted = sorted(self.lags) if several else range(1, self.lags + 1)  # type: ignore[operator, arg-type]
+        if absent := [lag for lag in wanted if lag not in known]:
+            raise ValueError(
+                f"lags={self.lags!r}: no column is the label {absent[0]} before "
+                f"(y_known_{absent[0]}); add it to lags.known"
+            )
+        return tuple(wanted)
+
+    def _check_way(self, table: pd.DataFrame, step: NDArray[np.int64]) -> None:
+        """Refuse what later steps would need and rows do not hold."""
+        columns, last = self.columns_, self.steps_
+        needed = {k - back for k in columns.fed for back in range(min(last, k))}
+        needed |= {k for _, n in columns.rolling.values() for k in range(1, n + 1)}
+        if absent := sorted(needed - set(columns.known)):
+            raise ValueError(
+                f"{last} steps ahead need the labels {_listed(absent)} before, too, which are no "
+                f"columns; give all of lags.known=[1,...,{max(needed)}], and the model's own "
+                "lags=[..] to learn from some alone"
+            )
+        if short := [name for name, way in columns.path.items() if len(way) < last]:
+            raise ValueError(f"{last} steps ahead need {short[0]!r} at each of them")
+        alike = [*columns.known.values()] or None
+        fixed = [name for name in columns.others if name not in columns.path]
+        if alike is None or not fixed or last == 1:
+            return
+        next_one = np.flatnonzero(np.diff(step) == 1)
+        same = ~_differs(table[alike].take(next_one), table[alike].take(next_one + 1)).any(axis=1)
+        pairs = next_one[same]
+        moved = _differs(table[fixed].take(pairs), table[fixed].take(pairs + 1)).any(axis=0)
+        if moved.any():
+            name = fixed[int(moved.argmax())]
+            raise ValueError(
+                f"column {name!r} differs from step to step, so the steps on the way are needed, "
+                f"too: {name} +1, {name} +2, ... (horizon.path=true)"
+            )
+
+    def __sklearn_tags__(self) -> Any:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags.allow_nan = inner.input_tags.allow_nan
+        tags.input_tags.categorical = inner.input_tags.categorical
+        tags.regressor_tags.poor_score = True
+        return tags
+
+
+def _steps(table: pd.DataFrame) -> NDArray[np.int64]:
+    """How many steps ahead each row is; 1 where no column says."""
+    if "step" not in table:
+        return np.ones(len(table), dtype=np.int64)
+    return table["step"].to_numpy().astype(np.int64)
+
+
+def _way(columns: _Columns) -> list[str]:
+    """The columns of a row that do not depend on its own step, beside lags."""
+    fixed = [name for name in columns.others if name not in columns.path]
+    return [*fixed, *(way for ways in columns.path.values() for way in ways)]
+
+
+def _differs(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
+    """Where two tables of the same shape hold other values; missing ones are alike."""
+    parts = []
+    for name in one:
+        a, b = (_plain(table[name]) for table in (one, other))
+        parts.append((a != b) & ~(np.isnan(a) & np.isnan(b)))
+    return np.column_stack(parts) if parts else np.zeros((len(one), 0), dtype=bool)
+
+
+def _plain(column: pd.Series) -> Floats:
+    """A column as numbers; categories as their codes."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.codes
+    return column.to_numpy(dtype=np.float64)
+
+
+def _chains(table: pd.DataFrame, alike: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Neighbouring rows that differ in their step alone: the chain of each, and its first row."""
+    part = table[alike]
+    begins = np.ones(len(table), dtype=bool)
+    begins[1:] = _differs(part.iloc[1:], part.iloc[:-1]).any(axis=1)
+    if not alike:
+        begins[:] = True
+    return np.cumsum(begins) - 1, np.flatnonzero(begins)
+
+
+def _label(rows: pd.DataFrame, columns: _Columns, answers: Floats, lag: int) -> Floats:
+    """The label that lies so many steps back, or what was answered there."""
+    made = answers.shape[1]
+    if lag <= made:
+        return answers[:, made - lag]
+    return rows[columns.known[lag - made]].to_numpy(dtype=np.float64)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:4])) + (", ..." if len(numbers) > 4 else "")
