@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -26,7 +27,7 @@ from backtrain.datasets.synthetic import panel
 from backtrain.strategies import Every, Expanding, Never, PerformanceDrop
 
 START, _CHILDREN = "2024-12-02", resource.RUSAGE_CHILDREN
-COLUMNS = ("total", "retrains", "MASE 7 by group", "WAPE", "changed")
+COLUMNS = ("total", "retrains", "MASE 7 by group", "WAPE", "changed", "changed_total")
 LAGS = Lags(known=[1, 7, 14, 28], rolling=[("mean", 7), ("mean", 28)])
 
 
@@ -49,7 +50,8 @@ def strategies() -> dict[str, Strategy]:
 
 
 def cpu() -> float:
-    """Seconds of CPU of this process and of those that it has waited for."""
+    """Seconds of CPU of this process and its workers, which are counted once they have ended."""
+    get_reusable_executor().shutdown(wait=True)
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, _CHILDREN))
 
 
