@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backtrain.audit.findings import Finding
 from backtrain.audit.lags import Relation, Source
 from backtrain.audit.orders import Floats, Series, series_of
+from backtrain.datasets.horizon import STEP
 from backtrain.datasets.stream import Stream
 
 #: Rows that are looked at: the newest.
@@ -30,6 +31,7 @@ def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False
     Looked at are the newest 20,000 rows. ``thorough``: also by category, and whether columns are
     smooth functions of later rows of other columns. ``by_amount``: also at amounts, which decide.
     """
+    stream = _one_step(stream)
     if len(stream) < _FEWEST:
         return []
     table = _Table.of(stream)
@@ -47,6 +49,28 @@ def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False
     for name, finding in _related(table, thorough):
         found.setdefault(name, finding)
     return list(found.values())
+
+
+def _one_step(stream: Stream) -> Stream:
+    """Of forecasts those of the first step: a row an origin, in the order of time."""
+    if stream.steps is None or stream.horizon is None:
+        return stream
+    made = {*stream.horizon.names(), STEP}
+    kept = [place for place, name in enumerate(stream.columns) if name not in made]
+    rows = np.flatnonzero(stream.steps == stream.steps.min())
+    names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight")
+    parts: dict[str, Any] = {name: getattr(stream, name) for name in names}
+    X = pd.DataFrame(stream.take(rows)).iloc[:, kept].reset_index(drop=True)
+    return replace(
+        stream,
+        X=X if isinstance(stream.X, pd.DataFrame) else X.to_numpy(),
+        columns=tuple(stream.columns[place] for place in kept),
+        **{name: stream_part[rows] for name, stream_part in parts.items() if stream_part is not None},
+        y=stream.y[rows],
+        event_time=stream.event_time[rows],
+        label_time=stream.label_time[rows],
+        **dict.fromkeys(("target_time", "series", "horizon")),
+    )
 
 
 def warning(stream: Stream, by_amount: bool = False) -> str | None:

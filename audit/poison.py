@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.horizon import Horizon, codes
 from backtrain.datasets.stream import Stream
 
 #: What can be spoilt, each by itself or all at once.
@@ -50,6 +51,9 @@ def poisoned(
     rows : float
         How many rows follow ``at``, as a share of those that do: some are dropped or occur twice.
     """
+    if stream.series is not None and stream.horizon is not None:
+        given = (at, rng, kinds, manner, classes, rows, unseen)
+        return _series(stream.series, stream.horizon, *given).forecasts(stream.horizon)
     if "rows" in kinds:
         stream = _other_rows(stream, at, rng, rows)
     future = stream.event_time >= at
@@ -86,6 +90,46 @@ def cut(stream: Stream, at: np.datetime64) -> Stream:
     return _reordered(stream, known, stream.event_time[known])
 
 
+def _series(
+    series: Stream,
+    horizon: Horizon,
+    at: np.datetime64,
+    rng: np.random.Generator,
+    kinds: Collection[str],
+    *given: Any,
+) -> Stream:
+    """The series of forecasts with all spoilt that no origin before ``at`` knows.
+
+    That there is something to forecast is known at an origin, and of it what is known in advance.
+    """
+    code, last = codes(series.group, len(series)), horizon.all_steps[-1]
+    past = pd.Series(series.event_time < at)
+    later = (~past).groupby(code).cumsum().to_numpy() > last  # no target of an earlier origin
+    kept = np.flatnonzero(~later | (rng.random(len(series)) < 0.7))
+    spoilt = poisoned(series, at, rng, [kind for kind in kinds if kind != "rows"], *given)
+    X = series.X.copy()
+    for name in series.columns:
+        if name in horizon.ahead:
+            _take(X, spoilt.X, series.columns.index(name), later)
+        else:
+            _take(X, spoilt.X, series.columns.index(name), later | ~past.to_numpy())
+    spoilt = replace(spoilt, X=X, group=series.group)
+    return _reordered(spoilt, kept, spoilt.event_time[kept]) if "rows" in kinds else spoilt
+
+
+def _take(X: Any, spoilt: Any, place: int, rows: NDArray[np.bool_]) -> None:
+    """Take values of a column from a spoilt table, in some of its rows."""
+    if not isinstance(X, pd.DataFrame):
+        X[rows, place] = spoilt[rows, place]
+        return
+    name, values, new = X.columns[place], X.iloc[:, place], spoilt.iloc[:, place]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        words = np.where(rows, new.astype(object), values.astype(object))
+        X[name] = pd.Categorical(words, categories=new.cat.categories)
+    else:
+        X[name] = values.where(~rows, new)
+
+
 def _other_rows(
     stream: Stream, at: np.datetime64, rng: np.random.Generator, share: float
 ) -> Stream:
@@ -105,7 +149,7 @@ def _reordered(
 ) -> Stream:
     """Rows at positions ``order``, at these times; each keeps the delay of its label."""
     X, gap = stream.take(order), (stream.label_time - stream.event_time)[order]
-    names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight")
+    names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight", "target_time")
     parts: dict[str, Any] = {name: getattr(stream, name) for name in names}
     kept = {name: None if part is None else part[order] for name, part in parts.items()}
     return replace(

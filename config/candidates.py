@@ -11,6 +11,8 @@ from backtrain.config import compose
 from backtrain.config.keys import Keys, RunKeys
 from backtrain.config.presets import PARTS
 
+#: Keys that stand above others, and are no groups of presets.
+_OF_KEYS = ("comparison", "grid", "lags", "search")
 _OPTIONS = ("--multirun", "--help", "--cfg", "--config-dir", "--config-name", "--info", "--package")
 
 
@@ -84,7 +86,7 @@ def _keys(word: str, sketch: Any, groups: Sequence[str], schema: type[Keys]) -> 
                 yield f"{signs}{group}="
         for name in names:
             if name not in groups or name == "comparison":
-                yield signs + name + ("." if name in ("comparison", "grid", "search") else "=")
+                yield signs + name + ("." if name in _OF_KEYS else "=")
         if word:  # else twice as many
             yield from (f"{signs}{group}." for group in groups if group in names)
         return

@@ -4,7 +4,7 @@ import glob
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from backtrain.config.build import build, targets
-from backtrain.datasets.faults import inject
+from backtrain.datasets.faults import inject, refuse_lags
+from backtrain.datasets.lags import Lags
 from backtrain.datasets.latency import apply
 from backtrain.datasets.stream import Stream
 
 #: The keys that it is made from.
-_KEYS = ("dataset", "latency", "faults")
+_KEYS = ("dataset", "latency", "faults", "lags")
 #: Bytes of histories that are kept for later jobs, beside the newest one.
 _ROOM = 2**29
 
@@ -31,7 +32,7 @@ class History:
     whole : Stream
         With its label latency.
     stream : Stream
-        And with its faults.
+        And with its faults, and lags.
     """
 
     whole: Stream
@@ -57,9 +58,21 @@ class History:
 
     @classmethod
     def _made(cls, asked: Mapping[str, Any]) -> "History":
+        lags = lags_of(asked)
         whole = apply(build(asked["dataset"]), build(asked["latency"]))
         faults = [build(fault) for fault in (asked["faults"] or {}).values()]
-        return cls(whole, inject(whole, faults))
+        if lags is not None:
+            refuse_lags(faults, lags.names(whole.target))
+        stream = inject(whole, faults)
+        return cls(whole, stream if lags is None else replace(stream, lags=lags))
+
+
+def lags_of(plain: Mapping[str, Any]) -> Lags | None:
+    """The lags that a config asks for; None where all of its keys say what they say by default."""
+    given = dict(plain.get("lags") or {})
+    usual = {field.name: field.default for field in fields(Lags)}
+    asked = [key for key in usual if key in given and (given[key] or None) != (usual[key] or None)]
+    return build(given) if asked else None
 
 
 _KEPT: OrderedDict[str, History] = OrderedDict()

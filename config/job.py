@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backtrain.backtest import Backtest
+from backtrain.config.history import lags_of
 from backtrain.store.content import ONLY_HERE, content
 from backtrain.store.origins import Code
 from backtrain.strategies.strategy import Strategy
@@ -23,7 +24,7 @@ _SHARED = ("trigger", "window", "update", "gate")
 #: Keys whose order counts: that of rows, and that in which faults are put in.
 _IN_ORDER = ("comparison", "faults")
 #: Keys whose files the stream has read: its fingerprint tells what was in them.
-_OF_STREAM = ("dataset", "latency", "faults")
+_OF_STREAM = ("dataset", "latency", "faults", "lags")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class JobName:
             why = [f"{kind} holds what cannot be compared, such as a lambda" for kind in kinds]
             return cls(None, "; ".join([*why, *code.unnamed]))
         kept = {key: value for key, value in plain.items() if key not in _UNCOUNTED}
+        if lags_of(plain) is None:  # jobs did not always have the key
+            kept.pop("lags", None)
         order = {key: list(kept[key]) for key in _IN_ORDER if kept.get(key)}
         facts = (
             sorted(kept.items()),

@@ -18,6 +18,7 @@ class Keys:
 
     dataset: Built
     latency: Built
+    lags: Built | None
     model: Built
     window: Built
     update: Built

@@ -211,8 +211,6 @@ def _names(columns: Sequence[str] | None, own: Iterable[Any]) -> tuple[str, ...]
     names = tuple(str(name) for name in columns) if columns else own
     if len(names) != len(own):
         raise ValueError(f"columns: {len(names)} names for {len(own)} features")
-    if not names:
-        raise ValueError("X: no feature columns; a stream needs at least one")
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
         raise ValueError(f"columns: {twice[0]!r} stands there twice; rename one of them")

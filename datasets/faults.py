@@ -4,7 +4,7 @@ Each fault strikes the rows with start <= event_time < stop and leaves all other
 `start` and `stop` are instants, or shares of the stream's span.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -149,8 +149,8 @@ class MissingSpike(_Lasting):
 
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Take values away."""
-        columns = stream.columns if self.column is None else (self.column,)
-        for column in columns:
+        own = [name for name in stream.columns if name not in stream.lag_columns]
+        for column in own if self.column is None else (self.column,):
             position = _position(self, stream, column)
             # For the rows of the period alone: rows before it that were doubled change nothing.
             lost = generator(self.seed, position, 0xFA).random(rows.stop - rows.start) < self.share
@@ -304,6 +304,7 @@ def _period(stream: Stream, fault: Fault) -> tuple[FaultPeriod, slice]:
 
 def _position(fault: Fault, stream: Stream, column: str, or_target: bool = False) -> int:
     """The column's position among the features."""
+    refuse_lags([fault], stream.lag_columns)
     if column in stream.columns:
         return stream.columns.index(column)
     if column == stream.target:
@@ -313,6 +314,16 @@ def _position(fault: Fault, stream: Stream, column: str, or_target: bool = False
         )
     names = (*stream.columns, stream.target) if or_target else stream.columns
     raise ValueError(f"{fault!r}: no column {column!r}; did you mean {nearest(column, names)}?")
+
+
+def refuse_lags(faults: Iterable[Fault], names: Collection[str]) -> None:
+    """Raise `ValueError` for a fault in a lag: it follows from the labels, spoilt ones included."""
+    for fault in faults:
+        if (column := getattr(fault, "column", None)) in names:
+            raise ValueError(
+                f"{fault!r}: {column!r} is a lag, made of the labels as they are known then; spoil "
+                "these: faults=[cents], faults=[late_labels] or faults=[reordered_labels]"
+            )
 
 
 def _is_numeric(stream: Stream, position: int) -> bool:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.columns import Array, Features, Floats
-from backtrain.datasets.lags import Lags, Observed, as_of
+from backtrain.datasets.lagged import Rows, lags_at
+from backtrain.datasets.lags import Lags
 from backtrain.datasets.names import nearest
 from backtrain.datasets.offsets import OffsetLike, Times, nanoseconds, parse_offset
 from backtrain.datasets.values import is_count
@@ -18,7 +19,6 @@ from backtrain.datasets.values import is_count
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _DAY = nanoseconds(pd.Timedelta(days=1))
-_NEVER = np.iinfo(np.int64).max
 #: What the feature is called that says how many steps ahead a row is.
 STEP = "step"
 
@@ -40,6 +40,8 @@ class Series(Protocol):
     fit_weight: Floats | None
     score_weight: Floats | None
     lags: Lags | None
+    lag_columns: tuple[str, ...]
+    grouped_by: tuple[str, ...]
 
     @property
     def calendar(self) -> Calendar:
@@ -236,20 +238,21 @@ class Horizon:
             name: None if (values := getattr(series, name)) is None else values[target]
             for name in ("y", "truth", "weight", "amount", "fit_weight", "label_time", "group")
         }
-        lags = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
         return {
             **parts,
             "X": self._X(series, own, places),
-            "columns": (*own, *self.names(), *lags, STEP),
+            "columns": (*own, *self.names(), *series.lag_columns, STEP),
             "event_time": series.event_time[origin],
             "target_time": series.event_time[target],
             "score_weight": score,
+            "lags": None,
+            "lag_columns": (),
             "reading": (*series.reading, *_said(self, series, places)),
         }
 
     def _features(self, series: Series) -> list[str]:
         """The features of the series that are no lags; refuses names that do not fit."""
-        lags = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
+        lags = series.lag_columns
         own = [name for name in series.columns if name not in lags]
         for name in self.ahead:
             if name in lags:
@@ -271,20 +274,22 @@ class Horizon:
     def _X(self, series: Series, own: list[str], places: Places) -> Features:
         """Features of each row, in the order of the columns."""
         origin, target, step, _ = places
-        late, path = _lagged(series), self._path(series)
-        if isinstance(series.X, pd.DataFrame):
-            parts = {n: series.X[n].take(target if n in self.ahead else origin) for n in own}
+        late, path = _lagged(series, places), self._path(series)
+        words = any(isinstance(values, pd.Series) for values in late.values())
+        if words or isinstance(series.X, pd.DataFrame):
+            table = pd.DataFrame(series.X, columns=list(series.columns))
+            parts = {n: table[n].take(target if n in self.ahead else origin) for n in own}
             parts |= {n: pd.Series(v).take(origin) for n, v in zip(self.names(), path, strict=True)}
             columns = {name: part.reset_index(drop=True) for name, part in parts.items()}
-            names = [] if getattr(series, 'lags', None) is None else series.lags.names(series.target)
-            columns |= {name: late[origin, i] for i, name in enumerate(names)}
-            return pd.DataFrame({**columns, STEP: step.astype(np.float64)})
-        X = np.empty((len(origin), len(own) + len(path) + late.shape[1] + 1))
+            return pd.DataFrame({**columns, **late, STEP: step.astype(np.float64)})
+        X = np.empty((len(origin), len(own) + len(path) + len(late) + 1))
         for i, name in enumerate(own):
             rows = target if name in self.ahead else origin
             X[:, i] = series.X[rows, series.columns.index(name)]
-        for i, values in enumerate((*path, *late.T), start=len(own)):
+        for i, values in enumerate(path, start=len(own)):
             X[:, i] = values[origin]
+        for i, values in enumerate(late.values(), start=len(own) + len(path)):
+            X[:, i] = values
         X[:, -1] = step
         return X
 
@@ -327,13 +332,14 @@ def codes(group: Array | None, n: int) -> Integers:
     return pd.factorize(group)[0].astype(np.int64)
 
 
-def _lagged(series: Series) -> Floats:
-    """Lags as of each row, of labels that are known then, its own included, shape (n, k)."""
-    if getattr(series, 'lags', None) is None:
-        return np.empty((len(series.y), 0))
-    event, label = series.event_time.view(np.int64), series.label_time
-    known_at = np.where(np.isnat(label), _NEVER, np.maximum(label.view(np.int64), event))
-    raise NotImplementedError
+def _lagged(series: Series, places: Places) -> dict[str, Any]:
+    """Lags of each row by name, (m,) each: of labels that are known at its origin."""
+    if series.lags is None:
+        return {}
+    rows = Rows(*(getattr(series, name) for name in Rows._fields))
+    event, target = series.event_time.view(np.int64), places.target
+    known_at = np.maximum(series.label_time.view(np.int64), event)
+    return lags_at(series.lags, rows, known_at, places.origin, event[places.origin], event[target])
 
 
 def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:

@@ -32,21 +32,19 @@ def fields(
     features: Sequence[str] | None,
     categories: Sequence[str],
     timezone: str | None,
+    bare: bool = False,
 ) -> dict[str, Any]:
     """The fields of a stream that hold rows, in order of time, with its zone and its reading.
 
-    `roles` are of one column each; the rest is as `Stream.from_frame` takes it. Raises `ValueError`
-    for columns that are not there, have two roles, or cannot be read.
+    `roles` are of one column each; the rest is as `Stream.from_frame` takes it. `bare`: there may
+    be no feature. Raises `ValueError` for columns that are not there, have two roles, or cannot be
+    read.
     """
     used = check_names(table.head, roles, features)
     names = table.head.columns
     chosen = [c for c in names if c not in used] if features is None else list(features)
-    if not chosen:
-        raise ValueError(
-            f"features: no column is left beside {sorted(used)}, and a model learns from "
-            "nothing else; add some that are known by then: values of earlier rows whose labels "
-            "have arrived, or what times say: dataset.time_features=[month,day_of_week,hour]"
-        )
+    if not chosen and not bare:
+        raise ValueError(no_features(f"no column is left beside {sorted(used)}"))
     target, time, label_time = roles["target"], roles["time"], roles["label_time"]
     table.categories = check_categories(categories, [*chosen, target])
     label = None if label_time is None else table.column(label_time)
@@ -91,6 +89,15 @@ def fields(
         "reading": tuple(table.reading),
         "timezone": timezone or zone_of(zone),
     }
+
+
+def no_features(why: str) -> str:
+    """What to say where a model would have nothing to learn from."""
+    return (
+        f"features: {why}, and a model learns from nothing else; add earlier labels, as they are "
+        "known by then: lags.known=[1,24], or what times say: "
+        "dataset.time_features=[month,day_of_week,hour]"
+    )
 
 
 def _groups(table: Source, roles: Mapping[str, Any], place: Places | None) -> Any:

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -30,6 +30,8 @@ from backtrain.datasets.columns import (
 )
 from backtrain.datasets.horizon import Horizon, codes
 from backtrain.datasets.labels import refuse_numbers_in_text
+from backtrain.datasets.lagged import Rows, with_lags, without
+from backtrain.datasets.lags import Lags
 from backtrain.datasets.mapped import InFile, files_of, is_mapped, opened, referred, resolved
 from backtrain.datasets.offsets import Times
 from backtrain.datasets.roles import fields, one_each
@@ -80,6 +82,11 @@ class Stream:
             that of the event times, and None is UTC.
         fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
             metrics, gates, triggers), or None = `weight`.
+        lags: which earlier labels are features, too, each as it was known at the row's time. They
+            are the last columns of X, and made anew whenever a stream is made of this one: with
+            other label times, faults, or by `dataclasses.replace`.
+        lag_columns: the names of these columns; set by the stream.
+        grouped_by: the columns that `group` was made of, where that is known.
         target_time: (n,) of forecasts, when what is forecast happens; None = at `event_time`.
         series, horizon: what forecasts were made of, by `forecasts`; None = it is a series itself.
 
@@ -115,6 +122,9 @@ class Stream:
     timezone: str | None = None
     fit_weight: Floats | None = None
     score_weight: Floats | None = None
+    lags: Lags | None = None
+    lag_columns: tuple[str, ...] = ()
+    grouped_by: tuple[str, ...] = ()
     target_time: Times | None = None
     series: "Stream | None" = None
     horizon: Horizon | None = None
@@ -125,7 +135,7 @@ class Stream:
         event_time, label_time, zone = read_both_times(self.event_time, self.label_time)
         self._set(timezone=zone_name(self.timezone) if self.timezone else zone_of(zone))
         X = frames.features(self.X, self.columns) if frames.is_table(self.X) else self.X
-        X, columns = read_features(X, self.columns)
+        X, columns = without(*read_features(X, self.columns), self.lag_columns)
         y = read_labels(self.y, self.target)
         missing = is_missing(y)
         if label_time is None and len(missing) == len(event_time):
@@ -147,6 +157,10 @@ class Stream:
         self._set(faults=_periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
         self._check(missing)
+        self._set(lag_columns=(), grouped_by=tuple(self.grouped_by))
+        if self.lags is not None:
+            X, columns = with_lags(self.lags, Rows(*(getattr(self, name) for name in Rows._fields)))
+            self._set(X=X, columns=columns, lag_columns=self.lags.names(self.target))
 
     @classmethod
     def from_frame(
@@ -165,6 +179,7 @@ class Stream:
         categories: Sequence[str] = (),
         fit_weight: str | None = None,
         score_weight: str | None = None,
+        lags: Lags | None = None,
         horizon: Horizon | None = None,
     ) -> "Stream":
         """Make a stream of a table in any order: it is sorted by time, ties keep their order.
@@ -179,6 +194,7 @@ class Stream:
         of shops, say. A row without a label has none at any time. Rows in later error messages are
         counted in time order. The time zone of the stream is `timezone`, or else that of the time
         column; times without one are local times of `timezone`, where it is given (docs/time.md).
+        `lags` are features made of earlier labels, also the only ones (docs/forecasting.md).
         With a `horizon` it is the stream of `forecasts` of what else is said.
 
         >>> frame = pd.DataFrame({"t": ["2024-01-02", "2024-01-01"], "a": [2, 1], "y": [1, 0]})
@@ -189,11 +205,15 @@ class Stream:
         roles = {"target": target, "time": time, "label_time": label_time, "weight": weight}
         roles |= {"amount": amount, "fit_weight": fit_weight, "score_weight": score_weight}
         table, given = frames.source(df), one_each(roles | {"group": group})
-        rows = fields(table, given, features, categories, timezone)
+        # A file may be given lags later; where a model is to learn, none is refused (`Setup`).
+        bare = lags is not None or table is df
+        rows = fields(table, given, features, categories, timezone, bare)
         named = isinstance(table.head[target].dtype, pd.CategoricalDtype) or target in categories
         if table is not df and not named:
             refuse_numbers_in_text(rows["y"], target)  # of a file: once the task is known
-        stream = cls(**rows, name=name, target=str(target))
+        grouped_by = [] if group is None else [group] if isinstance(group, str) else list(group)
+        named_as = {"name": name, "target": str(target), "grouped_by": tuple(grouped_by)}
+        stream = cls(**rows, **named_as, lags=lags)
         return stream if horizon is None else stream.forecasts(horizon)
 
     def forecasts(self, horizon: Horizon) -> "Stream":
@@ -230,6 +250,10 @@ class Stream:
         stream._set(name=facts["name"], target=facts["target"], timezone=facts.get("timezone"))
         stream._set(drift=_instants(facts["drift"], UTC), faults=_periods(facts["faults"], UTC))
         stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
+        lags = facts.get("lags")
+        stream._set(lags=None if lags is None else Lags(**lags))
+        stream._set(lag_columns=tuple(stream.lags.names(stream.target)) if stream.lags else ())
+        stream._set(grouped_by=tuple(facts.get("grouped_by", ())))
         if "series" in facts:
             stream._set(series=cls.open(Path(path).expanduser() / facts["series"]))
             stream._set(horizon=Horizon(**facts["horizon"]))
@@ -259,6 +283,8 @@ class Stream:
             "drift": [str(when) for when in self.drift],
             "faults": [(name, str(start), str(stop)) for name, start, stop in self.faults],
             "reading": list(self.reading),
+            **({} if self.lags is None else {"lags": asdict(self.lags)}),
+            **({"grouped_by": list(self.grouped_by)} if self.grouped_by else {}),
         }
         rows = {field: getattr(self, field) for field in _ROWS if getattr(self, field) is not None}
         if self.series is None or self.horizon is None:

@@ -1,15 +1,21 @@
 """A model for each value of some columns: for each step of a forecast, or each series."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 
 def _gives_probabilities(model: "OnePer") -> bool:
@@ -63,8 +69,10 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit on n rows: a table or an array of shape (n, p)."""
         if self.others not in ("mean", "pooled"):
             raise ValueError(f"others={self.others!r}: 'mean' or 'pooled'")
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
         table, y = self._table(X, y)
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, table)
         if self.dropna:
             whole = table.notna().all(axis=1).to_numpy()
             table, y = table[whole], y[whole]
@@ -106,6 +114,11 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             full[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(given)
             answers[rows] = full
         return answers
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of right answers of a classifier, else the coefficient of determination."""
+        judge = accuracy_score if is_classifier(self.estimator) else r2_score
+        return float(judge(y, self.predict(X), sample_weight=sample_weight))
 
     def _table(self, X: Any, y: Any = None) -> Any:
         """The rows as a table, columns of an array by their positions; with labels, both."""
@@ -187,7 +200,7 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags, tags.regressor_tags = inner.classifier_tags, inner.regressor_tags
-        tags.target_tags = inner.target_tags
+        tags.target_tags = replace(inner.target_tags, multi_output=False)
         tags.input_tags.allow_nan = inner.input_tags.allow_nan
         tags.input_tags.categorical = inner.input_tags.categorical
         return tags

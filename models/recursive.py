@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 Floats = NDArray[np.float64]
 
@@ -99,14 +104,13 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Recursive":
         """Fit on the rows of step 1 among n, a table of shape (n, p)."""
-        table = self._table(X, y)
-        y = np.asarray(y) if isinstance(X, pd.DataFrame) else validate_data(
-            self, y=y, X="no_validation"
-        )
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        table, y = self._table(X, y)
         step = _steps(table)
         self.columns_ = self._columns(table)
-        self.steps_ = max(int(step.max()), *map(len, self.columns_.path.values()), 1)
-        self._check_way(table, step)
+        self._check_way(int(step.max()))
+        self._check_fixed(table, step)
         rows = step == 1
         if self.dropna:
             lags = [*(self.columns_.known[k] for k in self.columns_.fed), *self.columns_.rolling]
@@ -116,18 +120,23 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
                 "no row of step 1 whose lags are known; learn from more rows "
                 "(horizon.between=first) or give fewer lags"
             )
-        weight = {} if sample_weight is None else {"sample_weight": np.asarray(sample_weight)[rows]}
+        weight = {}
+        if sample_weight is not None:
+            weight["sample_weight"] = _check_sample_weight(sample_weight, table)[rows]
         learnt = table.loc[rows, self.columns_.learnt]
-        self.estimator_ = clone(self.estimator).fit(self._given(learnt), y[rows], **weight)
+        self.names_ = any(learnt.dtypes == "category") or (
+            hasattr(self, "feature_names_in_") and _wants_names(self.estimator)
+        )
+        given = learnt if self.names_ else learnt.to_numpy(dtype=np.float64)
+        self.estimator_ = clone(self.estimator).fit(given, y[rows], **weight)
         return self
 
     def predict(self, X: Any) -> Floats:
-        """Answers to n rows of any step up to the longest of the training, shape (n,)."""
+        """Answers to n rows, shape (n,)."""
         check_is_fitted(self)
-        table = self._table(X)
+        table, _ = self._table(X)
         step, columns = _steps(table), self.columns_
-        if len(step) and step.max() > self.steps_:
-            raise ValueError(f"step {step.max()}: the rows that it learnt from have {self.steps_}")
+        self._check_way(int(step.max(initial=1)))
         chain, first = _chains(table, [*columns.known.values(), *columns.rolling, *_way(columns)])
         last = np.zeros(len(first), dtype=np.int64)
         np.maximum.at(last, chain, step)
@@ -135,31 +144,36 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         for k in range(1, answers.shape[1] + 1):
             going = np.flatnonzero(last >= k)
             rows = self._at(table.take(first[going]), k, answers[going, : k - 1])
-            answers[going, k - 1] = self.estimator_.predict(self._given(rows))
+            answers[going, k - 1] = self.estimator_.predict(rows)
         return np.asarray(answers[chain, step - 1])
 
-    def _at(self, rows: pd.DataFrame, k: int, answers: Floats) -> pd.DataFrame:
+    def _at(self, rows: pd.DataFrame, k: int, answers: Floats) -> Any:
         """What the estimator is given for step k of chains, of which k - 1 are answered."""
-        columns, made = self.columns_, {}
+        columns = self.columns_
+        made: dict[str, Any] = {name: rows[path[k - 1]] for name, path in columns.path.items()}
         if k > 1:
             made |= {columns.known[lag]: _label(rows, columns, answers, lag) for lag in columns.fed}
             for name, (statistic, n) in columns.rolling.items():
                 labels = [_label(rows, columns, answers, lag) for lag in range(1, n + 1)]
                 made[name] = _STATISTICS[statistic](np.column_stack(labels))
-        for name, path in columns.path.items():
-            made[name] = rows[path[k - 1]]
-        return rows.assign(**made)[columns.learnt]
+        taken = {name: made[name] if name in made else rows[name] for name in columns.learnt}
+        if self.names_:
+            return pd.DataFrame(taken, index=rows.index)
+        return np.column_stack([np.asarray(values) for values in taken.values()])
 
-    def _table(self, X: Any, y: Any = None) -> pd.DataFrame:
-        """The rows as a table; columns of an array are x0, x1, ..., and have no role."""
-        if isinstance(X, pd.DataFrame):
-            validate_data(self, X, reset=y is not None, skip_check_array=True)
-            return X
+    def _table(self, X: Any, y: Any = None) -> tuple[pd.DataFrame, Any]:
+        """The rows as a table, and labels; columns of an array are x0, x1, ..., without a role."""
         finite = "allow-nan" if get_tags(self).input_tags.allow_nan else True
+        if isinstance(X, pd.DataFrame) and any(X.dtypes == "category"):
+            validate_data(self, X, reset=y is not None, skip_check_array=True)
+            return X, y if y is None else np.asarray(y)
+        if isinstance(X, pd.DataFrame) and "step" in X:
+            finite = "allow-nan"  # the first rows lack lags
         more = {"reset": False} if y is None else {"y": y, "y_numeric": True}
         found = validate_data(self, X, ensure_all_finite=finite, dtype=np.float64, **more)
-        rows = found if y is None else found[0]
-        return pd.DataFrame(rows, columns=[f"x{i}" for i in range(rows.shape[1])])
+        rows, y = (found, None) if y is None else found
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
+        return pd.DataFrame(rows, columns=list(names)), y
 
     def _given(self, rows: pd.DataFrame) -> Any:
         """Rows as the estimator takes them: a table only where the model was given one."""
@@ -208,9 +222,9 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
             )
         return tuple(wanted)
 
-    def _check_way(self, table: pd.DataFrame, step: NDArray[np.int64]) -> None:
-        """Refuse what later steps would need and rows do not hold."""
-        columns, last = self.columns_, self.steps_
+    def _check_way(self, last: int) -> None:
+        """Refuse so many steps where rows do not hold what these need."""
+        columns = self.columns_
         needed = {k - back for k in columns.fed for back in range(min(last, k))}
         needed |= {k for _, n in columns.rolling.values() for k in range(1, n + 1)}
         if absent := sorted(needed - set(columns.known)):
@@ -221,11 +235,15 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
             )
         if short := [name for name, way in columns.path.items() if len(way) < last]:
             raise ValueError(f"{last} steps ahead need {short[0]!r} at each of them")
-        alike = [*columns.known.values()] or None
+
+    def _check_fixed(self, table: pd.DataFrame, step: NDArray[np.int64]) -> None:
+        """Refuse features of the target's row without those of the steps on the way."""
+        columns = self.columns_
+        alike = [*columns.known.values()]
         fixed = [name for name in columns.others if name not in columns.path]
-        if alike is None or not fixed or last == 1:
-            return
         next_one = np.flatnonzero(np.diff(step) == 1)
+        if not alike or not fixed or not len(next_one):
+            return
         same = ~_differs(table[alike].take(next_one), table[alike].take(next_one + 1)).any(axis=1)
         pairs = next_one[same]
         moved = _differs(table[fixed].take(pairs), table[fixed].take(pairs + 1)).any(axis=0)
@@ -242,6 +260,19 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         tags.input_tags.categorical = inner.input_tags.categorical
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _wants_names(estimator: Any) -> bool:
+    """Whether an estimator may select columns by their names; those of arrays are quicker."""
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    known = ("sklearn.", "backtrain.", "lightgbm.", "xgboost.", "catboost.")
+    return any(
+        isinstance(part, ColumnTransformer)
+        or hasattr(part, "_sklearn_output_config")
+        or not type(part).__module__.startswith(known)
+        for part in parts
+        if hasattr(part, "fit")
+    )
 
 
 def _steps(table: pd.DataFrame) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import pandas as pd
 from backtrain.reports import (
     advised_earlier,
     alarms,
+    by_step,
     faulty,
     figures,
     group_money,
@@ -172,7 +173,7 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
     *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
-    *(_ranking, _trade, _over_time, _eras, worst.section, _groups),
+    *(_ranking, _trade, _over_time, _eras, worst.section, _groups, by_step.section),
     *(_luck, alarms.section, faulty.section, _happened, understood.section),
 )
 

@@ -49,6 +49,7 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
             "first": first.isoformat(),
             "last": last.isoformat(),
             **({} if stream.timezone is None else {"timezone": stream.timezone}),
+            **({} if stream.lags is None else {"lags": describe(stream.lags, named=False)}),
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backtrain.datasets.labels import refuse_numbers_in_text
+from backtrain.datasets.roles import no_features
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.answers import PartError, Rows
 from backtrain.simulator.answers import SetupError as SetupError
@@ -108,6 +109,8 @@ class Setup:
                 "target='y', time='when')"
             )
         refuse_changed_files(self.stream)
+        if not self.stream.columns:
+            raise SetupError(no_features(f"stream {self.stream.name!r} has none"))
         for name, kind in (("prices", Prices), ("delays", Delays)):
             object.__setattr__(self, name, built(name, getattr(self, name), kind))
         check(self, SetupError)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from backtrain import Backtest, SetupError
 from backtrain.datasets.stream import Stream
 from backtrain.datasets.tabular import table
 
@@ -491,8 +493,8 @@ def test_all_columns_of_times_are_named_at_once(tmp_path: Path) -> None:
 
 def test_what_a_time_says_of_itself_are_features(tmp_path: Path) -> None:
     text = "ts,y\n2023-02-13T23:30Z,0\n2023-02-12T10:00Z,1\n"
-    with pytest.raises(ValueError, match=r"no column is left .* dataset.time_features=\["):
-        read(tmp_path, text)
+    with pytest.raises(SetupError, match=r"has none, .* lags.known=.* dataset.time_features=\["):
+        Backtest(read(tmp_path, text), LogisticRegression())
     stream = read(tmp_path, text, time_features=["day_of_week", "hour"], timezone="Europe/Berlin")
     assert stream.columns == ("day_of_week", "hour")
     assert np.asarray(stream.X).tolist() == [[6, 11], [1, 0]]
