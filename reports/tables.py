@@ -22,7 +22,7 @@ from backtrain.reports.numbers import (
 from backtrain.reports.units import in_loss, in_money, of_metric
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
-KINDS = ("error", "train", "label", "check", "deploy", "predict")
+KINDS = ("error", "train", "label", "check", "deploy", "flip", "predict")
 
 #: Counts that are shown as soon as one of them is not zero.
 MISHAPS = {

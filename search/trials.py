@@ -21,7 +21,7 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
 
 #: What a search can make small: money, counts of trainings, and the mean loss of a row.
-MONEY = ("total", "error", "train", "label", "check", "deploy", "predict")
+MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict")
 COUNTS = ("retrains", "deployed", "rejected", "failed")
 OBJECTIVES = (*MONEY, *COUNTS, "loss")
 

@@ -18,6 +18,7 @@ from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.stability import Change, summed
 from backtrain.simulator.texts import code, without_addresses
 from backtrain.simulator.thresholds import LeastCost, decided
 from backtrain.simulator.trainer import Trainer
@@ -228,6 +229,7 @@ def _versions(trainer: Trainer) -> pd.DataFrame:
         "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
         "fit": pd.array(column["fit"], dtype="str"),
         "shared": np.array(column["shared"], dtype=bool),
+        **{key: np.array(column[key], dtype=np.float64) for key in Change._fields},
     }
     return pd.DataFrame(columns)
 
@@ -346,9 +348,15 @@ def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> di
         "unlabelled_at_end": int((setup.label_at[rows] > setup.end_at.value).sum()),
         "fallback": int(predictions.fallback[rows].sum()),
         "loss": float(steps.loss.sum()),
+        **summed(setup, _changes(trainer)),
         "metrics": _metrics(setup, judged),
         "groups": _groups(setup, served, loss),
     }
+
+
+def _changes(trainer: Trainer) -> list[tuple[float, ...]]:
+    deployed = (entry for entry in trainer.log.versions if entry.outcome == "deployed")
+    return [Change(one.changed, one.flipped, one.smqc) for one in deployed]
 
 
 def _groups(setup: Setup, served: Outcomes, loss: NDArray[np.float64]) -> list[dict[str, Any]]:
