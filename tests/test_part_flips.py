@@ -50,15 +50,15 @@ FREE = {"retrain": 0, "error": 0}
 class Above(ClassifierMixin, BaseEstimator):
     """Class 1 for what lies above all that it was trained on; a probability of 0.9 or 0.25."""
 
-    def fit(self, X, y):
-        self.cut_, self.classes_ = X.max(), np.unique(y)
+    def fit(self, X, y, sample_weight=None):
+        self.cut_, self.classes_ = np.asarray(X).max(), np.unique(y)
         return self
 
     def predict(self, X):
-        return (X[:, 0] > self.cut_).astype(int)
+        return (np.asarray(X)[:, 0] > self.cut_).astype(int)
 
     def predict_proba(self, X):
-        above = np.where(X[:, 0] > self.cut_, 0.9, 0.25)
+        above = np.where(np.asarray(X)[:, 0] > self.cut_, 0.9, 0.25)
         return np.column_stack([1 - above, above])
 
 
