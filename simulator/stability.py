@@ -64,21 +64,22 @@ def change(learner: Learner, old: Candidate, new: Candidate, past: int) -> Chang
     return Change(_moved(before, after, mean), flipped)
 
 
+def measures(setup: Setup) -> set[str]:
+    """Those of `Change` that have a meaning."""
+    if setup.classes is None:
+        return {"changed"}
+    return {"changed", "flipped"} if setup.gives_probabilities else {"flipped"}
+
+
 def summed(setup: Setup, changes: Sequence[tuple[float, ...]]) -> dict[str, float]:
     """Of all deployments of a replay: the mean of each measure, and its sum over the span.
 
     A mean is NaN where nothing was deployed, which leaves a sum of 0; both are NaN where something
     is not known, or has no meaning: flips of numbers, probabilities that a model does not give.
     """
-    classified = setup.classes is not None
-    defined = {
-        "changed": not classified or setup.gives_probabilities,
-        "flipped": classified,
-        "smqc": False,
-    }
     totals = {}
-    for place, (name, has) in enumerate(defined.items()):
-        values = np.array([one[place] for one in changes])
+    for place, name in enumerate(Change._fields):
+        values, has = np.array([one[place] for one in changes]), name in measures(setup)
         totals[name] = float(values.mean()) if has and len(values) else np.nan
         totals[f"{name}_total"] = float(values.sum()) if has else np.nan
     return totals

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtrain.datasets.offsets import parse_fixed
-from backtrain.simulator.answers import PartError, Verdict
+from backtrain.simulator.answers import PartError, Selection, Verdict
 from backtrain.simulator.constraints import Count, FixedInterval, NotNegative, Share
 from backtrain.simulator.parts import Gate, Part
 from backtrain.simulator.setup import Setup
@@ -17,7 +17,7 @@ __all__ = ["AtMostFlips"]
 
 
 @dataclass(frozen=True, repr=False)
-class AtMostFlips(Part, Gate):
+class AtMostFlips(Part):
     """Refuse a challenger that would answer too many of the newest rows otherwise.
 
     Both models are asked about the newest rows, whether their labels are known or not, and rows
@@ -29,8 +29,8 @@ class AtMostFlips(Part, Gate):
     ----------
     share : float
         Share of the decisions that may change. In a regression, where answers are numbers, the
-        mean absolute change as a share of the standard deviation of the labels that the model in
-        force has learnt.
+        mean absolute change as a share of the standard deviation of the labels in the window that
+        the challenger is trained on.
     rows : int
         How many of the newest rows are looked at; all where there are fewer.
     amount : float, optional
@@ -55,35 +55,41 @@ class AtMostFlips(Part, Gate):
                 f"{type(setup.model).__name__} are classes, which have no amount; give share="
             )
 
+    def open(self) -> _Comparison:
+        """What compares one challenger with the model in force."""
+        return _Comparison(self)
+
+
+class _Comparison(Gate):
+    def __init__(self, gate: AtMostFlips) -> None:
+        self._gate = gate
+        self._spread = 0.0
+
+    def check(self, selection: Selection, view: View) -> None:
+        gate = self._gate
+        if view.task == "regression" and gate.amount is None and len(selection):
+            self._spread = float(np.std(view.y(selection.rows).astype(np.float64)))
+
     def review(self, view: View) -> Verdict:
-        """Compare both models' answers; deploy where few enough change."""
-        rows = slice(max(0, view.past - self.rows), view.past)
+        gate = self._gate
+        rows = slice(max(0, view.past - gate.rows), view.past)
         old, new = view.model.predict(rows), view.challenger.predict(rows)
-        weight = view.weight(rows)
+        weight, classes = view.weight(rows), view.task == "classification"
         if not weight.any():
             return Verdict.deploy("none of the newest rows has a weight to compare answers by")
-        if view.task == "classification":
-            found = float(np.average(old != new, weights=weight))
+        found = float(np.average(old != new if classes else np.abs(new - old), weights=weight))
+        if classes:
+            limit = gate.share
             what = f"{found:.2%} of the newest {len(old)} decisions would change"
-            return self._judged(view, found, what)
-        found = float(np.average(np.abs(new - old), weights=weight))
-        what = f"the newest {len(old)} answers would change by {found:.4g} on average"
-        if self.amount is not None:
-            return self._judged(view, found, what, self.amount)
-        spread = float(np.std(view.y(view.model.selection.rows).astype(np.float64)))
-        return self._judged(view, found, what, self.share * spread)
-
-    def _judged(self, view: View, found: float, what: str, limit: float | None = None) -> Verdict:
-        """Deploy up to the limit, which is the share of the decisions where none is given."""
-        most = f"{self.share:.2%}" if limit is None else f"{limit:.4g}"
-        limit = self.share if limit is None else limit
-        numbers = {"changed": found, "limit": limit}
+        else:
+            limit = gate.share * self._spread if gate.amount is None else gate.amount
+            what = f"the newest {len(old)} answers would change by {found:.4g} on average"
+        most = f"{limit:.2%}" if classes else f"{limit:.4g}"
+        said = {"changed": found, "limit": limit}
         if found <= limit:
-            return Verdict.deploy(f"{what}, at most {most} may", **numbers)
-        if self.max_age is not None and self._is_old(view):
-            age = f"the model in force is at least {self.max_age} old"
-            return Verdict.deploy(f"{what}, more than {most}, but {age}", **numbers)
-        return Verdict.reject(f"{what}, at most {most} may", **numbers)
-
-    def _is_old(self, view: View) -> bool:
-        return view.now - view.model.decided_at >= parse_fixed(self.max_age or "0D")
+            return Verdict.deploy(f"{what}, at most {most} may", **said)
+        age = gate.max_age
+        if age is not None and view.now - view.model.decided_at >= parse_fixed(age):
+            old_enough = f"the model in force is at least {age} old"
+            return Verdict.deploy(f"{what}, more than {most}, but {old_enough}", **said)
+        return Verdict.reject(f"{what}, at most {most} may", **said)
