@@ -202,8 +202,8 @@ def _values(key: str, given: Any, name_of: Callable[[Any], Any] | None = None) -
     elif _is_list(given) and Sequence not in takes:
         values = [_own(value) for value in given]
         labels = [(name_of or _label)(value) for value in values]
-        if len({*map(repr, labels)}) < len(labels):
-            labels = [_label(value) for value in values]
+        if key == "models" and len({*map(repr, labels)}) < len(labels):
+            labels = [_label(value) for value in values]  # the steps before the last one, too
         found = [Value(label, value) for label, value in zip(labels, values, strict=True)]
     elif isinstance(given, (Set, Iterator)):
         raise SetupError(f"{key}: a {type(given).__name__} has no order to go by; give a list")
