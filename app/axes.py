@@ -36,7 +36,6 @@ _ELSEWHERE = {
     "engine": "say it around the call: with joblib.parallel_config('threading'): ...",
     "report": "Sweep.save(directory) draws the report",
 }
-_SIMPLE = (str, int, float, bool, type(None))
 
 Job = Mapping[str, int]
 
@@ -156,7 +155,7 @@ class Axes:
         made = source.value(**more)
         if not isinstance(made, Stream):
             raise SetupError(
-                f"datasets[{source.label!r}]: it returned a {type(made).__name__}, not a Stream, "
+                f"datasets[{source.label!r}]: it returned {type(made).__name__}, not a Stream, "
                 "such as Stream.from_frame(df, target='y', time='when')"
             )
         return made
@@ -214,6 +213,8 @@ def _values(key: str, given: Any, name_of: Callable[[Any], Any] | None = None) -
     seen: set[str] = set()
     for one in found:
         if repr(one.label) in seen:
+            if _is_plain(one.value):
+                raise SetupError(f"{key}: {one.label!r} is given twice")
             raise SetupError(
                 f"{key}: two are called {one.label!r}; give them names: {{'first': ..., "
                 "'second': ...}"
@@ -228,12 +229,22 @@ def _composed(key: str, given: Any, kind: type[Any]) -> dict[str, tuple[Value, .
         usual = kind()
         own = {spec.name: getattr(given, spec.name) for spec in fields(kind)}
         given = {name: value for name, value in own.items() if value != getattr(usual, name)}
-    inside = list(given.values()) if isinstance(given, Mapping) else given
-    if _is_list(given) or any(isinstance(value, (kind, Mapping)) for value in inside):
+    inside = given.values() if isinstance(given, Mapping) else given if _is_list(given) else ()
+    whole = [isinstance(value, (kind, Mapping)) for value in inside]
+    if any(whole):
         values = _values(key, given)
-        return {key: tuple(Value(one.label, built(key, one.value, kind)) for one in values)}
+        return {
+            key: tuple(
+                Value(one.label, built(f"{key}[{one.label!r}]", one.value, kind)) for one in values
+            )
+        }
     if not isinstance(given, Mapping):
-        built(key, given, kind)  # which refuses it
+        first = fields(kind)[0].name
+        several = f"; several of one: {key}={{{first!r}: {given!r}}}" if whole else ""
+        raise SetupError(
+            f"{key}={given!r}: give {kind.__name__}({first}=...), or a dict of its parameters, "
+            f"each a value or a list{several}"
+        )
     found = {name: _values(f"{key}.{name}", value) for name, value in given.items()}
     for name, values in found.items():
         for one in values:
@@ -263,7 +274,7 @@ def _own(value: Any) -> Any:
 
 def _label(value: Any) -> Any:
     """What stands for a value in a table: itself where it is plain, else its code."""
-    if isinstance(value, _SIMPLE):
+    if _is_plain(value):
         return value
     if isinstance(value, Mapping):
         return {str(name): _label(inner) for name, inner in value.items()}
@@ -272,6 +283,10 @@ def _label(value: Any) -> Any:
     if isinstance(value, (date, PathLike)):
         return str(value)
     return " ".join(code(value).split())
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def _few(labels: Sequence[Any]) -> str:

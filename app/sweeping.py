@@ -22,6 +22,7 @@ from backtrain.lossmatrix.bill import seconds_of
 from backtrain.lossmatrix.decide import FLOOR
 from backtrain.reports.comparison import Comparison, judged_by
 from backtrain.reports.kept import RECORDS
+from backtrain.reports.numbers import count
 from backtrain.reports.sweep.frame import text
 from backtrain.reports.sweep.sweep import Sweep
 from backtrain.simulator.manifest import warn
@@ -110,7 +111,8 @@ def sweep(
         Parameters of `Backtest`, each a value or an axis: ``tick="1D"``, ``start=[0.2, 0.5]``,
         ``loss={"mae": "absolute", "mine": my_loss}``. Of prices and delays each may be one:
         ``prices={"retrain": [1, 10], "error": 0.02}``. What is a list or dict in `Backtest`, such
-        as ``metrics=``, is one value; for several of these give a dict, or a list, of them.
+        as ``metrics=``, is one value: give several lists in a dict, by names, several dicts in a
+        list.
 
     Returns
     -------
@@ -241,12 +243,12 @@ def _say(axes: Axes, jobs: Sequence[Job], ended: Sequence[Ended], kept: bool) ->
     """Raise where no job could be done; warn where some failed, and of what is not kept."""
     failed = [one for one in ended if one.result.status != "done"]
     reasons = Counter(one.result.error for one in failed)
-    lines = [f"{why} ({number} jobs)" for why, number in reasons.most_common(_REASONS)]
+    lines = [f"{why} ({count(n, 'job')})" for why, n in reasons.most_common(_REASONS)]
     if len(failed) == len(ended):
         first = failed[0]
         where = axes.name(jobs[first.result.number])
         error = SetupError(
-            "\n".join([f"none of {len(ended)} jobs could be done; {where}:", *lines])
+            "\n".join([f"none of {count(len(ended), 'job')} could be done; {where}:", *lines])
         )
         error.add_note(first.trace)
         raise error
@@ -273,7 +275,10 @@ def _home(directory: str | Path | None) -> Iterator[Path | None]:
     if not isinstance(directory, (str, os.PathLike)):
         raise SetupError(f"directory={directory!r}: give a path, or None to keep nothing")
     home = Path(directory).expanduser().absolute()
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"directory={str(directory)!r}: cannot be made: {error}") from error
     with alone_in(home) as alone:
         if not alone:
             raise SetupError(

@@ -18,6 +18,7 @@ from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 import backtrain
 from backtrain import Prices, SetupError, Strategy, sweeping
+from backtrain.axes import Axes
 from backtrain.cli import main
 from backtrain.datasets.synthetic import abrupt, stationary
 from backtrain.models import ByTask, scaled
@@ -114,7 +115,7 @@ def test_the_order_of_axes_is_irrelevant() -> None:
 FORMS = {
     "object": (Prices(retrain=5), {"prices.retrain": 5.0}),
     "mapping": ({"retrain": 5, "error": 2}, {"prices.retrain": 5, "prices.error": 2}),
-    "list": ([Prices(retrain=1), {"retrain": 5}], {"prices": ["Prices(retrain=1)"]}),
+    "list": ([Prices(retrain=1), {"retrain": 5}], {"prices": {"retrain": 5}}),
     "names": ({"cheap": Prices(retrain=1), "dear": {"retrain": 5}}, {"prices": "dear"}),
 }
 
@@ -125,14 +126,15 @@ def test_prices_are_one_or_several_or_have_axes_of_their_own(form) -> None:
     last = sweep(DATA, Ridge(), prices=given).results[-1]
     assert last.prices["retrain"] == 5
     assert {*overrides} == {key for key in last.overrides if key.startswith("prices")}
-    if form != "list":
-        assert last.overrides.items() >= overrides.items()
+    assert {key: last.overrides[key] for key in overrides} == overrides
 
 
 def test_a_list_that_is_one_value_of_a_backtest_stays_one() -> None:
     one = sweep(DATA, Ridge(), metrics=["MAE", "RMSE"])
     assert len(one.results) == 1
     assert {"MAE", "RMSE"} < {*one.frame().columns}
+    axes = Axes.of(DATA, Ridge(), [0], {"threshold": {"fraud": 0.2}})
+    assert [one.value for one in axes.values["threshold"]] == [{"fraud": 0.2}]
     two = sweep(DATA, Ridge(), metrics={"one": ["MAE"], "other": ["RMSE"]})
     assert [len({"MAE", "RMSE"} & {*r.rows[0]}) for r in two.results] == [1, 1]
 
@@ -260,6 +262,24 @@ def test_a_finished_job_is_taken_also_after_axes_were_added(tmp_path) -> None:
     assert {*marks(tmp_path).values()} == {*after.values()}
     assert alone.results[0].directory == tmp_path / "abrupt-ridge"
     equal(alone, sweep(DATA, {"ridge": Ridge()}, seeds=[0]))
+
+
+def test_folders_have_names_of_their_own(tmp_path) -> None:
+    long = "x" * 90
+    models = {
+        "a b": Ridge(),
+        "a-b": Ridge(2.0),
+        "A B": Ridge(3.0),
+        long: Ridge(4.0),
+        "../": Ridge(),
+    }
+    found = sweep(DATA, models, directory=tmp_path)
+    folders = [one.directory.name for one in found.results]
+    assert len({name.casefold() for name in folders}) == 5
+    assert all(len(name) <= 80 for name in folders)
+    assert {path.name for path in tmp_path.iterdir()} == {*folders}
+    alone = sweep(DATA, {long: Ridge(4.0)}, directory=tmp_path)
+    assert alone.results[0].directory.name == folders[3]
 
 
 def test_what_depends_on_something_else_is_done_again(tmp_path) -> None:
@@ -403,6 +423,9 @@ REFUSED = {
     "seeds['a']: 'a' is no seed": {"seeds": ["a"]},
     "tick: empty": {"tick": []},
     "start: a set has no order to go by; give a list": {"start": {0.2, 0.5}},
+    "several of one: prices={'retrain': [1, 10]}": {"prices": [1, 10]},
+    "prices=5: give Prices(retrain=...), or a dict of its parameters": {"prices": 5},
+    "seeds: 1 is given twice": {"seeds": [1, 1]},
     "prices['retain']: no such key; did you mean 'retrain'": {"prices": {"retain": [1, 2]}},
     "loss: 3 is no name": {"loss": {3: "absolute"}},
     "models['Ridge']: <class": {"models": {"Ridge": Ridge}},
