@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from backtrain.simulator.view import FutureLeak as FutureLeak
     from backtrain.simulator.view import View as View
     from backtrain.strategies.strategy import Strategy as Strategy
+    from backtrain.sweeping import sweep as sweep
 
 moved.install()
 
@@ -68,6 +69,7 @@ _NAMES = {
     "simulator.setup": ("SetupError",),
     "simulator.view": ("FutureLeak", "View"),
     "strategies.strategy": ("Strategy",),
+    "sweeping": ("sweep",),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 _FOLDERS = ("datasets", "lossmatrix", "reports", "simulator", "store", "strategies")

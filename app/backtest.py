@@ -35,10 +35,10 @@ from backtrain.simulator.record import Run, identity
 from backtrain.simulator.replay import check_strategy, replay
 from backtrain.simulator.setup import Setup, SetupError
 from backtrain.simulator.texts import code
-from backtrain.simulator.workers import WorkerError
+from backtrain.simulator.workers import WorkerError, check_n_jobs
 from backtrain.simulator.workshop import sweep
 from backtrain.store.fits import FitStore
-from backtrain.strategies.strategy import Instant, Strategy, chosen_until
+from backtrain.strategies.strategy import Instant, Strategy, check_names, chosen_until
 from backtrain.strategies.triggers.schedules import Never
 from backtrain.strategies.updates.refit import Refit
 from backtrain.strategies.windows.sliding import Expanding
@@ -140,8 +140,7 @@ class Backtest(Setup):
         self.check(strategies)
         listeners = told(callbacks)
         strategies = chosen_until(strategies, tuned_until)
-        if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
-            raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
+        check_n_jobs(n_jobs)
         if directory is not None and not isinstance(directory, (str, os.PathLike)):
             raise SetupError(f"directory={directory!r}: give a path, or None to keep no records")
         wanted = seconds_of(hindsight) != 0
@@ -374,19 +373,8 @@ class Backtest(Setup):
 
     def check(self, strategies: Mapping[str, Strategy]) -> None:
         """Raise the error of the first strategy that does not fit this backtest, with its name."""
-        if not isinstance(strategies, Mapping) or not strategies:
-            given = f"{type(strategies).__name__}; " if strategies else ""
-            raise SetupError(
-                f"compare: {given}give strategies by the names that reports show, such as "
-                "{'static': Strategy(...)}"
-            )
+        check_names(strategies, "compare")
         for name, strategy in strategies.items():
-            if not isinstance(name, str) or not name.strip():
-                raise SetupError(f"compare: {name!r} is no name; give a text, such as 'weekly'")
-            if not hasattr(strategy, "trigger"):
-                raise SetupError(
-                    f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)"
-                )
             try:
                 check_strategy(self, strategy)
             except ValueError as error:

@@ -11,8 +11,7 @@ from typing import Any
 
 from backtrain.backtest import Backtest
 from backtrain.config.history import horizon_of, lags_of
-from backtrain.store.content import ONLY_HERE, content
-from backtrain.store.origins import Code
+from backtrain.store.named import Named
 from backtrain.strategies.strategy import Strategy
 
 #: Keys that say how the work is done and where, which is no part of what came out.
@@ -58,13 +57,9 @@ class JobName:
         stream = backtest.stream
         setup = [getattr(backtest, key) for key in ("model", "loss", "metrics", "prices", "delays")]
         parts = [*setup, *strategies.values()]
-        held = [content(part) for part in parts]
-        hidden = [part for part, name in zip(parts, held, strict=True) if ONLY_HERE in name]
-        code = Code.behind(*parts, backtest.row_loss, *backtest.row_metrics)
-        if hidden or code.unnamed:
-            kinds = sorted({type(part).__name__ for part in hidden})
-            why = [f"{kind} holds what cannot be compared, such as a lambda" for kind in kinds]
-            return cls(None, "; ".join([*why, *code.unnamed]))
+        named = Named.of(parts, backtest.row_loss, *backtest.row_metrics)
+        if named.why:
+            return cls(None, named.why)
         later = {key for key in _LATER if plain.get(key) is None}
         later |= {key for key, read in _READ.items() if read(plain) is None}
         kept = {key: value for key, value in plain.items() if key not in _UNCOUNTED | later}
@@ -75,8 +70,8 @@ class JobName:
             chosen,
             sorted(_digests({k: v for k, v in kept.items() if k not in _OF_STREAM})),
             (stream.fingerprint, stream.name, stream.target, stream.drift, stream.faults),
-            held,
-            code.names,
+            named.held,
+            named.code,
         )
         text = json.dumps(facts, default=str)
         return cls(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())

@@ -340,6 +340,11 @@ class Comparison:
         return page.notebook(self, self.baseline())
 
 
+def judged_by(careful: float, budget: float | None) -> None:
+    """Raise `ComparisonError` where no verdict can be held to these."""
+    _share(careful), _money(budget)
+
+
 def _share(careful: float) -> float:
     if not isinstance(careful, (int, float)) or not 0 <= careful < 1:
         raise ComparisonError(f"careful={careful!r}: give a share from 0 to below 1, as 0.05")

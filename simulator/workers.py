@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cloudpickle
 import joblib
@@ -17,7 +17,7 @@ import joblib
 from backtrain.simulator.answers import PartError
 from backtrain.simulator.manifest import put
 from backtrain.simulator.process import among_threads, deaf_workers, one_thread
-from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.setup import SetupError
 from backtrain.simulator.workshop import Workshop, opened, sent_whole
 from backtrain.store.fits import FitStore
 
@@ -28,6 +28,14 @@ _AT_ONCE = 4
 
 Work = Callable[..., Any]
 Piece = tuple[Any, ...]
+
+
+class Shared(Protocol):
+    """What all pieces of one piece of work share: a `Setup`, or several."""
+
+    @property
+    def model(self) -> Any:
+        """The model whose libraries are held to one thread."""
 
 
 class WorkerError(PartError):
@@ -45,9 +53,19 @@ class WorkerError(PartError):
     died: Mapping[str, str] = {}
 
 
+class UnsendableError(SetupError, pickle.PicklingError):
+    """A setup cannot be sent to another process."""
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise `SetupError` for what is no number of workers."""
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+        raise SetupError(f"n_jobs={n_jobs!r}: give a number of processes, or -1 for every core")
+
+
 def each(
     work: Work,
-    setup: Setup,
+    setup: Shared,
     store: FitStore,
     pieces: Mapping[str, Piece],
     n_jobs: int = 1,
@@ -62,8 +80,10 @@ def each(
     ----------
     work : callable
         A function of a module; it returns what is small.
-    setup, store : Setup, FitStore
-        What all pieces share.
+    setup : Setup
+        What all pieces share; or another object that has its ``model``.
+    store : FitStore
+        Of their fits.
     pieces : mapping of str to tuple
         By what errors call them, such as "replayed 'weekly'".
     n_jobs : int
@@ -95,7 +115,7 @@ def _stop_as_it_was() -> Iterator[None]:
 
 
 def _each(
-    work: Work, setup: Setup, store: FitStore, pieces: Mapping[str, Piece], n_jobs: int
+    work: Work, setup: Shared, store: FitStore, pieces: Mapping[str, Piece], n_jobs: int
 ) -> Generator[tuple[str, Any]]:
     backend = joblib.parallel.get_active_backend()[0]
     if len(pieces) < 2 or joblib.effective_n_jobs(n_jobs) == 1:
@@ -123,7 +143,7 @@ def shared_folder(store: FitStore) -> Path | None:
 # --- here -----------------------------------------------------------------------------------------
 
 
-def _beside(work: Work, setup: Setup, store: FitStore, name: str, piece: Piece) -> tuple[str, Any]:
+def _beside(work: Work, setup: Shared, store: FitStore, name: str, piece: Piece) -> tuple[str, Any]:
     with among_threads():
         return name, work(setup, store, *piece)
 
@@ -146,12 +166,12 @@ def _parallel(tasks: Mapping[str, tuple[Any, ...]], n_jobs: int) -> Generator[An
 
 # --- in other processes ---------------------------------------------------------------------------
 
-_SENT: weakref.WeakKeyDictionary[Setup, tuple[FitStore, Path | None, Workshop]] = (
+_SENT: weakref.WeakKeyDictionary[Any, tuple[FitStore, Path | None, Workshop]] = (
     weakref.WeakKeyDictionary()
 )
 
 
-def _sent(setup: Setup, store: FitStore) -> Workshop:
+def _sent(setup: Shared, store: FitStore) -> Workshop:
     """Where setup and store have been put for others, once for as long as the setup lives."""
     above = shared_folder(store)
     kept, where, workshop = _SENT.get(setup, (None, None, None))
@@ -160,7 +180,7 @@ def _sent(setup: Setup, store: FitStore) -> Workshop:
         try:
             workshop.put((setup, store))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise SetupError(
+            raise UnsendableError(
                 f"{type(setup.model).__name__}, or what goes with it, cannot be sent to another "
                 f"process ({type(error).__name__}: {error}); use n_jobs=1"
             ) from error
@@ -169,7 +189,7 @@ def _sent(setup: Setup, store: FitStore) -> Workshop:
 
 
 def _elsewhere(
-    work: Work, setup: Setup, store: FitStore, pieces: Mapping[str, Piece], n_jobs: int
+    work: Work, setup: Shared, store: FitStore, pieces: Mapping[str, Piece], n_jobs: int
 ) -> Generator[tuple[str, Any]]:
     workshop = _sent(setup, store)
     marks = {name: workshop.path / uuid.uuid4().hex for name in pieces}

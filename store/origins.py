@@ -99,7 +99,7 @@ def _of_module(module: str) -> Code:
         top = name.partition(".")[0]
         if top != "__main__" and is_standard(name):
             continue  # the version of Python stands for it
-        if top == "__main__":
+        if top == "__main__" and not _is_script():
             unnamed.add("__main__ is no module that other processes could import")
             continue
         file = file_of(name)
@@ -124,6 +124,12 @@ def _of_module(module: str) -> Code:
             names.add(f"{name} {digest}")
             waiting += imported
     return Code(tuple(sorted(names)), tuple(sorted(unnamed)))
+
+
+def _is_script() -> bool:
+    """Whether what runs is a file of the user's, whose source says what it does; no notebook."""
+    file = file_of("__main__")
+    return file is not None and file.suffix == ".py" and not is_installed(file)
 
 
 def _imported(source: bytes, module: str, file: Path) -> Iterator[str] | list[str]:

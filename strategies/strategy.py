@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 
 from backtrain.datasets.offsets import to_timestamp
 from backtrain.datasets.shown import Shown
-from backtrain.simulator.answers import AnyUpdate, PartError
+from backtrain.simulator.answers import AnyUpdate, PartError, SetupError
 from backtrain.simulator.asking import instants_of
 from backtrain.simulator.constraints import KINDS, CountOrZero, Listed, Offset
 from backtrain.simulator.parts import AnyGate, AnyTrigger, AnyWindow, Part
@@ -125,6 +125,27 @@ class Strategy(Part, Shown):
     @cached_property
     def _blackouts(self) -> list[Blackout]:
         return [read_blackout(entry) for entry in self.blackout]
+
+
+def check_names(strategies: Any, what: str) -> None:
+    """Raise `SetupError` for what is no mapping of names to strategies; ``what`` it was given as.
+
+    >>> check_names({"weekly": 7}, "compare")
+    Traceback (most recent call last):
+        ...
+    backtrain.simulator.answers.SetupError: strategy 'weekly': 7 is not a Strategy(trigger, window)
+    """
+    if not isinstance(strategies, Mapping) or not strategies:
+        given = f"{type(strategies).__name__}; " if strategies else ""
+        raise SetupError(
+            f"{what}: {given}give strategies by the names that reports show, such as "
+            "{'static': Strategy(...)}"
+        )
+    for name, strategy in strategies.items():
+        if not isinstance(name, str) or not name.strip():
+            raise SetupError(f"{what}: {name!r} is no name; give a text, such as 'weekly'")
+        if not hasattr(strategy, "trigger"):
+            raise SetupError(f"strategy {name!r}: {strategy!r} is not a Strategy(trigger, window)")
 
 
 def chosen_until(

@@ -2,11 +2,13 @@
 
 import importlib
 import sys
+import types
 
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+from backtrain.store import origins
 from backtrain.store.code_version import kinds_in, sources_of
 from backtrain.store.content import ONLY_HERE, content
 from backtrain.store.finished import Finished
@@ -54,6 +56,24 @@ def test_what_has_neither_source_nor_version_is_said(tmp_path) -> None:
     assert Code.behind(main).unnamed
     vouched = type("Mine", (), {"__module__": "__main__", "cache_version": 3})
     assert "__main__.Mine 3" in Code.behind(vouched).names
+
+
+def test_a_script_that_runs_is_named_by_its_source(tmp_path, monkeypatch) -> None:
+    script = tmp_path / "study.py"
+    script.write_text("import river")
+    main = types.ModuleType("__main__")
+    kind = type("Mine", (), {"__module__": "__main__"})
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    origins._of_module.cache_clear()
+    assert Code.behind(kind).unnamed  # as in a notebook
+    main.__file__ = str(script)
+    origins._of_module.cache_clear()
+    names = Code.behind(kind).names
+    assert any(name.startswith("river ") for name in names)
+    script.write_text("import river, re")
+    origins._of_module.cache_clear()
+    assert names != Code.behind(kind).names
+    origins._of_module.cache_clear()
 
 
 def test_the_code_of_a_record_is_that_of_all_parts(package) -> None:

@@ -18,7 +18,8 @@ from backtrain.reports.sweep.sweep import REPLICATES, Sweep
 IN_SAMPLE = (
     "To choose among these strategies and settings is to choose on the span that they are judged "
     "on: what is chosen looks better here than it will be. Run the one you choose on later rows "
-    "(start=), or mark it: strategy.tuned_until=DATE, the end of that span."
+    "(start=), or mark it: strategy.tuned_until=DATE, in Python Strategy(..., tuned_until=DATE): "
+    "the end of that span."
 )
 #: Axes and values that a sentence names, and the first characters of a strategy's name.
 _AXES_TOLD, _VALUES_TOLD, _NAME = 3, 4, 60
