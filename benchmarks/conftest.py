@@ -18,9 +18,7 @@ def ratio(benchmark, request):
     ) -> float:
         ours(), theirs()  # warm up both
         pairs: list[tuple[float, float]] = []
-        benchmark.pedantic(
-            lambda: pairs.append((_seconds(ours), _seconds(theirs))), rounds=rounds
-        )
+        benchmark.pedantic(lambda: pairs.append((_seconds(ours), _seconds(theirs))), rounds=rounds)
         found = statistics.median(a / b for a, b in pairs)
         mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
         benchmark.extra_info.update(ratio=found, ours=mine, theirs=other, target=target)
