@@ -36,4 +36,3 @@ def pytest_collection_finish() -> None:
     # Thousands of tests stay until the end; garbage is not looked for among them again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000)
