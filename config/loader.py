@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from backtrain.config import grid, places
 from backtrain.config.build import ConfigError, guess
 from backtrain.config.presets import PARTS
+from backtrain.config.repository import Repository
 from backtrain.config.said import Said, presets_of
 
 #: A group, and the preset of it.
@@ -30,6 +31,7 @@ class Loader(ConfigLoaderImpl):
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
+        self.repository = Repository(config_search_path)
         self._presets: dict[tuple[str, ...], DictConfig] = {}
 
     def presets(self, lines: tuple[str, ...]) -> DictConfig:
