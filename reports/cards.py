@@ -143,7 +143,7 @@ def _(of: Recommendation) -> Card:
     saves = Money.fit([of.saves], of.currency)(of.saves)
     what += f", expected to save {saves} ({of.confidence})" if of.confidence else ""
     more = (of.sentence, *of.beside, of.evidence)
-    return Card(f"Verdict: {what}", "", more, of.to_frame())
+    return Card(f"Verdict: {what}", "", more, of.to_frame().dropna(axis="columns", how="all"))
 
 
 # --- the loss matrix --------------------------------------------------------------------------

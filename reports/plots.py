@@ -93,7 +93,8 @@ def tuning(of: Tuning, kind: str, ax: Axes | None) -> Axes:
 def search(of: Search, kind: str, ax: Axes | None) -> Axes:
     """See `Search.plot`."""
     names = ("front", "promise", "keys", "values")
-    return _chosen(_ready(search_figures.exhibits(of), names), kind, ax)
+    kinds = _ready(search_figures.exhibits(of), names)
+    return _chosen({**kinds, "trials": partial(search_figures.by_trial, of)}, kind, ax)
 
 
 def sweep(of: Sweep, kind: str, ax: Axes | None) -> Axes:

@@ -194,6 +194,37 @@ def _line(
         titles[gid] = f"{name}: total {money(row['total'])}, {number(row['retrains'])} retrains"
 
 
+# --- trial by trial -------------------------------------------------------------------------------
+
+
+def by_trial(search: Search) -> Exhibit:
+    """The first objective of every trial, in the order in which they were proposed."""
+    objective, whole = search.objectives[0], search.folds[-1].trials
+    alt = f"{objective} of {len(whole)} trials; the chosen one {number(whole[objective].min(), 2)}."
+    return Exhibit(
+        "search-trials", f"{objective} by trial", partial(_by_trial, search), alt, lambda: whole
+    )
+
+
+def _by_trial(search: Search, paper: Paper) -> Drawing:
+    objective, fold = search.objectives[0], search.folds[-1]
+    figure, axes = paper.panel(3.4, "trial", _label(objective, search))
+    place = np.arange(1, len(fold.trials) + 1)
+    values, chosen = fold.trials[objective].to_numpy(np.float64), fold.trials["chosen"].to_numpy()
+    line = np.fmin.accumulate(values)
+    axes.plot(place, values, "o", ms=5, mfc="none", mec=paper["soft"], alpha=0.7, label="trials")
+    axes.step(place, line, where="post", color=paper["faint"], label="the least so far")
+    axes.plot(place[chosen], values[chosen], "o", ms=8, color=paper["winner"], label="chosen")
+    axes.axhline(
+        fold.against[objective][search.baseline],
+        color=paper["baseline"], linewidth=1.1, linestyle=(0, (4, 4)), label=search.baseline,
+    )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(8 if paper.wide else 4, integer=True))
+    axes.yaxis.set_major_formatter(THOUSANDS)
+    axes.legend()
+    return Drawing("On the rows that were chosen on.", figure)
+
+
 # --- what matters ---------------------------------------------------------------------------------
 
 

@@ -149,7 +149,8 @@ class Search:
         ----------
         kind : str
             "front", trials by objective where they were chosen and after; "promise", what was
-            promised and kept; "keys", which key decides; "values", trials by the value of each.
+            promised and kept; "keys", which key decides; "values", trials by the value of each;
+            "trials", one after the other.
         ax : Axes, optional
             What to draw on; by default a new figure. It decides about fonts and colours.
 

@@ -69,7 +69,7 @@ KINDS: Mapping[str, tuple[str | None, ...]] = {
     "stale": (None,),
     "placebo": (None,),
     "tuning": ("intervals", "prices", "rows", "old-rows", "staleness", "oracle"),
-    "search": ("front", "promise", "keys", "values"),
+    "search": ("front", "promise", "keys", "values", "trials"),
     "sweep": ("retrains", "importance", "all-axes"),
     "schedules": (),
     "strategy": (),
