@@ -123,8 +123,9 @@ def plain(*words, name="run"):
 
 
 def test_lags_are_keys_of_every_data_set():
-    lags = "lags.known=[1,24]", "lags.rolling=[[mean,7D]]"
-    asked = plain(*lags, "latency.offset=1D", "latency=fixed")
+    asked = plain(
+        "lags.known=[1,24]", "lags.rolling=[[mean,7D]]", "latency.offset=1D", "latency=fixed"
+    )
     stream = History.read(asked).stream
     assert stream.lags == Lags(known=[1, 24], rolling=[("mean", "7D")])
     assert stream.lag_columns == ("count_known_1", "count_known_24", "count_mean_7D")
