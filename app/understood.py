@@ -16,6 +16,8 @@ from backtrain.audit.arrivals import Remark, label_warnings
 from backtrain.audit.data import data_findings, in_a_line
 from backtrain.audit.findings import Finding
 from backtrain.datasets.labels import kind_of
+from backtrain.datasets.lagged import Rows, observed_of
+from backtrain.datasets.lags import Lags, as_of
 from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports.numbers import count, duration, listing
@@ -64,7 +66,7 @@ class Understood:
     Attributes
     ----------
     lines : mapping of str to str
-        By what they are about: data, times, target, columns, groups, labels, prices, store.
+        By what they are about: data, times, target, columns, groups, lags, labels, prices, store.
     reading : tuple of str
         What was guessed or chosen where the table was read.
     warnings : tuple of Remark
@@ -95,6 +97,7 @@ class Understood:
             "target": _target(setup),
             "columns": _of_columns(columns),
             "groups": _groups(stream),
+            "lags": _lags(stream),
             "labels": _labels(setup, delays),
             "prices": _prices(setup.prices),
             "store": _not_kept(setup) if on_disk else "",
@@ -234,6 +237,24 @@ def _groups(stream: Stream) -> str:
     if stream.group is None:
         return ""
     return f"{count(len(pd.unique(stream.group)), 'group')}; a feature only where features names it"
+
+
+def _lags(stream: Stream) -> str:
+    """What they are, and how old the newest label is that a row knows: of the newest rows."""
+    if stream.lags is None:
+        return ""
+    names = stream.lag_columns
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    observed, series, _ = observed_of(stream.lags, Rows.of(stream))
+    some, count = series[-_MOST_ROWS:], len(np.unique(series[series >= 0]))
+    at = stream.event_time[-_MOST_ROWS:].view(np.int64)
+    hours = as_of(Lags(age=True), observed, some, at)[:, 0]
+    old = "no row knows a label"
+    if not np.isnan(hours).all():
+        median, late = (_length(3600 * age) for age in np.nanquantile(hours, [0.5, 0.95]).tolist())
+        old = f"the newest that a row knows is {median} old (median), {late} (95 %)"
+    each = f" of its own series ({count:,})" if count > 1 else ""
+    return f"{', '.join(names[:_SHOWN])}{more}: labels known by then{each}; {old}"
 
 
 def _delays(setup: Setup) -> dict[str, dict[str, float]]:

@@ -28,8 +28,9 @@ _MOST_GROUPS, _MOST_GROUPINGS = 500, 3
 def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False) -> list[Finding]:
     """What is wrong with the columns of a history, one finding a column at most.
 
-    Looked at are the newest 20,000 rows. ``thorough``: also by category, and whether columns are
-    smooth functions of later rows of other columns. ``by_amount``: also at amounts, which decide.
+    Lags that the stream itself makes are left out, whatever they look like (`lag_findings`). Looked
+    at are the newest 20,000 rows. ``thorough``: also by category, and whether columns are smooth
+    functions of later rows of other columns. ``by_amount``: also at amounts, which decide.
     """
     one = _one_step(stream)
     if one is None or len(one) < _FEWEST:
@@ -111,6 +112,8 @@ class _Table:
         first = max(0, len(stream) - MOST_ROWS)
         columns, categories = {}, {}
         for place, name in enumerate(stream.columns):
+            if name in stream.lag_columns:
+                continue
             values: Any = (
                 stream.X[name] if isinstance(stream.X, pd.DataFrame) else stream.X[:, place]
             )

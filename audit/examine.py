@@ -13,6 +13,7 @@ from backtrain.audit.data import data_findings
 from backtrain.audit.findings import Audit, Finding
 from backtrain.audit.holdings import holdings, memories
 from backtrain.audit.poison import KINDS, Manner, poisoned
+from backtrain.audit.rebuilt import lag_findings
 from backtrain.audit.records import Difference, before, differences, whole
 from backtrain.audit.watch import Log, first_difference, name_of, watched
 from backtrain.simulator.asking import method
@@ -52,7 +53,10 @@ def audit(
         warnings.simplefilter("ignore")  # numbers out of range, and what models say of them
         examined = _Examination(fixed, strategy, at, name, progress)
         found = [*examined.findings(), *(_of_data(setup) if data else ())]
+        found += lag_findings(setup.stream, at, setup.classes)
     looked = [*examined.checked, *(["the columns of the data"] if data else [])]
+    if lags := setup.stream.lag_columns:
+        looked.append(f"{len(lags)} lags, from {lags[0]!r} on: made anew of spoilt labels")
     return Audit(name, tuple(found), tuple(looked))
 
 

@@ -14,13 +14,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("backtrain list", description=__doc__)
     parser.add_argument("group", nargs="?", help="such as strategy or dataset")
     only = parser.parse_args(arguments).group
-    known = [*groups(), "metrics"]
+    known = [*groups(), "lags", "metrics"]
     if only is not None and only not in known:
         raise ConfigError(f"{only}: no such group; {guess(only, known)}")
     usual = _defaults("common") | _defaults("run")
     for group in known if only is None else [only]:
-        if group == "metrics":
-            _print_metrics()
+        if group in _OWN:
+            _OWN[group]()
             continue
         choices = _choices(group)
         width = max(map(len, choices))
@@ -44,6 +44,27 @@ def _print_metrics() -> None:
         some = "; any number" if name in FAMILIES else ""
         print(f"  {name:{width}}  {metric.task or 'any task'}; {better} is better{some}")
     print("  and scorers of scikit-learn, module.function, 'NAME by group': docs/metrics.md")
+
+
+def _print_lags() -> None:
+    """The keys of lags, with what stands above each in the config."""
+    text = (files(PACKAGE) / "common.yaml").read_text(encoding="utf-8")
+    _, _, within = text.partition("\nlags:\n")
+    said = ""
+    print("lags.")
+    for line in within.splitlines():
+        if not line.startswith("  "):
+            break
+        key = line.strip().partition(":")[0]
+        if line.strip().startswith("#"):
+            said = line.strip(" #")
+        elif key != "_target_":
+            print(f"  {key:9}  {said}".rstrip())
+            said = ""
+
+
+#: What is listed and is no group of presets.
+_OWN = {"lags": _print_lags, "metrics": _print_metrics}
 
 
 def groups() -> list[str]:

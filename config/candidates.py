@@ -100,7 +100,7 @@ def _keys(word: str, sketch: Any, groups: Sequence[str], schema: type[Keys]) -> 
         if key == "tuned_until" and above[0] == "search":
             continue  # nothing to choose
         child = None if OmegaConf.is_missing(node, key) else node[key]
-        holds = OmegaConf.is_config(child)
+        holds = OmegaConf.is_dict(child) or (OmegaConf.is_list(child) and child != [])
         whole = str(key) in PARTS and above[0] != "search"  # which takes no whole parts
         ends = [".", "="] if holds and whole else ["." if holds else "="]
         yield from (f"{signs}{'.'.join(above)}.{key}{end}" for end in ends)

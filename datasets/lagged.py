@@ -28,6 +28,13 @@ class Rows(NamedTuple):
     grouped_by: tuple[str, ...] = ()
     target: str = "y"
 
+    @classmethod
+    def of(cls, stream: Any) -> "Rows":
+        """Those of a stream, which may have lags already."""
+        rows = cls(*(getattr(stream, name) for name in cls._fields))
+        X, columns = without(rows.X, rows.columns, stream.lag_columns)
+        return rows._replace(X=X, columns=columns)
+
 
 def with_lags(lags: Lags, rows: Rows) -> tuple[Features, tuple[str, ...]]:
     """The features of the rows with their lags behind them, and their names.
@@ -41,12 +48,10 @@ def with_lags(lags: Lags, rows: Rows) -> tuple[Features, tuple[str, ...]]:
             f"lags: a feature is called {taken[0]!r} already; rename it, or leave it out: "
             f"dataset.drop=[{taken[0]}]"
         )
-    at = rows.event_time.view(np.int64)
-    series, codes = series_of(lags, rows), codes_of(lags, rows)
-    labels, words = labels_of(lags, rows.y, rows.target)
-    arrives = np.flatnonzero(~np.isnat(rows.label_time))
-    known_at = np.maximum(rows.label_time.view(np.int64), at + 1)[arrives]
-    observed = Observed(series[arrives], at[arrives], known_at, labels[arrives], codes[arrives])
+    at, words = rows.event_time.view(np.int64), None
+    if rows.y.dtype.kind not in "biuf":
+        words = np.asarray(pd.factorize(rows.y)[1], dtype=object)
+    observed, series, codes = observed_of(lags, rows)
     made = as_of(lags, observed, series, at, codes)
     refuse_infinite(made, names)
     columns = (*rows.columns, *names)
@@ -107,6 +112,20 @@ def without(
     return (X[:, : len(kept)] if in_a_row else X[:, kept]), left
 
 
+def observed_of(lags: Lags, rows: Rows) -> tuple[Observed, Places, Places]:
+    """The labels of the rows that arrive some time, and of all rows their series and codes.
+
+    Labels that are text are numbered in order of appearance.
+    """
+    at = rows.event_time.view(np.int64)
+    series, codes = series_of(lags, rows), codes_of(lags, rows)
+    labels = labels_of(lags, rows.y, rows.target)
+    arrives = np.flatnonzero(~np.isnat(rows.label_time))
+    known_at = np.maximum(rows.label_time.view(np.int64), at + 1)[arrives]
+    observed = Observed(series[arrives], at[arrives], known_at, labels[arrives], codes[arrives])
+    return observed, series, codes
+
+
 def series_of(lags: Lags, rows: Rows) -> Places:
     """The series of each row, (n,); -1 where it belongs to none."""
     by = lags.by
@@ -126,17 +145,16 @@ def codes_of(lags: Lags, rows: Rows) -> Places:
     return np.column_stack(codes) if codes else np.empty((len(rows.event_time), 0), dtype=np.int64)
 
 
-def labels_of(lags: Lags, y: Array, target: str) -> tuple[Floats, Array | None]:
-    """Labels as numbers, (n,), and what they stand for where they are text."""
+def labels_of(lags: Lags, y: Array, target: str) -> Floats:
+    """Labels as numbers, (n,); text is numbered."""
     if y.dtype.kind in "biuf":
-        return y.astype(np.float64), None
+        return y.astype(np.float64)
     if lags.needs_numbers:
         raise ValueError(
             f"lags: target {target!r} is text, of which there is no mean or other statistic; make "
             "it a number, such as 1 for one class and 0 for others, or use lags.known and lags.at"
         )
-    codes, words = pd.factorize(y)
-    return codes.astype(np.float64), np.asarray(words, dtype=object)
+    return pd.factorize(y)[0].astype(np.float64)
 
 
 def _named(codes: Floats, words: Array) -> pd.Series:

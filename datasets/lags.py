@@ -240,14 +240,26 @@ class _Instants:
     """Instants of series, in order: finds how many of a series lie before another."""
 
     def __init__(self, series: Places, instants: Places) -> None:
-        self._all = np.unique(instants)
-        self._width = len(self._all) + 1
-        self._keys = series * self._width + np.searchsorted(self._all, instants, "right")
+        self._all: Places | None = None
+        least, most = instants.min(initial=0), instants.max(initial=0)
+        self._least, self._width = int(least), int(most) - int(least) + 2
+        # Series and instant are one number: where that would be too large, instants are numbered.
+        if self._width * (int(series.max(initial=0)) + 1) >= np.iinfo(np.int64).max:
+            self._all = np.unique(instants)
+            self._width = len(self._all) + 1
+        self._keys = series * self._width + self._rank(instants)
+
+    def _rank(self, instants: Places) -> Places:
+        """How late instants are, from 0, before all, to the last; equal ones are equal."""
+        if self._all is not None:
+            return np.searchsorted(self._all, instants, "right")
+        least, most = self._least, self._least + self._width - 2
+        return np.where(instants < least, 0, np.minimum(instants, most) - least + 1)
 
     def upto(self, series: Places, instants: Places) -> Places:
         """For each, how many instants of this or a lower series are not after it."""
-        rank = np.searchsorted(self._all, instants, "right")
-        return np.asarray(np.searchsorted(self._keys, series * self._width + rank, "right"))
+        keys = series * self._width + self._rank(instants)
+        return np.asarray(np.searchsorted(self._keys, keys, "right"))
 
 
 class _History:

@@ -159,7 +159,7 @@ class Stream(OfSeries):
         self._check(missing)
         self._set(lag_columns=(), grouped_by=tuple(self.grouped_by))
         if self.lags is not None:
-            X, columns = with_lags(self.lags, Rows(*(getattr(self, name) for name in Rows._fields)))
+            X, columns = with_lags(self.lags, Rows.of(self))
             self._set(X=X, columns=columns, lag_columns=self.lags.names(self.target))
 
     @classmethod

@@ -98,7 +98,7 @@ def test_labels_that_are_text_become_categories_in_their_order():
         *("-", "-", "no", "yes", "no", "-"),
     ]
     np.testing.assert_array_equal(stream.X["sales_known_age"], [NAN, 1, 1, 1, 2, 1])
-    with pytest.raises(ValueError, match="target 'sales' is text, .* make it a number"):
+    with pytest.raises(ValueError, match=r"target 'sales' is text, .* make it a number"):
         small(Lags(rolling=[("mean", 2)]), y=y, label_time=label_time)
 
 
@@ -131,7 +131,7 @@ def test_columns_that_there_are_not_are_named(lags, says):
 def test_one_of_several_columns_of_a_group_is_named_among_the_features():
     table = pd.DataFrame({"t": HOURS, "y": 2.0 ** np.arange(6), "a": 1.0, "s": [3, 4] * 3})
     given = {"target": "y", "time": "t", "features": ["a"], "group": ["s", "a"]}
-    with pytest.raises(ValueError, match="'s' is only known together, .*dataset.features="):
+    with pytest.raises(ValueError, match=r"'s' is only known together, .*dataset.features="):
         Stream.from_frame(table.assign(b=1), **given, lags=Lags(known=[1], by="s"))
 
 
@@ -212,7 +212,7 @@ def test_lags_and_then_faults_are_faults_and_then_lags(fault):
 
 def test_no_fault_strikes_a_lag_itself():
     fault = MissingSpike(column="sales_known_1", start=0.2, stop=0.6)
-    with pytest.raises(ValueError, match="is a lag, made of the labels .*; spoil these: faults="):
+    with pytest.raises(ValueError, match=r"is a lag, made of the labels .*; spoil these: faults="):
         inject(small(Lags(known=[1])), [fault])
 
 
