@@ -32,9 +32,10 @@ def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False
     at are the newest 20,000 rows. ``thorough``: also by category, and whether columns are smooth
     functions of later rows of other columns. ``by_amount``: also at amounts, which decide.
     """
-    stream = _one_step(stream)
-    if len(stream) < _FEWEST:
+    one = _one_step(stream)
+    if one is None or len(one) < _FEWEST:
         return []
+    stream = one
     table = _Table.of(stream)
     found = {}
     if by_amount and stream.amount is not None and _tells_by_zero(table, stream.amount):
@@ -52,12 +53,17 @@ def data_findings(stream: Stream, thorough: bool = True, by_amount: bool = False
     return list(found.values())
 
 
-def _one_step(stream: Stream) -> Stream:
-    """Of forecasts those of the first step: a row an origin, in the order of time."""
-    if stream.steps is None or stream.horizon is None:
+def _one_step(stream: Stream) -> Stream | None:
+    """Of forecasts those of the first step: a row an origin, in the order of time.
+
+    With the features of the series alone, without lags; None where there are none.
+    """
+    if stream.steps is None or stream.horizon is None or stream.series is None:
         return stream
-    made = {*stream.horizon.names(), STEP}
+    made = {*stream.horizon.names(), *stream.series.lag_columns, STEP}
     kept = [place for place, name in enumerate(stream.columns) if name not in made]
+    if not kept:
+        return None
     rows = np.flatnonzero(stream.steps == stream.steps.min())
     names = ("weight", "group", "truth", "amount", "fit_weight", "score_weight")
     given = {name: getattr(stream, name) for name in names}
