@@ -2,12 +2,12 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from backtrain.datasets.columns import (
     read_weights,
 )
 from backtrain.datasets.horizon import Horizon, OfSeries
+from backtrain.datasets.instants import FaultPeriod as FaultPeriod
+from backtrain.datasets.instants import instants, periods
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.lagged import Rows, with_lags, without
 from backtrain.datasets.lags import Lags
@@ -45,14 +47,6 @@ _ROWS = (
 )
 #: Those of them that streams did not always have: without them a stream is named as it was.
 _LATER = ("truth", "amount", "fit_weight", "score_weight", "target_time")
-
-
-class FaultPeriod(NamedTuple):
-    """A fault that was injected into a stream: rows with start <= event_time < stop have it."""
-
-    name: str
-    start: pd.Timestamp
-    stop: pd.Timestamp
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,8 +151,8 @@ class Stream(OfSeries, ShownStream):
                 self._set(**{name: read_weights(values, name)})
         if self.target_time is not None:
             self._set(target_time=read_times(self.target_time, "target_time")[0])
-        self._set(drift=_instants(self.drift, self.calendar))
-        self._set(faults=_periods(self.faults, self.calendar))
+        self._set(drift=instants(self.drift, self.calendar))
+        self._set(faults=periods(self.faults, self.calendar))
         self._set(reading=tuple(self.reading))
         self._check(missing)
         self._set(lag_columns=(), grouped_by=tuple(self.grouped_by))
@@ -231,7 +225,7 @@ class Stream(OfSeries, ShownStream):
         stream = object.__new__(cls)
         stream._set(**dict.fromkeys(_ROWS) | rows, columns=tuple(facts["columns"]))
         stream._set(name=facts["name"], target=facts["target"], timezone=facts.get("timezone"))
-        stream._set(drift=_instants(facts["drift"], UTC), faults=_periods(facts["faults"], UTC))
+        stream._set(drift=instants(facts["drift"], UTC), faults=periods(facts["faults"], UTC))
         stream._set(reading=tuple(facts.get("reading", ())))  # streams saved earlier have none
         stream._set(group_columns=facts.get("group_columns"))
         lags = facts.get("lags")
@@ -447,14 +441,3 @@ class Stream(OfSeries, ShownStream):
             raise ValueError(
                 f"row {row} (event_time {pd.Timestamp(self.event_time[row])}): {problem}"
             )
-
-
-def _instants(drift: Iterable[Any], calendar: Calendar) -> tuple[pd.Timestamp, ...]:
-    return tuple(calendar.instant(when, "drift") for when in drift)
-
-
-def _periods(faults: Iterable[Any], calendar: Calendar) -> tuple[FaultPeriod, ...]:
-    return tuple(
-        FaultPeriod(name, calendar.instant(start, "faults"), calendar.instant(stop, "faults"))
-        for name, start, stop in faults
-    )
