@@ -97,7 +97,7 @@ class Understood:
             "target": _target(setup),
             "columns": _of_columns(columns),
             "groups": _groups(stream),
-            "lags": _lags(stream),
+            "lags": _lags(stream if stream.series is None else stream.series),
             "labels": _labels(setup, delays),
             "prices": _prices(setup.prices),
             "store": _not_kept(setup) if on_disk else "",

@@ -55,7 +55,7 @@ def audit(
         found = [*examined.findings(), *(_of_data(setup) if data else ())]
         found += lag_findings(setup.stream, at, setup.classes)
     looked = [*examined.checked, *(["the columns of the data"] if data else [])]
-    if lags := setup.stream.lag_columns:
+    if lags := setup.stream.lag_names:
         looked.append(f"{len(lags)} lags, from {lags[0]!r} on: made anew of spoilt labels")
     return Audit(name, tuple(found), tuple(looked))
 

@@ -24,7 +24,7 @@ def lag_findings(
         when = at.to_datetime64()
         spoilt = poisoned(stream, when, np.random.default_rng(number), classes=classes)
         known = stream.rows(None, at).stop
-        for name in stream.lag_columns:
+        for name in stream.lag_names:
             one, other = (_column(each, name)[:known] for each in (stream, spoilt))
             moved = (one != other) & ~(pd.isna(one) & pd.isna(other))
             if moved.any():

@@ -308,10 +308,9 @@ def _lagged(series: Series, places: Places) -> dict[str, Any]:
     """Lags of each row by name, (m,) each: of labels that are known at its origin."""
     if series.lags is None:
         return {}
-    rows = Rows(*(getattr(series, name) for name in Rows._fields))
-    event, target = series.event_time.view(np.int64), places.target
-    known_at = np.maximum(series.label_time.view(np.int64), event)
-    return lags_at(series.lags, rows, known_at, places.origin, event[places.origin], event[target])
+    rows = Rows.of(series)
+    event = series.event_time.view(np.int64)
+    return lags_at(series.lags, rows, places.origin, event[places.origin], event[places.target])
 
 
 def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
@@ -354,6 +353,11 @@ class OfSeries:
         if self.series is None:
             return None
         return np.asarray(pd.DataFrame(self.X).iloc[:, -1], dtype=np.int64)
+
+    @property
+    def lag_names(self: Any) -> tuple[str, ...]:
+        """The features that are lags: its own, or of forecasts those of the series."""
+        return tuple(self.lag_columns if self.series is None else self.series.lag_columns)
 
     def forecasts(self, horizon: Horizon) -> Self:
         """Return the stream of forecasts of this series: rows of origin and step; see `Horizon`.

@@ -68,20 +68,21 @@ def with_lags(lags: Lags, rows: Rows) -> tuple[Features, tuple[str, ...]]:
 
 
 def lags_at(
-    lags: Lags, rows: Rows, known_at: Places, place: Places, at: Places, time: Places
+    lags: Lags, rows: Rows, place: Places, at: Places, time: Places
 ) -> dict[str, Floats | pd.Series]:
-    """The lags by name, (m,) each, of rows at places, as they were known at instants (ns).
+    """The lags by name, (m,) each, of forecasts made of rows at places, at instants (ns).
 
-    `known_at` is when each row's label is known, whatever it is where it never arrives; `time`,
-    from which instants `Lags.at` counts back.
+    What has arrived by an instant is known at it, also of the row of that instant: a forecast is
+    made after it. `time` is what is forecast, from which `Lags.at` counts back.
     """
-    series, codes = series_of(lags, rows), codes_of(lags, rows)
-    labels, words = labels_of(lags, rows.y, rows.target)
-    arrives, event = np.flatnonzero(~np.isnat(rows.label_time)), rows.event_time.view(np.int64)
-    of = (series[arrives], event[arrives], known_at[arrives], labels[arrives], codes[arrives])
-    made = as_of(lags, Observed(*of), series[place], at, codes[place], time)
-    names = lags.names(rows.target)
+    observed, series, codes = observed_of(lags, rows)
+    arrives = ~np.isnat(rows.label_time)
+    known_at = np.maximum(rows.label_time, rows.event_time)[arrives].view(np.int64)
+    made = as_of(lags, observed._replace(known_at=known_at), series[place], at, codes[place], time)
+    names, words = lags.names(rows.target), None
     refuse_infinite(made, names)
+    if rows.y.dtype.kind not in "biuf":
+        words = np.asarray(pd.factorize(rows.y)[1], dtype=object)
     return _columns(lags, made, names, words)
 
 

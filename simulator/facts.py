@@ -37,6 +37,7 @@ def facts_of(setup: Setup, strategy: Any, wall_seconds: float) -> dict[str, Any]
 def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
     """What a replay is asked: data, strategy, setup, and the code behind them."""
     stream = setup.stream
+    lags = stream.lags if stream.series is None else stream.series.lags
     first, last = stream.span
     return {
         "strategy": code(strategy),
@@ -50,7 +51,8 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
             "first": first.isoformat(),
             "last": last.isoformat(),
             **({} if stream.timezone is None else {"timezone": stream.timezone}),
-            **({} if stream.lags is None else {"lags": describe(stream.lags, named=False)}),
+            **({} if lags is None else {"lags": describe(lags, named=False)}),
+            **({} if stream.horizon is None else {"horizon": stream.horizon.plain()}),
         },
         "start": setup.start_at.isoformat(),
         "end": setup.end_at.isoformat(),

@@ -405,6 +405,11 @@ class Setup:
         check_loss = getattr(self.row_loss, "check", None)
         if check_loss is not None:
             check_loss(self.classes, self.stream.amount is not None)
+        if self.decides_by_amount and self.stream.series is not None:
+            raise SetupError(
+                "threshold='cost': amounts of what is forecast are not known when it is; take a "
+                "threshold or costs without amounts"
+            )
         if self.rule is not None and not self.gives_probabilities:
             raise SetupError(
                 f"threshold={self.threshold!r} needs probabilities, but "

@@ -82,8 +82,10 @@ class View(Past):
 
     @property
     def answered_so_far(self) -> int:
-        """How many rows have been served."""
-        return max(0, self.past - int(self._fence.setup.served.start))
+        """How many rows have been served; those of forecasts to learn from alone are not."""
+        first, aside = int(self._fence.setup.served.start), self._fence.setup.stream.aside
+        past = max(0, self.past - first)
+        return past if aside is None else past - int(aside[first : self.past].sum())
 
     # --- rows ---------------------------------------------------------------------------------
 
