@@ -7,6 +7,7 @@ from backtrain import moved
 
 if TYPE_CHECKING:
     from backtrain.backtest import Backtest as Backtest
+    from backtrain.datasets.lags import Lags as Lags
     from backtrain.datasets.stream import Stream as Stream
     from backtrain.reports.comparison import Comparison as Comparison
     from backtrain.reports.sweep.sweep import Sweep as Sweep
@@ -44,6 +45,7 @@ moved.install()
 #: What each module gives; it is imported when one of these is used first.
 _NAMES = {
     "backtest": ("Backtest",),
+    "datasets.lags": ("Lags",),
     "datasets.stream": ("Stream",),
     "reports.comparison": ("Comparison",),
     "reports.sweep.sweep": ("Sweep",),
