@@ -64,6 +64,7 @@ def before(run: Run, at: np.datetime64 | pd.Timestamp) -> dict[str, pd.DataFrame
             versions,
             closed,
             *("version", "outcome", "ready_at", "rows", "window_start", "window_end"),
+            *("changed", "flipped", "smqc"),
         ),
         "deployments": deployments,
         "steps": _rows(run.steps, _true(run.steps["end"] < at), "start", "end", "rows", "version"),

@@ -37,6 +37,8 @@ JOBS = {
 MEASURED = {"fit", "fit_seconds", "shared", "wall_seconds"}
 #: Tables that the first records did not have.
 LATER = {"readings"}
+#: Columns of versions, and totals, that records did not have before answers were compared.
+ADDED = {"changed", "flipped", "smqc", "changed_total", "flipped_total", "smqc_total", "flip"}
 #: Facts of a run that are numbers, beside its totals.
 FOUND = ("hindsight", "no_hindsight", "label_delay_seconds", "ticks")
 
@@ -76,7 +78,7 @@ def compare(before: Path, after: Path) -> int:
 def _differing(where: str, old: Any, new: Any) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            if key not in MEASURED:
+            if key not in MEASURED and (key in old or key not in ADDED):
                 yield from _differing(f"{where}.{key}", old.get(key), new.get(key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (one, other) in enumerate(zip(old, new, strict=True)):
@@ -95,7 +97,8 @@ def _is_nan(value: Any) -> bool:
 
 def _tables(where: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[str]:
     columns = [column for column in old.columns if column not in MEASURED]
-    if columns != [column for column in new.columns if column not in MEASURED]:
+    added = MEASURED | (ADDED - set(old.columns))
+    if columns != [column for column in new.columns if column not in added]:
         yield f"{where}: columns {list(old.columns)} became {list(new.columns)}"
     elif not old[columns].equals(new[columns]):
         wrong = [c for c in columns if not old[c].equals(new[c])]

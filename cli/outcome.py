@@ -18,7 +18,7 @@ from backtrain.config.build import ConfigError
 from backtrain.config.job import OF_WORK
 from backtrain.config.study import Study, asked_for
 from backtrain.reports import archive
-from backtrain.reports.comparison import Comparison
+from backtrain.reports.comparison import STABILITY, Comparison
 from backtrain.reports.sweep import taken
 from backtrain.reports.sweep.result import RESULT, Result, typed, versions
 from backtrain.simulator.record import RecordError
@@ -29,6 +29,7 @@ from backtrain.store.fits import FitStore
 _REMEDY = {
     **dict.fromkeys(("regret", "gap"), "; add hindsight=true, which makes loss matrices"),
     "worst_week": "; that takes ten whole weeks",
+    **dict.fromkeys(STABILITY, "; that takes a deployment, and answers of that kind"),
 }
 
 

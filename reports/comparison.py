@@ -23,10 +23,12 @@ from backtrain.reports.schedules import FixedIntervals
 from backtrain.reports.verdict import Recommendation
 from backtrain.simulator.manifest import put
 from backtrain.simulator.record import Run, identity_of
+from backtrain.simulator.stability import TOTALS
 from backtrain.simulator.texts import printable
 
-MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
+MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
+STABILITY = TOTALS
 LUCK = ("regret", "gap", "placebo_even", "placebo_random")
 
 
@@ -148,7 +150,9 @@ class Comparison:
         """One row a strategy, the cheapest first.
 
         Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
-        rows answered by a ``fallback``), mean row ``loss``, each metric, ``difference`` of the
+        rows answered by a ``fallback``), mean row ``loss``, where something was deployed by how
+        much answers ``changed`` and decisions ``flipped`` at a deployment on average, and in all
+        (``changed_total``), see ``docs/stability.md``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
         for all pairs of strategies at once, NaN where the history is too short for one; the same
         against the strategy to run, ``to_winner``, ``to_winner_low`` and ``to_winner_high``; and
@@ -206,7 +210,13 @@ class Comparison:
     @cached_property
     def _rows(self) -> dict[str, dict[str, float]]:
         """What a table says of each run by itself."""
-        return {name: _row(run) for name, run in self.runs.items()}
+        moved = [key for key in STABILITY if self._moved(key)]
+        return {name: _row(run, moved) for name, run in self.runs.items()}
+
+    def _moved(self, key: str) -> bool:
+        """Whether answers of any strategy are known to have changed, by one of these measures."""
+        mean = key.removesuffix("_total")
+        return any(np.isfinite(run.totals.get(mean, np.nan)) for run in self.runs.values())
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, float, float | None], Recommendation]:
@@ -326,7 +336,7 @@ def _must_agree(run: Run) -> dict[str, Any]:
     }
 
 
-def _row(run: Run) -> dict[str, float]:
+def _row(run: Run, moved: list[str]) -> dict[str, float]:
     totals = run.totals
     weight = scored_weight(run)
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
@@ -334,4 +344,5 @@ def _row(run: Run) -> dict[str, float]:
     loss = float(totals["loss"]) / weight if weight else np.nan
     facts = verdict.hindsight_of(run)
     luck = {k: np.nan if facts.get(k) is None else float(facts[k]) for k in LUCK if facts}
-    return {**money, **counts, "loss": loss, **run.metrics, **luck}
+    stable = {key: float(totals.get(key, np.nan)) for key in moved}
+    return {**money, **counts, "loss": loss, **stable, **run.metrics, **luck}

@@ -14,7 +14,7 @@ from backtrain.simulator import statistics
 from backtrain.simulator.record import Run
 
 #: Charges that no loss matrix holds: they are those of the strategy's own path.
-_BESIDE = ("label", "check", "predict")
+_BESIDE = ("label", "check", "flip", "predict")
 _FIXED = ("Never", "Every", "EveryRows")
 
 

@@ -72,33 +72,20 @@ def _tradeoff(comparison: Comparison, baseline: str, points: pd.DataFrame, paper
     spending = "spent on adapting and serving" + (", total without error" if paper.wide else "")
     loss = loss_axis("mean loss a row", info)
     figure, axes = paper.panel(4.6 if paper.wide else 4.4, money_axis(spending, info), loss)
-    axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
     axes.xaxis.set_major_formatter(THOUSANDS)
     axes.xaxis.set_major_locator(MaxNLocator(8 if paper.wide else 4))
-    line = points[points["front"]].sort_values("spent", kind="stable")
-    axes.plot(line["spent"], line["loss"], color=FAINT, linewidth=1.2, zorder=1)
     money = Money.fit(points["total"], currency(info))
-    titles: dict[str, str] = {}
-    names: dict[str, str] = {}
-    crowd = 7.5 if len(points) <= 40 else 5.5
-    # The coloured ones last, so that none of many covers them.
-    for i, name in sorted(enumerate(points.index), key=lambda item: item[1] in coloured):
-        row = points.iloc[i]
-        colour = COLOURS[coloured.get(name, "soft")]
-        fill = colour if row["front"] else COLOURS["paper"]
-        size = 7.5 if name in coloured else crowd
-        style: dict[str, Any] = {"ms": size, "mew": 1.5, "mec": colour, "mfc": fill}
-        axes.plot(row["spent"], row["loss"], "o", gid=f"point-{i}", **style)
-        titles[f"point-{i}"] = (
-            f"{row['number']:.0f}. {name}: spent {money(row['spent'])}, "
-            f"loss {significant(row['loss'])}, total {money(row['total'])}"
-        )
-        names |= {f"point-{i}": name, f"name-{i}": name}
+    told = {
+        str(name): f"spent {money(row['spent'])}, loss {significant(row['loss'])}, "
+        f"total {money(row['total'])}"
+        for name, row in points.iterrows()
+    }
+    titles, names = dots(axes, points, ("spent", "loss"), coloured, told)
     axes.margins(0.04, 0.16)
     axes.set_xlim(right=axes.get_xlim()[1] + 0.14 * np.ptp(points["spent"]))
     _equal_cost(axes, comparison.table(baseline), comparison.verdict(baseline).strategy)
     at = points[["spent", "loss"]].to_numpy()
-    point_labels.place(figure, axes, at, list(_labels(points, coloured, paper)))
+    point_labels.place(figure, axes, at, labels(points, ("spent", "loss"), coloured, paper))
     caption = (
         "Money spent against mean loss. Filled points and the grey line are the Pareto front: "
         "nothing is both cheaper and better. On the dashed line the total is that of the strategy "
@@ -109,13 +96,43 @@ def _tradeoff(comparison: Comparison, baseline: str, points: pd.DataFrame, paper
     return Drawing(caption, figure, titles, names)
 
 
-def _labels(points: pd.DataFrame, coloured: Mapping[str, str], paper: Paper) -> list[Label]:
+def dots(
+    axes: Axes,
+    points: pd.DataFrame,
+    of: tuple[str, str],
+    coloured: Mapping[str, str],
+    told: Mapping[str, str],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A dot a strategy by two columns, the front joined: titles and names by id, see `Drawing`."""
+    x, y = of
+    axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.7)
+    line = points[points["front"]].sort_values(x, kind="stable")
+    axes.plot(line[x], line[y], color=FAINT, linewidth=1.2, zorder=1)
+    titles: dict[str, str] = {}
+    names: dict[str, str] = {}
+    crowd = 7.5 if len(points) <= 40 else 5.5
+    # The coloured ones last, so that none of many covers them.
+    for i, name in sorted(enumerate(points.index), key=lambda item: item[1] in coloured):
+        row = points.iloc[i]
+        colour = COLOURS[coloured.get(name, "soft")]
+        fill = colour if row["front"] else COLOURS["paper"]
+        size = 7.5 if name in coloured else crowd
+        style: dict[str, Any] = {"ms": size, "mew": 1.5, "mec": colour, "mfc": fill}
+        axes.plot(row[x], row[y], "o", gid=f"point-{i}", **style)
+        titles[f"point-{i}"] = f"{row['number']:.0f}. {name}: {told[str(name)]}"
+        names |= {f"point-{i}": name, f"name-{i}": name}
+    return titles, names
+
+
+def labels(
+    points: pd.DataFrame, of: tuple[str, str], coloured: Mapping[str, str], paper: Paper
+) -> list[Label]:
     """Names of few points, else of the coloured and some of the front; numbers of all others."""
     width, many = 26 if paper.wide else 16, len(points) > FEW
     number_of = dict(zip(points.index, points["number"], strict=True))
     named = set(points.index)
     if many:
-        front = points[points["front"]].drop_duplicates(["spent", "loss"]).sort_values("spent")
+        front = points[points["front"]].drop_duplicates(list(of)).sort_values(of[0])
         spread = np.linspace(0, len(front) - 1, FRONT_NAMED[not paper.wide]).round().astype(int)
         named = {*coloured, *front.index[spread]}
     ordered = sorted(enumerate(points.index), key=lambda item: item[1] not in coloured)

@@ -17,6 +17,7 @@ from backtrain.reports import (
     html,
     price_map,
     sections,
+    stability,
     story,
     tables,
     timeline,
@@ -173,7 +174,8 @@ def _happened(comparison: Comparison, baseline: str) -> Section | None:
 #: The sections of the report: each from comparison and baseline, None where it has nothing to show.
 SECTIONS: tuple[Callable[[Comparison, str], Section | None], ...] = (
     *(story.why, story.changes, _how_often, price_map.section, advised_earlier.section),
-    *(_ranking, _trade, _over_time, _eras, worst.section, _groups, by_step.section),
+    *(_ranking, _trade, stability.section, _over_time, _eras, worst.section, _groups),
+    by_step.section,
     *(_luck, alarms.section, faulty.section, _happened, understood.section),
 )
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, told_apart
-from backtrain.reports.tables import EXPECTED, MISHAPS, RIVAL, interval_text
-from backtrain.reports.units import currency, loss_unit
+from backtrain.reports.tables import CHANGES, EXPECTED, MISHAPS, RIVAL, changed_text, interval_text
+from backtrain.reports.units import currency, loss_unit, measure_of_change
 from backtrain.reports.verdict import hindsight_of, is_tested
 
 #: Columns of characters that a terminal is taken to have at least.
@@ -26,9 +26,11 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     advised = comparison.verdict(reference).strategy
     mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
     last = ("regret", "beats luck") if lucky else ("retraining",)
+    own = measure_of_change(comparison.info)
+    moved = (own,) if own in table else ()
     expected = ("expected",) if lucky else ()
     middle = ("difference", "95 % interval")
-    lines = [("total", "error", "retrains", *mishaps, *expected, *middle, *last)]
+    lines = [("total", "error", "retrains", *mishaps, *expected, *middle, *last, *moved)]
     for name, row in table.iterrows():
         luck = (
             (money(row["regret"]), _luck(comparison, str(name)))
@@ -45,6 +47,7 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 "baseline" if name == reference else money.signed(row["difference"]),
                 interval_text(row, money) if name != reference else "",
                 *luck,
+                *(changed_text(column, row[column]) for column in moved),
             )
         )
     for _, row in comparison.without_model.iterrows():
@@ -96,6 +99,7 @@ def _footnotes(
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
     if "beats luck" in shown:
         notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")
+    notes += [f"{key}: {meaning}" for key, meaning in CHANGES.items() if key in shown]
     return ["", *notes]
 
 

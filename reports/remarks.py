@@ -228,7 +228,7 @@ def _prices_that_differ(runs: Mapping[str, Run]) -> str:
     for price in names:
         charged: dict[str, list[str]] = {}
         for name, run in runs.items():
-            value = run.info["prices"].get(price)
+            value = run.info["prices"].get(price, None if price == "update" else 0.0)
             charged.setdefault("as a retrain" if value is None else f"{value:g}", []).append(name)
         if len(charged) > 1:
             told.append(f"{price} {', '.join(f'{v} ({listing(n)})' for v, n in charged.items())}")

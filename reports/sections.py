@@ -120,6 +120,10 @@ def luck_note(comparison: Comparison) -> str:
             without.setdefault(run.info["no_hindsight"], []).append(name)
     facts = next(filter(None, map(hindsight_of, comparison.runs.values())), None)
     sentences = [] if facts is None else [_matrix(facts)]
+    if facts is not None and any(
+        run.info["prices"].get("flip") for run in comparison.runs.values()
+    ):
+        sentences.append("What flips cost is left out here, of strategies and of luck.")
     sentences += [f"Without a matrix: {listing(n)} ({why})." for why, n in without.items()]
     return " ".join(sentences)
 

@@ -19,15 +19,22 @@ from backtrain.reports.numbers import (
     shorten,
     significant,
 )
-from backtrain.reports.units import in_loss, in_money, of_metric
+from backtrain.reports.units import in_loss, in_money, measure_of_change, of_metric
 
 #: Money columns of the ranked table; those that are zero everywhere are not shown.
-KINDS = ("error", "train", "label", "check", "deploy", "predict")
+KINDS = ("error", "train", "label", "check", "deploy", "flip", "predict")
 
 #: Counts that are shown as soon as one of them is not zero.
 MISHAPS = {
     "failed": "trainings that yielded no model; the old one served on",
     "fallback": "rows answered by the training mean or prior, not by the model",
+}
+#: Columns of changes that are shown, and what they mean.
+CHANGES = {
+    "changed": "mean absolute change of the answers, at a deployment on average",
+    "changed_total": "mean absolute change of the answers, summed over all deployments",
+    "flipped": "share of the decisions that change at a deployment, on average",
+    "flipped_total": "decisions that change, summed over all deployments: 1 is all of them once",
 }
 EXPECTED = "mean over phases and starts of its schedule; the least is advised"
 RIVAL = "on this path it cannot be told apart from {} by cost"
@@ -138,6 +145,8 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
     metrics = list(comparison.runs[baseline].metrics)
     means = [] if any(np.allclose(table[m], table["loss"]) for m in metrics) else ["loss"]
     expected = () if np.allclose(table["expected"], table["total"]) else ("expected",)
+    own = measure_of_change(info)
+    moved = [key for key in (own, f"{own}_total") if key in table]
     contrasts, by_name = _contrasts(comparison, baseline, table), dict(table.iterrows())
 
     def cells(name: str) -> list[Cell]:
@@ -149,6 +158,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
             *(Cell(money(row[kind]), row[kind]) for kind in kinds),
             Cell(number(row["retrains"]), row["retrains"]),
             *(Cell(number(row[mishap]), row[mishap]) for mishap in mishaps),
+            *(Cell(changed_text(key, row[key]), _sort(row[key])) for key in moved),
             *(Cell(significant(row[mean]), row[mean]) for mean in (*means, *metrics)),
         ]
 
@@ -159,12 +169,13 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
         *(Column(mishap, title=MISHAPS[mishap]) for mishap in mishaps),
+        *(Column(key.replace("_total", " in all"), title=CHANGES[key]) for key in moved),
         *(Column(in_loss(mean, info), title="mean loss a row") for mean in means),
         *(Column(of_metric(metric, info)) for metric in metrics),
     )
     strategies = sheet(comparison, baseline, columns, cells, roles=True)
     against = [key for contrast in contrasts for key in contrast.keys]
-    shown = ("total", *expected, *against, *kinds, "retrains", *mishaps, *means, *metrics)
+    shown = ("total", *expected, *against, *kinds, "retrains", *mishaps, *moved, *means, *metrics)
     rows = tuple(replace(row, number=i) for i, row in enumerate(strategies.rows, start=1))
     return Sheet(strategies.columns, rows + _without_model(comparison, baseline, shown))
 
@@ -203,6 +214,13 @@ class _Against:
         reach = MISSING if own else interval_text(row, money)
         difference = difference_cell(row, money, self.scale, own)
         return [difference, Cell(reach, _sort(row["low"]))] if self.judged else [difference]
+
+
+def changed_text(key: str, value: float) -> str:
+    """A change as a number, or of decisions in per cent."""
+    if key == "flipped" and math.isfinite(value):
+        return f"{value:.1%}"
+    return number(value, 2) if key == "flipped_total" else significant(value)
 
 
 def _sort(value: float) -> float | str:

@@ -12,6 +12,11 @@ from backtrain.reports.advice import Words, on
 from backtrain.reports.numbers import Money, count, listing, number
 from backtrain.reports.units import currency
 
+_FLIPS = (
+    "What flips cost (prices.flip) is left out: it depends on which version takes the place of "
+    "which, so compare these schedules with `backtrain run`, which charges it."
+)
+
 
 def findings(tuning: Tuning) -> dict[str, str]:
     """A sentence or two for each question, the decision first."""
@@ -49,7 +54,8 @@ def advice(tuning: Tuning) -> list[str]:
         change = "Stop retraining: train once, on all rows"
     else:
         change = f"Retrain {', '.join(filter(None, (named(tuning)[tuning.advised], rows)))}"
-    return words(tuning).sentences(change, "Do not retrain: keep the first model")
+    said = words(tuning).sentences(change, "Do not retrain: keep the first model")
+    return [*said, _FLIPS] if tuning.info["prices"].get("flip") else said
 
 
 def tuned(tuning: Tuning) -> str:

@@ -64,6 +64,11 @@ def loss_axis(label: str, info: Mapping[str, Any]) -> str:
     return in_loss(label, info) if unit or not loss else f"{label}, {loss}"
 
 
+def measure_of_change(info: Mapping[str, Any]) -> str:
+    """The column that says how stable answers are: decisions that flip, or numbers that move."""
+    return "flipped" if info.get("task") == "classification" else "changed"
+
+
 def of_metric(name: str, info: Mapping[str, Any]) -> str:
     """A metric's name, with the unit of the target where it is in that.
 

@@ -21,9 +21,11 @@ from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Strategy
 
 #: What a search can make small: money, counts of trainings, and the mean loss of a row.
-MONEY = ("total", "error", "train", "label", "check", "deploy", "predict")
+MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict")
 COUNTS = ("retrains", "deployed", "rejected", "failed")
-OBJECTIVES = (*MONEY, *COUNTS, "loss")
+#: By how much answers changed at all deployments together.
+CHANGES = ("changed_total", "flipped_total")
+OBJECTIVES = (*MONEY, *COUNTS, *CHANGES, "loss")
 
 Values = Mapping[str, float]
 
@@ -126,6 +128,7 @@ def values_of(run: Run, known: pd.Timestamp | None = None) -> dict[str, float]:
     """The numbers of a run; of rows whose label is not ``known`` by then, no error is charged."""
     totals, rows = run.totals, run.predictions
     values = {key: float(totals.get(key, 0)) for key in (*MONEY, *COUNTS, "initial")}
+    values |= {key: float(totals.get(key, np.nan)) for key in CHANGES}
     scored = rows["loss"].notna().to_numpy()
     if known is not None:
         scored = scored & (rows["label_time"] <= known).to_numpy()

@@ -13,11 +13,12 @@ import pandas as pd
 from backtrain.search.proposals import SAMPLERS, Proposals, front, optuna
 from backtrain.search.result import Fold, Search
 from backtrain.search.space import Space
-from backtrain.search.trials import OBJECTIVES, Failed, Stretch, Values
+from backtrain.search.trials import CHANGES, OBJECTIVES, Failed, Stretch, Values
 from backtrain.simulator.facts import asked
 from backtrain.simulator.progress import Shown, Stage, stage
 from backtrain.simulator.replay import check_strategy
 from backtrain.simulator.setup import Setup, SetupError
+from backtrain.simulator.stability import measures
 from backtrain.simulator.texts import code
 from backtrain.store.fits import FitStore
 from backtrain.strategies.strategy import Instant, Strategy
@@ -71,6 +72,12 @@ class Question:
         for one in objectives:
             if one not in OBJECTIVES:
                 raise SetupError(f"objective={one!r}: give {', '.join(OBJECTIVES)}")
+            if one in CHANGES and one.removesuffix("_total") not in measures(setup):
+                other = next(key for key in CHANGES if key != one)
+                raise SetupError(
+                    f"objective={one!r}: not known of {type(setup.model).__name__}, whose answers "
+                    f"have no such change; give {other}"
+                )
         if not objectives or len(set(objectives)) < len(objectives):
             raise SetupError(f"objective={list(objectives)!r}: give one or several, all distinct")
         _whole("trials", trials, 1)

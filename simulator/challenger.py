@@ -195,6 +195,7 @@ class Challenger:
         trainer.log.versions[version].outcome = "deployed"
         trainer.accounts.spend("deploy", version, 1, trainer.accounts.prices.release)
         self._event("deployed")
+        trainer.replaced(self._candidate)
         self.over = True
         put_in_force(trainer, self._model, self._candidate)
 

@@ -16,7 +16,7 @@ from backtrain.datasets.offsets import nanoseconds, parse_fixed
 from backtrain.simulator.answers import SetupError
 from backtrain.simulator.constraints import Amount, FixedOffset, Number, check
 
-KINDS = ("initial", "train", "label", "check", "deploy", "predict", "error")
+KINDS = ("initial", "train", "label", "check", "deploy", "flip", "predict", "error")
 
 
 class PriceError(ValueError):
@@ -50,6 +50,9 @@ class Prices:
     update : float, optional
         Each training that goes on from the model in force (`WarmStart`, `PartialFit`, `Transfer`),
         in place of `retrain`; by default as much.
+    flip : float
+        A deployment that changes all decisions: one that changes a share of them costs that share.
+        In a regression, one that changes answers by one unit of the target on average.
     """
 
     retrain: Amount = 1.0
@@ -62,9 +65,19 @@ class Prices:
     per_1k_predictions: Amount = 0.0
     error: Amount = 1.0
     update: Amount | None = None
+    flip: Amount = 0.0
 
     def __post_init__(self) -> None:
         check(self, PriceError)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled; where flips are free it is what it was before they had a price."""
+        return self.charged
+
+    @property
+    def charged(self) -> dict[str, float | None]:
+        """Prices by name; that of flips only where there is one."""
+        return {key: value for key, value in vars(self).items() if key != "flip" or value}
 
     @classmethod
     def compute(

@@ -28,6 +28,9 @@ class VersionEntry:
     fit_seconds: float = 0.0
     fit: str = ""
     shared: bool = False
+    changed: float = _NAN  # these three: by how much answers moved when it was deployed
+    flipped: float = _NAN
+    smqc: float = _NAN
 
 
 @dataclass

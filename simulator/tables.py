@@ -18,6 +18,7 @@ from backtrain.simulator.metrics import Outcomes
 from backtrain.simulator.predictions import Predictions
 from backtrain.simulator.record import Run, Tables
 from backtrain.simulator.setup import Setup, pick
+from backtrain.simulator.stability import Change, summed
 from backtrain.simulator.texts import code, without_addresses
 from backtrain.simulator.thresholds import LeastCost, decided
 from backtrain.simulator.trainer import Trainer
@@ -234,6 +235,7 @@ def _versions(trainer: Trainer) -> pd.DataFrame:
         "fit_seconds": np.array(column["fit_seconds"], dtype=np.float64),
         "fit": pd.array(column["fit"], dtype="str"),
         "shared": np.array(column["shared"], dtype=bool),
+        **{key: np.array(column[key], dtype=np.float64) for key in Change._fields},
     }
     return pd.DataFrame(columns)
 
@@ -360,10 +362,16 @@ def _totals(trainer: Trainer, rows: slice, charges: Charged, steps: Steps) -> di
         "unlabelled_at_end": int(late.sum()),
         "fallback": int(_unable(trainer).sum()),
         "loss": float(steps.loss.sum()),
+        **summed(setup, _changes(trainer)),
         "metrics": _metrics(setup, judged),
         "groups": _by(setup, setup.stream.group, served, loss, scored),
         **_by_step(setup, served, loss, scored),
     }
+
+
+def _changes(trainer: Trainer) -> list[tuple[float, ...]]:
+    deployed = (entry for entry in trainer.log.versions if entry.outcome == "deployed")
+    return [Change(one.changed, one.flipped, one.smqc) for one in deployed]
 
 
 def _by(

@@ -12,6 +12,7 @@ from backtrain.simulator.model import Model, State, fit_of
 from backtrain.simulator.parts import Policy
 from backtrain.simulator.predictions import Candidate, Predictions
 from backtrain.simulator.probes import Probe
+from backtrain.simulator.stability import change
 from backtrain.simulator.training import Learner
 from backtrain.simulator.view import View
 
@@ -76,6 +77,15 @@ class Trainer(Services):
         if remark is not None:
             self.log.event(self.fence.at, "neighbours", version, remark)
         return candidate
+
+    def replaced(self, candidate: Candidate) -> None:
+        """Note, and charge, how much answers change as a version takes the champion's place."""
+        champion, entry = self.predictions.current.champion, self.log.versions[candidate.version]
+        found = change(self.learner, champion, candidate, self.fence.rows)
+        entry.changed, entry.flipped, entry.smqc = found
+        quantity = found.changed if self.setup.classes is None else found.flipped
+        if not np.isnan(quantity):
+            self.accounts.spend("flip", candidate.version, quantity, self.accounts.prices.flip)
 
     def _compare(self, version: int, fit: Fit, parent: Model) -> None:
         """Note a model that goes on from its parent and answers the newest rows just as it does.

@@ -247,12 +247,14 @@ class Learner:
         start, stop = block_borders(origin, row)
         stop = min(stop, len(self.setup.stream))
         rows = slice(start, stop)
-        if not keep:
-            return start, stop, self.answers(fit, rows)
+        return start, stop, self.kept(fit, rows) if keep else self.answers(fit, rows)
+
+    def kept(self, fit: Fit, rows: slice) -> Answers:
+        """What `answers` gives, put into the store."""
         # The score is that of the positive class, which depends on where serving starts.
-        key = (f"{fit.name}.{self.setup.positive}", start, stop)
+        key = (f"{fit.name}.{self.setup.positive}", rows.start, rows.stop)
         answers = self.store.answers(key, lambda: self._undecided(fit, rows), fit.lasting)
-        return start, stop, self.setup.decided(answers, rows)
+        return self.setup.decided(answers, rows)
 
     def answers(self, fit: Fit, rows: Rows) -> Answers:
         """Ask the model about rows; those that it cannot score get the training mean or prior."""

@@ -23,6 +23,7 @@ from sklearn.model_selection import ParameterGrid, TimeSeriesSplit
 
 from backtrain import Delays, Reason, Selection
 from backtrain.datasets.calendar import UTC
+from backtrain.simulator import stability
 from backtrain.simulator.asking import needs_parent
 from backtrain.simulator.metrics import Outcomes, find_metric
 from backtrain.simulator.model import State
@@ -703,7 +704,36 @@ class SlowReplay:
         self.charge("deploy", version, 1, "release")
         self.event_("deployed", version)
         self.truth.deployments.append((version, self.now))
+        self.note_changes(self.model, training.challenger)
         self.model, self.training = training.challenger, None
+
+    def note_changes(self, old: SlowVersion, new: SlowVersion) -> None:
+        """How far both versions' answers to each of the newest rows lie apart; by weight."""
+        rows = self.past()[-stability.COMPARED :]
+        weight = [self.weight[i] for i in rows]
+        if self.told is not None or not sum(weight):
+            return
+        moved, flipped = [], []
+        for row in rows:
+            (was, chances), (now, others) = old.told(row), new.told(row)
+            flipped.append(float(was != now))
+            if self.classes is None:
+                moved.append(abs(now - was))
+            elif chances is None:
+                moved.append(math.nan)
+            else:
+                before = dict(zip(old.model.classes_, chances, strict=True))
+                after = dict(zip(new.model.classes_, others, strict=True))
+                either = before.keys() | after.keys()
+                gaps = (abs(after.get(c, 0.0) - before.get(c, 0.0)) for c in either)
+                moved.append(sum(gaps) / 2)
+        changed, share = (
+            sum(w * x for w, x in zip(weight, values, strict=True)) / sum(weight)
+            for values in (moved, flipped)
+        )
+        known = (changed, math.nan) if self.classes is None else (changed, share)
+        self.truth.versions[new.version]["change"] = known
+        self.charge("flip", new.version, known[self.classes is not None], "flip")
 
     # --- records --------------------------------------------------------------------------------
 

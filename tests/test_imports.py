@@ -45,7 +45,7 @@ DOORS = {
         *("parts", "answers", "asking", "texts"),
         *("view", "metrics", "ledger", "setup", "constraints"),
     },
-    ("reports", "simulator"): {"record", "manifest", "texts", "statistics", "metrics"},
+    ("reports", "simulator"): {"record", "manifest", "texts", "stability", "statistics", "metrics"},
     ("reports", "lossmatrix"): {"at_prices", "decide", "tuning", "walk"},
     ("reports", "search"): {"proposals", "result"},
     ("reports", "strategies"): {"", "blackouts"},  # names of parts, and when none may train

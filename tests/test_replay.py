@@ -35,6 +35,7 @@ PRICES = Prices(
     check=0.5,
     review=2,
     release=3,
+    flip=7,
     per_1k_predictions=10,
     error=1.5,
     update=4,
@@ -140,6 +141,9 @@ def assert_same_versions(truth, run, backtest):
     assert ns(versions["ready_at"]) == [v["ready_at"] for v in truth.versions]
     assert versions["outcome"].tolist() == [v["outcome"] for v in truth.versions]
     assert versions["rows"].tolist() == [len(v["rows"]) for v in truth.versions]
+    for column, place in (("changed", 0), ("flipped", 1)):
+        expected = [v.get("change", (np.nan, np.nan))[place] for v in truth.versions]
+        np.testing.assert_allclose(versions[column], expected, rtol=1e-9, atol=1e-9)
     event = backtest.stream.event_time
     for name, pick in (("window_start", min), ("window_end", max)):
         edges = [event[pick(v["rows"])] if v["rows"] else None for v in truth.versions]

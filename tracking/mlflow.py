@@ -24,7 +24,7 @@ _PARAMS, _METRICS, _LONGEST = 100, 1000, 6000
 _POINTS = 500
 #: In a sweep's directory: which run is the parent of its jobs.
 _PARENT = ".mlflow_parent"
-_MONEY = ("total", "error", "train", "label", "check", "deploy", "predict", "initial")
+_MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict", "initial")
 _FACTS = ("start", "end", "tick", "model", "loss", "seed", "currency", "unit", "prices", "delays")
 
 

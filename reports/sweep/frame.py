@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from backtrain.reports.comparison import COUNTS, LUCK, MONEY
+from backtrain.reports.comparison import COUNTS, LUCK, MONEY, STABILITY
 
 if TYPE_CHECKING:
     from backtrain.reports.sweep.result import Result
@@ -26,7 +26,7 @@ _RENAMED = {"error": "errors"}
 #: Columns of numbers that every table has, also where no job is done.
 _NUMBERS = (
     *(_RENAMED.get(kind, kind) for kind in MONEY),
-    *(*COUNTS, "loss", "difference", "low", "high", "expected", *LUCK),
+    *(*COUNTS, "loss", *STABILITY, "difference", "low", "high", "expected", *LUCK),
 )
 _WHOLE = ("number", "seed", "setting", *COUNTS)
 #: An override of one of these names stands in `override.NAME`; a seed is the same in both.

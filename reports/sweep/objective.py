@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from backtrain.reports.comparison import COUNTS, LUCK, MONEY, Comparison
+from backtrain.reports.comparison import COUNTS, LUCK, MONEY, STABILITY, Comparison
 from backtrain.reports.stretches import Stretches
 
 #: Those of one strategy: columns of the table, and what errors cost in its worst week.
-_OF_STRATEGY = (*MONEY, *COUNTS, "loss", *LUCK, "difference", "expected", "worst_week")
+_OF_STRATEGY = (
+    *(*MONEY, *COUNTS, "loss", *STABILITY, *LUCK),
+    *("difference", "expected", "worst_week"),
+)
 #: Those that say something about the baseline, too: its share of whose total, and the advice.
 _BESIDE = ("relative", "saves")
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from backtrain.strategies.gates.ab_test import *
 from backtrain.strategies.gates.approval import *
+from backtrain.strategies.gates.at_most_flips import *
 from backtrain.strategies.gates.chain import *
 from backtrain.strategies.gates.data_check import *
 from backtrain.strategies.gates.holdout import *
