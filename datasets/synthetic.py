@@ -16,6 +16,7 @@ import numpy.typing as npt
 from backtrain.datasets.columns import Floats
 from backtrain.datasets.offsets import Times, nanoseconds, parse_fixed, to_timestamp
 from backtrain.datasets.stream import Stream
+from backtrain.datasets.synthetic_panel import panel as panel
 from backtrain.datasets.values import exact_share, generator
 
 Task: TypeAlias = Literal["classification", "regression"]
