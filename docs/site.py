@@ -22,15 +22,17 @@ REFERENCE = {
     "Backtests": "backtest simulator.setup simulator.ledger reports.comparison reports.verdict "
     "simulator.record understood",
     "Histories": "datasets.stream datasets.tabular datasets.bundled datasets.synthetic "
-    "datasets.latency datasets.faults datasets.calendar",
+    "datasets.lags datasets.horizon datasets.latency datasets.faults datasets.calendar "
+    "datasets.synthetic_panel",
     "Strategies": "strategies",
     "Parts of your own": "simulator.view simulator.fence.FutureLeak simulator.past simulator.model "
     "simulator.answers simulator.parts testing",
     "Metrics and losses": "simulator.outcomes simulator.metrics simulator.losses "
-    "simulator.ranking simulator.scaled simulator.costs",
+    "simulator.quantiles simulator.ranking simulator.scaled simulator.costs simulator.stability",
+    "Models": "models models.recursive models.one_per models.quantiles",
     "Loss matrices": "lossmatrix.matrix lossmatrix.curves lossmatrix.tuning lossmatrix.luck "
     "lossmatrix.regret",
-    "Searches, sweeps, audits": "search.result reports.sweep.sweep audit.findings",
+    "Searches, sweeps, audits": "search.result sweeping reports.sweep.sweep audit.findings",
     "Callbacks": "tracking.callbacks tracking.json_lines tracking.mlflow",
 }
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")
