@@ -13,12 +13,13 @@ from sklearn.linear_model import QuantileRegressor, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from backtrain import Backtest, PartError, Prices, Run, SetupError, Strategy, Stream
+from backtrain import Backtest, Comparison, PartError, Prices, Run, SetupError, Strategy, Stream
 from backtrain.config.compose import composed
 from backtrain.config.study import load
 from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.trial_models import loss_matrix
 from backtrain.models import Quantiles
+from backtrain.reports import quantiles
 from backtrain.simulator.probes import ModelError
 from backtrain.store.fits import FitStore
 from backtrain.strategies import (
@@ -210,6 +211,26 @@ def test_gates_triggers_and_money_see_all_levels() -> None:
         gap = run.predictions["label"].to_numpy()[:, None] - served(run)
         loss = np.maximum(np.array(LEVELS) * gap, (np.array(LEVELS) - 1) * gap).mean(axis=1)
         assert run.totals["loss"] == pytest.approx(loss.sum())
+
+
+def test_records_and_the_report_say_how_often_labels_lay_below() -> None:
+    strategies = {"static": Strategy(Never(), Sliding("10D")), "weekly": WEEKLY}
+    comparison = asked().compare(strategies, hindsight=False)
+    for run in comparison.runs.values():
+        label = run.predictions["label"].to_numpy()
+        for entry, answers in zip(run.totals["coverage"], served(run).T, strict=True):
+            assert entry["share"] == (label <= answers).mean()
+    section = quantiles.section(comparison, "static")
+    sheet = section.exhibits[0].shows
+    assert [column.label for column in sheet.columns[:4]] == [
+        *("at or below q0.1", "at or below q0.5", "at or below q0.9", "farthest off")
+    ]
+    assert {row.name for row in sheet.rows} == set(strategies)
+    assert "of the labels lie at or below the answer for" in section.finding
+    plain = Backtest(history(300), Ridge()).replay(WEEKLY)
+    assert "coverage" not in plain.totals
+    assert "quantiles" not in plain.info
+    assert quantiles.section(Comparison({"static": plain}), "static") is None
 
 
 def test_a_loss_matrix_sums_the_same_losses() -> None:
