@@ -7,6 +7,7 @@ from backtrain import moved
 
 if TYPE_CHECKING:
     from backtrain.backtest import Backtest as Backtest
+    from backtrain.datasets.horizon import Horizon as Horizon
     from backtrain.datasets.lags import Lags as Lags
     from backtrain.datasets.stream import Stream as Stream
     from backtrain.reports.comparison import Comparison as Comparison
@@ -45,6 +46,7 @@ moved.install()
 #: What each module gives; it is imported when one of these is used first.
 _NAMES = {
     "backtest": ("Backtest",),
+    "datasets.horizon": ("Horizon",),
     "datasets.lags": ("Lags",),
     "datasets.stream": ("Stream",),
     "reports.comparison": ("Comparison",),

@@ -1,6 +1,7 @@
 """``backtrain list``: what can be named, with one line each."""
 
 import argparse
+from functools import partial
 from importlib.resources import files
 
 from omegaconf import OmegaConf
@@ -14,7 +15,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("backtrain list", description=__doc__)
     parser.add_argument("group", nargs="?", help="such as strategy or dataset")
     only = parser.parse_args(arguments).group
-    known = [*groups(), "lags", "metrics"]
+    known = [*groups(), "horizon", "lags", "metrics"]
     if only is not None and only not in known:
         raise ConfigError(f"{only}: no such group; {guess(only, known)}")
     usual = _defaults("common") | _defaults("run")
@@ -46,12 +47,12 @@ def _print_metrics() -> None:
     print("  and scorers of scikit-learn, module.function, 'NAME by group': docs/metrics.md")
 
 
-def _print_lags() -> None:
-    """The keys of lags, with what stands above each in the config."""
+def _print_keys(above: str) -> None:
+    """The keys below another one, with what stands above each in the config."""
     text = (files(PACKAGE) / "common.yaml").read_text(encoding="utf-8")
-    _, _, within = text.partition("\nlags:\n")
+    _, _, within = text.partition(f"\n{above}:\n")
     said = ""
-    print("lags.")
+    print(f"{above}.")
     for line in within.splitlines():
         if not line.startswith("  "):
             break
@@ -64,7 +65,11 @@ def _print_lags() -> None:
 
 
 #: What is listed and is no group of presets.
-_OWN = {"lags": _print_lags, "metrics": _print_metrics}
+_OWN = {
+    "horizon": partial(_print_keys, "horizon"),
+    "lags": partial(_print_keys, "lags"),
+    "metrics": _print_metrics,
+}
 
 
 def groups() -> list[str]:
