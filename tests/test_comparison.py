@@ -48,8 +48,8 @@ def test_the_table_by_hand():
     table = two([*daily(3.0), (0, "initial", 99.0)], daily(2.0)).table()
     assert list(table.index) == ["often", "static"]
     assert table.columns.tolist() == [
-        *("total", "error", "train", "label", "check", "deploy", "predict", "initial"),
-        *("retrains", "deployed", "rejected", "failed", "fallback"),
+        *("total", "error", "train", "label", "check", "deploy", "flip"),
+        *("predict", "initial", "retrains", "deployed", "rejected", "failed", "fallback"),
         *("loss", "MAE", "difference", "low", "high"),
         *("to_winner", "to_winner_low", "to_winner_high", "expected"),
     ]

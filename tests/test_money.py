@@ -405,7 +405,7 @@ def test_charges_add_up_to_the_totals(name):
         charges["amount"], charges["quantity"] * charges["unit_price"], check_names=False
     )
     by_kind = charges.groupby("kind")["amount"].sum()
-    for kind in ("initial", "train", "label", "check", "deploy", "predict", "error"):
+    for kind in ("initial", "train", "label", "check", "deploy", "flip", "predict", "error"):
         assert run.totals[kind] == pytest.approx(by_kind.get(kind, 0.0))
     assert run.totals["total"] == pytest.approx(by_kind.drop("initial").sum())
     assert charges["when"].is_monotonic_increasing
