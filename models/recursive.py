@@ -141,7 +141,7 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         self._check_way(int(step.max(initial=1)))
         values = _numbers(table)
         alike = [*columns.known.values(), *columns.rolling, *_way(columns)]
-        chain, first = _chains(values[:, table.columns.get_indexer(alike)])
+        chain, first = _chains(values[:, _places(table, alike)])
         last = np.zeros(len(first), dtype=np.int64)
         np.maximum.at(last, chain, step)
         answers = np.full((len(first), int(step.max(initial=1))), np.nan)
@@ -267,8 +267,8 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         next_one = np.flatnonzero(np.diff(step) == 1)
         if not alike or not fixed or not len(next_one):
             return
-        values, place = _numbers(table), table.columns.get_indexer
-        lags, others = values[:, place(alike)], values[:, place(fixed)]
+        values = _numbers(table)
+        lags, others = values[:, _places(table, alike)], values[:, _places(table, fixed)]
         same = ~_differs(lags[next_one], lags[next_one + 1]).any(axis=1)
         pairs = next_one[same]
         moved = _differs(others[pairs], others[pairs + 1]).any(axis=0)
@@ -315,8 +315,14 @@ def _way(columns: _Columns) -> list[str]:
 
 def _numbers(table: pd.DataFrame) -> Floats:
     """A table as numbers; categories as their codes."""
-    words = [name for name, kind in table.dtypes.items() if kind == "category"]
+    words = [str(name) for name, kind in table.dtypes.items() if kind == "category"]
     return table.assign(**{n: table[n].cat.codes for n in words}).to_numpy(dtype=np.float64)
+
+
+def _places(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
+    """Where columns stand."""
+    place = {str(name): i for i, name in enumerate(table.columns)}
+    return [place[name] for name in names]
 
 
 def _differs(one: Floats, other: Floats) -> NDArray[np.bool_]:
