@@ -19,8 +19,7 @@ from scipy.stats import t as student
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from backtrain import Backtest, Scaled, Strategy
-from backtrain.datasets.lags import Lags
+from backtrain import Backtest, Lags, Scaled, Strategy
 from backtrain.datasets.synthetic import panel
 from backtrain.strategies import Every, Expanding, Never
 

@@ -21,8 +21,7 @@ from joblib.externals.loky import get_reusable_executor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from backtrain import Backtest, Prices, Scaled, Strategy, Stream
-from backtrain.datasets.lags import Lags
+from backtrain import Backtest, Lags, Prices, Scaled, Strategy, Stream
 from backtrain.datasets.synthetic import panel
 from backtrain.strategies import Every, Expanding, Never, PerformanceDrop
 
