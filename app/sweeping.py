@@ -250,7 +250,7 @@ def _say(axes: Axes, jobs: Sequence[Job], ended: Sequence[Ended], kept: bool) ->
         error = SetupError(
             "\n".join([f"none of {count(len(ended), 'job')} could be done; {where}:", *lines])
         )
-        error.add_note(first.trace)
+        error.add_note(first.trace or "it has no trace: its process died")
         raise error
     if failed:
         rest = f"; and {len(reasons) - _REASONS} reasons more" if len(reasons) > _REASONS else ""
