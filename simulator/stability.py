@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtrain.simulator.outcomes import Floats
+from backtrain.simulator.outcomes import Floats, MetricError
 from backtrain.simulator.predictions import Candidate
+from backtrain.simulator.scaled import Scales
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.training import Learner
 from backtrain.store.fits import Answers
@@ -36,6 +37,8 @@ class Change(NamedTuple):
 
 
 UNKNOWN = Change()
+#: What is compared of answers.
+_ROWS = ("prediction", "score", "probability", "quantiles")
 #: What a replay's totals say of all its deployments: of each measure the mean, and the sum.
 TOTALS = tuple(f"{name}{over}" for name in Change._fields for over in ("", "_total"))
 
@@ -59,7 +62,8 @@ def change(learner: Learner, old: Candidate, new: Candidate, past: int) -> Chang
     mean = _mean(weight)
     before, after = (_answers(learner, one, rows) for one in (old, new))
     if learner.setup.classes is None:
-        return Change(mean(np.abs(after.prediction - before.prediction)))
+        moved = mean(np.abs(after.prediction - before.prediction))
+        return Change(moved, smqc=_scaled(learner.setup, before, after, rows, weight))
     flipped = mean(after.prediction != before.prediction)
     return Change(_moved(before, after, mean), flipped)
 
@@ -67,7 +71,7 @@ def change(learner: Learner, old: Candidate, new: Candidate, past: int) -> Chang
 def measures(setup: Setup) -> set[str]:
     """Those of `Change` that have a meaning."""
     if setup.classes is None:
-        return {"changed"}
+        return {"changed"} if setup.quantiles is None else {"changed", "smqc"}
     return {"changed", "flipped"} if setup.gives_probabilities else {"flipped"}
 
 
@@ -102,6 +106,19 @@ def _moved(old: Answers, new: Answers, mean: Callable[[NDArray[Any]], float]) ->
     return mean(np.abs(new.score - old.score))
 
 
+def _scaled(setup: Setup, old: Answers, new: Answers, rows: slice, weight: Floats | None) -> float:
+    """Change of quantiles in units of a naive forecast's error; NaN without, or without a scale."""
+    if setup.quantiles is None or old.quantiles is None or new.quantiles is None:
+        return np.nan
+    try:
+        scales = Scales.of("smqc", setup.known, 1, 1)
+    except MetricError:  # one label is known at the start, or all are equal
+        return np.nan
+    group = None if setup.stream.group is None else setup.stream.group[rows]
+    scale = scales.of_rows(group, rows.stop - rows.start)
+    return smqc(old.quantiles, new.quantiles, np.array(setup.quantiles), scale, weight)
+
+
 def _answers(learner: Learner, version: Candidate, rows: slice) -> Answers:
     """What a version says to rows, of which none lies `COMPARED` or more before its first."""
     fit, origin, parts = version.fit, version.origin, []
@@ -119,27 +136,26 @@ def _answers(learner: Learner, version: Candidate, rows: slice) -> Answers:
 def _cut(answers: Answers, start: int, rows: slice) -> Answers:
     """Those of answers to rows from ``start`` on that lie among ``rows``."""
     wanted = slice(max(0, rows.start - start), rows.stop - start)
-    score, probability = answers.score, answers.probability
-    return Answers(
-        answers.prediction[wanted],
-        None if score is None else score[wanted],
-        None if probability is None else probability[wanted],
-        None,
-    )
+    given = {name: getattr(answers, name) for name in _ROWS}
+    cut: dict[str, Any] = {k: None if each is None else each[wanted] for k, each in given.items()}
+    return Answers(**cut, fallback=None)
 
 
 def _joined(parts: list[Answers]) -> Answers:
-    scores = [part.score for part in parts if part.score is not None]
-    full = [part.probability for part in parts if part.probability is not None]
-    return Answers(
-        np.concatenate([part.prediction for part in parts]),
-        np.concatenate(scores) if scores else None,
-        np.concatenate(full) if full else None,
-        None,
-    )
+    given = {name: [getattr(part, name) for part in parts] for name in _ROWS}
+    joined: dict[str, Any] = {
+        name: None if each[0] is None else np.concatenate(each) for name, each in given.items()
+    }
+    return Answers(**joined, fallback=None)
 
 
-def smqc(old: Floats, new: Floats, levels: Floats, scale: Floats | float = 1.0) -> float:
+def smqc(
+    old: Floats,
+    new: Floats,
+    levels: Floats,
+    scale: Floats | float = 1.0,
+    weight: Floats | None = None,
+) -> float:
     """Scaled multi-quantile change: the mean pinball loss of ``new`` against ``old``, scaled.
 
     The pinball loss of level q is ``q * (old - new)`` where the quantile has fallen and
@@ -153,6 +169,8 @@ def smqc(old: Floats, new: Floats, levels: Floats, scale: Floats | float = 1.0) 
         Of which levels they are, between 0 and 1.
     scale : float or ndarray of shape (n,)
         What a change is divided by: the mean absolute error of a naive forecast in the history.
+    weight : ndarray of shape (n,), optional
+        How much each row counts.
 
     References
     ----------
@@ -164,4 +182,4 @@ def smqc(old: Floats, new: Floats, levels: Floats, scale: Floats | float = 1.0) 
     """
     fallen = old - new
     loss = np.maximum(levels * fallen, (levels - 1) * fallen)
-    return float(np.mean(loss.mean(axis=1) / scale))
+    return float(np.average(loss.mean(axis=1) / scale, weights=weight))

@@ -344,3 +344,26 @@ def test_a_decision_adds_what_flips_cost():
 def test_tuning_says_that_it_leaves_them_out():
     tuning = backtest(history(range(60)), prices=Prices(flip=2)).tune(Sliding(6))
     assert "What flips cost (prices.flip) is left out" in tuning.findings()["interval"]
+
+
+# --- quantiles ----------------------------------------------------------------------------------
+
+
+class Around(RegressorMixin, BaseEstimator):
+    """Answers two quantiles: the mean of the labels it was trained on, less 1 and plus 3."""
+
+    def fit(self, X, y):
+        self.mean_ = y.mean()
+        return self
+
+    def predict(self, X):
+        return np.repeat([[self.mean_ - 1, self.mean_ + 3]], len(X), axis=0)
+
+
+def test_quantiles_change_by_their_pinball_loss_in_units_of_the_history():
+    # Labels rise by 1 a row, so that a naive forecast errs by 1; the mean of rows 0 to 3 is 1.5,
+    # that of rows 0 to 5 is 2.5: both quantiles rise by 1, at 1 - 0.1 and 1 - 0.8.
+    asked = {"quantiles": (0.1, 0.8), "start": hour(4), "tick": "2h", "prices": FREE}
+    run = Backtest(history(), Around(), **asked).replay(Strategy(Every("2h"), Expanding()))
+    assert run.versions["smqc"].iloc[1] == pytest.approx((0.9 + 0.2) / 2)
+    assert run.totals["smqc_total"] == pytest.approx(run.versions["smqc"].sum())
