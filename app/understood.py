@@ -97,7 +97,7 @@ class Understood:
             "target": _target(setup),
             "columns": _of_columns(columns),
             "groups": _groups(stream),
-            "lags": _lags(stream if stream.series is None else stream.series),
+            "lags": _lags(stream),
             "labels": _labels(setup, delays),
             "prices": _prices(setup.prices),
             "store": _not_kept(setup) if on_disk else "",
@@ -241,18 +241,25 @@ def _groups(stream: Stream) -> str:
 
 def _lags(stream: Stream) -> str:
     """What they are, and how old the newest label is that a row knows: of the newest rows."""
-    if stream.lags is None:
+    series_of_it = stream if stream.series is None else stream.series
+    if series_of_it.lags is None:
         return ""
+    is_forecast, stream = stream.series is not None, series_of_it
     names = stream.lag_columns
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    assert stream.lags is not None
     observed, series, _ = observed_of(stream.lags, Rows.of(stream))
+    if is_forecast:  # what was measured at its origin is known to it
+        at_once = observed.known_at == observed.time + 1
+        observed = observed._replace(known_at=observed.known_at - at_once)
     some, count = series[-_MOST_ROWS:], len(np.unique(series[series >= 0]))
     at = stream.event_time[-_MOST_ROWS:].view(np.int64)
     hours = as_of(Lags(age=True), observed, some, at)[:, 0]
     old = "no row knows a label"
     if not np.isnan(hours).all():
+        who = "an origin" if is_forecast else "a row"
         median, late = (_length(3600 * age) for age in np.nanquantile(hours, [0.5, 0.95]).tolist())
-        old = f"the newest that a row knows is {median} old (median), {late} (95 %)"
+        old = f"the newest that {who} knows is {median} old (median), {late} (95 %)"
     each = f" of its own series ({count:,})" if count > 1 else ""
     return f"{', '.join(names[:_SHOWN])}{more}: labels known by then{each}; {old}"
 

@@ -1,6 +1,7 @@
 """``backtrain list``: what can be named, with one line each."""
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 
@@ -65,7 +66,7 @@ def _print_keys(above: str) -> None:
 
 
 #: What is listed and is no group of presets.
-_OWN = {
+_OWN: dict[str, Callable[[], None]] = {
     "horizon": partial(_print_keys, "horizon"),
     "lags": partial(_print_keys, "lags"),
     "metrics": _print_metrics,

@@ -18,6 +18,7 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 from backtrain.config.build import ConfigError, guess, locate, targets
 from backtrain.config.estimators import named, strange
 from backtrain.config.keys import Built, Schema
+from backtrain.datasets.lags import LISTS, how_to_write
 from backtrain.simulator.constraints import PartKind
 
 MISSING = "???"
@@ -135,6 +136,8 @@ def _arguments(
             if path == "dataset":  # where a text is the name of a column
                 wrong, unit, _ = wrong.partition("; if it is a length of time")
                 wrong += f"; quote a name: \"'{value}'\"" if unit else ""
+            if path == "lags" and key in LISTS:
+                wrong = f"not what it must be; {how_to_write(key)}"
             yield _Problem(f"{dot}{key}", f"={value!r}: {wrong}")
         else:
             yield from _nested(f"{dot}{key}", value)

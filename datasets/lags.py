@@ -66,10 +66,10 @@ class Lags:
     age: bool = False
 
     def __post_init__(self) -> None:
-        for key, (read, _) in _LISTS.items():
+        for key, (read, _) in LISTS.items():
             given = getattr(self, key)
             if isinstance(given, str) or not isinstance(given, Sequence):
-                raise ValueError(f"lags.{key}={given!r}: a list is wanted; {_say(key)}")
+                raise ValueError(f"lags.{key}={given!r}: a list is wanted; {how_to_write(key)}")
             values = tuple(read(value, key) for value in given)
             twice = [value for place, value in enumerate(values) if value in values[:place]]
             if twice:
@@ -106,16 +106,16 @@ class Lags:
 
 def _count(value: Any, key: str) -> int:
     if not is_count(value):
-        raise ValueError(f"lags.{key}: {value!r} is no whole number from 1 on; {_say(key)}")
+        raise ValueError(f"lags.{key}: {value!r} is no whole number from 1 on; {how_to_write(key)}")
     return int(value)
 
 
 def _length(value: Any, key: str) -> str:
     """A length of time, as it was written: columns are named by it."""
     if not isinstance(value, str):
-        raise ValueError(f"lags.{key}: {value!r} is no length of time; {_say(key)}")
+        raise ValueError(f"lags.{key}: {value!r} is no length of time; {how_to_write(key)}")
     if parse_fixed(value, f"lags.{key}").value <= 0:
-        raise ValueError(f"lags.{key}: {value!r} is no time at all; {_say(key)}")
+        raise ValueError(f"lags.{key}: {value!r} is no time at all; {how_to_write(key)}")
     return value
 
 
@@ -128,7 +128,7 @@ def _statistic(value: Any, key: str) -> str:
 def _rolling(value: Any, key: str) -> tuple[str, str | int]:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise ValueError(
-            f"lags.{key}: {value!r} is not a statistic and how far it reaches; {_say(key)}"
+            f"lags.{key}: {value!r} is not a statistic and how far it reaches; {how_to_write(key)}"
         )
     name, length = value
     is_number_of_labels = not isinstance(length, str)
@@ -137,12 +137,12 @@ def _rolling(value: Any, key: str) -> tuple[str, str | int]:
 
 def _name(value: Any, key: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"lags.{key}: {value!r} is no name of a feature; {_say(key)}")
+        raise ValueError(f"lags.{key}: {value!r} is no name of a feature; {how_to_write(key)}")
     return value
 
 
 #: Of each list, how a value is read, and what one looks like.
-_LISTS: dict[str, tuple[Callable[[Any, str], Any], str]] = {
+LISTS: dict[str, tuple[Callable[[Any, str], Any], str]] = {
     "known": (_count, "[1,24]"),
     "at": (_length, "[7D]"),
     "rolling": (_rolling, "[[mean,7D],[std,24]]"),
@@ -151,8 +151,9 @@ _LISTS: dict[str, tuple[Callable[[Any, str], Any], str]] = {
 }
 
 
-def _say(key: str) -> str:
-    return f"write lags.{key}={_LISTS[key][1]}"
+def how_to_write(key: str) -> str:
+    """How one of the lists is written, for messages."""
+    return f"write lags.{key}={LISTS[key][1]}"
 
 
 class Observed(NamedTuple):

@@ -139,29 +139,45 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         table, _ = self._table(X)
         step, columns = _steps(table), self.columns_
         self._check_way(int(step.max(initial=1)))
-        chain, first = _chains(table, [*columns.known.values(), *columns.rolling, *_way(columns)])
+        values = _numbers(table)
+        alike = [*columns.known.values(), *columns.rolling, *_way(columns)]
+        chain, first = _chains(values[:, _places(table, alike)])
         last = np.zeros(len(first), dtype=np.int64)
         np.maximum.at(last, chain, step)
         answers = np.full((len(first), int(step.max(initial=1))), np.nan)
         for k in range(1, answers.shape[1] + 1):
             going = np.flatnonzero(last >= k)
-            rows = self._at(table.take(first[going]), k, answers[going, : k - 1])
-            answers[going, k - 1] = self.estimator_.predict(rows)
+            rows: Any = values[first[going]]
+            if self.names_:
+                rows = table.take(first[going])
+            given = self._at(rows, table.columns, k, answers[going, : k - 1])
+            answers[going, k - 1] = self.estimator_.predict(given)
         return np.asarray(answers[chain, step - 1])
 
-    def _at(self, rows: pd.DataFrame, k: int, answers: Floats) -> Any:
-        """What the estimator is given for step k of chains, of which k - 1 are answered."""
-        columns = self.columns_
-        made: dict[str, Any] = {name: rows[path[k - 1]] for name, path in columns.path.items()}
+    def _at(self, rows: Any, names: pd.Index, k: int, answers: Floats) -> Any:
+        """What the estimator is given for step k of chains, of which k - 1 are answered.
+
+        Rows are an array with columns of these names, or a table.
+        """
+        columns, place = self.columns_, {str(name): i for i, name in enumerate(names)}
+
+        def column(name: str) -> Any:
+            return rows[name] if isinstance(rows, pd.DataFrame) else rows[:, place[name]]
+
+        def label(lag: int) -> Any:  # so many steps back, or what was answered there
+            made = answers.shape[1]
+            return answers[:, made - lag] if lag <= made else column(columns.known[lag - made])
+
+        made: dict[str, Any] = {name: column(path[k - 1]) for name, path in columns.path.items()}
         if k > 1:
-            made |= {columns.known[lag]: _label(rows, columns, answers, lag) for lag in columns.fed}
+            made |= {columns.known[lag]: label(lag) for lag in columns.fed}
             for name, (statistic, n) in columns.rolling.items():
-                labels = [_label(rows, columns, answers, lag) for lag in range(1, n + 1)]
+                labels = [label(lag) for lag in range(1, n + 1)]
                 made[name] = _STATISTICS[statistic](np.column_stack(labels))
-        taken = {name: made[name] if name in made else rows[name] for name in columns.learnt}
-        if self.names_:
+        taken = {name: made[name] if name in made else column(name) for name in columns.learnt}
+        if isinstance(rows, pd.DataFrame):
             return pd.DataFrame(taken, index=rows.index)
-        return np.column_stack([np.asarray(values) for values in taken.values()])
+        return np.column_stack(list(taken.values()))
 
     def _table(self, X: Any, y: Any = None) -> tuple[pd.DataFrame, Any]:
         """The rows as a table, and labels; columns of an array are x0, x1, ..., without a role."""
@@ -251,9 +267,11 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         next_one = np.flatnonzero(np.diff(step) == 1)
         if not alike or not fixed or not len(next_one):
             return
-        same = ~_differs(table[alike].take(next_one), table[alike].take(next_one + 1)).any(axis=1)
+        values = _numbers(table)
+        lags, others = values[:, _places(table, alike)], values[:, _places(table, fixed)]
+        same = ~_differs(lags[next_one], lags[next_one + 1]).any(axis=1)
         pairs = next_one[same]
-        moved = _differs(table[fixed].take(pairs), table[fixed].take(pairs + 1)).any(axis=0)
+        moved = _differs(others[pairs], others[pairs + 1]).any(axis=0)
         if moved.any():
             name = fixed[int(moved.argmax())]
             raise ValueError(
@@ -295,38 +313,29 @@ def _way(columns: _Columns) -> list[str]:
     return [*fixed, *(way for ways in columns.path.values() for way in ways)]
 
 
-def _differs(one: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
-    """Where two tables of the same shape hold other values; missing ones are alike."""
-    parts = []
-    for name in one:
-        a, b = (_plain(table[name]) for table in (one, other))
-        parts.append((a != b) & ~(np.isnan(a) & np.isnan(b)))
-    return np.column_stack(parts) if parts else np.zeros((len(one), 0), dtype=bool)
+def _numbers(table: pd.DataFrame) -> Floats:
+    """A table as numbers; categories as their codes."""
+    words = [str(name) for name, kind in table.dtypes.items() if kind == "category"]
+    return table.assign(**{n: table[n].cat.codes for n in words}).to_numpy(dtype=np.float64)
 
 
-def _plain(column: pd.Series) -> Floats:
-    """A column as numbers; categories as their codes."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.cat.codes
-    return column.to_numpy(dtype=np.float64)
+def _places(table: pd.DataFrame, names: Sequence[str]) -> list[int]:
+    """Where columns stand."""
+    place = {str(name): i for i, name in enumerate(table.columns)}
+    return [place[name] for name in names]
 
 
-def _chains(table: pd.DataFrame, alike: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _differs(one: Floats, other: Floats) -> NDArray[np.bool_]:
+    """Where two arrays of the same shape hold other values; missing ones are alike."""
+    return np.asarray((one != other) & ~(np.isnan(one) & np.isnan(other)))
+
+
+def _chains(alike: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Neighbouring rows that differ in their step alone: the chain of each, and its first row."""
-    part = table[alike]
-    begins = np.ones(len(table), dtype=bool)
-    begins[1:] = _differs(part.iloc[1:], part.iloc[:-1]).any(axis=1)
-    if not alike:
-        begins[:] = True
+    begins = np.ones(len(alike), dtype=bool)
+    if alike.shape[1]:
+        begins[1:] = _differs(alike[1:], alike[:-1]).any(axis=1)
     return np.cumsum(begins) - 1, np.flatnonzero(begins)
-
-
-def _label(rows: pd.DataFrame, columns: _Columns, answers: Floats, lag: int) -> Floats:
-    """The label that lies so many steps back, or what was answered there."""
-    made = answers.shape[1]
-    if lag <= made:
-        return answers[:, made - lag]
-    return rows[columns.known[lag - made]].to_numpy(dtype=np.float64)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """Lags in a replay, an audit and a command: what they know, and that they hold."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -151,12 +152,12 @@ def test_jobs_of_a_sweep_have_lags_of_their_own():
     ("words", "says"),
     [
         (["lags.knwon=[1]"], "lags.knwon"),
-        (["lags.known=1"], "lags.known=1: must be a list of"),
-        (["lags.rolling=[[mean]]"], "lags.rolling"),
+        (["lags.known=1"], "lags.known=1: not what it must be; write lags.known=[1,24]"),
+        (["lags.rolling=[mean,7D]"], "; write lags.rolling=[[mean,7D],[std,24]]"),
     ],
 )
 def test_a_slip_names_the_key(words, says):
-    with pytest.raises(ConfigError, match=says.replace("[", r"\[")):
+    with pytest.raises(ConfigError, match=re.escape(says)):
         plain(*words)
 
 
