@@ -49,8 +49,8 @@ def test_it_is_made_once_and_is_the_same_with_the_prices_of_who_asks(
     store = FitStore(tmp_path) if on_disk else first.store
     dear = Backtest(STREAM, Ridge(), prices=Prices(retrain=99), metrics=["RMSE"], currency="EUR")
     again = trial_models.loss_matrix(dear, Sliding("5D"), Refit(), store, 4)
-    same(replace(again, prices=made.prices), made)
-    assert again.prices == Prices(retrain=99)
+    same(replace(again, prices=made.prices, info=made.info), made)
+    assert (again.prices, again.info["currency"]) == (Prices(retrain=99), "EUR")
     if on_disk:
         assert (store.asked, store.computed, store.predicted) == (0, 0, 0)
     with pytest.raises(AssertionError, match="made again"):
