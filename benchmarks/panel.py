@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib.externals.loky import get_reusable_executor
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -77,7 +78,9 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=200)
     parser.add_argument("--days", type=int, default=700)
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--no-hindsight", action="store_true", help="replays alone, no loss matrix")
     parsed = parser.parse_args()
+    hindsight: bool | str = False if parsed.no_hindsight else "auto"
     with timed("all but the loop by hand"):
         with timed("panel made"):
             plain = panel(parsed.series, parsed.days)
@@ -91,14 +94,18 @@ def main() -> None:
             metrics=["MASE 7 by group", "WAPE"],
             prices=Prices(retrain=10, error=0.1),
         )
-        with timed("four replays and their hindsight"):
-            comparison = backtest.compare(strategies(), n_jobs=parsed.n_jobs)
+        with timed("four replays, and their hindsight"):
+            comparison = backtest.compare(strategies(), n_jobs=parsed.n_jobs, hindsight=hindsight)
         with timed("table and verdict"):
             table, verdict = comparison.table(), comparison.verdict()
         with timed("report"), tempfile.TemporaryDirectory() as folder:
             comparison.to_html(f"{folder}/report.html")
     print(table[[name for name in COLUMNS if name in table]].round(4).to_string())
     print(verdict)
+    free = replace(backtest, model=DummyRegressor())
+    with timed("four replays of a model that costs nothing"):
+        for name, strategy in strategies().items():
+            free.replay(strategy, name)
     with threadpool_limits(1), timed("weekly, replayed again"):
         run = backtest.replay(strategies()["weekly"], "weekly")
     with threadpool_limits(1), timed("weekly, by hand"):
