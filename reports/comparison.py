@@ -215,7 +215,8 @@ class Comparison:
         kind : str
             "cost", all that was paid until then; "timeline", rolling loss and trainings;
             "frontier", loss against money spent; "intervals", cost by interval; "prices", what to
-            run at which; or another figure of the report by its id, as "alarm-1".
+            run at which; "stability", error against how much answers change; or another figure of
+            the report by its id, as "alarm-1".
         ax : Axes, optional
             What to draw on; by default a new figure. It decides about fonts and colours.
         baseline : str, optional

@@ -22,6 +22,7 @@ from backtrain.reports import (
     page,
     price_map,
     search_figures,
+    stability,
     stream_figures,
     timeline,
     tuning_figures,
@@ -76,6 +77,7 @@ def _quick(of: Comparison, held: str) -> dict[str, Callable[[], Exhibit | None]]
         "frontier": partial(figures.tradeoff, of, held),
         "intervals": partial(figures.intervals, of, held),
         "prices": lambda: _first(price_map.section(of, held)),
+        "stability": lambda: _first(stability.section(of, held)),
     }
 
 

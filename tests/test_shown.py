@@ -61,7 +61,7 @@ KINDS: Mapping[str, tuple[str | None, ...]] = {
     "stream": ("history", "target", "delay"),
     "classes": ("history",),
     "run": ("timeline", "cost"),
-    "comparison": ("cost", "timeline", "frontier", "intervals", "prices", "alarm-1"),
+    "comparison": ("cost", "timeline", "frontier", "intervals", "prices", "stability", "alarm-1"),
     "verdict": (None,),
     "matrix": ("matrix", "age", "intervals"),
     "oracle": (None,),
@@ -77,7 +77,7 @@ KINDS: Mapping[str, tuple[str | None, ...]] = {
 }
 DRAWN = [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
 #: Figures of a report whose ids are not the names by which they are asked for.
-IDS = ("time-line", "cost-against-loss", "cost-against-interval")
+IDS = ("time-line", "cost-against-loss", "cost-against-interval", "error-against-stability")
 #: Figures whose axes say in their ticks what they show.
 TICKS = ("oracle", "importance", "all-axes")
 
