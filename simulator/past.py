@@ -305,9 +305,16 @@ class Past:
         return sealed(self._fence.setup.stream.label_time[rows])
 
     def weight(self, rows: Rows) -> NDArray[np.float64]:
-        """Weights of past rows, 1 where the stream has none, shape (n,)."""
+        """Weights of past rows, 1 where the stream has none, shape (n,).
+
+        What is forecast has a weight of its own once its label is there, and 1 before.
+        """
         self._fence.check(rows, "weights")
-        weight = self._fence.setup.weight
+        setup = self._fence.setup
+        weight, aside = setup.weight, setup.stream.aside
+        if weight is not None and setup.stream.series is not None:
+            served = 1.0 if aside is None else ~aside[rows]
+            return sealed(np.where(setup.label_at[rows] <= self._fence.at, weight[rows], served))
         if weight is not None:
             return sealed(weight[rows])
         return np.ones(count(rows))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyRegressor
 
-from backtrain import Backtest, Prices, SetupError, Strategy
+from backtrain import Backtest, Prices, SetupError, Strategy, View
 from backtrain.datasets.horizon import Horizon
 from backtrain.datasets.stream import Stream
 from backtrain.simulator.baselines import baselines
@@ -123,3 +123,18 @@ def test_amounts_that_decide_must_be_known() -> None:
     Backtest(series, **given)  # type: ignore[arg-type]
     with pytest.raises(SetupError, match="amounts of what is forecast are not known"):
         Backtest(series.forecasts(Horizon(2)), **given)  # type: ignore[arg-type]
+
+
+def test_the_weight_of_what_is_forecast_is_not_known_before_it() -> None:
+    def look(view: View) -> str:
+        """Fires each day, and says which weights it sees: those of the newest three rows."""
+        return repr(view.weight(slice(view.past - 3, view.past)).tolist())
+
+    series = hours(weight=np.arange(24.0 * DAYS))
+    # The newest before midnight is 23:00 of the 5th, which is there to learn from alone; of the
+    # forecasts of that day, step 30 lies ahead.
+    for between, seen in (("all", [0.0, 0.0, 0.0]), ("none", [24 * 4 + 1.0, 24 * 4 + 3.0, 1.0])):
+        stream = series.forecasts(Horizon([1, 3, 30], origins="24h", between=between))  # type: ignore[arg-type]
+        backtest = Backtest(stream, DummyRegressor(), start="2024-01-05", tick="1D")
+        run = backtest.replay(Strategy(look, Expanding()))
+        assert run.versions["reason"].iloc[1] == repr(seen)
