@@ -62,7 +62,7 @@ def measured(series: int, days: int, seeds: int) -> Iterator[dict[str, Any]]:
                     "trainings": totals["retrains"],
                     "MASE": totals["error"] / totals["rows"],
                     "WAPE": run.metrics["WAPE"],
-                    "changed": totals["changed"] / demand,
+                    "changed": totals.get("changed", np.nan) / demand,
                     "changed in total": totals["changed_total"] / demand,
                     "CPU seconds": time.process_time() - began,
                 }
@@ -85,7 +85,7 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
             "MASE": f"{by['MASE', name].mean():.4f}",
             f"MASE against {first}, %": "" if name == first else interval(more[name]),
             "WAPE, %": f"{100 * by['WAPE', name].mean():.2f}",
-            "a training changes, %": f"{100 * by['changed', name].mean():.2f}",
+            "a training changes, %": f"{100 * by['changed', name].mean():.2f}".replace("nan", ""),
             "all of them, %": f"{100 * by['changed in total', name].mean():.0f}",
             "CPU s": f"{by['CPU seconds', name].mean():.1f}",
         }
