@@ -21,7 +21,7 @@ from backtrain.config.build import ConfigError
 from backtrain.config.compose import composed, split
 from backtrain.config.keys import RunKeys, TuneKeys
 from backtrain.config.study import checked
-from backtrain.reports import archive, html, page, story
+from backtrain.reports import archive, html, page, story, timeline
 from backtrain.reports.archive import ReportError
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
@@ -388,3 +388,16 @@ def faults(drawing: Drawing) -> list[str]:
 def test_a_list_is_cut_only_where_that_saves_more_than_one() -> None:
     assert listing("abcdef") == "a, b, c, d, e and f"
     assert listing("abcdefg") == "a, b, c, d, e and 2 more"
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # that layout has come to nothing
+def test_a_drift_of_before_is_not_drawn_beside_what_was_served() -> None:
+    runs = [strategy(k) for k in range(3)]
+    early = {"drift": ["2019-01-15T00:00:00", "2020-01-15T00:00:00"]}
+    runs = [dataclasses.replace(run, info={**run.info, **early}) for run in runs]
+    drawn = timeline.over_time(Comparison({run.name: run for run in runs}), runs[0].name, {})
+    assert drawn is not None and callable(drawn.shows)
+    figure = drawn.shows(WIDE).figure
+    figure.draw_without_rendering()
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 1
