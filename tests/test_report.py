@@ -395,8 +395,11 @@ def test_a_drift_of_before_is_not_drawn_beside_what_was_served() -> None:
     runs = [strategy(k) for k in range(3)]
     early = {"drift": ["2019-01-15T00:00:00", "2020-01-15T00:00:00"]}
     runs = [dataclasses.replace(run, info={**run.info, **early}) for run in runs]
-    drawn = timeline.over_time(Comparison({run.name: run for run in runs}), runs[0].name, {})
-    assert drawn is not None and callable(drawn.shows)
+    cast = {runs[0].name: "winner"}
+    compared = Comparison({run.name: run for run in runs})
+    drawn = timeline.over_time(compared, runs[0].name, cast)
+    assert drawn is not None
+    assert callable(drawn.shows)
     figure = drawn.shows(WIDE).figure
     figure.draw_without_rendering()
     dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
