@@ -258,8 +258,11 @@ def _lags(stream: Stream) -> str:
     old = "no row knows a label"
     if not np.isnan(hours).all():
         who = "an origin" if is_forecast else "a row"
-        median, late = (_length(3600 * age) for age in np.nanquantile(hours, [0.5, 0.95]).tolist())
+        ages = np.nanquantile(hours, [0.5, 0.95]).tolist()
+        median, late = (_length(3600 * age) for age in ages)
         old = f"the newest that {who} knows is {median} old (median), {late} (95 %)"
+        if not any(ages):
+            old = f"the newest that {who} knows is its own"
     each = f" of its own series ({count:,})" if count > 1 else ""
     return f"{', '.join(names[:_SHOWN])}{more}: labels known by then{each}; {old}"
 
