@@ -17,7 +17,7 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from backtrain.config.build import ConfigError, guess, locate, targets
 from backtrain.config.estimators import named, strange
-from backtrain.config.keys import Built, Schema
+from backtrain.config.keys import HOLDERS, Built, Schema, set_below
 from backtrain.datasets.lags import LISTS, how_to_write
 from backtrain.simulator.constraints import PartKind
 
@@ -157,6 +157,8 @@ def _presets(path: str, value: Any, hint: Any) -> Iterator[_Problem]:
     for key, inner in chosen.items():
         if isinstance(inner, Mapping) and "_target_" in inner:
             yield from _node(key, inner)
+        elif key in HOLDERS:
+            yield _Problem(key, f"={inner!r}: {set_below(key)}")
         else:
             says = (
                 f"={inner!r}: not a preset, a mapping with a _target_; see `backtrain "

@@ -39,7 +39,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
 from backtrain.config.build import ConfigError, guess
-from backtrain.config.keys import Keys, RunKeys, names
+from backtrain.config.keys import HOLDERS, Keys, RunKeys, names, set_below
 from backtrain.config.loader import Loader
 from backtrain.config.presets import PACKAGE
 from backtrain.config.presets import names as _presets
@@ -249,6 +249,8 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
         return f"{path}: not chosen; add {group}=[{preset}]"
     if group in of_run_alone(schema):
         return f"{group}: a key of `backtrain run`, not of this command"
+    if path in HOLDERS:
+        return f"{path}: {set_below(path)}"
     if path in names(schema):
         return (
             f"{path}: what is given merges with the preset chosen, which has other keys; choose "

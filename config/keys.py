@@ -12,6 +12,15 @@ class Built:
     """In a schema: what a preset builds, a mapping that names a ``_target_``."""
 
 
+#: Keys that hold others and are no preset, and how one of these is set.
+HOLDERS = {"lags": "lags.known=[1,24]", "horizon": "horizon.steps=24"}
+
+
+def set_below(key: str) -> str:
+    """What to say to whoever gives a holder of keys a value of its own."""
+    return f"holds keys: set them, such as {HOLDERS[key]}; see `backtrain list {key}`"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Keys:
     """Data, model, prices, and how the work is done."""
