@@ -97,6 +97,9 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
     array([16., 32., 64.])
     """
 
+    #: Where labels come late, some are missing between the newest known one and the answers.
+    fed_with_answers = True
+
     def __init__(
         self, estimator: Any, lags: int | Sequence[int] | None = None, dropna: bool = True
     ) -> None:

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from backtrain import Backtest, Strategy
 from backtrain.datasets.horizon import Horizon
 from backtrain.datasets.lags import Lags
+from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.stream import Stream
 from backtrain.models import OnePer, Quantiles, Recursive, scaled
 from backtrain.strategies import Every, Expanding
@@ -207,3 +208,12 @@ def test_quantiles_belong_outside(wrapper: Any) -> None:
     right = Quantiles(wrapper(QuantileRegressor()), levels, parameter="estimator__quantile")
     answers = right.fit(frame(stream).fillna(0), stream.y).predict(frame(stream).fillna(0))
     assert answers.shape == (len(stream), 3)
+
+
+def test_a_model_that_is_fed_with_answers_needs_labels_at_once() -> None:
+    stream = forecasts(24 * 12, between="first", origins="24h")
+    Backtest(stream, Recursive(LinearRegression()), start="2024-01-08")
+    late = apply(stream, Fixed("6h"))
+    with pytest.raises(ValueError, match="here they are known 0 days 06:00:00 later"):
+        Backtest(late, Recursive(LinearRegression()), start="2024-01-08")
+    Backtest(late, OnePer(LinearRegression()), start="2024-01-08")
