@@ -246,7 +246,7 @@ class Horizon:
     def _table(self, series: Series, own: list[str], places: Places) -> Features:
         """Features of each row, in the order of the columns."""
         origin, target, step, _ = places
-        late, path = _lagged(series, places), self._path(series)
+        late, path = _lagged(series, places, self.ahead), self._path(series)
         words = any(isinstance(values, pd.Series) for values in late.values())
         if words or isinstance(series.X, pd.DataFrame):
             table = pd.DataFrame(series.X, columns=list(series.columns))
@@ -269,8 +269,10 @@ class Horizon:
         """The features in `ahead` at each step after each row; missing past the end."""
         standing, found = _Standing.of(series), []
         for name in self.ahead if self.path else ():
-            values: Any = series.X[name].array if isinstance(series.X, pd.DataFrame) else None
-            if values is None:
+            values: Any
+            if isinstance(series.X, pd.DataFrame):
+                values = series.X[name].values  # a NumPy array, or categories
+            else:
                 values = series.X[:, series.columns.index(name)]
             for k in range(1, self.all_steps[-1] + 1):
                 wanted = standing.place + k
@@ -304,13 +306,18 @@ def codes(group: Array | None, n: int) -> Integers:
     return pd.factorize(group)[0].astype(np.int64)
 
 
-def _lagged(series: Series, places: Places) -> dict[str, Any]:
-    """Lags of each row by name, (m,) each: of labels that are known at its origin."""
+def _lagged(series: Series, places: Places, ahead: Sequence[str]) -> dict[str, Any]:
+    """Lags of each row by name, (m,) each: of labels that are known at its origin.
+
+    An encoding is that of the value which the row holds: in `ahead` that of the target.
+    """
     if series.lags is None:
         return {}
-    rows = Rows.of(series)
-    event = series.event_time.view(np.int64)
-    return lags_at(series.lags, rows, places.origin, event[places.origin], event[places.target])
+    origin, target, _, _ = places
+    event, encode = series.event_time.view(np.int64), series.lags.encode
+    coded = [target if name in ahead else origin for name in encode]
+    at, due = event[origin], event[target]
+    return lags_at(series.lags, Rows.of(series), origin, at, due, coded)
 
 
 def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
@@ -327,7 +334,8 @@ def _said(horizon: Horizon, series: Series, places: Places) -> list[str]:
     gap = np.diff(at)[np.diff(standing.code[standing.by_series]) == 0]
     usual = int(np.median(gap)) if len(gap) else 0
     if other := int((gap != usual).sum()):
-        length = str(pd.Timedelta(usual)).removeprefix("0 days ")
+        length = str(pd.Timedelta(usual)).removeprefix("0 days ").removesuffix(" 00:00:00")
+        length = "1 day" if length == "1 days" else length
         said.append(f"steps count rows: {other:,} of {len(gap):,} are not {length} long")
     return said
 

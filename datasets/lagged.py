@@ -68,7 +68,12 @@ def with_lags(lags: Lags, rows: Rows) -> tuple[Features, tuple[str, ...]]:
 
 
 def lags_at(
-    lags: Lags, rows: Rows, place: Places, at: Places, time: Places
+    lags: Lags,
+    rows: Rows,
+    place: Places,
+    at: Places,
+    time: Places,
+    coded: Sequence[Places],
 ) -> dict[str, Floats | pd.Series]:
     """The lags by name, (m,) each, of forecasts made of rows at places, at instants (ns).
 
@@ -78,7 +83,10 @@ def lags_at(
     observed, series, codes = observed_of(lags, rows)
     arrives = ~np.isnat(rows.label_time)
     known_at = np.maximum(rows.label_time, rows.event_time)[arrives].view(np.int64)
-    made = as_of(lags, observed._replace(known_at=known_at), series[place], at, codes[place], time)
+    asked = np.empty((len(place), len(coded)), dtype=np.int64)
+    for i, those in enumerate(coded):
+        asked[:, i] = codes[those, i]
+    made = as_of(lags, observed._replace(known_at=known_at), series[place], at, asked, time)
     names, words = lags.names(rows.target), None
     refuse_infinite(made, names)
     if rows.y.dtype.kind not in "biuf":

@@ -17,6 +17,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from backtrain.models.recursive import one_each
+
 
 def _gives_probabilities(model: "OnePer") -> bool:
     return hasattr(model.estimator, "predict_proba")
@@ -100,7 +102,7 @@ class OnePer(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         else:
             answers = np.full(len(table), float(self.usual_))
         for model, rows, given in self._asked(table):
-            answers[rows] = model.predict(given)
+            answers[rows] = one_each(model.predict(given), "OnePer")
         return answers
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]

@@ -97,6 +97,9 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
     array([16., 32., 64.])
     """
 
+    #: Where labels come late, some are missing between the newest known one and the answers.
+    fed_with_answers = True
+
     def __init__(
         self, estimator: Any, lags: int | Sequence[int] | None = None, dropna: bool = True
     ) -> None:
@@ -151,7 +154,7 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
             if self.names_:
                 rows = table.take(first[going])
             given = self._at(rows, table.columns, k, answers[going, : k - 1])
-            answers[going, k - 1] = self.estimator_.predict(given)
+            answers[going, k - 1] = one_each(self.estimator_.predict(given), "Recursive")
         return np.asarray(answers[chain, step - 1])
 
     def _at(self, rows: Any, names: pd.Index, k: int, answers: Floats) -> Any:
@@ -201,8 +204,9 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         """What the columns are for. Raises `ValueError` where lags are missing or cannot be fed."""
         names = [str(name) for name in table.columns]
         found = [(match, name) for name in names if (match := _KNOWN.match(name))]
-        known = {int(match[2]): name for match, name in found}
-        target = re.escape(found[0][0][1]) if found else ""
+        of = found[-1][0][1] if found else ""  # lags stand behind other features of such a name
+        known = {int(match[2]): name for match, name in found if match[1] == of}
+        target = re.escape(of)
         wanted = self._wanted(known)
         rolling, path = {}, {}
         for name in names:
@@ -285,6 +289,17 @@ class Recursive(RegressorMixin, MetaEstimatorMixin, BaseEstimator):  # type: ign
         tags.input_tags.categorical = inner.input_tags.categorical
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def one_each(answers: Any, wrapper: str) -> Any:
+    """Answers to n rows, (n,); refuses several a row, which belong outside of a wrapper."""
+    if np.ndim(answers) > 1:
+        raise ValueError(
+            f"{wrapper} takes an estimator with one answer a row; for several quantiles wrap the "
+            f"other way round: Quantiles({wrapper}(model), levels, "
+            "parameter='estimator__quantile')"
+        )
+    return answers
 
 
 def _wants_names(estimator: Any) -> bool:

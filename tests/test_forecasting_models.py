@@ -7,15 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from backtrain import Backtest, Strategy
 from backtrain.datasets.horizon import Horizon
 from backtrain.datasets.lags import Lags
+from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.stream import Stream
-from backtrain.models import OnePer, Recursive, scaled
+from backtrain.models import OnePer, Quantiles, Recursive, scaled
 from backtrain.strategies import Every, Expanding
 
 
@@ -178,3 +179,41 @@ def test_a_replay_is_the_same_by_any_way(model: Any) -> None:
     assert again.totals["total"] == found.runs["daily"].totals["total"]
     audit = backtest.audit(strategies["daily"])
     assert not len(audit.findings), audit
+
+
+def test_a_feature_that_is_called_like_a_lag_is_a_feature() -> None:
+    rows = pd.DataFrame(
+        {
+            "price_known_1": [9.0, 9.0, 9.0, 9.0],
+            "y_known_1": [1.0, 2.0, 4.0, 8.0],
+            "y_mean_1": [1.0, 2.0, 4.0, 8.0],
+            "step": [1, 1, 1, 1],
+        }
+    )
+    model = Recursive(LinearRegression()).fit(rows, [2.0, 4.0, 8.0, 16.0])
+    assert model.columns_.known == {1: "y_known_1"}
+    assert model.columns_.rolling == {"y_mean_1": ("mean", 1)}
+    assert model.columns_.others == ("price_known_1",)
+    third = rows.tail(1).assign(step=3)
+    assert model.predict(third).round(6).tolist() == [64.0]
+
+
+@pytest.mark.parametrize("wrapper", [Recursive, OnePer])
+def test_quantiles_belong_outside(wrapper: Any) -> None:
+    stream = forecasts(96)
+    levels = [0.1, 0.5, 0.9]
+    model = wrapper(Quantiles(QuantileRegressor(), levels))
+    with pytest.raises(ValueError, match=rf"Quantiles\({wrapper.__name__}\(model\), levels"):
+        model.fit(frame(stream).fillna(0), stream.y).predict(frame(stream).fillna(0))
+    right = Quantiles(wrapper(QuantileRegressor()), levels, parameter="estimator__quantile")
+    answers = right.fit(frame(stream).fillna(0), stream.y).predict(frame(stream).fillna(0))
+    assert answers.shape == (len(stream), 3)
+
+
+def test_a_model_that_is_fed_with_answers_needs_labels_at_once() -> None:
+    stream = forecasts(24 * 12, between="first", origins="24h")
+    Backtest(stream, Recursive(LinearRegression()), start="2024-01-08")
+    late = apply(stream, Fixed("6h"))
+    with pytest.raises(ValueError, match="here they are known 0 days 06:00:00 later"):
+        Backtest(late, Recursive(LinearRegression()), start="2024-01-08")
+    Backtest(late, OnePer(LinearRegression()), start="2024-01-08")

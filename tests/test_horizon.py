@@ -300,3 +300,21 @@ def test_the_newest_label_that_is_known_is_that_of_the_origin_where_it_is(
         known = (code == groups[k]) & (stream.event_time <= at) & (stream.label_time <= at)
         newest = stream.y[known][-1] if known.any() else np.nan
         assert rows.X[k, place] == newest or np.isnan([rows.X[k, place], newest]).all()
+
+
+def test_an_encoding_of_what_is_known_in_advance_is_that_of_the_target() -> None:
+    X = np.column_stack((np.arange(6) % 2, np.arange(6) % 2)).astype(float)
+    odd = replace(series(6), X=X, lags=Lags(encode=["hour", "seen"], smoothing=0))
+    made = table(odd.forecasts(Horizon(steps=[1], ahead=["hour"])))
+    last = made.iloc[-1]  # at hour 4 the labels 10 to 14 are known; hour 5 is odd
+    assert last["hour"] == 1
+    assert last["y_mean_by_hour"] == (11 + 13) / 2
+    assert last["y_mean_by_seen"] == (10 + 12 + 14) / 3
+
+
+def test_the_usual_length_of_a_step_is_said_in_words() -> None:
+    days = series(6, step="D")
+    keep = [0, 1, 2, 3, 5]
+    gap = Stream(days.X[keep], days.y[keep], days.event_time[keep], columns=("seen", "hour"))
+    made = gap.forecasts(Horizon(steps=1))
+    assert made.reading[1] == "steps count rows: 1 of 4 are not 1 day long"

@@ -170,6 +170,17 @@ def test_a_source_that_changed_in_between_is_told() -> None:
     assert "different contents" not in pages.terminal(sweep(*jobs[:2]))
 
 
+@pytest.mark.parametrize("key", ["lags", "horizon"])
+def test_other_lags_and_horizons_are_no_change_of_the_source(key: str) -> None:
+    costs = {"static": 2.0, "weekly": 1.0}
+    jobs = []
+    for k in range(4):
+        config = {"dataset": {"_target_": "my"}, key: {"steps": k}}
+        stream = {"name": "my", "fingerprint": f"f{k}"}
+        jobs.append(job(k, {key: k}, costs, stream=stream, config=config))
+    assert "different contents" not in pages.terminal(sweep(*jobs))
+
+
 def test_names_and_reasons_are_escaped() -> None:
     jobs = [
         job(n, {HOSTILE: n, "seed": n, "b": f"{HOSTILE}{n}"}, {"static": 9, HOSTILE: 8 + n})

@@ -25,6 +25,8 @@ IN_SAMPLE = (
 _AXES_TOLD, _VALUES_TOLD, _NAME = 3, 4, 60
 #: Roles that strategies are drawn in, and their colours in words.
 _COLOURS = {"winner": "blue", "runner": "green", "drift": "violet", "baseline": "orange"}
+#: The keys that say of what the rows of a job were made, and how.
+_MAKE_ROWS = ("dataset", "latency", "faults", "lags", "horizon")
 #: What strategies are called as an axis.
 _WHICH = "which strategy"
 
@@ -260,7 +262,7 @@ class Found:
         read: dict[str, set[str]] = {}
         for one in self.sweep.results:
             if one.status == "done" and one.config.get("dataset"):
-                source = text([one.config.get(key) for key in ("dataset", "latency", "faults")])
+                source = text([one.config.get(key) for key in _MAKE_ROWS])
                 read.setdefault(source, set()).add(str(one.stream.get("fingerprint")))
         most = max(map(len, read.values()), default=0)
         if most < 2:

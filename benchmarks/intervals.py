@@ -1,4 +1,4 @@
-"""How often intervals hold, and how wide they are: ``python benchmarks/coverage.py [REPEATS]``.
+"""How often intervals hold, and how wide they are: ``python benchmarks/intervals.py [REPEATS]``.
 
 Differences of 1, 10 and 60 strategies to a baseline are drawn whose true totals are known, with
 half of the noise shared, in histories of some 20 and some 60 independent observations. Printed are,
