@@ -307,7 +307,7 @@ def _checked(
 ) -> tuple[Value, ...]:
     for one in values:
         if why := problem(one.value):
-            raise SetupError(f"{what}[{one.label!r}]: {why}")
+            raise SetupError(f"{what if one.label is None else f'{what}[{one.label!r}]'}: {why}")
     return values
 
 

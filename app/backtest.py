@@ -95,6 +95,7 @@ class Backtest(Setup):
         progress: Callable[[float], None] | None = None,
     ) -> Run:
         """Replay one strategy."""
+        check_names({name: strategy}, "replay")
         return replay(self, strategy, self.store, name, progress)
 
     def compare(
@@ -366,6 +367,7 @@ class Backtest(Setup):
         """
         from backtrain.audit.examine import audit
 
+        check_names({name: strategy}, "audit")
         with stage(progress, "audits", 1) as told:
             found = audit(self, strategy, instants, name, data, told.reached)
             told.finished(name)

@@ -8,7 +8,7 @@ import pandas as pd
 from backtrain.datasets.calendar import Calendar
 from backtrain.reports import html, search_figures, understood
 from backtrain.reports.exhibit import Exhibit, Section
-from backtrain.reports.numbers import MINUS, MISSING, Money, count, number, percent
+from backtrain.reports.numbers import MINUS, MISSING, Money, count, number, percent, significant
 from backtrain.reports.plain import aligned
 from backtrain.reports.search_found import UNSEEN, findings, money_of, shares
 from backtrain.reports.tables import Cell, Column, Row, Sheet
@@ -74,7 +74,7 @@ def terminal(search: Search) -> str:
 def ranked(search: Search) -> Sheet:
     """What was judged on later rows, the cheapest first, beside what it was chosen by."""
     fold, rows = search.folds[-1], []
-    money = Money.fit(fold.judged["total"])
+    money, further = Money.fit(fold.judged["total"]), _further(search)
     for name, after in fold.judged.sort_values("total", kind="stable").iterrows():
         before = _before(fold, str(name))
         kept = fold.kept(str(name), search.baseline)
@@ -85,6 +85,7 @@ def ranked(search: Search) -> Sheet:
             Cell(percent(promised), promised),
             Cell(money(after["error"]), after["error"]),
             Cell(number(after["retrains"]), after["retrains"]),
+            *(Cell(significant(after[key]), after[key]) for key in further),
             Cell(money(before["total"]), before["total"]),
             Cell(number(before["retrains"]), before["retrains"]),
         )
@@ -95,6 +96,7 @@ def ranked(search: Search) -> Sheet:
         Column("promised", title="likewise, on the rows that were chosen on"),
         Column("error"),
         Column("retrains"),
+        *(Column(key.replace("_", " ")) for key in further),
         Column("total before", title="on the rows that were chosen on"),
         Column("retrains before"),
     )
@@ -102,24 +104,31 @@ def ranked(search: Search) -> Sheet:
 
 
 def _terminal_table(search: Search) -> str:
-    fold = search.folds[-1]
-    money = Money.fit(fold.judged["total"])
+    fold, further = search.folds[-1], _further(search)
+    money, shown = Money.fit(fold.judged["total"]), [key.replace("_", " ") for key in further]
     lines: list[tuple[str, ...]] = [
-        ("", "total", "saves", "promised", "error", "retrains", "total before")
+        ("", "total", "saves", "promised", "error", "retrains", *shown, "total before")
     ]
     for name, after in fold.judged.sort_values("total", kind="stable").iterrows():
         mark = {"run this": "> ", "baseline": "~ "}.get(_role(search, fold, str(name)), "  ")
         lines.append((
             f"{mark}{name}", money(after["total"]), percent(fold.kept(str(name), search.baseline)),
             percent(_promised(search, fold, str(name))), money(after["error"]),
-            number(after["retrains"]), money(_before(fold, str(name))["total"]),
+            number(after["retrains"]), *(significant(after[key]) for key in further),
+            money(_before(fold, str(name))["total"]),
         ))  # fmt: skip
+    unseen = ", ".join(["total, saves, error, retrains", *shown])
     return "\n".join([
         *aligned(lines),
         "",
-        "total, saves, error, retrains: on the rows not seen; promised, total before: where chosen",
+        f"{unseen}: on the rows not seen; promised, total before: where chosen",
         f"> chosen   ~ baseline, {search.baseline}",
     ])  # fmt: skip
+
+
+def _further(search: Search) -> list[str]:
+    """What was made small and has no column otherwise."""
+    return [key for key in search.objectives if key not in ("total", "error", "retrains")]
 
 
 def _notes() -> str:

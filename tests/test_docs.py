@@ -94,3 +94,12 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for document in [root / "README.md", root / "DESIGN.md", *(root / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_strategies_that_the_documents_name_are_shipped() -> None:
+    root = Path(__file__).parent.parent
+    shipped = {file.stem for file in (root / "conf/strategy").glob("*.yaml")}
+    shipped |= {"advised", "mine", "searched", "tuned"}  # presets that a reader has saved
+    for document in [root / "README.md", *(root / "docs").glob("*.md")]:
+        for named in re.findall(r"[\s`]strategy=([a-z_0-9,]+)", document.read_text()):
+            assert {*named.split(",")} <= shipped, f"{document.name}: strategy={named}"

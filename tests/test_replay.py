@@ -330,3 +330,11 @@ def test_a_trigger_that_gives_no_reason_is_told_what_to_give(trigger):
         Backtest(stream, DummyRegressor(), start="2024-01-04").replay(
             Strategy(trigger, Expanding())
         )
+
+
+@pytest.mark.parametrize("method", ["replay", "audit"])
+def test_what_is_no_strategy_is_refused_in_a_sentence(method):
+    stream = Stream(np.ones((9, 1)), np.arange(9.0), pd.date_range("2024-01-01", periods=9))
+    backtest = Backtest(stream, DummyRegressor(), start="2024-01-04")
+    with pytest.raises(SetupError, match=r"7 is not a Strategy\(trigger, window\)"):
+        getattr(backtest, method)(7)

@@ -21,6 +21,7 @@ from backtrain import Backtest, Prices, SetupError, Strategy
 from backtrain.cli import main
 from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.synthetic import recurring
+from backtrain.reports.numbers import significant
 from backtrain.reports.search_found import _promise
 from backtrain.search import trials
 from backtrain.search.proposals import BATCH, front
@@ -227,6 +228,18 @@ def test_several_objectives_have_a_front_whose_cheapest_is_chosen() -> None:
     assert set(found.importances) == {"error", "retrains"}
     for shares in found.importances.values():
         assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_what_was_made_small_is_shown_with_the_trials() -> None:
+    space = {"every": ["2D", "5D"]}
+    found = setting().search(scheduled, space, ["error", "changed_total"])
+    judged = found.folds[0].judged.sort_values("total", kind="stable")
+    shown = [significant(value) for value in judged["changed_total"]]
+    header, *rows = str(found).splitlines()[: len(judged) + 1]
+    assert " changed total  total before" in header
+    assert all(f" {value} " in row for value, row in zip(shown, rows, strict=True))
+    assert "changed total" in found._repr_html_()
+    assert "changed total" not in str(setting().search(scheduled, space, "error"))
 
 
 # --- each once, and the same again ----------------------------------------------------------------

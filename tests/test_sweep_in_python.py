@@ -430,6 +430,7 @@ REFUSED = {
     "loss: 3 is no name": {"loss": {3: "absolute"}},
     "models['Ridge']: <class": {"models": {"Ridge": Ridge}},
     "datasets['DataFrame']: a DataFrame": {"datasets": {"DataFrame": pd.DataFrame()}},
+    "datasets: a DataFrame": {"datasets": pd.DataFrame()},
     "'my.csv' is no directory where a stream was saved; give a Stream": {"datasets": "my.csv"},
     "datasets: two are called 'abrupt'; give them names": {"datasets": [DATA, DATA]},
     "strategies: give strategies by the names": {"strategies": {}},
