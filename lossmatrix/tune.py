@@ -240,7 +240,7 @@ def _info(question: Question, matrix: LossMatrix) -> dict[str, Any]:
         "update": matrix.update,
         "parts": {"window": describe(question.window), "update": describe(question.update)},
         "weights": takes_weights(setup.model),
-        "prices": describe(setup.prices.charged),
+        "prices": describe(setup.prices.charged()),
         "delays": describe(setup.delays, named=False),
         "loss": setup.row_loss.name,
         "costs": describe(getattr(setup.row_loss, "costs", None)),

@@ -61,7 +61,7 @@ def asked(setup: Setup, strategy: Any) -> dict[str, Any]:
         "model": " ".join(code(setup.model).split()),
         "task": setup.task,
         "features": setup.features,
-        "prices": describe(setup.prices.charged),
+        "prices": describe(setup.prices.charged()),
         "delays": describe(setup.delays, named=False),
         "loss": setup.row_loss.name,
         "costs": describe(getattr(setup.row_loss, "costs", None)),

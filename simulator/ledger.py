@@ -72,9 +72,8 @@ class Prices:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled; where flips are free it is what it was before they had a price."""
-        return self.charged
+        return self.charged()
 
-    @property
     def charged(self) -> dict[str, float | None]:
         """Prices by name; that of flips only where there is one."""
         return {key: value for key, value in vars(self).items() if key != "flip" or value}

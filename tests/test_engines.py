@@ -23,11 +23,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, QuantileRegressor, Ridge
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from backtrain import Backtest, Comparison, Prices, Strategy, Stream
 from backtrain.datasets.synthetic import abrupt
+from backtrain.models import Quantiles
 from backtrain.replays import _replayed
 from backtrain.reports import archive
 from backtrain.simulator import workshop
@@ -337,9 +338,19 @@ def test_tables_that_another_run_has_replaced_are_not_taken_for_one_s_own(tmp_pa
 # --- pickles --------------------------------------------------------------------------------------
 
 
+def several(judge: Any) -> dict[str, Any]:
+    """What a judge of several quantiles needs of a backtest."""
+    if not getattr(judge, "needs_quantiles", False):
+        return {}
+    levels = (0.1, 0.9)
+    linear = Quantiles(QuantileRegressor(alpha=0, solver="highs"), levels)
+    return {"model": linear, "quantiles": levels, "n": 300}
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_backtest_with_any_metric_can_be_pickled(metric: str) -> None:
-    setup = backtest(METRICS[metric].task or "classification", metrics=[metric])
+    known = METRICS[metric]
+    setup = backtest(known.task or "classification", metrics=[metric], **several(known))
     copy = pickle.loads(pickle.dumps(setup))
     assert copy.replay(PLANS["weekly"]).metrics == setup.replay(PLANS["weekly"]).metrics
 
@@ -358,7 +369,13 @@ def dear(label: Any, prediction: Any) -> Any:
     ],
 )
 def test_a_backtest_with_any_loss_can_be_pickled(task: str, loss: Any) -> None:
-    setup = backtest(task, loss=loss, threshold="cost" if isinstance(loss, CostMatrix) else None)
+    threshold = "cost" if isinstance(loss, CostMatrix) else None
+    setup = backtest(
+        task,
+        loss=loss,
+        threshold=threshold,
+        **several(LOSSES[loss] if isinstance(loss, str) else loss),
+    )
     copy = pickle.loads(pickle.dumps(setup))
     assert copy.replay(PLANS["weekly"]).totals == setup.replay(PLANS["weekly"]).totals
 
