@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = tuple(sys.argv[1:]) or ("index.md", "how_to.md", "five_checks.md")
+PAGES = ("index.md", "how_to.md", "five_checks.md")
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
