@@ -74,7 +74,7 @@ class History:
 def horizon_of(plain: Mapping[str, Any]) -> Horizon | None:
     """What a config asks to forecast; None where it names no steps."""
     given = dict(plain.get("horizon") or {})
-    if given.get("steps"):
+    if given.get("steps") not in (None, []):
         return build(given)  # type: ignore[no-any-return]
     usual = {field.name: field.default for field in fields(Horizon)}
     for key in given.keys() & usual.keys() - {"steps"}:

@@ -34,6 +34,12 @@ def test_a_key_without_steps_is_refused(key: str, value: object) -> None:
         horizon_of({"horizon": USUAL | {key: value}})
 
 
+@pytest.mark.parametrize("steps", [0, -1])
+def test_no_steps_at_all_are_refused(steps: object) -> None:
+    with pytest.raises(ValueError, match=r"horizon\.steps=.*such as"):
+        horizon_of({"horizon": USUAL | {"steps": steps}})
+
+
 def test_it_comes_after_latency_faults_and_lags() -> None:
     fault = {"_target_": "backtrain.datasets.faults.UnitChange", "column": None, "factor": 100}
     plain = {
