@@ -15,7 +15,7 @@ from hydra.errors import CompactHydraException, InstantiationException
 from backtrain.datasets.columns import nearest
 
 _LONGEST = 5  # lines of a message
-_SHOWN = 24  # names of what there is
+_SHOWN = 32  # names of what there is
 
 
 class ConfigError(CompactHydraException, ValueError):

@@ -245,8 +245,10 @@ def _decisions(run: Run) -> pd.DataFrame:
 def drifts(plots: Sequence[Axes], info: Mapping[str, Any], paper: Paper) -> None:
     """Dashed lines where the generator says that the world changed, while rows were served."""
     told = instants(info.get("drift") or [])
-    start, end = instants([info["start"], info["end"]])
-    for k, at in enumerate(days(told[(told >= start) & (told <= end)], info)):
+    if "start" in info:  # of a history there is no such part
+        start, end = instants([info["start"], info["end"]])
+        told = told[(told >= start) & (told <= end)]
+    for k, at in enumerate(days(told, info)):
         for axes in plots:
             axes.axvline(at, color=paper["drift"], linewidth=0.9, linestyle=(0, (3, 3)))
         if k == 0:
@@ -259,8 +261,9 @@ def shade(
 ) -> dict[str, str]:
     """Shades of red while the data were wrong, and rows were served."""
     titles = {}
-    first, last = instants([info["start"], info["end"]])
-    faults = [fault for fault in faults if fault.start <= last and fault.stop >= first]
+    if "start" in info:
+        first, last = instants([info["start"], info["end"]])
+        faults = [fault for fault in faults if fault.start <= last and fault.stop >= first]
     for k, fault in enumerate(faults):
         start, stop = days(pd.DatetimeIndex([fault.start, fault.stop]), info)
         for name, axes in zip(("upper", "lower"), plots, strict=False):

@@ -1,6 +1,7 @@
 """How much answers change when a version is replaced: both versions, asked about the same rows."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,8 @@ class Change(NamedTuple):
     ----------
     changed : float
         Mean absolute change: of predictions in a regression; of the probability of the positive
-        class; of several classes half the sum of all changes, which is the same for two.
+        class, where there were two at ``start``; else half the sum over all classes, which is the
+        same for two.
     flipped : float
         Share of the rows that are answered by another class; NaN in a regression.
     smqc : float
@@ -65,7 +67,7 @@ def change(learner: Learner, old: Candidate, new: Candidate, past: int) -> Chang
         moved = mean(np.abs(after.prediction - before.prediction))
         return Change(moved, smqc=_scaled(learner.setup, before, after, rows, weight))
     flipped = mean(after.prediction != before.prediction)
-    return Change(_moved(before, after, mean), flipped)
+    return Change(_moved(before, after, learner.setup.positive is not None, mean), flipped)
 
 
 def measures(setup: Setup) -> set[str]:
@@ -97,10 +99,17 @@ def _mean(weight: Floats | None) -> Callable[[NDArray[Any]], float]:
     return lambda values: float(np.average(values, weights=weight))
 
 
-def _moved(old: Answers, new: Answers, mean: Callable[[NDArray[Any]], float]) -> float:
-    """By how much probabilities have changed; NaN where the model gives none."""
-    if old.probability is not None and new.probability is not None:
-        return mean(np.abs(new.probability - old.probability).sum(axis=1) / 2)
+def _moved(
+    old: Answers, new: Answers, binary: bool, mean: Callable[[NDArray[Any]], float]
+) -> float:
+    """By how much probabilities have changed; NaN where the model gives none.
+
+    A class that appears later changes nothing before: of those that were two at ``start`` the
+    positive one counts, and sums are taken class by class.
+    """
+    if old.probability is not None and new.probability is not None and not binary:
+        moved = np.abs(new.probability - old.probability)
+        return mean(reduce(np.add, moved.T) / 2)
     if old.score is None or new.score is None:
         return np.nan
     return mean(np.abs(new.score - old.score))

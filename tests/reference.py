@@ -725,8 +725,9 @@ class SlowReplay:
                 before = dict(zip(old.model.classes_, chances, strict=True))
                 after = dict(zip(new.model.classes_, others, strict=True))
                 either = before.keys() | after.keys()
-                gaps = (abs(after.get(c, 0.0) - before.get(c, 0.0)) for c in either)
-                moved.append(sum(gaps) / 2)
+                gaps = {c: abs(after.get(c, 0.0) - before.get(c, 0.0)) for c in either}
+                positive = self.positive
+                moved.append(sum(gaps.values()) / 2 if positive is None else gaps.get(positive, 0))
         changed, share = (
             sum(w * x for w, x in zip(weight, values, strict=True)) / sum(weight)
             for values in (moved, flipped)
