@@ -3,7 +3,7 @@
 One series of hours, 24 lags, the hour and the day known in advance; recursive and direct. How far
 answers lie apart, relative to their size, and our CPU time as a share of theirs, in one process.
 
-    pip install -e '.[peers]' && python benchmarks/forecasters.py --days 60 --served 10
+    pip install -e '.[forecasters]' && python benchmarks/forecasters.py --days 60 --served 10
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Forecasts equal those of skforecast and mlforecast where the job is the same, to rounding.
 
-pip install -e '.[test,peers]' && pytest tests/test_peers_of_forecasts.py
+pip install -e '.[forecasters]' && pytest tests/test_peers_of_forecasts.py
 """
 
 from collections.abc import Sequence
