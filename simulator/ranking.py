@@ -23,8 +23,9 @@ _MONDAY = -3 * _DAY
 class Periods:
     """Which period each row belongs to: of a length, or from tick to tick.
 
-    Whole days are those of the calendar, and weeks begin on a Monday; shorter lengths are counted
-    from midnight UTC. A row at the instant of a tick is scored after it.
+    Whole days are those of the calendar, and weeks begin on a Monday; lengths that divide a day are
+    counted from midnight UTC, others go on over it. A row at the instant of a tick is scored after
+    it.
     """
 
     per: str

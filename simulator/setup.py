@@ -33,7 +33,7 @@ from backtrain.simulator.metrics import (
 from backtrain.simulator.metrics import pick as pick
 from backtrain.simulator.of_series import History
 from backtrain.simulator.sealing import read_only
-from backtrain.simulator.tasks import check_target, why_no_task
+from backtrain.simulator.tasks import check_fed, check_target, why_no_task
 from backtrain.simulator.thresholds import Rule, Threshold, decided, rule
 from backtrain.store.fits import Answers
 
@@ -399,24 +399,7 @@ class Setup:
             raise SetupError(why)
         check_target(self.stream, self.model, self.task)
         check_model(self.model, self.task, self.quantiles)
-        self._check_fed()
-
-    def _check_fed(self) -> None:
-        """Refuse a model that goes on from its answers where the labels before them are missing."""
-        if (series := self.stream.series) is None or not hasattr(self.model, "get_params"):
-            return
-        parts = [self.model, *self.model.get_params(deep=True).values()]
-        if not any(getattr(part, "fed_with_answers", False) for part in parts):
-            return
-        late = (series.label_time - series.event_time)[~np.isnat(series.label_time)]
-        if len(late) and (usual := np.median(late.astype(np.int64))) > 0:
-            raise SetupError(
-                f"{type(self.model).__name__} takes its answers for the labels that follow the "
-                "newest known one, which is that of the origin where labels are known at once; "
-                f"here they are known {pd.Timedelta(int(usual))} later, so labels between are "
-                "missing. Take a model for each step (model=one_per), or a global one, or say "
-                "that labels are known at once (latency=no_delay)"
-            )
+        check_fed(self.stream, self.model)
 
     def _check_loss(self) -> None:
         self._check_probabilities(f"loss={self.row_loss.name!r}", self.row_loss)

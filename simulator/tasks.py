@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from backtrain.datasets.labels import refuse_numbers_in_text
 from backtrain.datasets.stream import Stream
@@ -53,3 +54,21 @@ def why_no_task(model: Any) -> str | None:
         f"model={model!r}: neither a classifier nor a regressor to scikit-learn; derive it from "
         "the mixin first: class Model(RegressorMixin, BaseEstimator), or ClassifierMixin"
     )
+
+
+def check_fed(stream: Stream, model: Any) -> None:
+    """Refuse a model that goes on from its answers where the labels before them are missing."""
+    if (series := stream.series) is None or not hasattr(model, "get_params"):
+        return
+    parts = [model, *model.get_params(deep=True).values()]
+    if not any(getattr(part, "fed_with_answers", False) for part in parts):
+        return
+    late = (series.label_time - series.event_time)[~np.isnat(series.label_time)]
+    if len(late) and (usual := np.median(late.astype(np.int64))) > 0:
+        raise SetupError(
+            f"{type(model).__name__} takes its answers for the labels that follow the newest known "
+            "one, which is that of the origin where labels are known at once; here they are known "
+            f"{pd.Timedelta(int(usual))} later, so labels between are missing. Take a model for "
+            "each step (model=one_per), or a global one, or say that labels are known at once "
+            "(latency=no_delay)"
+        )
