@@ -9,7 +9,7 @@ from backtrain.simulator.asking import Judge, check_setup, refuse_other, trial_o
 from backtrain.simulator.parts import AnyGate, Part
 from backtrain.simulator.setup import Setup
 from backtrain.simulator.view import View
-from backtrain.strategies.gates.at_most_flips import AtMostFlips
+from backtrain.strategies.gates.ab_test import ABTest
 
 __all__ = ["Chain"]
 
@@ -62,10 +62,11 @@ class Chain(Part):
 def _refuse_taken_rows(gates: tuple[AnyGate, ...]) -> None:
     """A test of so many rows against the others, where the challenger answers more already."""
     for position, gate in enumerate(gates):
-        share = None if isinstance(gate, AtMostFlips) else getattr(gate, "share", None)
+        if not isinstance(gate, ABTest):
+            continue
         for before in gates[:position]:
             reached = max(getattr(before, "steps", (0.0,)))
-            if share is not None and reached > share:
+            if reached > gate.share:
                 raise PartError(
                     f"Chain: {gate!r} after {before!r}, which leaves {reached:g} of the rows to "
                     "the challenger: too few for the champion; put it first"
