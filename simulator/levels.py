@@ -88,7 +88,7 @@ def arranged(answers: NDArray[Any], rows: int, levels: tuple[float, ...]) -> Flo
     if answers.shape != (rows, q):
         raise ValueError(
             f"predict gave {answers.shape} to {rows} rows; quantiles={list(levels)} are "
-            f"{rows, q}: use a model that answers them all, or Quantiles(model, levels)"
+            f"{rows, q}: use model=quantiles, Quantiles(model, levels) or what else answers them"
         )
     return np.sort(answers.astype(np.float64), axis=1)
 

@@ -399,7 +399,7 @@ def test_what_does_not_fit_is_refused_when_it_is_asked(model, more, said: str) -
 
 
 def test_a_model_of_one_number_a_row_is_told_what_is_missing() -> None:
-    with pytest.raises(SetupError, match=r"are \(1, 3\): use a model that answers them all"):
+    with pytest.raises(SetupError, match=r"are \(1, 3\): use model=quantiles"):
         asked(Ridge()).replay(WEEKLY)
     with pytest.raises(
         SetupError, match=r"say which quantiles they are: quantiles=\[0.1,0.5,0.9\]"
