@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from standings_tables import MOST_ROWS, Table, fetched, tabled
+from standings_files import PACKAGE, PACKAGES
+from standings_tables import FOLDER, MOST_ROWS, Table, UnavailableError, fetched, folder, tabled
 
 from backtrain import Stream
 from backtrain.datasets import bundled, synthetic
@@ -86,7 +87,7 @@ def bike(seed: int) -> Table:
 
 def bike_series(seed: int) -> Table:
     """The last 250 days, hour by hour, with lags."""
-    return tabled(of_stream(bundled.bike()), "last", seasons=("1D", "7D"))
+    return tabled(of_stream(bundled.bike()), "last", seasons=("1D", "7D"), step="1h")
 
 
 def flights(seed: int) -> Table:
@@ -95,10 +96,24 @@ def flights(seed: int) -> Table:
     return tabled(frame.assign(y=frame["y"].map({0.0: "on time", 1.0: "late"})))
 
 
+#: Of each stream that comes with backtrain how it is made.
+BUNDLED: dict[str, Make] = {"bike": bike, "bike_series": bike_series, "flights": flights}
+
+
 # --- fetched --------------------------------------------------------------------------------------
 
 
-def file(name: str, seed: int, **more: Any) -> Table:
-    """A table of the folder as it is: classes are whole numbers or text."""
+def derived(name: str, more: dict[str, Any], seed: int) -> Table:
+    """A table of the folder, or else of a package that is installed, cut as `more` says."""
     frame = fetched(name)
-    return tabled(frame.drop(columns=[c for c in ("known",) if c in frame]), **more)
+    if frame is None and name in PACKAGES:
+        try:
+            frame = PACKAGES[name]()
+        except ModuleNotFoundError as missing:
+            raise UnavailableError(f"{name}: {missing}; pip install {PACKAGE[name]}") from None
+    if frame is None:
+        raise UnavailableError(
+            f"{name}: no {name}.parquet in {folder() or 'any folder'}; "
+            f"python benchmarks/standings_streams.py DIR, then {FOLDER}=DIR"
+        )
+    return tabled(frame, **more)

