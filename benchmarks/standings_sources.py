@@ -87,7 +87,7 @@ def bike(seed: int) -> Table:
 
 def bike_series(seed: int) -> Table:
     """The last 250 days, hour by hour, with lags."""
-    return tabled(of_stream(bundled.bike()), "last", seasons=("1D", "7D"), step="1h")
+    return tabled(of_stream(bundled.bike()), "last", seasons=("1D", "7D"))
 
 
 def flights(seed: int) -> Table:

@@ -8,6 +8,7 @@ that the environment variable ``BACKTRAIN_STREAMS`` names.
 
 Every stream has 125 k rows, at most 6,000: k rows are a tick, the first 25 k (20 %) are the initial
 history, and 100 ticks are served. Labels arrive 1 tick (``short``) or 10 ticks (``long``) later.
+So that schedules and windows mean the same on all, every tick is called a day.
 """
 
 import os
@@ -26,6 +27,7 @@ from standings_sources import BUNDLED, GENERATED, derived, generated
 from standings_tables import (
     DELAYS,
     FOLDER,
+    START,
     Delay,
     Table,
     UnavailableError,
@@ -36,31 +38,52 @@ from standings_tables import (
 from backtrain import Stream
 
 Unavailable = UnavailableError
+#: In nanoseconds.
+_DAY = 86_400_000_000_000
 _LIST = Path(__file__).with_suffix(".yaml")
 
 
 def stream(table: Table, delay: Delay) -> Stream:
-    """The rows with labels that arrive so many ticks later, and lags made of those alone.
+    """The rows on the clock of the standings: 25 days of history, then 100 days, a tick each.
 
-    A label arrives with the row that stands 1 or 10 ticks of rows later; of a forecasting stream
-    as much time later. Where that is past the last row, it arrives after the end.
+    Rows come evenly, and a label arrives 1 or 10 days after its row. Features made of earlier
+    labels are made by the product on the table's own clock, where labels arrive with the row that
+    is the first to know them here: so a lag is that of a week ago, and none is newer than what
+    has arrived. They are features like others afterwards, and have no gaps.
     """
-    frame, ticks = table.frame, DELAYS[delay]
-    time = frame["time"]
-    if table.step:
-        known = time + ticks * table.wait
-    else:
-        known = time.shift(-ticks * table.tick)
-        known = known.where(known.notna(), time + ticks * table.wait).clip(lower=time)
-        known = known.cummax()
-    return Stream.from_frame(
-        frame.assign(known=known.to_numpy()),
-        target="y",
-        time="time",
-        label_time="known",
+    frame = table.frame
+    lags = table.lags(delay)
+    if lags is not None:
+        dated = Stream.from_frame(
+            frame.assign(known=table.known(delay)),
+            target="y",
+            time="time",
+            label_time="known",
+            lags=lags,
+        )
+        frame = pd.concat([frame, _whole(dated)], axis=1)
+    features = frame.drop(columns=["time", "y"])
+    rows = np.arange(len(frame), dtype="int64")
+    even = START.to_datetime64() + (rows * _DAY // table.tick).astype("m8[ns]")
+    return Stream(
+        features.to_numpy(),
+        frame["y"].to_numpy(),
+        even,
+        even + np.timedelta64(DELAYS[delay], "D"),
+        columns=tuple(features.columns),
         name=table.name,
-        lags=table.lags(delay),
     )
+
+
+def _whole(dated: Stream) -> pd.DataFrame:
+    """Its lags without gaps: where one is missing the newest known label stands in its place.
+
+    Before any has arrived, which is so in the initial history alone, that is the first label.
+    """
+    first = len(dated.columns) - len(dated.lag_columns)
+    made = pd.DataFrame(np.asarray(dated.X)[:, first:], columns=list(dated.lag_columns))
+    newest = made["y_known_1"].fillna(dated.y[0])
+    return made.apply(lambda column: column.fillna(newest))
 
 
 @dataclass(frozen=True)

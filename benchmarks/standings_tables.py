@@ -18,6 +18,8 @@ DELAYS: dict[Delay, int] = {"short": 1, "long": 10}
 #: Served ticks, and those of the initial history: a fifth of all.
 TICKS, FIRST = 100, 25
 MOST_ROWS = 6_000
+#: Where the clock of all streams begins; a tick is a day.
+START = pd.Timestamp("2020-01-01")
 _MOST_CLASSES = 50
 #: Names the folder where fetched tables lie.
 FOLDER = "BACKTRAIN_STREAMS"
@@ -43,9 +45,7 @@ class Table:
         Rows of a tick, k.
     seasons : tuple of str
         Lengths of time, such as "1D": lags are made at the least multiple that is known. Of
-        forecasting streams alone, whose rows stand a fixed time apart.
-    step : str, optional
-        How long a row is, where seasons are: a tick is k times as long.
+        forecasting streams alone.
     by : str, optional
         The feature that tells series apart, where there are several.
     """
@@ -54,33 +54,29 @@ class Table:
     kind: str
     tick: int
     seasons: tuple[str, ...] = ()
-    step: str | None = None
     by: str | None = None
     name: str = "stream"
-
-    @property
-    def start(self) -> pd.Timestamp:
-        """When the first model is trained: before the row at 20 %."""
-        return pd.Timestamp(self.frame["time"].iloc[FIRST * self.tick])
 
     @property
     def features(self) -> list[str]:
         """The names of the features, without lags."""
         return [str(c) for c in self.frame.columns if c not in ("time", "y")]
 
-    @property
-    def wait(self) -> pd.Timedelta:
-        """How long a tick is: k steps; where rows have no fixed step, on average."""
-        if self.step:
-            return self.tick * pd.Timedelta(self.step)
+    def known(self, delay: Delay) -> pd.Series:
+        """When each label arrives, (n,): with the row that stands so many ticks later."""
         time = self.frame["time"]
-        return (time.iloc[-1] - time.iloc[0]) / (len(time) - 1) * self.tick
+        after = time.iloc[-1] + pd.Timedelta("1h")
+        return time.shift(-DELAYS[delay] * self.tick).fillna(after)
 
     def lags(self, delay: Delay) -> Lags | None:
-        """Earlier labels that are known at this delay: seasons ago, the newest, and their mean."""
+        """The newest known label, the mean of 25, and those of the same season, nine in ten known.
+
+        Of each season the least multiple by which nine labels in ten have arrived.
+        """
         if not self.seasons:
             return None
-        waited = DELAYS[delay] * self.wait
+        served = slice(0, -DELAYS[delay] * self.tick)
+        waited = (self.known(delay) - self.frame["time"])[served].quantile(0.9)
         at = [-(-waited // pd.Timedelta(season)) * pd.Timedelta(season) for season in self.seasons]
         lengths = [f"{int(one / pd.Timedelta('1min'))}min" for one in dict.fromkeys(at)]
         return Lags(known=[1], at=lengths, rolling=[("mean", FIRST)], by=self.by)
