@@ -182,6 +182,12 @@ def _bundesliga() -> pd.DataFrame:
     return fresh.written(points, time, won)
 
 
+def _tweets() -> pd.DataFrame:
+    """From February 2013 to February 2017: before, and after, one device sent nearly all."""
+    frame = _fresh("tweets")
+    return frame[frame["time"].between("2013-02-01", "2017-03-01")]
+
+
 def _taylor() -> pd.DataFrame:
     t = fresh.table("forecast", "taylor")
     time = pd.date_range("2000-06-05", periods=len(t), freq="30min")
@@ -254,13 +260,14 @@ PACKAGES: dict[str, Callable[[], pd.DataFrame]] = {
     "pizza": _pizza,
     "rainibk": _rainibk,
     "taylor": _taylor,
+    "tweets": _tweets,
     "txhousing": _txhousing,
     "water_flow": _water_flow,
     **{
         name: partial(_fresh, name)
         for name in (
             *("chicago", "covid", "hotel", "mplsstops", "movielens", "nox"),
-            *("nycweather", "sp500", "storms", "tweets"),
+            *("nycweather", "sp500", "storms"),
         )
     },
 }
