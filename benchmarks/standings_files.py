@@ -139,10 +139,13 @@ REPOSITORIES: dict[str, Callable[[Path], pd.DataFrame]] = {
 
 
 def _dated(time: pd.Series, y: pd.Series, more: dict[str, object]) -> pd.DataFrame:
-    """A series with what its calendar says."""
+    """A series with what its calendar says; where in the year, if it lasts for three of them."""
     time = pd.Series(pd.to_datetime(time)).reset_index(drop=True)
     frame = pd.DataFrame({"time": time, "y": np.asarray(y), "weekday": time.dt.dayofweek})
-    frame = frame.assign(hour=time.dt.hour + time.dt.minute / 60, day=time.dt.dayofyear)
+    frame = frame.assign(hour=time.dt.hour + time.dt.minute / 60)
+    if time.iloc[-1] - time.iloc[0] > pd.Timedelta("1095D"):
+        turn = 2 * np.pi * time.dt.dayofyear / 365.25
+        frame = frame.assign(year_sin=np.sin(turn), year_cos=np.cos(turn))
     varies = [c for c in frame if c in ("time", "y") or frame[c].nunique() > 1]
     return frame[varies].assign(**more)
 
@@ -180,6 +183,12 @@ def _bundesliga() -> pd.DataFrame:
     time = pd.to_datetime(t["Date"]).dt.tz_localize(None)
     points = pd.DataFrame({"home": t["HomeTeam"], "away": t["AwayTeam"], "round": t["Round"]})
     return fresh.written(points, time, won)
+
+
+def _tweets() -> pd.DataFrame:
+    """From February 2013 to February 2017: before, and after, one device sent nearly all."""
+    frame = _fresh("tweets")
+    return frame[frame["time"].between("2013-02-01", "2017-03-01")]
 
 
 def _taylor() -> pd.DataFrame:
@@ -254,13 +263,14 @@ PACKAGES: dict[str, Callable[[], pd.DataFrame]] = {
     "pizza": _pizza,
     "rainibk": _rainibk,
     "taylor": _taylor,
+    "tweets": _tweets,
     "txhousing": _txhousing,
     "water_flow": _water_flow,
     **{
         name: partial(_fresh, name)
         for name in (
             *("chicago", "covid", "hotel", "mplsstops", "movielens", "nox"),
-            *("nycweather", "sp500", "storms", "tweets"),
+            *("nycweather", "sp500", "storms"),
         )
     },
 }

@@ -33,6 +33,7 @@ from standings_tables import (
     UnavailableError,
     fetched,
     fingerprint,
+    folder,
 )
 
 from backtrain import Stream
@@ -128,8 +129,8 @@ class Source:
         found = fingerprint(table) if self.fingerprint else ""
         if found != self.fingerprint:
             raise ValueError(
-                f"{self.name}: its fingerprint is {found}, recorded is {self.fingerprint}; "
-                f"fetch it anew: python benchmarks/standings_streams.py DIR"
+                f"{self.name}: fingerprint {found} is not what was recorded, {self.fingerprint}; "
+                "empty the folder and fetch again: python benchmarks/standings_streams.py DIR"
             )
         return table
 
@@ -151,10 +152,12 @@ def described() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fetch(place: Path) -> None:
-    """Write every table that can be got into a folder; say what was got, what not, and why."""
+def fetch() -> None:
+    """Write every table that can be got into the folder; say what was got, what not, and why."""
+    place = folder()
+    if place is None:
+        raise ValueError(f"{FOLDER} names no folder")
     place.mkdir(parents=True, exist_ok=True)
-    os.environ[FOLDER] = str(place)
     for name in sorted({**REPOSITORIES, **PACKAGES}):
         if fetched(name) is None:
             try:
@@ -201,5 +204,6 @@ SOURCES: dict[str, Source] = {one.name: one for one in _sources()}
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        fetch(Path(sys.argv[1]))
+        os.environ[FOLDER] = sys.argv[1]
+        fetch()
     print(described().to_string(index=False))
