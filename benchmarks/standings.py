@@ -72,14 +72,18 @@ def here() -> list[str]:
 # --- results --------------------------------------------------------------------------------------
 
 
-def measure(cell: Cell, work: Path) -> None:
-    """Measure a cell and keep it in a file, whole or not at all."""
-    with threadpool_limits(1):
-        table = measured(cell)
+def measure(cell: Cell, work: Path) -> str:
+    """Measure a cell and keep it in a file, whole or not at all; returns why it could not."""
+    try:
+        with threadpool_limits(1):
+            table = measured(cell)
+    except Exception as error:  # the others go on
+        return f"{'/'.join(map(str, cell))}: {type(error).__name__}: {error}"
     number, name = tempfile.mkstemp(dir=work, suffix=".part")
     os.close(number)
     table.to_parquet(name)
     os.replace(name, work / f"{cell.digest}.parquet")
+    return ""
 
 
 def finished(cell: Cell, work: Path, earlier: dict[str, pd.DataFrame]) -> pd.DataFrame | None:
@@ -143,7 +147,9 @@ def run(wanted: Sequence[Cell], work: Path, table: Path, jobs: int, fresh: bool)
     began = time.monotonic()
     tasks = (joblib.delayed(measure)(cell, work) for cell in missing)
     parallel = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1)
-    for n, _ in enumerate(parallel(tasks), 1):
+    for n, failed in enumerate(parallel(tasks), 1):
+        if failed:
+            print(f"left out: {failed}", file=sys.stderr, flush=True)
         if n % 10 == 0 or n == len(missing):
             passed = time.monotonic() - began
             left = passed / n * (len(missing) - n) / 60
