@@ -119,8 +119,9 @@ def measured(cell: Cell) -> pd.DataFrame:
         found = baselines(replace(backtest, cache=backtest.store))
     for price in PRICES:
         rows += [
-            {"policy": _plain(one.name), "kind": "no model", "price": price,
-             "errors": one.error / unit, "retrains": 0} for one in found
+            {"policy": one.name, "kind": "no model", "price": price,
+             "errors": one.error / unit, "retrains": 0}
+            for one in found if not one.name.startswith("label ")
         ]  # fmt: skip
         oracle = matrix.oracle(Prices(retrain=price * unit, error=1.0))
         count = len(oracle.ticks)
@@ -149,11 +150,6 @@ def _unit(backtest: Backtest, static: Policy) -> float:
     if not unit > 0:
         raise ValueError("static errs nowhere: there is nothing to save")
     return unit
-
-
-def _plain(name: str) -> str:
-    """The name of a baseline, whatever season it takes."""
-    return "label a season before" if name.startswith("label ") else name
 
 
 def _at_prices(
