@@ -75,12 +75,11 @@ def _ruler(of: Ranked, axes: Axes, paper: Paper, low: float, high: float) -> Non
     """The critical difference as a length, above all rows."""
     length = min(of.critical_difference, high - low)
     start = max(low, min(float(of.mean_ranks.iloc[0]) - length / 2, high - length))
-    style = {"color": paper["ink"], "linewidth": 1.0}
-    axes.plot([start, start + length], [-1.1, -1.1], **style)
-    for end in (start, start + length):
-        axes.plot([end, end], [-1.3, -0.9], **style)
+    end = start + length
+    at = [start, start, start, end, end, end], [-1.3, -0.9, -1.1, -1.1, -1.3, -0.9]
+    axes.plot(*at, color=paper["ink"], linewidth=1.0)
     text = f"critical difference {number(of.critical_difference, 1)}"
-    room = start + length + 0.01 * (high - low)
+    room = end + 0.01 * (high - low)
     axes.text(
         room, -1.1, text, va="center", ha="left", fontsize=paper.size(8.5), color=paper["ink"]
     )

@@ -43,10 +43,10 @@ def answer(of: Ranked) -> list[str]:
             f"{names(open_)}."
         )
     if len(found):
-        wrong = float((1 - found["probability"]).sum())
+        wrong = expected_wrong(float((1 - found["probability"]).sum()))
         told.append(
-            f"Each finding has a probability above {SURE:g}; of {len(found)}, "
-            f"{significant(wrong, 2)} are expected to be wrong."
+            f"Each finding has a probability above {SURE:g}; of {len(found)}, {wrong} are expected "
+            "to be wrong."
         )
     return told
 
@@ -94,6 +94,11 @@ def beside(of: Ranked) -> list[str]:
 def names(of: Iterable[str] | pd.Index) -> str:
     """Strategies in a sentence."""
     return listing(map(str, of), _NAMES)
+
+
+def expected_wrong(number_of: float) -> str:
+    """How many findings are expected to be wrong: the sum of what their probabilities lack to 1."""
+    return "fewer than 0.01" if number_of < 0.01 else significant(number_of, 2)
 
 
 def p_value(p: float) -> str:

@@ -200,7 +200,8 @@ class Ranked(Shown):
         order = list(self.mean_ranks.index)
         means = self.means[order]
         ratio = means.sub(means[self.against], axis="index")
-        stacked = means.stack().rename_axis(["block", "strategy"])
+        stacked = means.melt(var_name="strategy")["value"]
+        stacked.index = pd.Index(np.repeat(order, len(means)), name="strategy")
         low, high = interval(stacked, int((means.max() - means.min() > 1e-9).sum()))
         odds = {name: self.odds(name) for name in order if name != self.against}
         raw = [ranks.wilcoxon(ratio[name].to_numpy()) for name in odds]

@@ -19,6 +19,7 @@ hierarchical modelling", Machine Learning 106) assumes Student's t and needs Mar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,21 +86,22 @@ def signed_rank(
     place: dict[object, int] = {}
     codes = np.array([place.setdefault(one, len(place)) for one in labels], dtype=np.int64)
     order = np.argsort(codes, kind="stable")
-    weights = _weights(codes[order], prior, draws, seed)
+    weights = _weights(tuple(codes[order].tolist()), prior, draws, seed)
     return _probabilities(np.concatenate(([0.0], given[order])), weights, rope)
 
 
-def _weights(codes: NDArray[np.int64], prior: float, draws: int, seed: int) -> NDArray[np.float64]:
-    """A row a draw: that of the pseudo-difference, then of differences, in the order of blocks."""
-    random = np.random.default_rng(seed)
+@lru_cache(maxsize=4)  # the pairs of one ranking have the same blocks
+def _weights(blocks: tuple[int, ...], prior: float, draws: int, seed: int) -> NDArray[np.float64]:
+    """A column a draw: of the pseudo-difference, then of differences, in the order of blocks."""
+    random, codes = np.random.default_rng(seed), np.array(blocks, dtype=np.int64)
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    over = random.standard_gamma(np.r_[prior, np.ones(len(starts))], (draws, 1 + len(starts)))
-    over /= over.sum(axis=1, keepdims=True)
+    over = random.standard_gamma(np.r_[prior, np.ones(len(starts))], (draws, 1 + len(starts))).T
+    over /= over.sum(axis=0)
     if not len(starts):
         return over
-    within = random.standard_exponential((draws, len(codes)))
-    within /= np.add.reduceat(within, starts, axis=1)[:, codes]
-    return np.concatenate((over[:, :1], over[:, 1 + codes] * within), axis=1)
+    within = random.standard_exponential((draws, len(codes))).T
+    within /= np.add.reduceat(within, starts, axis=0)[codes]
+    return np.concatenate((over[:1], over[1 + codes] * within))
 
 
 def _probabilities(
@@ -107,19 +109,20 @@ def _probabilities(
 ) -> SignedRank:
     """How often each region holds most pairs; where two hold as much, each counts half."""
     order = np.argsort(values, kind="stable")
-    values, weights = values[order], weights[:, order]
-    until = np.concatenate((np.zeros((len(weights), 1)), np.cumsum(weights, axis=1)), axis=1)
-    until[:, -1] = 1.0
+    values, weights = values[order], weights[order]
+    until = np.concatenate((np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)))
+    until[-1] = 1.0
 
     def below(limit: float) -> NDArray[np.float64]:
         """Weight of pairs whose sum is below a limit, and half of those that meet it."""
-        apart = limit - values
+        apart, share = limit - values, np.zeros(weights.shape[1])
         ends = np.searchsorted(values, apart, "left"), np.searchsorted(values, apart, "right")
-        share: NDArray[np.float64] = (weights * (until[:, ends[0]] + until[:, ends[1]])).sum(axis=1)
-        return share / 2
+        for own, first, last in zip(weights, *ends, strict=True):
+            share += own * (until[first] if first == last else (until[first] + until[last]) / 2)
+        return share
 
     less, upto = below(-2 * rope), below(2 * rope)
-    regions = np.stack((less, upto - less, 1 - upto), axis=1)
-    most = regions >= regions.max(axis=1, keepdims=True) - 1e-12
-    shares = (most / most.sum(axis=1, keepdims=True)).mean(axis=0)
+    regions = np.stack((less, upto - less, 1 - upto))
+    most = regions >= regions.max(axis=0) - 1e-12
+    shares = (most / most.sum(axis=0)).mean(axis=1)
     return SignedRank(*map(float, shares))
