@@ -25,6 +25,8 @@ from backtrain.reports.sweep.ranked import KINDS, Ranked
 PLAIN = "every 10 ticks"
 #: What share of a cost is practically nothing.
 ROPE = 0.01
+#: What keeps a cell in one line.
+SPACE = "\N{NO-BREAK SPACE}"
 #: Kinds of rows that are ranked; "no model" and "oracle" have tables of their own.
 RANKED = ("policy", "schedule")
 #: What strategies must agree in to be compared, beside stream and model.
@@ -160,7 +162,7 @@ def found_by_price(of: Standings) -> str:
             names = own.found.index[own.found["finding"] == kind]
             cells.append(f"{len(names)}: {named(names)}" if len(names) else "0")
         found, held = len(own.found), of.held(own)
-        holds = MISSING if held is None or not found else f"{held} of {found}"
+        holds = MISSING if held is None or not found else f"{held}{SPACE}of{SPACE}{found}"
         rows.append((title, *cells, str(len(own.names) - 1 - found), holds))
     head = ("retrain", "cheaper", "equivalent", "dearer", "cannot be told", "hold")
     return (
@@ -189,14 +191,14 @@ def policies(of: Standings, own: Ranked, price: float | None) -> str:
     saved, luck = savings(rows_of), unlucky(rows_of)
     rows = []
     for name, row in own.table.iterrows():
-        interval = "" if row["low"] != row["low"] else f" ({row['low']:.2f}–{row['high']:.2f})"
-        odds = " / ".join(f"{100 * row[kind]:.0f}" for kind in KINDS)
+        ends = "" if row["low"] != row["low"] else f"{SPACE}({row['low']:.2f}–{row['high']:.2f})"
+        odds = f"{SPACE}/{SPACE}".join(f"{100 * row[kind]:.0f}" for kind in KINDS)
         rows.append((
-            of.name(str(name)), f"{row['rank']:.1f}", f"{row['relative']:.3f}{interval}",
+            of.name(str(name)), f"{row['rank']:.1f}", f"{row['relative']:.3f}{ends}",
             "" if name == own.against else odds, share(saved.get(name)), share(luck.get(name)),
             _worst(row),
         ))  # fmt: skip
-    head = ("policy", "rank", "cost", "P cheaper / as much / dearer", "saved", "luck", "worst")
+    head = ("policy", "rank", "cost", "P less / same / more", "saved", "luck", "worst")
     test = "" if np.isnan(own.friedman) else f" Friedman: p {p_value(own.friedman)}."
     note = (
         f"{len(own.names)} policies on {len(own.means)} streams.{test} Critical difference of mean "
@@ -208,7 +210,7 @@ def policies(of: Standings, own: Ranked, price: float | None) -> str:
 def _worst(row: pd.Series) -> str:
     """The dearest stream, where they differ."""
     alike = row["worst"] - row["relative"] < 1e-6
-    return f"{row['worst']:.2f}" + ("" if alike else f" {escaped(row['worst_block'])}")
+    return f"{row['worst']:.2f}" + ("" if alike else f"{SPACE}{escaped(row['worst_block'])}")
 
 
 def savings(rows: pd.DataFrame) -> pd.Series:
@@ -262,12 +264,12 @@ def without_model(of: Standings) -> str:
         own = of.alone(name)
         row = own.table.loc[name]
         less = int((own.means[name] < own.means[PLAIN]).sum())
-        odds = " / ".join(f"{100 * row[kind]:.0f}" for kind in KINDS)
+        odds = f"{SPACE}/{SPACE}".join(f"{100 * row[kind]:.0f}" for kind in KINDS)
         rows.append((
             escaped(name), f"{row['relative']:.3f}", odds, f"{less} of {len(own.means)}",
             _worst(row),
         ))  # fmt: skip
-    head = ("answer", "cost", "P cheaper / as much / dearer", "cheaper streams", "worst")
+    head = ("answer", "cost", "P less / same / more", "cheaper streams", "worst")
     oracle = of.table[of.table["kind"] == "oracle"].assign(log=lambda t: np.log(t["cost"]))
     ends = oracle.groupby(["price", "stream"])["log"].mean().groupby("price").mean()
     told = ", ".join(f"{np.exp(ends[p]):.3f} {at_price(p)}" for p in of.prices if p in ends)
@@ -287,7 +289,7 @@ def families_left_out(of: Standings) -> str:
         (
             str(row["left_out"]), str(row["blocks"]),
             MISSING if np.isnan(row["tau"]) else f"{row['tau']:.2f}",
-            f"{row['hold']} of {found}", named(row["lost"]) or MISSING,
+            f"{row['hold']}{SPACE}of{SPACE}{found}", named(row["lost"]) or MISSING,
             named(row["turned"]) or MISSING, named(row["new"]) or MISSING,
         )
         for row in frame.to_dict("records")
@@ -388,7 +390,7 @@ def short(price: float) -> str:
 
 def share(value: float | None) -> str:
     """As a whole percentage."""
-    return MISSING if value is None or np.isnan(value) else f"{number(100 * value)} %"
+    return MISSING if value is None or np.isnan(value) else f"{number(100 * value)}{SPACE}%"
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:

@@ -18,7 +18,7 @@ HEAD = """\
 
 Policies of retraining on common ground: the same streams, models, label delays and prices for
 all, with defaults fixed beforehand. This page is made of
-[`benchmarks/standings.parquet`](../benchmarks/standings.parquet) by `python
+[a table](../benchmarks/standings.parquet) by `python
 benchmarks/standings.py --only-page`; no sentence about results is written by hand."""
 
 METHOD = """\
@@ -41,7 +41,8 @@ of 1 % either way (Benavoli, Corani, Demšar and Zaffalon, 2017, JMLR 18(77)), o
 policies' costs, with weights drawn over streams and within them over models. How often it is
 wrong where there is no difference, and why cells must not be counted as replicates:
 [sweeps.md](sweeps.md#ranking-strategies). Mean ranks: Friedman's test, and Nemenyi's for all
-pairs (Demšar, 2006, JMLR 7).
+pairs (Demšar, 2006, JMLR 7). Probabilities are about the usual stream: what costs a little less
+on most and much more on one counts as cheaper, so the dearest stream stands beside them.
 
 **Many are compared.** The intervals hold for all policies of a table at once (Bonferroni), as do
 critical differences. Probabilities are not corrected: of the findings of a row, as many are
@@ -63,7 +64,7 @@ python benchmarks/standings.py --policy my.yaml   # a policy of yours, on everyt
 both with the output of the last command. Its defaults must be fixed without having seen these
 streams, or chosen by it on what lies before the start.
 
-**To cite** this page, cite the software ([CITATION.cff](../CITATION.cff)), and name the table:
+**To cite** this page, cite the software [as it asks](../CITATION.cff), and name the table:
 `{digest}`."""
 
 #: Names that a sentence lists.
@@ -86,15 +87,18 @@ def _findings(of: Standings) -> str:
     kinds = {kind: list(found.index[found["finding"] == kind]) for kind in KINDS}
     if cheaper := kinds["cheaper"]:
         told.append(
-            f"Over all prices {len(cheaper)} of them cost less by more than {share}: "
+            f"Over all prices {plural(len(cheaper), 'costs', 'cost')} less by more than {share}: "
             f"{named(cheaper)}. {_kinds(of, cheaper)}"
         )
     else:
         told.append(f"Over all prices none is found to cost less by more than {share}.")
     if dearer := kinds["dearer"]:
-        told.append(f"{len(dearer)} cost more by more than {share}: {named(dearer)}.")
+        told.append(
+            f"{plural(len(dearer), 'costs', 'cost')} more by more than {share}: {named(dearer)}."
+        )
     if equivalent := kinds["equivalent"]:
-        told.append(f"{len(equivalent)} cost the same within {share}: {named(equivalent)}.")
+        many = plural(len(equivalent), "costs", "cost")
+        told.append(f"{many} the same within {share}: {named(equivalent)}.")
     if open_ := others - len(found):
         told.append(f"**{open_} of {others} cannot be told from it either way.**")
     return " ".join([*told, _at_every_price(of)])
@@ -119,7 +123,7 @@ def _kinds(of: Standings, cheaper: list[str]) -> str:
         return "All of these are schedules: no policy that looks at its data is among them."
     if len(by_data) == len(cheaper):
         return "All of these look at their data; no other schedule is among them."
-    return f"{len(by_data)} of these look at their data, the others are schedules."
+    return f"{plural(len(by_data), 'looks', 'look')} at data, the others are schedules."
 
 
 def _at_every_price(of: Standings) -> str:
@@ -165,6 +169,11 @@ def _pairs(of: Standings) -> str:
     )
 
 
+def plural(number_of: int, one: str, many: str) -> str:
+    """How many do what, with the verb in its form."""
+    return f"{number_of} {one if number_of == 1 else many}"
+
+
 def listed(names: Iterable[object], most: int = _NAMES) -> str:
     """Names in a sentence, or nothing."""
     return listing([escaped(str(name)) for name in names], most)
@@ -179,4 +188,5 @@ def escaped(text: str) -> str:
     """Text as Markdown, also in a cell of a table; addresses stay as they are."""
     if re.fullmatch(r"https?://[^\s|<>]+", text):
         return f"<{text}>"
-    return re.sub(r"([\\`*_\[\]|<>])", r"\\\1", text.replace("\n", " "))
+    text = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
+    return re.sub(r"([\\`*_\[\]>])", r"\\\1", text)

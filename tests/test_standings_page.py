@@ -93,7 +93,7 @@ def section(said: str, title: str) -> str:
 def row(part: str, name: str) -> list[str]:
     """The cells of a table's row."""
     (line,) = [one for one in part.splitlines() if one.startswith(f"| {name} |")]
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    return [cell.strip().replace("\xa0", " ") for cell in line.split("|")[1:-1]]
 
 
 def test_the_answer_comes_first_and_is_that_of_the_numbers(said: str) -> None:
@@ -108,7 +108,7 @@ def test_the_answer_comes_first_and_is_that_of_the_numbers(said: str) -> None:
 def test_another_result_makes_another_answer() -> None:
     told = Standings(fabricated(on_drop=-0.3), DESCRIBED)
     answer = standings_page.answer(told)
-    assert "1 of them cost less by more than 1 %: *on\\_drop*." in answer
+    assert "1 costs less by more than 1 %: *on\\_drop*." in answer
     assert "All of these look at their data; no other schedule is among them." in answer
     assert "hold whichever family is left out" in answer
     schedule = standings_page.answer(Standings(fabricated(**{"every tick": -0.9}), DESCRIBED))
@@ -130,10 +130,10 @@ def test_a_row_is_that_of_the_table(said: str) -> None:
 
 
 def test_names_cannot_break_a_table(said: str) -> None:
-    assert "late\\|alarm" in said
+    assert "late&#124;alarm" in said
     assert "on\\_drop †" in said
     for block in re.findall(r"(?:^\|.*\n)+", said, re.MULTILINE):
-        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        widths = {line.count("|") for line in block.splitlines()}
         assert len(widths) == 1, block
     assert escaped("https://example.org/a_b") == "<https://example.org/a_b>"
 

@@ -131,7 +131,9 @@ class Ranked(Shown):
             row = table.loc[twice, [*keys, strategy]].iloc[0].to_dict()
             raise ValueError(f"{row}: twice in the table; name with cell= what tells them apart")
         known = pd.to_numeric(table[cost]).astype(np.float64)
-        logs = table[[*keys, strategy]].assign(cost=np.log(known.where(known > 0)))
+        logs = table[[*keys, strategy]].assign(
+            cost=np.log(known.where(known.gt(0) & np.isfinite(known)))
+        )
         for key in (*keys, strategy):
             logs[key] = logs[key].astype(object)
         wide = logs.pivot(index=keys, columns=strategy, values="cost").sort_index()
