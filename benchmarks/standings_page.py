@@ -7,13 +7,27 @@ sentence about results is chosen and filled by the numbers; the same table makes
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from standings_words import HEAD, METHOD, REPRODUCE, answer, escaped, listed, named
+from standings_words import (
+    HEAD,
+    METHOD,
+    REPRODUCE,
+    SPACE,
+    answer,
+    at_price,
+    escaped,
+    grid,
+    listed,
+    named,
+    plural,
+    share,
+    short,
+)
 
 from backtrain.reports.numbers import MISSING, number
 from backtrain.reports.svg import NARROW, WIDE, Drawing, Paper, alone, plain_text
@@ -22,13 +36,11 @@ from backtrain.reports.sweep.rank_found import p_value
 from backtrain.reports.sweep.ranked import KINDS, Ranked
 
 #: What all policies are held against, chosen before anything was run: a plain schedule.
-PLAIN = "every 10 ticks"
+PLAIN = "every 10"
 #: What share of a cost is practically nothing.
 ROPE = 0.01
-#: What keeps a cell in one line.
-SPACE = "\N{NO-BREAK SPACE}"
-#: Kinds of rows that are ranked; "no model" and "oracle" have tables of their own.
-RANKED = ("policy", "schedule")
+#: Kinds of rows that are not ranked, and have tables of their own.
+UNRANKED = ("no model", "oracle")
 #: What strategies must agree in to be compared, beside stream and model.
 CELL = ("delay", "seed", "price")
 
@@ -36,7 +48,12 @@ CELL = ("delay", "seed", "price")
 class Standings:
     """The table, and what is looked up in it more than once."""
 
-    def __init__(self, table: pd.DataFrame, described: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        described: pd.DataFrame,
+        unranked: Mapping[str, str] | None = None,
+    ) -> None:
         self.table = table.assign(
             **{
                 key: table[key].astype(str)
@@ -46,8 +63,8 @@ class Standings:
             price=table["price"].astype(np.float64).round(6),
             error=table["error"].astype("string").fillna(""),
         )
-        self.described = described
-        self.policies = self.table[self.table["kind"].isin(RANKED)]
+        self.described, self.unranked = described, dict(unranked or {})
+        self.policies = self.table[~self.table["kind"].isin(UNRANKED)]
         if PLAIN not in set(self.policies["policy"]):
             raise ValueError(f"{PLAIN!r}, which all are held against, is not in the table")
         tuned = self.policies.groupby("policy")["tuned"].any()
@@ -107,7 +124,18 @@ class Standings:
         return bold + (" †" if policy in self.tuned else "")
 
 
-def page(table: pd.DataFrame, described: pd.DataFrame, docs: Path) -> Path:
+def facts(sources: Iterable[object]) -> pd.DataFrame:
+    """What the page says of streams: a row a `standings_streams.Source`."""
+    keys = ("name", "title", "citation", "licence", "origin")
+    return pd.DataFrame([{key: getattr(one, key) for key in keys} for one in sources])
+
+
+def page(
+    table: pd.DataFrame,
+    described: pd.DataFrame,
+    docs: Path,
+    unranked: Mapping[str, str] | None = None,
+) -> Path:
     """Write ``standings.md`` and the folder ``standings`` of its pictures; returns the page.
 
     Parameters
@@ -115,11 +143,13 @@ def page(table: pd.DataFrame, described: pd.DataFrame, docs: Path) -> Path:
     table : DataFrame
         A row a cell, price and policy, as `benchmarks/standings.py` makes it.
     described : DataFrame
-        A row a stream: ``name``, ``title``, ``licence``, ``citation``, ``origin``.
+        A row a stream, as `facts` gives it.
     docs : Path
         The folder to write into.
+    unranked : mapping of str to str, optional
+        Parts that are in no policy, and why.
     """
-    of = Standings(table, described)
+    of = Standings(table, described, unranked)
     pictures = docs / "standings"
     pictures.mkdir(parents=True, exist_ok=True)
     for name, content in drawn(of.overall).items():
@@ -217,7 +247,7 @@ def savings(rows: pd.DataFrame) -> pd.Series:
     """Of what the oracle saves, how much each policy does: means over streams, then their ratio."""
     oracle = rows[rows["kind"] == "oracle"]
     keys = ["stream", "model", *CELL]
-    saved = rows[rows["kind"].isin(RANKED)].merge(
+    saved = rows[~rows["kind"].isin(UNRANKED)].merge(
         oracle[[*keys, "cost"]], on=keys, suffixes=("", "_oracle")
     )
     both = saved.dropna(subset=["cost", "cost_oracle"])[["policy", "stream", "cost", "cost_oracle"]]
@@ -227,7 +257,7 @@ def savings(rows: pd.DataFrame) -> pd.Series:
 
 def unlucky(rows: pd.DataFrame) -> pd.Series:
     """Share of random schedules that cost less: means over streams."""
-    own = rows[rows["kind"].isin(RANKED) & rows["luck"].notna()]
+    own = rows[~rows["kind"].isin(UNRANKED) & rows["luck"].notna()]
     own = own.assign(luck=own["luck"].astype(np.float64))
     return own.groupby(["policy", "stream"])["luck"].mean().groupby("policy").mean()
 
@@ -327,7 +357,11 @@ def left_out(of: Standings) -> str:
     absent = [str(name) for name in of.described["name"] if name not in known]
     if absent:
         lines.append(f"- Streams that were not at hand: {listed(absent, 40)}.")
-    return "\n\n".join(filter(None, ["\n".join(lines), table])) or "Nothing."
+    parts = ""
+    if of.unranked:
+        told = (f"`{name}` ({escaped(why)})" for name, why in sorted(of.unranked.items()))
+        parts = f"In no policy are {'; '.join(told)}."
+    return "\n\n".join(filter(None, ["\n".join(lines), table, parts])) or "Nothing."
 
 
 def _apart(of: Standings, name: str) -> str:
@@ -358,7 +392,7 @@ def made(of: Standings) -> str:
     """The grid, counted."""
     table = of.table
     cells = table.drop_duplicates(["stream", "model", "delay", "seed"])
-    kinds = table.drop_duplicates("policy")["kind"].value_counts()
+    without = table.loc[table["kind"] == "no model", "policy"].nunique()
     count = of.policies["policy"].nunique()
     return (
         f"{len(of.families)} streams ("
@@ -366,9 +400,17 @@ def made(of: Standings) -> str:
         + f"), {table['model'].nunique()} models ({listed(sorted(table['model'].unique()))}), "
         f"{table['delay'].nunique()} label delays ({listed(sorted(table['delay'].unique()))}), "
         f"{table['seed'].nunique()} seeds: {number(len(cells))} cells. In each, {count} policies "
-        f"and {kinds.get('no model', 0)} answers without a model at {len(of.prices)} prices of a "
-        f"retrain: {number(len(table))} rows, also of the oracle."
+        f"and {plural(without, 'answer', 'answers')} without a model at {len(of.prices)} prices of "
+        f"a retrain: {number(len(table))} rows, also of the oracle.\n\n" + "\n".join(kinds_of(of))
     )
+
+
+def kinds_of(of: Standings) -> list[str]:
+    """The policies by kind, as lines of a list."""
+    kinds = of.policies.drop_duplicates("policy").groupby("kind", sort=True)["policy"]
+    return [
+        f"- {kind}: {'; '.join(of.name(name) for name in sorted(names))}" for kind, names in kinds
+    ]
 
 
 def _counts(names: Iterable[str]) -> Mapping[str, int]:
@@ -376,28 +418,6 @@ def _counts(names: Iterable[str]) -> Mapping[str, int]:
 
 
 # --- how it is written ----------------------------------------------------------------------------
-
-
-def at_price(price: float) -> str:
-    """As part of a sentence."""
-    return "where a retrain is free" if price == 0 else f"where a retrain costs {short(price)}"
-
-
-def short(price: float) -> str:
-    """As a cell."""
-    return "free" if price == 0 else f"{100 * price:g} % of static's error"
-
-
-def share(value: float | None) -> str:
-    """As a whole percentage."""
-    return MISSING if value is None or np.isnan(value) else f"{number(100 * value)}{SPACE}%"
-
-
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
-    """A table of Markdown: ``<`` and ``l`` columns to the left, ``r`` to the right."""
-    rule = ["--:" if side == "r" else "---" for side in sides]
-    lines = [head, rule, *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def drawn(of: Ranked) -> dict[str, bytes]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from backtrain.reports.numbers import listing, number
+import numpy as np
+
+from backtrain.reports.numbers import MISSING, listing, number
 from backtrain.reports.sweep.rank_found import expected_wrong
 from backtrain.reports.sweep.ranked import KINDS, SURE
 
@@ -17,22 +19,23 @@ HEAD = """\
 # Standings
 
 Policies of retraining on common ground: the same streams, models, label delays and prices for
-all, with defaults fixed beforehand. This page is made of
-[a table](../benchmarks/standings.parquet) by `python
-benchmarks/standings.py --only-page`; no sentence about results is written by hand."""
+all, with defaults fixed beforehand. This page is made of [a
+table](../benchmarks/standings.parquet) by `python benchmarks/standings.py --only-page`; no
+sentence about results is written by hand."""
 
 METHOD = """\
-**A cell** is a stream, a model, a label delay and a seed. The first 20 % of its rows are the
-history at the start; then there are 100 ticks, at each of which a policy may retrain. *Short*
-delays are one tick, *long* ones ten. Features that are made of earlier labels are made of those
-that had arrived. Seeds draw a synthetic stream anew; on a real one they move the start by three
-ticks each, since static is one draw.
+**A cell** is a stream, a model, a label delay and a seed. The first rows are the history at the
+start; then there are 100 ticks of as many rows each, at each of which a policy may retrain;
+numbers in the names of policies are ticks. *Short* delays are one tick, *long* ones ten.
+Features that are made of earlier labels are made of those that had arrived. Seeds draw a
+synthetic stream anew; on a real one they move the start by three ticks each, since static is one
+draw.
 
 **Cost** is what errors cost, and retrains at their price, over the errors of static, a model
 that is never retrained. Prices are shares of these errors, so that streams of all units meet.
 
 **Defaults were fixed before anything was run**, also what all are held against: a plain
-schedule, every 10 ticks. Policies marked † were tuned, on the rows before the start alone.
+schedule, *every 10*. Policies marked † were tuned, on the rows before the start alone.
 
 **Streams are the unit.** Cells of one stream share its luck: costs are averaged over delays,
 seeds and prices within each model, as logarithms, and models are nested in streams.
@@ -67,6 +70,10 @@ streams, or chosen by it on what lies before the start.
 **To cite** this page, cite the software [as it asks](../CITATION.cff), and name the table:
 `{digest}`."""
 
+#: What keeps a cell in one line.
+SPACE = "\N{NO-BREAK SPACE}"
+#: Kinds of policies that decide by what they see.
+_ALARMS = ("combination", "trigger")
 #: Names that a sentence lists.
 _NAMES = 6
 
@@ -116,14 +123,12 @@ def _how_sure(of: Standings) -> str:
 
 
 def _kinds(of: Standings, cheaper: list[str]) -> str:
-    """How many of those decide by what they see."""
-    kinds = of.policies.drop_duplicates("policy").set_index("policy")["kind"]
-    by_data = [name for name in cheaper if kinds[name] == "policy"]
-    if not by_data:
-        return "All of these are schedules: no policy that looks at its data is among them."
-    if len(by_data) == len(cheaper):
-        return "All of these look at their data; no other schedule is among them."
-    return f"{plural(len(by_data), 'looks', 'look')} at data, the others are schedules."
+    """Of which kinds those are, and whether an alarm is among them."""
+    kinds = of.policies.drop_duplicates("policy").set_index("policy")["kind"][cheaper]
+    counts = kinds.value_counts().sort_index()
+    told = listing([plural(n, str(kind), f"{kind}s") for kind, n in counts.items()])
+    alarms = counts.index.intersection(_ALARMS)
+    return f"By kind: {told}." + ("" if len(alarms) else " No trigger is among them.")
 
 
 def _at_every_price(of: Standings) -> str:
@@ -190,3 +195,25 @@ def escaped(text: str) -> str:
         return f"<{text}>"
     text = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
     return re.sub(r"([\\`*_\[\]>])", r"\\\1", text)
+
+
+def at_price(price: float) -> str:
+    """As part of a sentence."""
+    return "where a retrain is free" if price == 0 else f"where a retrain costs {short(price)}"
+
+
+def short(price: float) -> str:
+    """As a cell."""
+    return "free" if price == 0 else f"{100 * price:g} % of static's error"
+
+
+def share(value: float | None) -> str:
+    """As a whole percentage."""
+    return MISSING if value is None or np.isnan(value) else f"{number(100 * value)}{SPACE}%"
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+    """A table of Markdown: ``<`` and ``l`` columns to the left, ``r`` to the right."""
+    rule = ["--:" if side == "r" else "---" for side in sides]
+    lines = [head, rule, *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

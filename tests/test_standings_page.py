@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import standings_page
-from standings_page import PLAIN, Standings, page, text
+from standings_page import PLAIN, Standings, facts, page, text
 from standings_words import escaped
 
 ROOT = Path(__file__).parent.parent
@@ -18,10 +18,10 @@ FAMILIES = ("calendar", "drifting", "forecasting", "synthetic")
 POLICIES = {
     "static": ("schedule", 0.0, 0, 0.0),
     PLAIN: ("schedule", -0.2, 10, 0.05),
-    "every 10 ticks, warm": ("schedule", -0.2, 10, 0.05),
+    "every 10, warm": ("update", -0.2, 10, 0.05),
     "every tick": ("schedule", -0.25, 100, 0.05),
-    "on_drop": ("policy", -0.2, 9, 0.2),
-    "late|alarm": ("policy", 0.05, 2, 0.05),
+    "on_drop": ("trigger", -0.2, 9, 0.2),
+    "late|alarm": ("trigger", 0.05, 2, 0.05),
 }
 
 
@@ -58,7 +58,7 @@ def _cell(key: tuple, luck: dict, noise: dict, better: dict) -> list[tuple]:
         rows.append((*key, price, "oracle", "oracle", False, oracle, 0.6, 3, 1.0, np.nan, ""))
         rows.append((*key, price, "last label", "no model", False, 1.4, 1.4, 0, -1, np.nan, ""))
         for name, (kind, level, retrains, _) in POLICIES.items():
-            if name == "every 10 ticks, warm" and key[3] == "boosted":
+            if name == "every 10, warm" and key[3] == "boosted":
                 why = "boosted models have no warm start"
                 rows.append((*key, price, name, kind, False, *[np.nan] * 2, 0, *[np.nan] * 2, why))
                 continue
@@ -80,7 +80,7 @@ DESCRIBED = pd.DataFrame({
 
 @pytest.fixture(scope="module")
 def said() -> str:
-    return text(Standings(fabricated(), DESCRIBED))
+    return text(Standings(fabricated(), DESCRIBED, {"Approval": "waits for a person"}))
 
 
 def section(said: str, title: str) -> str:
@@ -109,10 +109,10 @@ def test_another_result_makes_another_answer() -> None:
     told = Standings(fabricated(on_drop=-0.3), DESCRIBED)
     answer = standings_page.answer(told)
     assert "1 costs less by more than 1 %: *on\\_drop*." in answer
-    assert "All of these look at their data; no other schedule is among them." in answer
+    assert "By kind: 1 trigger. 3 cost more" in answer
     assert "hold whichever family is left out" in answer
     schedule = standings_page.answer(Standings(fabricated(**{"every tick": -0.9}), DESCRIBED))
-    assert "no policy that looks at its data is among them" in schedule
+    assert "By kind: 1 schedule. No trigger is among them." in schedule
 
 
 def test_a_row_is_that_of_the_table(said: str) -> None:
@@ -140,12 +140,13 @@ def test_names_cannot_break_a_table(said: str) -> None:
 
 def test_what_is_missing_is_said_with_its_reason_and_compared_where_it_is_there(said: str) -> None:
     part = section(said, "What was left out")
-    assert "every 10 ticks, warm is missing in 256 of 512 cells, and is not ranked." in part
+    assert "every 10, warm is missing in 256 of 512 cells, and is not ranked." in part
     assert "Where it was run (16 streams)" in part
-    assert row(part, "every 10 ticks, warm")[1:] == [
+    assert row(part, "every 10, warm")[1:] == [
         "boosted", "16", "boosted models have no warm start",
     ]  # fmt: skip
     assert "Streams that were not at hand: stream\\_16." in part
+    assert "In no policy are `Approval` (waits for a person)." in part
 
 
 def test_all_that_a_reader_has_to_know_stands_there(said: str) -> None:
@@ -177,16 +178,21 @@ def test_the_same_table_makes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_table_without_the_plain_schedule_is_refused() -> None:
     table = fabricated(streams=2)
-    with pytest.raises(ValueError, match="'every 10 ticks', which all are held against"):
+    with pytest.raises(ValueError, match="'every 10', which all are held against"):
         Standings(table[table["policy"] != PLAIN], DESCRIBED)
+
+
+def test_the_plain_schedule_is_that_of_the_policies() -> None:
+    policies = pytest.importorskip("standings_policies")
+    assert policies.PLAIN == PLAIN
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason="no table yet: python benchmarks/standings.py")
 def test_the_committed_page_is_that_of_the_committed_table() -> None:
+    from standings_policies import LEFT_OUT
     from standings_streams import SOURCES
 
-    described = pd.DataFrame([vars(source) for source in SOURCES.values()])
-    made = text(Standings(pd.read_parquet(TABLE), described))
+    made = text(Standings(pd.read_parquet(TABLE), facts(SOURCES.values()), LEFT_OUT))
     committed = (ROOT / "docs/standings.md").read_text(encoding="utf-8")
     assert made == committed, "run `python benchmarks/standings.py --only-page`"
     for name in ("ranks.svg", "ranks-narrow.svg", "ranks.png"):
