@@ -2,11 +2,15 @@
 
 import math
 import re
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 from swept import failed, grid, job, sweep
 
 from backtrain.reports.sweep.ranked import Ranked
@@ -310,6 +314,47 @@ def test_mistakes_are_named() -> None:
         Ranked.of(FEW[FEW["dataset"] == "a"], "static")
     with pytest.raises(ValueError, match="'stat': not ranked; did you mean 'static'"):
         Ranked.of(FEW, "static").odds("stat")
+
+
+def test_columns_may_be_categories_and_rows_stand_in_any_order() -> None:
+    shuffled = FEW.sample(frac=1, random_state=0)
+    shuffled = shuffled.astype({"dataset": "category", "strategy": "category"})
+    one, other = Ranked.of(FEW, "static"), Ranked.of(shuffled, "static")
+    pd.testing.assert_frame_equal(one.to_frame(), other.to_frame())
+
+
+@pytest.mark.parametrize("rows", [[0.0, 0.0, 0.0, 0.1], [0.0, 0.1], [0.1, 0.1, 0.1, 0.1, -0.1]])
+def test_alarms_that_never_fire_leave_zeros(rows: list[float]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert 0 < wilcoxon(np.array(rows)) <= 1
+        assert signed_rank(rows, rope=0.01).less < 0.5
+
+
+# --- the figure -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("many", [2, 30])
+@pytest.mark.parametrize("inches", [3.4, 9.0])
+def test_bars_are_a_critical_difference_long_and_stand_by_rank(many: int, inches: float) -> None:
+    random = np.random.default_rng(0)
+    names = ["static", *(f"policy ${n}$ with a long name" for n in range(1, many))]
+    costs = {name: list(random.uniform(0.5, 2, 12)) for name in names}
+    found = Ranked.of(table(**costs), "static")
+    figure = Figure(figsize=(inches, 7), layout="constrained")
+    axes = figure.subplots()
+    assert found.plot(ax=axes) is axes
+    figure.draw_without_rendering()
+    bars = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
+    assert [bar[1] - bar[0] for bar in bars] == pytest.approx([found.critical_difference] * many)
+    assert [sum(bar) / 2 for bar in bars] == pytest.approx(found.mean_ranks.tolist())
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert len({*labels}) == many
+    assert labels.index("static") == [*found.mean_ranks.index].index("static")
+    boxes = [text.get_window_extent() for text in axes.get_yticklabels()]
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first stands above
+    pyplot.close("all")
 
 
 # --- sweeps ---------------------------------------------------------------------------------------
