@@ -98,12 +98,12 @@ class Standings:
         """At each price."""
         return {p: self.ranked(self.policies[self.policies["price"] == p]) for p in self.prices}
 
-    def held(self, own: Ranked) -> int | None:
-        """How many findings hold whichever family is left out; None where there is one family."""
+    def moved(self, own: Ranked) -> set[str] | None:
+        """Findings that some family is needed for; None where there is one family."""
         frame = self.without_family if own is self.overall else own.leaving_out(self.families)
         if frame.empty:
             return None
-        return len(own.found) - len({n for row in (*frame["lost"], *frame["turned"]) for n in row})
+        return {name for row in (*frame["lost"], *frame["turned"]) for name in row}
 
     @cached_property
     def without_family(self) -> pd.DataFrame:
@@ -183,21 +183,23 @@ def text(of: Standings) -> str:
 def found_by_price(of: Standings) -> str:
     """Who is cheaper, equivalent and dearer, and how many are neither, a row a price.
 
-    And how many of these findings hold whichever family is left out.
+    And how many of these findings hold whichever family is left out; those that do not are marked.
     """
     rows = []
     for title, own in [("all", of.overall), *((short(p), r) for p, r in of.by_price.items())]:
-        cells = []
+        moved, cells = of.moved(own), []
         for kind in KINDS:
             names = own.found.index[own.found["finding"] == kind]
-            cells.append(f"{len(names)}: {named(names)}" if len(names) else "0")
-        found, held = len(own.found), of.held(own)
-        holds = MISSING if held is None or not found else f"{held}{SPACE}of{SPACE}{found}"
+            cells.append(f"{len(names)}: {named(names, moved)}" if len(names) else "0")
+        found = len(own.found)
+        none = moved is None or not found
+        holds = MISSING if none else f"{found - len(moved or ())}{SPACE}of{SPACE}{found}"
         rows.append((title, *cells, str(len(own.names) - 1 - found), holds))
     head = ("retrain", "cheaper", "equivalent", "dearer", "cannot be told", "hold")
     return (
-        f"Against **{PLAIN}**, with a probability above 0.95; *hold*: how many of these findings "
-        f"hold whichever family of streams is left out.\n\n{grid(head, rows, '<lllrr')}"
+        f"Against **{PLAIN}**, with a probability above 0.95. *Hold*: how many of these findings "
+        "hold whichever family of streams is left out; the others are marked with a °.\n\n"
+        + grid(head, rows, "<lllrr")
     )
 
 

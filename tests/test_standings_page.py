@@ -110,9 +110,23 @@ def test_another_result_makes_another_answer() -> None:
     answer = standings_page.answer(told)
     assert "1 costs less by more than 1 %: *on\\_drop*." in answer
     assert "By kind: 1 trigger. 3 cost more" in answer
-    assert "hold whichever family is left out" in answer
+    assert "; 4 hold whichever family is left out." in answer
     schedule = standings_page.answer(Standings(fabricated(**{"every tick": -0.9}), DESCRIBED))
     assert "By kind: 1 schedule. No trigger is among them." in schedule
+
+
+def test_a_finding_that_rests_on_one_family_is_marked() -> None:
+    """On calendar streams it costs 0.4 of what it did, on the others nothing has changed."""
+    table = fabricated()
+    own = (table["policy"] == "on_drop") & (table["family"] == "calendar")
+    table.loc[own, "cost"] *= 0.4
+    told = Standings(table, DESCRIBED)
+    assert told.moved(told.overall) == {"on_drop"}
+    assert "1 costs less by more than 1 %: *on\\_drop*°." in standings_page.answer(told)
+    assert "; 3 hold whichever family is left out, and those marked with a ° do not." in text(told)
+    assert row(text(told), "all")[1:] == [
+        "1: *on\\_drop*°", "0", "3: *static*, *late&#124;alarm* and *every tick*", "0", "3 of 4",
+    ]  # fmt: skip
 
 
 def test_a_row_is_that_of_the_table(said: str) -> None:
