@@ -293,7 +293,12 @@ def without_model(of: Standings) -> str:
     """Baselines that need no model, and the oracle, beside static."""
     rows = []
     for name in sorted(of.table.loc[of.table["kind"] == "no model", "policy"].unique()):
-        own = of.alone(name)
+        try:
+            own = of.alone(name)
+        except ValueError:  # it fits one stream alone, or none
+            costs = np.log(of.table.loc[of.table["policy"] == name, "cost"].astype(np.float64))
+            rows.append((escaped(name), f"{np.exp(costs.mean()):.3f}", *[MISSING] * 3))
+            continue
         row = own.table.loc[name]
         less = int((own.means[name] < own.means[PLAIN]).sum())
         odds = f"{SPACE}/{SPACE}".join(f"{100 * row[kind]:.0f}" for kind in KINDS)
@@ -394,16 +399,20 @@ def made(of: Standings) -> str:
     """The grid, counted."""
     table = of.table
     cells = table.drop_duplicates(["stream", "model", "delay", "seed"])
+    families = _counts(of.families.values())
+    told = [
+        f"{len(of.families)} streams (" + ", ".join(f"{n} {k}" for k, n in families.items()) + ")"
+    ]
+    for key, noun in (("model", "model"), ("delay", "label delay")):
+        values = sorted(table[key].unique())
+        told.append(f"{plural(len(values), noun, f'{noun}s')} ({listed(values)})")
+    told.append(plural(table["seed"].nunique(), "seed", "seeds"))
     without = table.loc[table["kind"] == "no model", "policy"].nunique()
-    count = of.policies["policy"].nunique()
     return (
-        f"{len(of.families)} streams ("
-        + ", ".join(f"{n} {family}" for family, n in _counts(of.families.values()).items())
-        + f"), {table['model'].nunique()} models ({listed(sorted(table['model'].unique()))}), "
-        f"{table['delay'].nunique()} label delays ({listed(sorted(table['delay'].unique()))}), "
-        f"{table['seed'].nunique()} seeds: {number(len(cells))} cells. In each, {count} policies "
-        f"and {plural(without, 'answer', 'answers')} without a model at {len(of.prices)} prices of "
-        f"a retrain: {number(len(table))} rows, also of the oracle.\n\n" + "\n".join(kinds_of(of))
+        f"{', '.join(told)}: {number(len(cells))} cells. In each, "
+        f"{of.policies['policy'].nunique()} policies and {plural(without, 'answer', 'answers')} "
+        f"without a model at {plural(len(of.prices), 'price', 'prices')} of a retrain: "
+        f"{number(len(table))} rows, also of the oracle.\n\n" + "\n".join(kinds_of(of))
     )
 
 

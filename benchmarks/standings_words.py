@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtrain.reports.numbers import MISSING, listing, number
-from backtrain.reports.sweep.rank_found import expected_wrong
+from backtrain.reports.sweep.rank_found import expected_wrong, too_few
 from backtrain.reports.sweep.ranked import KINDS, SURE
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def answer(of: Standings) -> str:
 def _findings(of: Standings) -> str:
     own, found = of.overall, of.overall.found
     others, share, moved = len(own.names) - 1, f"{100 * own.rope:g} %", of.moved(own)
+    families, models = len(set(of.families.values())), of.table["model"].nunique()
     told = [
-        f"On {len(own.means)} streams of {len(set(of.families.values()))} families, with "
-        f"{of.table['model'].nunique()} models, {others} policies were held against a plain "
+        f"On {len(own.means)} streams of {plural(families, 'family', 'families')}, with "
+        f"{plural(models, 'model', 'models')}, {others} policies were held against a plain "
         f"schedule, **{escaped(own.against)}**, at {len(of.prices)} prices of a retrain."
     ]
     kinds = {kind: list(found.index[found["finding"] == kind]) for kind in KINDS}
@@ -119,7 +120,8 @@ def _how_sure(of: Standings) -> str:
             f"Each of the {len(found)} findings over all prices has a probability above {SURE:g}; "
             f"{wrong} of them are expected to be wrong{_held(of)}."
         )
-    return " ".join([*told, _ranks(of), _pairs(of)])
+    few = too_few(of.overall)
+    return " ".join([*([few] if few else []), *told, _ranks(of), _pairs(of)])
 
 
 def _kinds(of: Standings, cheaper: list[str]) -> str:

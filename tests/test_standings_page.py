@@ -178,6 +178,15 @@ def test_all_that_a_reader_has_to_know_stands_there(said: str) -> None:
         assert word in section(said, "Do it yourself")
 
 
+def test_an_answer_that_fits_one_stream_has_a_cost_alone() -> None:
+    table = fabricated(streams=4).astype({"policy": str})
+    one = (table["policy"] == "last label") & (table["stream"] == "stream_02")
+    table.loc[one, "policy"] = "season before"
+    part = section(text(Standings(table, DESCRIBED)), "Without a model")
+    assert row(part, "season before")[1:] == ["1.400", "–", "–", "–"]
+    assert row(part, "last label")[3] == "0 of 3"
+
+
 def test_the_same_table_makes_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for name in ("one", "two"):

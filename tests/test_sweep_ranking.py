@@ -255,6 +255,16 @@ def test_what_can_be_told_apart_is_said() -> None:
     assert none[0] == "No strategy is found to cost less than 'static' by more than 1 %."
 
 
+def test_on_few_data_sets_little_is_found_and_it_is_said() -> None:
+    some = [Ranked.of(FEW[FEW["dataset"] < last], "static") for last in ("e", "f")]
+    assert [len(one.means) for one in some] == [4, 5]
+    assert some[0].odds("weekly").less > 0.95
+    assert some[0].found.empty
+    assert "4 data sets are too few: nothing is found on fewer than 5." in some[0].findings()
+    assert "weekly" in some[1].found.index
+    assert any("in up to 1 of 10 cases" in one for one in some[1].findings())
+
+
 def test_all_pairs() -> None:
     pairs = Ranked.of(FEW, "static").pairs()
     assert len(pairs) == 10
@@ -410,4 +420,4 @@ def test_the_example_of_the_page_runs() -> None:
     exec(compile(code, "docs/sweeps.md", "exec"), names)
     found = names["ranked"]
     assert isinstance(found, Ranked)
-    assert len(found.means) == 4
+    assert len(found.means) == 6

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from backtrain.reports.numbers import count, listing, number, significant
-from backtrain.reports.sweep.ranked import SURE, Ranked
+from backtrain.reports.sweep.ranked import FEWEST, SURE, Ranked
 
 #: Names that a sentence lists.
 _NAMES = 8
@@ -75,11 +75,8 @@ def order(of: Ranked) -> list[str]:
 def beside(of: Ranked) -> list[str]:
     """What was left out, and what makes it less sure."""
     told = []
-    if len(of.means) < _FEW:
-        told.append(
-            f"With {len(of.means)} {plural(of.block)} a probability of {SURE:g} is reached without "
-            "a difference in up to 1 of 10 cases."
-        )
+    if few := too_few(of):
+        told.append(few)
     if of.block == "seed":
         told.append("Seeds say nothing of other data.")
     if of.left_out:
@@ -89,6 +86,19 @@ def beside(of: Ranked) -> list[str]:
     if of.incomplete:
         told.append(f"{count(of.incomplete, 'cell')} left out, where a ranked strategy is missing.")
     return told
+
+
+def too_few(of: Ranked) -> str:
+    """That probabilities of few blocks say less than they seem to, or nothing."""
+    blocks = f"{len(of.means)} {plural(of.block)}"
+    if len(of.means) < FEWEST:
+        return f"{blocks} are too few: nothing is found on fewer than {FEWEST}."
+    if len(of.means) < _FEW:
+        return (
+            f"With {blocks} a probability of {SURE:g} is reached without a difference in up to 1 "
+            "of 10 cases."
+        )
+    return ""
 
 
 def names(of: Iterable[str] | pd.Index) -> str:

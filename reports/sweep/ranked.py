@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: From which probability on something is found.
 SURE = 0.95
+#: With fewer blocks nothing is found: three that agree by chance have a probability of 0.99.
+FEWEST = 5
 #: What may be found of a strategy beside another.
 KINDS = ("cheaper", "equivalent", "dearer")
 #: A strategy that is missing in a greater share of cells is not ranked.
@@ -249,12 +251,12 @@ class Ranked(Shown):
 
     @cached_property
     def found(self) -> pd.DataFrame:
-        """What is found of each strategy with a probability above 0.95.
+        """What is found of each strategy with a probability above 0.95; of five blocks at least.
 
         A row each, by rank: ``finding`` ("cheaper", "equivalent" or "dearer") and ``probability``.
         """
         odds = self.table[list(KINDS)].drop(index=self.against)
-        sure = odds[odds.max(axis=1) > SURE]
+        sure = odds[(odds.max(axis=1) > SURE) & (len(self.means) >= FEWEST)]
         return pd.DataFrame({"finding": sure.idxmax(axis=1), "probability": sure.max(axis=1)})
 
     def leaving_out(self, groups: Mapping[Any, Hashable] | None = None) -> pd.DataFrame:
