@@ -10,7 +10,7 @@ import numpy as np
 
 from backtrain.reports.numbers import MISSING, listing, number
 from backtrain.reports.sweep.rank_found import expected_wrong, too_few
-from backtrain.reports.sweep.ranked import KINDS, SURE
+from backtrain.reports.sweep.ranked import FEWEST, KINDS, SURE
 
 if TYPE_CHECKING:
     from standings_page import Standings
@@ -120,8 +120,8 @@ def _how_sure(of: Standings) -> str:
             f"Each of the {len(found)} findings over all prices has a probability above {SURE:g}; "
             f"{wrong} of them are expected to be wrong{_held(of)}."
         )
-    few = too_few(of.overall)
-    return " ".join([*([few] if few else []), *told, _ranks(of), _pairs(of)])
+    pairs = _pairs(of) if len(of.overall.means) >= FEWEST else ""
+    return " ".join(filter(None, [too_few(of.overall), *told, _ranks(of), pairs]))
 
 
 def _kinds(of: Standings, cheaper: list[str]) -> str:

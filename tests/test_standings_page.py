@@ -187,6 +187,13 @@ def test_an_answer_that_fits_one_stream_has_a_cost_alone() -> None:
     assert row(part, "last label")[3] == "0 of 3"
 
 
+def test_on_few_streams_nothing_is_found_and_it_is_said() -> None:
+    answer = standings_page.answer(Standings(fabricated(streams=4), DESCRIBED))
+    assert "**4 of 4 cannot be told from it either way.**" in answer
+    assert "4 streams are too few: nothing is found on fewer than 5." in answer
+    assert "pairs" not in answer
+
+
 def test_the_same_table_makes_the_same_bytes(tmp_path: Path) -> None:
     written = []
     for name in ("one", "two"):
