@@ -28,8 +28,9 @@ import joblib
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from standings_cells import MODELS, Cell, measured, measured_alone
-from standings_policies import PLAIN, submitted
+from standings_cells import MODELS, ORACLE, Cell, measured, measured_alone
+from standings_page import Standings, facts, page
+from standings_policies import LEFT_OUT, PLAIN, submitted
 from standings_streams import SOURCES, Unavailable
 from standings_tables import DELAYS
 from threadpoolctl import threadpool_limits
@@ -38,7 +39,8 @@ HERE = Path(__file__).parent
 TABLE = HERE / "standings.parquet"
 DOCS = HERE.parent / "docs"
 SEEDS = 3
-#: What CI measures.
+#: What CI measures, and where.
+REDUCED_WORK = Path("standings.reduced")
 REDUCED = ("abrupt", "bike", "incremental_number", "stationary")
 #: Columns that tell rows apart, in the order in which rows stand.
 KEYS = ["stream", "family", "drift", "model", "delay", "seed", "price", "policy"]
@@ -163,20 +165,53 @@ def run(wanted: Sequence[Cell], work: Path, table: Path, jobs: int, fresh: bool)
 
 def stand(path: Path, table: Path, jobs: int, write: bool) -> None:
     """Measure a submitted policy on the cells of the table, and print where it would stand."""
-    from standings_page import standing
-
     whole = pd.read_parquet(table)
-    oracle = whole[whole["kind"] == "oracle"]
-    groups = oracle.groupby(["stream", "model", "delay", "seed"], observed=True)
-    asked = {
-        Cell(*key): dict(zip(rows["price"], rows["cost"], strict=True)) for key, rows in groups
-    }
+    for column in _TEXTS:
+        whole[column] = whole[column].astype(object)
+    whole = whole[whole["policy"] != path.stem]
+    oracle = whole[whole["kind"] == ORACLE]
+    groups = oracle.groupby(["stream", "model", "delay", "seed"])
+    costs = {Cell(*key): rows.set_index("price")["cost"].to_dict() for key, rows in groups}
+    print(f"{path.stem} on {len(costs)} cells", flush=True)
     parallel = joblib.Parallel(jobs, verbose=1)
-    found = parallel(joblib.delayed(_alone)(cell, path, costs) for cell, costs in asked.items())
-    rows = pd.concat(found, ignore_index=True)
-    print(standing(pd.concat([whole, rows], ignore_index=True), path.stem, PLAIN))
+    found = parallel(joblib.delayed(_alone)(cell, path, own) for cell, own in costs.items())
+    whole = pd.concat([whole, *found], ignore_index=True)
+    print(standing(whole, path.stem))
     if write:
-        written(_by_cell(pd.concat([whole, rows])), table)
+        written(_by_cell(whole), table)
+        print(f"added to {table}; draw the page: python benchmarks/standings.py --only-page")
+
+
+def standing(table: pd.DataFrame, policy: str) -> str:
+    """Where a policy stands among the others, in words."""
+    of = Standings(table, pd.DataFrame())
+    rows = table[table["policy"] == policy]
+    failed = rows["cost"].isna()
+    lines = []
+    if failed.any():
+        why = rows.loc[failed, "error"].value_counts().index[0]
+        lines.append(f"could not be run in {failed.mean():.0%} of its rows, most often: {why}")
+    if failed.all():
+        return lines[0]
+    ranked = policy in of.overall.names
+    own = of.overall if ranked else of.alone(policy)
+    row = own.table.loc[policy]
+    if ranked:
+        place = list(own.table.index).index(policy) + 1
+        difference = own.critical_difference
+        lines.append(
+            f"mean rank {row['rank']:.1f}, place {place} of {len(own.names)}; ranks less than "
+            f"{difference:.1f} apart cannot be told apart"
+        )
+    lines.append(
+        f"cost of static's: {row['relative']:.3f} (95 % over streams: {row['low']:.3f} to "
+        f"{row['high']:.3f}); worst on {row['worst_block']}: {row['worst']:.3f}"
+    )
+    odds = (
+        f"cheaper {row['cheaper']:.0%}, as dear {row['equivalent']:.0%}, dearer {row['dearer']:.0%}"
+    )
+    lines.append(f"beside {PLAIN!r}: {odds}")
+    return "\n".join(lines)
 
 
 def _alone(cell: Cell, path: Path, oracle: dict[float, float]) -> pd.DataFrame:
@@ -212,14 +247,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.policy:
         stand(asked.policy, asked.table, asked.jobs, asked.write)
         return 0
+    work, table, docs = asked.work, asked.table, asked.docs
+    if asked.reduced:  # beside the table of the repository, never into it
+        work, table, docs = REDUCED_WORK, REDUCED_WORK / "standings.parquet", REDUCED_WORK / "docs"
     if not asked.only_page:
         streams = REDUCED if asked.reduced else here()
-        seeds = 1 if asked.reduced else asked.seeds
-        run(cells(streams, seeds), asked.work, asked.table, asked.jobs, asked.fresh)
+        wanted = cells(streams, 1 if asked.reduced else asked.seeds)
+        run(wanted, work, table, asked.jobs, asked.fresh)
     if not asked.no_page:
-        from standings_page import write_page
-
-        write_page(asked.table, asked.docs)
+        drawn = page(pd.read_parquet(table), facts(SOURCES.values()), docs, LEFT_OUT)
+        print(f"page    {drawn}")
     return 0
 
 
