@@ -32,7 +32,7 @@ from standings_cells import MODELS, ORACLE, Cell, measured, measured_alone
 from standings_page import Standings, facts, page
 from standings_policies import LEFT_OUT, PLAIN, submitted
 from standings_streams import SOURCES, Unavailable
-from standings_tables import DELAYS
+from standings_tables import DELAYS, Delay
 from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).parent
@@ -170,8 +170,8 @@ def stand(path: Path, table: Path, jobs: int, write: bool) -> None:
         whole[column] = whole[column].astype(object)
     whole = whole[whole["policy"] != path.stem]
     oracle = whole[whole["kind"] == ORACLE]
-    groups = oracle.groupby(["stream", "model", "delay", "seed"])
-    costs = {Cell(*key): rows.set_index("price")["cost"].to_dict() for key, rows in groups}
+    groups = oracle.groupby(KEYS[:1] + KEYS[3:6])
+    costs = {_cell(*key): rows.set_index("price")["cost"].to_dict() for key, rows in groups}
     print(f"{path.stem} on {len(costs)} cells", flush=True)
     parallel = joblib.Parallel(jobs, verbose=1)
     found = parallel(joblib.delayed(_alone)(cell, path, own) for cell, own in costs.items())
@@ -225,8 +225,12 @@ def _alone(cell: Cell, path: Path, oracle: dict[float, float]) -> pd.DataFrame:
 
 
 def _by_cell(table: pd.DataFrame) -> dict[Cell, pd.DataFrame]:
-    groups = table.groupby(["stream", "model", "delay", "seed"], observed=True)
-    return {Cell(*key): rows.drop(columns=KEYS[:6]).reset_index(drop=True) for key, rows in groups}
+    groups = table.groupby(KEYS[:1] + KEYS[3:6])
+    return {_cell(*key): rows.drop(columns=KEYS[:6]) for key, rows in groups}
+
+
+def _cell(stream: str, model: str, delay: Delay, seed: int) -> Cell:
+    return Cell(stream, model, delay, int(seed))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
