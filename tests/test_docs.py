@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
 
 import backtrain
@@ -78,11 +77,6 @@ def test_the_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     names = {"event_time": "ts", "count": "y", "label_time": "known_at"}
     bike().head(2_400).rename(columns=names).to_csv("my.csv", index=False)
-    days, stores = pd.date_range("2024-01-01", periods=60), [*"ab"]
-    sales = pd.DataFrame(
-        [(day, store) for day in days for store in stores], columns=["day", "store"]
-    )
-    sales.assign(sold=[7 * i % 11 for i in range(120)], temp=4).to_csv("sales.csv", index=False)
     namespace: dict[str, object] = {"__name__": "readme"}
     for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
         exec(block, namespace)
