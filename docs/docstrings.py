@@ -8,7 +8,7 @@ from typing import Any
 from griffe import Extension, Object
 
 _RULE = re.compile(r"^-{3,}$", re.MULTILINE)
-_SEVERAL = re.compile(r"^(\w+(?:, \w+)+)( : .*\n(?:(?:    .*)?\n)*)", re.MULTILINE)
+_SEVERAL = re.compile(r"^(\w+(?:, \w+)+)((?: : .*)?\n(?:    .*\n)(?:(?:    .*)?\n)*)", re.MULTILINE)
 _PAGE = re.compile(r"`*docs/(\w+)\.md`*")
 _DOCTEST = re.compile(r"(?:^>>> .*\n?(?:^(?!>>> |\s*$).*\n?)*)+", re.MULTILINE)
 
