@@ -83,6 +83,14 @@ def test_the_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "report.html").exists()
 
 
+def test_what_is_cited_is_this_version() -> None:
+    root = Path(__file__).parent.parent
+    version = re.search(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"version = {{{version[1]}}}" in README
+    assert f"\nversion: {version[1]}\n" in (root / "CITATION.cff").read_text()
+
+
 def test_links_in_the_documents_lead_somewhere() -> None:
     root = Path(__file__).parent.parent
     for document in [root / "README.md", root / "DESIGN.md", *(root / "docs").glob("*.md")]:
