@@ -58,6 +58,7 @@ TITLES: dict[str, str] = {}
 _WORKER = ("https://unpkg.com/iframe-worker/shim", "offline/iframe-worker.js")
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")
 _FILE = re.compile(r"\[`?(?:docs/)?\w+\.md`?\]\((\w+\.md)(#[^)]*)?\)|`docs/(\w+\.md)`")
+_COMMAND = re.compile(r"(?<=\n\n)```\n(?=(?:backtrain|pip|python) )")
 _CELL = re.compile(r"<td[^>]*>[^<]*</td>")
 _UNIT = re.compile(r"(?<=\d) (?=[%x]|[a-zA-Z]{1,3}\b)")
 
@@ -147,6 +148,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     file = page.file.src_uri
     boost = BOOSTS.get(file, 0.5 if file.startswith("reference/") else 1)
     page.meta.setdefault("search", {"boost": boost})
+    markdown = _COMMAND.sub("```sh\n", markdown)
     return _FILE.sub(_titled, _OUTSIDE.sub(r"\1 (`\2`)", markdown))
 
 
@@ -158,7 +160,8 @@ def _titled(found: re.Match[str]) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Keep numbers and their units on one line in the cells of tables."""
+    """Keep numbers and their units on one line in the cells of tables, and show pipes there."""
+    html = html.replace(r"<code>\|</code>", "<code>|</code>")
     return _CELL.sub(lambda cell: _UNIT.sub("&nbsp;", cell[0]), html)
 
 
