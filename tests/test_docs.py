@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
 
 import backtrain
@@ -78,15 +77,18 @@ def test_the_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     names = {"event_time": "ts", "count": "y", "label_time": "known_at"}
     bike().head(2_400).rename(columns=names).to_csv("my.csv", index=False)
-    days, stores = pd.date_range("2024-01-01", periods=60), [*"ab"]
-    sales = pd.DataFrame(
-        [(day, store) for day in days for store in stores], columns=["day", "store"]
-    )
-    sales.assign(sold=[7 * i % 11 for i in range(120)], temp=4).to_csv("sales.csv", index=False)
     namespace: dict[str, object] = {"__name__": "readme"}
     for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
         exec(block, namespace)
     assert (tmp_path / "report.html").exists()
+
+
+def test_what_is_cited_is_this_version() -> None:
+    root = Path(__file__).parent.parent
+    version = re.search(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"version = {{{version[1]}}}" in README
+    assert f"\nversion: {version[1]}\n" in (root / "CITATION.cff").read_text()
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
