@@ -84,7 +84,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return significant(float(value), 5)
+        shown = significant(float(value), 5)
+        return shown.rstrip("0").rstrip(".") if "." in shown else shown
     if isinstance(value, pd.Timedelta) and not pd.isna(value):
         return duration(value)
     return "" if value is None or value is pd.NaT else str(value)
