@@ -101,6 +101,7 @@ def _(of: Stream) -> Card:
     known = waits[~np.isnat(waits)].astype(np.int64)
     half, most = (duration(pd.Timedelta(int(q))) for q in np.quantile(known, [0.5, 0.95]))
     late = f"half within {half}, 95 % within {most}" if known.any() else "known at once"
+    late = f"known after {half}" if known.any() and known.min() == known.max() else late
     lost = len(of) - len(known)
     zone = f", local times of {of.timezone}" if of.timezone else ""
     size = (
