@@ -91,6 +91,8 @@ def public(module: str) -> Iterator[str]:
             yield f"{home}.{value.__name__}"
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Name files that lie outside of the site, where a page links them."""
+    if page.file.src_uri.startswith("notebooks/"):
+        return markdown
     return _OUTSIDE.sub(r"\1 (`\2`)", markdown)
