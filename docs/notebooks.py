@@ -8,8 +8,10 @@ from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-#: pandas' own style of a table, which the site has one for.
-_PANDAS = re.compile(r'<style scoped>.*?</style>\s*|(?<=<table) border="1" class="dataframe"', re.S)
+#: How a table of pandas begins, with a style of its own: the site has one.
+_PANDAS = re.compile(
+    r'<div>\s*<style scoped>.*?</style>\s*<table border="1" class="dataframe">', re.S
+)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -29,7 +31,11 @@ def as_page(path: Path) -> tuple[str, dict[str, bytes]]:
     """A notebook as Markdown, and its pictures by their names."""
     text, found = MarkdownExporter().from_filename(path, {"output_files_dir": path.stem})
     title, _, text = text.partition("\n")
-    text = _PANDAS.sub("", text).replace("![png](", "![Figure](").replace("](../docs/", "](../")
+    text = (
+        _PANDAS.sub('<div class="pandas">\n<table>', text)
+        .replace("![png](", "![Figure](")
+        .replace("](../docs/", "](../")
+    )
     text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", text)
     links = f"[{path.name}]({path.name}) · [{path.stem}.py]({path.stem}.py)"
     return f"{title}\n\n*To run it yourself:* {links}\n{text}", found["outputs"]

@@ -96,7 +96,7 @@ curve = duckdb.sql("""
     ORDER BY dataset, strategy, price
 """).df()
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained")
 for name, ax in zip(datasets, axes, strict=True):
     for strategy in strategies:
         own = curve[(curve["dataset"] == name) & (curve["strategy"] == strategy)]

@@ -48,7 +48,8 @@ def source(name: str) -> Any:
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", {}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
+    of_all = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook.metadata = nbformat.from_dict(of_all)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -56,14 +57,13 @@ def source(name: str) -> Any:
 def executed(name: str) -> Any:
     """The notebook with outputs, of a kernel of its own in an empty directory."""
     notebook = source(name)
+    of_all = dict(notebook.metadata)
     with tempfile.TemporaryDirectory() as folder:
         place = {"metadata": {"path": folder}}
         client = NotebookClient(notebook, timeout=None, resources=place, record_timing=False)
         client.execute()
     made = {package: version(package) for package in _MADE_WITH}
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": notebook.metadata["kernelspec"], "made_with": made}
-    )
+    notebook.metadata = nbformat.from_dict({**of_all, "made_with": made})
     for cell in notebook.cells:
         cell.metadata = {}
         for output in cell.get("outputs", ()):

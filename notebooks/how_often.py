@@ -16,7 +16,7 @@ from backtrain.strategies import Sliding
 backtest = Backtest(
     bike(),
     HistGradientBoostingRegressor(max_iter=30),
-    tick="3D",
+    tick="5D",
     start="2011-07-01",
     end="2012-07-01",
     prices=Prices(retrain=20, error=0.05),
@@ -34,7 +34,7 @@ matrix
 # would have lost.
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 matrix.plot("matrix", ax=left)
 axes = matrix.plot("age", ax=right)
 
@@ -92,7 +92,7 @@ print(f"A calendar wins {share:.0%} of what can be won at all.")
 axes = matrix.placebo(retrains=12).plot()
 
 # %% [markdown]
-# Even spacing beats most throws of the coin. An alarm whose cost falls into the even ones is a
+# Even spacing mostly beats the throw of a coin. An alarm whose cost falls into the even ones is a
 # timer by another name.
 #
 # ## The advice, and at which prices it changes
@@ -101,7 +101,7 @@ axes = matrix.placebo(retrains=12).plot()
 # would change its mind.
 
 # %%
-tuning = backtest.tune(Sliding("90D"), intervals=[1, 3, 7, 14, 28, 56])
+tuning = backtest.tune(Sliding("90D"), intervals=[1, 2, 4, 8, 16, 32])
 tuning
 
 # %%

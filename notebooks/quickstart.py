@@ -116,7 +116,8 @@ axes = comparison.plot("prices")
 
 # %%
 run = comparison.runs["when it hurts"]
-run.events[["at", "kind", "version", "reason"]].head(6)
+trained = run.events[run.events["kind"] == "trained"]
+print(trained[["at", "reason"]].to_string(index=False))
 
 # %%
 run.predictions[["event_time", "version", "prediction", "label", "label_time", "loss"]].head(3)

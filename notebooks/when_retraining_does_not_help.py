@@ -56,7 +56,7 @@ backtests = {
 found = {name: backtest.compare(strategies) for name, backtest in backtests.items()}
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 for (name, comparison), ax in zip(found.items(), axes, strict=True):
     for strategy, run in comparison.runs.items():
         loss = run.predictions.set_index("event_time")["loss"].rolling("7D").mean()
@@ -88,7 +88,7 @@ table.loc[list(strategies)].round(0)
 # same rows. That is what a loss matrix measures.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 for (name, backtest), ax in zip(backtests.items(), axes, strict=True):
     backtest.loss_matrix(window).plot("age", ax=ax).set(title=name, ylabel="")
 label = axes[0].set_ylabel("excess over a fresh model")
