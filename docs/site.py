@@ -32,7 +32,8 @@ REFERENCE = {
     "Models": "models models.recursive models.one_per models.quantiles",
     "Loss matrices": "lossmatrix.matrix lossmatrix.curves lossmatrix.tuning lossmatrix.luck "
     "lossmatrix.regret",
-    "Searches, sweeps, audits": "search.result sweeping reports.sweep.sweep audit.findings",
+    "Searches, sweeps, audits": "search.result sweeping reports.sweep.sweep reports.sweep.ranked "
+    "reports.sweep.signed_rank audit.findings",
     "Callbacks": "tracking.callbacks tracking.json_lines tracking.mlflow",
 }
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")

@@ -16,6 +16,8 @@ from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.curves import IntervalCurve, Oracle, Placebo, Schedules, StalenessCurve
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.reports.numbers import Money, count, duration, listing, number, significant
+from backtrain.reports.sweep import rank_found
+from backtrain.reports.sweep.ranked import Ranked
 from backtrain.reports.units import currency, in_loss
 from backtrain.reports.verdict import Recommendation
 from backtrain.simulator.record import Run
@@ -146,6 +148,14 @@ def _(of: Recommendation) -> Card:
     what += f", expected to save {saves} ({of.confidence})" if of.confidence else ""
     more = (of.sentence, *of.beside, of.evidence)
     return Card(f"Verdict: {what}", "", more, of.to_frame().dropna(axis="columns", how="all"))
+
+
+@card.register
+def _(of: Ranked) -> Card:
+    told = rank_found.sentences(of)
+    size = f"{len(of.names)} strategies over {len(of.means)} {rank_found.plural(of.block)}"
+    frame = of.to_frame().drop(columns=["worst_block"])
+    return Card(f"Ranked: {size}, against {of.against!r}", told[0], tuple(told[1:]), frame)
 
 
 # --- the loss matrix --------------------------------------------------------------------------
