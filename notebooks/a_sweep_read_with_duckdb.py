@@ -7,8 +7,8 @@
 #
 # ## A sweep on disk
 #
-# So that this notebook stands alone, it makes one first: three histories, two prices of a retrain,
-# three seeds.
+# So that this notebook stands alone, it makes one first: three histories, three prices of a
+# retrain, three seeds.
 
 # %%
 from functools import partial
@@ -82,7 +82,7 @@ duckdb.sql("""
 # Where a retrain is cheap the shortest interval wins, where it is dear the longest, and without
 # drift never, at any price. The price of a retrain decides more than any trigger does.
 #
-# ## At which price does an interval stop to pay?
+# ## At which price does an interval stop paying?
 #
 # `errors` is what errors cost, without the trainings. So what a strategy would cost at *any* price
 # needs no new run: errors plus price times retrains, in SQL.

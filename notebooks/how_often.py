@@ -52,9 +52,9 @@ axes = matrix.interval_curve().plot()
 
 # %% [markdown]
 # The line is the mean over all phases of an interval, the band reaches from the cheapest phase to
-# the dearest. Two things can be read off it. The valley is flat: two, three or four ticks, of
-# three days each, cost about the same. And the band opens to the right: a rare schedule is a
-# gamble on *when* it happens to train.
+# the dearest. Two things can be read off it. The valley is flat: one to four ticks, of five days
+# each, cost about the same. And the band opens to the right: a rare schedule is a gamble on *when*
+# it happens to train.
 #
 # ## How much could any trigger win?
 #

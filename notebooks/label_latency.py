@@ -26,7 +26,7 @@ streams = {
 streams["after a week"]
 
 # %% [markdown]
-# The rows are the same in all four. At the drift, halfway, one linear truth is replaced by
+# The rows are the same in all four. At the drift, about halfway, one linear truth is replaced by
 # another.
 
 # %%
