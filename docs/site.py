@@ -149,6 +149,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     file = page.file.src_uri
     boost = BOOSTS.get(file, 0.5 if file.startswith("reference/") else 1)
     page.meta.setdefault("search", {"boost": boost})
+    if file.startswith("notebooks/"):
+        return markdown
     markdown = _COMMAND.sub("```sh\n", markdown)
     return _FILE.sub(_titled, _OUTSIDE.sub(r"\1 (`\2`)", markdown))
 

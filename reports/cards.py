@@ -86,7 +86,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return significant(float(value), 5)
+        shown = significant(float(value), 5)
+        return shown.rstrip("0").rstrip(".") if "." in shown else shown
     if isinstance(value, pd.Timedelta) and not pd.isna(value):
         return duration(value)
     return "" if value is None or value is pd.NaT else str(value)
@@ -102,6 +103,7 @@ def _(of: Stream) -> Card:
     known = waits[~np.isnat(waits)].astype(np.int64)
     half, most = (duration(pd.Timedelta(int(q))) for q in np.quantile(known, [0.5, 0.95]))
     late = f"half within {half}, 95 % within {most}" if known.any() else "known at once"
+    late = f"known after {half}" if known.any() and known.min() == known.max() else late
     lost = len(of) - len(known)
     zone = f", local times of {of.timezone}" if of.timezone else ""
     size = (
