@@ -1,4 +1,4 @@
-"""Runs every block of code of every page of the site, as a reader would: ``python docs/snippets.py``.
+"""Runs every block of every page of the site, as a reader would: ``python docs/snippets.py``.
 
 Blocks of a page run in their order, in an empty folder and one namespace; `STORIES` go on from one
 page to the next, `GIVEN` is what a page presumes. ``python docs/snippets.py drawing.md`` runs one.
@@ -71,20 +71,23 @@ _SWEEP = "multirun/2026-11-26/12-00-00"
 GIVEN: dict[str, str] = {
     "data.md": _TABLE
     + """
-more = {"ts": "signed at", "y": "Temp (C)", "x": "a.b", "known_at": "c=d"}
-table.join(table.rename(columns=more)).to_csv("my.csv", index=False)
+table["ts"] = table["ts"].astype("datetime64[s]").astype(int)  # both commands take all columns
+more = {"signed at": table["ts"], "Temp (C)": table["y"], "a.b": x, "c=d": x}
+table.drop(columns="known_at").assign(**more).to_csv("my.csv", index=False)
 """,
     "experiments.md": _TABLE + "table.drop(columns='known_at').to_csv('my.csv', index=False)",
     "machines.md": _TABLE + "table.drop(columns='known_at').to_csv('history.csv', index=False)",
     "metrics.md": f"""
 import re, pathlib
-_, block = re.findall(r"```python\\n(.*?)```", pathlib.Path({str(HERE / "metrics.md")!r}).read_text(), re.S)
+text = pathlib.Path({str(HERE / "metrics.md")!r}).read_text()
+_, block = re.findall(r"```python\\n(.*?)```", text, re.S)
 pathlib.Path("mine.py").write_text(block.partition("backtest = ")[0])
 """,
     "money.md": _TABLE
     + """
 label = np.where(rng.random(600) < 0.1, "fraud", "ok")
-table.assign(value=rng.gamma(2, 50, 600), label=label).drop(columns="known_at").to_csv("payments.csv")
+table = table.assign(value=rng.gamma(2, 50, 600), label=label).drop(columns=["known_at", "y"])
+table.to_csv("payments.csv", index=False)
 """,
     "performance.md": _TABLE + "table.drop(columns='known_at').to_parquet('history.parquet')",
     "search.md": """
@@ -95,17 +98,24 @@ from backtrain.strategies import Every, Sliding
 backtest = Backtest(abrupt(n=1500, task="regression"), Ridge(), tick="1D")
 """,
     "sweeps.md": f"""
-from backtrain import Sweep
-from backtrain.cli import main
-for folder in ("{_SWEEP}", "first", "second", "third"):
-    keys = "run -m dataset=abrupt,stationary dataset.n=300 model=linear comparison=one strategy=monthly"
-    main([*keys.split(), "hindsight=false", "progress=false", f"hydra.sweep.dir={{folder}}"])
+from functools import partial
+import backtrain
+from sklearn.linear_model import Ridge
+from backtrain import Strategy, Sweep
+from backtrain.datasets.synthetic import abrupt, stationary
+from backtrain.strategies import Every, Never, Sliding
+window, makers = Sliding("9D"), {{"abrupt": abrupt, "none": stationary}}
+makers = {{name: partial(make, n=400, task="regression") for name, make in makers.items()}}
+parts = {{"static": Strategy(Never(), window), "monthly": Strategy(Every("4D"), window)}}
+for i, folder in enumerate(("{_SWEEP}", "first", "second", "third")):
+    backtrain.sweep(makers, Ridge(), parts, seeds=[i], directory=folder)
 Sweep.load("{_SWEEP}").save(".")
 """,
     "trust.md": _TABLE + "table.to_csv('my.csv', index=False)",
 }
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"# (\w+\.py)\n")  # the first line of what a reader saves
 _MARKER = re.compile(r"<!-- (not run|run with): (.+?) -->\s*\Z")
 #: Keys of plugins of Hydra that are not installed.
 _PLUGIN = re.compile(r"hydra[/.](sweeper|launcher)")
@@ -139,7 +149,7 @@ class Block:
         return self.marker == "not run"
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A block that does not do what stands there; the message begins with its page and line."""
 
 
@@ -163,18 +173,18 @@ def calls(block: Block, before: str = "") -> list[tuple[int, list[str]]]:
         log.touch()
         there = {**os.environ, "BASH_ENV": str(stubs), "CALLS": str(log)}
         if block.shows:
-            there |= {"PATH": "", "SHOWS": "yes"}
+            there |= {"PATH": f"{folder}/nothing", "SHOWS": "yes"}
         done = subprocess.run(
             ["/bin/bash", "-e", str(script)], env=there, capture_output=True, text=True
         )
         if done.returncode:
-            raise Broken(f"{block.page}:{block.line}: {done.stderr.strip()}")
+            raise BrokenError(f"{block.page}:{block.line}: {done.stderr.strip()}")
         found = log.read_text().split("\x1e\0")[:-1]
     return [(int(one[0]), one[1:-1]) for one in (call.split("\0") for call in found)]
 
 
 def run_python(block: Block, names: dict[str, Any]) -> None:
-    """Run a block of Python in a namespace; raises `Broken`."""
+    """Run a block of Python in a namespace; raises `BrokenError`."""
     text = block.text.replace(*SMALLER.get(block.page, ("", "")))
     try:
         exec(compile("\n" * (block.line - 1) + text, block.page, "exec"), names)
@@ -182,18 +192,18 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == block.page), block.line)
         line = error.lineno if isinstance(error, SyntaxError) else line
-        raise Broken(f"{block.page}:{line}: {type(error).__name__}: {error}") from error
+        raise BrokenError(f"{block.page}:{line}: {type(error).__name__}: {error}") from error
 
 
 def run_shell(block: Block, before: str = "") -> None:
-    """Run the `backtrain` commands of a block, or compose them; raises `Broken`."""
+    """Run the `backtrain` commands of a block, or compose them; raises `BrokenError`."""
     for line, words in calls(block, before):
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             good = _composes(words) if block.shows else _ends_well(words, block.said)
         if not good:
             command = shlex.join(["backtrain", *words])
-            raise Broken(f"{block.page}:{line}: {command}\n{out.getvalue()[-3000:]}")
+            raise BrokenError(f"{block.page}:{line}: {command}\n{out.getvalue()[-3000:]}")
 
 
 def _ends_well(words: list[str], more: str) -> bool:
@@ -228,7 +238,8 @@ def run_pages(pages: list[Path], names: dict[str, Any]) -> Iterator[Block]:
     """Run the blocks of pages that go on from each other, in this folder; yields each before."""
     before = ""
     for page in pages:
-        exec(GIVEN.get(page.name, ""), names)
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(GIVEN.get(page.name, ""), names)
         for block in blocks(page):
             if block.language not in RUN or block.covered:
                 continue
@@ -237,6 +248,8 @@ def run_pages(pages: list[Path], names: dict[str, Any]) -> Iterator[Block]:
                 run_shell(block, before)
                 if not block.shows:
                     before += "".join(re.findall(r"^export .*\n", block.text, re.MULTILINE))
+            elif not block.shows and (file := _FILE.match(block.text)):
+                Path(file[1]).write_text(block.text)
             elif not block.shows:
                 run_python(block, names)
 
@@ -258,7 +271,7 @@ def main(wanted: list[str]) -> int:
                     shown = " (composed)" if block.shows else ""
                     spent = time.monotonic() - begun
                     print(f"{spent:5.1f} s  {block.page}:{block.line}{shown}: {first}", flush=True)
-            except Broken as error:
+            except BrokenError as error:
                 failed += 1
                 print(error, flush=True)
     return int(failed > 0)
