@@ -1,7 +1,7 @@
 """Runs every block of every page of the site, as a reader would: ``python docs/snippets.py``.
 
 Blocks of a page run in their order, in an empty folder and one namespace; `STORIES` go on from one
-page to the next, `GIVEN` is what a page presumes. ``python docs/snippets.py drawing.md`` runs one.
+page to the next, `GIVEN` is what a page presumes. ``python docs/snippets.py search.md`` runs one.
 A comment above a block says what a reader does not see:
 
 ``<!-- not run: REASON -->``
@@ -187,7 +187,8 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
     """Run a block of Python in a namespace; raises `BrokenError`."""
     text = block.text.replace(*SMALLER.get(block.page, ("", "")))
     try:
-        exec(compile("\n" * (block.line - 1) + text, block.page, "exec"), names)
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile("\n" * (block.line - 1) + text, block.page, "exec"), names)
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == block.page), block.line)
