@@ -69,6 +69,13 @@ table["known_at"] = table["ts"] + pd.Timedelta("2D")
 _SWEEP = "multirun/2026-11-26/12-00-00"
 #: What a page presumes that its reader has, made before its first block.
 GIVEN: dict[str, str] = {
+    "command_line.md": """
+import numpy as np, pandas as pd
+days, stores = pd.date_range("2024-01-01", periods=120), ["north", "south"]
+sales = pd.MultiIndex.from_product([days, stores], names=["day", "store"]).to_frame(index=False)
+sold = np.random.default_rng(0).poisson(20, len(sales))
+sales.assign(price=3.5, sold=sold.astype(float)).to_csv("sales.csv", index=False)
+""",
     "data.md": _TABLE
     + """
 table["ts"] = table["ts"].astype("datetime64[s]").astype(int)  # both commands take all columns
