@@ -60,6 +60,25 @@ def test_commands_that_are_not_run_have_keys_that_there_are(page: Path) -> None:
             SNIPPETS["run_shell"](block)
 
 
+def test_the_commands_of_the_readme_have_keys_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "advice").mkdir()
+    (tmp_path / "advice" / "strategy").mkdir()
+    for name in ("tuned", "advised"):
+        preset = "defaults:\n  - _base\n  - /trigger@trigger: never\n"
+        (tmp_path / "advice" / "strategy" / f"{name}.yaml").write_text(preset)
+    rows = re.findall(
+        r"^\| \*\*.*\| `(.+?)`[^|]*\|$", (ROOT / "README.md").read_text("utf-8"), re.M
+    )
+    assert len(rows) > 8
+    lines = "\n".join(f"<!-- not run: the table of claims -->\n```sh\n{row}\n```" for row in rows)
+    (tmp_path / "readme.md").write_text(lines + "\n")
+    for block in SNIPPETS["blocks"](tmp_path / "readme.md"):
+        SNIPPETS["run_shell"](block)
+
+
 def test_blocks_share_names_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (
         "```python\nx = 2\n```\n```python\n# mine.py\ny = 1 / 0\n```\n```python\nassert x == 2\n```"
