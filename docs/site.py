@@ -58,6 +58,7 @@ TITLES: dict[str, str] = {}
 #: What the theme takes from elsewhere for the search of pages from disk, and where it lies here.
 _WORKER = ("https://unpkg.com/iframe-worker/shim", "offline/iframe-worker.js")
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")
+_NOTEBOOK = re.compile(r"\]\(\.\./notebooks/(\w+)\.ipynb")
 _FILE = re.compile(r"\[`?(?:docs/)?\w+\.md`?\]\((\w+\.md)(#[^)]*)?\)|`docs/(\w+\.md)`")
 _COMMAND = re.compile(r"(?<=\n\n)```\n(?=(?:backtrain|pip|python) )")
 _CELL = re.compile(r"<td[^>]*>[^<]*</td>")
@@ -151,7 +152,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     page.meta.setdefault("search", {"boost": boost})
     if file.startswith("notebooks/"):
         return markdown
-    markdown = _COMMAND.sub("```sh\n", markdown)
+    markdown = _NOTEBOOK.sub(r"](notebooks/\1.md", _COMMAND.sub("```sh\n", markdown))
     return _FILE.sub(_titled, _OUTSIDE.sub(r"\1 (`\2`)", markdown))
 
 
