@@ -119,6 +119,8 @@ def written(done: dict[Cell, pd.DataFrame], path: Path) -> pd.DataFrame:
         facts |= {"model": cell.model, "delay": cell.delay, "seed": cell.seed}
         parts.append(rows.assign(**facts))
     table = pd.concat(parts).sort_values(KEYS, ignore_index=True)
+    for column in _TEXTS:  # whatever pandas takes for text here, or read
+        table[column] = table[column].astype(object)
     table["seed"] = table["seed"].astype("int8")
     for column in ("cost", "errors", "saved", "luck"):
         table[column] = table[column].astype("float32")
