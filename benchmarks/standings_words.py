@@ -57,6 +57,7 @@ stay below 5 % ([sweeps.md](sweeps.md#ranking-strategies)). So believe these."""
 REPRODUCE = """\
 ## Do it yourself
 
+<!-- not run: it takes more than an hour -->
 ```sh
 python benchmarks/standings.py                    # everything; goes on where it was stopped
 python benchmarks/standings.py --reduced          # a small part, as CI does

@@ -171,6 +171,12 @@ def _nearest(run: Run) -> str:
     readings = run.readings.dropna()
     if readings.empty:
         return " and had nothing to compare"
+    above = int((readings["statistic"] > readings["threshold"]).sum())
+    if 0 < above < len(readings):  # so a reading beyond its threshold is not all that it asks for
+        return (
+            f": {above} of {count(len(readings), 'reading')} lay above their thresholds, and more "
+            "is asked for than that; its other parameters decide"
+        )
     row = readings.iloc[int((readings["statistic"] - readings["threshold"]).abs().argmin())]
     return (
         f": the nearest of {count(len(readings), 'reading')} was "

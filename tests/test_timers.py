@@ -115,6 +115,12 @@ def test_who_never_fired_says_how_near_it_came():
         "silent never fired: the nearest of 3 readings was 1.50 beside a threshold of 2.00, on "
         "2020-01-10."
     ]
+    # One that passed its threshold without firing asks for more: no reading was near.
+    passed = read(silent, [(3, 0.5, 2.0), (9, 2.5, 2.0), (12, 3.0, 2.0)])
+    assert [told for *_, told in timers.sentences({"static": static, "silent": passed})] == [
+        "silent never fired: 2 of 3 readings lay above their thresholds, and more is asked for "
+        "than that; its other parameters decide."
+    ]
     comparison = compared(static, silent)
     assert "silent never fired and had nothing to compare." in comparison.verdict().remarks
     assert "never fired" in role_names(comparison, "static")["silent"]
