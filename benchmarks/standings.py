@@ -3,16 +3,18 @@
     python benchmarks/standings.py [--jobs N] [--seeds N] [--work DIR] [--fresh]
     python benchmarks/standings.py --reduced
     python benchmarks/standings.py --only-page
-    python benchmarks/standings.py --policy my_policy.yaml [--write]
+    python benchmarks/standings.py --policy my_policy.yaml [--write | --reduced]
 
 The first measures what is not measured yet, writes ``benchmarks/standings.parquet`` and draws
 ``docs/standings.md`` from it. Each finished cell is a file in ``standings.work``, so the same
 command goes on where it was stopped; cells of the table that lies in the repository count as done,
-where they depend on the same data, models, policies and prices (``--fresh`` does all anew).
+where they depend on the same data, models, policies and prices, whether or not their streams are
+here. ``--fresh`` does all anew; one that was stopped goes on by the same command.
 Streams that are not generated or bundled are read from the folder that ``BACKTRAIN_STREAMS`` names
-(``python benchmarks/standings_streams.py DIR`` fetches them); those that are not there are left
-out, and the table says so. ``--policy`` measures one policy of your own on the cells of the table
-and prints where it would stand.
+(``python benchmarks/standings_streams.py DIR`` fetches them); what is missing of those that are
+not there is left out, and the command says so. ``--policy`` measures one policy of your own on the
+cells of the table whose streams are here, with ``--reduced`` on those of CI, and prints where it
+would stand.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import joblib
@@ -30,9 +32,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from standings_cells import MODELS, ORACLE, Cell, measured, measured_alone
 from standings_page import Standings, facts, page
-from standings_policies import LEFT_OUT, PLAIN, submitted
+from standings_policies import LEFT_OUT, PLAIN, SUBMITTED, submitted
 from standings_streams import SOURCES, Unavailable
-from standings_tables import DELAYS, Delay
+from standings_tables import DELAYS
 from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).parent
@@ -46,6 +48,7 @@ REDUCED = ("abrupt", "bike", "stationary_number")
 KEYS = ["stream", "family", "drift", "model", "delay", "seed", "price", "policy"]
 _TEXTS = [*KEYS[:5], "policy", "kind", "error"]
 _META = b"cells"
+_ANEW = "anew"
 
 
 def cells(streams: Sequence[str], seeds: int) -> list[Cell]:
@@ -59,15 +62,15 @@ def cells(streams: Sequence[str], seeds: int) -> list[Cell]:
     ]
 
 
-def here() -> list[str]:
-    """The streams that can be read; says which cannot."""
-    found = []
-    for name, source in SOURCES.items():
+def absent(streams: Iterable[str]) -> set[str]:
+    """Those of them that cannot be read; says why."""
+    found = set()
+    for name in dict.fromkeys(streams):
         try:
-            source.load()
-            found.append(name)
+            SOURCES[name].load()
         except Unavailable as missing:
-            print(f"left out: {missing}", file=sys.stderr)
+            print(f"left out: {missing}", file=sys.stderr, flush=True)
+            found.add(name)
     return found
 
 
@@ -88,37 +91,53 @@ def measure(cell: Cell, work: Path) -> str:
     return ""
 
 
-def finished(cell: Cell, work: Path, earlier: dict[str, pd.DataFrame]) -> pd.DataFrame | None:
-    """The rows of a cell where it is done."""
-    digest = cell.digest
-    path = work / f"{digest}.parquet"
-    return pd.read_parquet(path) if path.exists() else earlier.get(digest)
+def finished(cell: Cell, work: Path, earlier: dict[Cell, pd.DataFrame]) -> pd.DataFrame | None:
+    """The rows of a cell where it is done: of the table, which may hold submitted policies."""
+    if cell in earlier:
+        return earlier[cell]
+    path = work / f"{cell.digest}.parquet"
+    return pd.read_parquet(path) if path.exists() else None
 
 
-def kept(path: Path) -> dict[str, pd.DataFrame]:
-    """The cells of a table by their digests."""
+def kept(path: Path) -> tuple[dict[Cell, pd.DataFrame], int]:
+    """The cells of a table that depend on what they would now, and how many do not."""
     if not path.exists():
-        return {}
+        return {}, 0
     digests = json.loads(pq.read_schema(path).metadata[_META])
     table = pd.read_parquet(path)
     for column in _TEXTS:
         table[column] = table[column].astype(object)
     groups = dict(iter(table.groupby(KEYS[:1] + KEYS[3:6], sort=False)))
-    return {
-        digest: groups[tuple(cell)].drop(columns=KEYS[:6]).reset_index(drop=True)
-        for digest, cell in digests.items()
-    }
+    found = {}
+    for digest, key in digests.items():
+        cell = Cell(*key)
+        if cell.stream in SOURCES and cell.digest == digest:
+            found[cell] = groups[tuple(cell)].drop(columns=KEYS[:6]).reset_index(drop=True)
+    return found, len(digests) - len(found)
 
 
-def written(done: dict[Cell, pd.DataFrame], path: Path) -> pd.DataFrame:
-    """The table of all cells, in a file; the same rows give the same bytes."""
+def emptied(cells: Iterable[Cell], work: Path) -> None:
+    """Begin anew, but for work that began anew itself and was stopped: a file says that it did."""
+    if not (work / _ANEW).exists():
+        for cell in cells:
+            (work / f"{cell.digest}.parquet").unlink(missing_ok=True)
+        (work / _ANEW).touch()
+
+
+def together(done: dict[Cell, pd.DataFrame]) -> pd.DataFrame:
+    """Rows of cells, with what tells the cells apart."""
     parts = []
     for cell, rows in done.items():
         source = SOURCES[cell.stream]
         facts = {"stream": cell.stream, "family": source.family, "drift": source.drift}
         facts |= {"model": cell.model, "delay": cell.delay, "seed": cell.seed}
         parts.append(rows.assign(**facts))
-    table = pd.concat(parts).sort_values(KEYS, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
+
+
+def written(done: dict[Cell, pd.DataFrame], path: Path) -> pd.DataFrame:
+    """The table of all cells, in a file; the same rows give the same bytes."""
+    table = together(done).sort_values(KEYS, ignore_index=True)
     for column in _TEXTS:  # whatever pandas takes for text here, or read
         table[column] = table[column].astype(object)
     table["seed"] = table["seed"].astype("int8")
@@ -145,9 +164,13 @@ def written(done: dict[Cell, pd.DataFrame], path: Path) -> pd.DataFrame:
 def run(wanted: Sequence[Cell], work: Path, table: Path, jobs: int, fresh: bool) -> pd.DataFrame:
     """Measure what is missing, and write the table."""
     work.mkdir(parents=True, exist_ok=True)
-    earlier = {} if fresh else kept(table)
+    if fresh:
+        emptied(wanted, work)
+    earlier = {} if fresh else kept(table)[0]
     missing = [cell for cell in wanted if finished(cell, work, earlier) is None]
     print(f"{len(wanted)} cells, {len(wanted) - len(missing)} of them done", flush=True)
+    unread = absent(cell.stream for cell in missing)
+    missing = [cell for cell in missing if cell.stream not in unread]
     began = time.monotonic()
     tasks = (joblib.delayed(measure)(cell, work) for cell in missing)
     parallel = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1)
@@ -162,25 +185,42 @@ def run(wanted: Sequence[Cell], work: Path, table: Path, jobs: int, fresh: bool)
                 flush=True,
             )
     done = {cell: finished(cell, work, earlier) for cell in wanted}
-    return written({cell: rows for cell, rows in done.items() if rows is not None}, table)
+    whole = written({cell: rows for cell, rows in done.items() if rows is not None}, table)
+    (work / _ANEW).unlink(missing_ok=True)
+    return whole
 
 
-def stand(path: Path, table: Path, jobs: int, write: bool) -> None:
-    """Measure a submitted policy on the cells of the table, and print where it would stand."""
-    whole = pd.read_parquet(table)
-    for column in _TEXTS:
-        whole[column] = whole[column].astype(object)
-    whole = whole[whole["policy"] != path.stem]
-    oracle = whole[whole["kind"] == ORACLE]
-    groups = oracle.groupby(KEYS[:1] + KEYS[3:6])
-    costs = {_cell(*key): rows.set_index("price")["cost"].to_dict() for key, rows in groups}
-    print(f"{path.stem} on {len(costs)} cells", flush=True)
-    parallel = joblib.Parallel(jobs, verbose=1)
-    found = parallel(joblib.delayed(_alone)(cell, path, own) for cell, own in costs.items())
-    whole = pd.concat([whole, *found], ignore_index=True)
-    print(standing(whole, path.stem))
+def stand(path: Path, table: Path, jobs: int, write: bool, streams: Iterable[str]) -> None:
+    """Measure a submitted policy on the cells of the table, and print where it would stand.
+
+    Raises
+    ------
+    ValueError
+        Where its name is that of another, or cells of the table that can be measured are too few.
+    """
+    name = path.stem
+    done, stale = kept(table)
+    if stale:
+        said = f"{stale} cells of {table} depend on other data, models, policies or prices"
+        if write:
+            raise ValueError(f"{said}: measure them first, without --policy")
+        print(f"left out: {said}", file=sys.stderr, flush=True)
+    mine = {cell: rows for cell, rows in done.items() if cell.stream in set(streams)}
+    unread = absent(cell.stream for cell in mine)
+    mine = {cell: rows for cell, rows in mine.items() if cell.stream not in unread}
+    if len({cell.stream for cell in mine}) < 2:
+        raise ValueError(f"{table}: {len(mine)} cells that can be measured; two streams are needed")
+    for rows in mine.values():
+        if (rows.loc[rows["policy"] == name, "kind"] != SUBMITTED).any():
+            raise ValueError(f"{path}: {name!r} is the name of another policy; rename the file")
+    print(f"{name} on {len(mine)} cells", flush=True)
+    found = joblib.Parallel(jobs)(
+        joblib.delayed(_alone)(cell, path, rows) for cell, rows in mine.items()
+    )
+    added = dict(zip(mine, found, strict=True))
+    print(standing(together(added), name))
     if write:
-        written(_by_cell(whole), table)
+        written(done | added, table)
         print(f"added to {table}; draw the page: python benchmarks/standings.py --only-page")
 
 
@@ -216,23 +256,15 @@ def standing(table: pd.DataFrame, policy: str) -> str:
     return "\n".join(lines)
 
 
-def _alone(cell: Cell, path: Path, oracle: dict[float, float]) -> pd.DataFrame:
-    day = SOURCES[cell.stream].load(cell.seed).tick
-    source = SOURCES[cell.stream]
+def _alone(cell: Cell, path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a cell, with those of a submitted policy."""
+    oracle = rows[rows["kind"] == ORACLE].set_index("price")["cost"].to_dict()
     with threadpool_limits(1):
-        rows = measured_alone(cell, submitted(path, day), oracle)
-    facts = {"stream": cell.stream, "family": source.family, "drift": source.drift}
-    facts |= {"model": cell.model, "delay": cell.delay, "seed": cell.seed, "policy": path.stem}
-    return rows.assign(**facts)
-
-
-def _by_cell(table: pd.DataFrame) -> dict[Cell, pd.DataFrame]:
-    groups = table.groupby(KEYS[:1] + KEYS[3:6])
-    return {_cell(*key): rows.drop(columns=KEYS[:6]) for key, rows in groups}
-
-
-def _cell(stream: str, model: str, delay: Delay, seed: int) -> Cell:
-    return Cell(stream, model, delay, int(seed))
+        own = measured_alone(
+            cell, submitted(path, SOURCES[cell.stream].load(cell.seed).tick), oracle
+        )
+    others = rows[rows["policy"] != path.stem]
+    return pd.concat([others, own.assign(policy=path.stem)], ignore_index=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,23 +275,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=Path("standings.work"))
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--docs", type=Path, default=DOCS)
-    parser.add_argument("--fresh", action="store_true", help="measure all anew")
+    parser.add_argument("--fresh", action="store_true", help="all anew")
     parser.add_argument("--reduced", action="store_true", help="three streams, one seed")
     parser.add_argument("--only-page", action="store_true", help="draw from the table as it is")
     parser.add_argument("--no-page", action="store_true")
     parser.add_argument("--policy", type=Path, help="a YAML file: where would this one stand?")
     parser.add_argument("--write", action="store_true", help="add --policy to the table")
     asked = parser.parse_args(arguments)
+    if asked.write and (asked.reduced or not asked.policy):
+        parser.error("--write adds a --policy that was measured on all streams")
     if asked.policy:
-        stand(asked.policy, asked.table, asked.jobs, asked.write)
+        streams = REDUCED if asked.reduced else SOURCES
+        stand(asked.policy, asked.table, asked.jobs, asked.write, streams)
         return 0
     work, table, docs = asked.work, asked.table, asked.docs
     if asked.reduced:  # beside the table of the repository, never into it
         work, table, docs = REDUCED_WORK, REDUCED_WORK / "standings.parquet", REDUCED_WORK / "docs"
     if not asked.only_page:
-        streams = REDUCED if asked.reduced else here()
-        wanted = cells(streams, 1 if asked.reduced else asked.seeds)
-        run(wanted, work, table, asked.jobs, asked.fresh)
+        wanted = cells(REDUCED, 1) if asked.reduced else cells(list(SOURCES), asked.seeds)
+        run(wanted, work, table, asked.jobs, asked.fresh or asked.reduced)
     if not asked.no_page:
         drawn = page(pd.read_parquet(table), facts(SOURCES.values()), docs, LEFT_OUT)
         print(f"page    {drawn}")

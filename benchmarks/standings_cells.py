@@ -7,7 +7,7 @@ Trainings are free in a replay and priced afterwards, but for policies that look
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -132,12 +132,22 @@ def measured(cell: Cell) -> pd.DataFrame:
 
 
 def measured_alone(cell: Cell, policy: Policy, oracle: Mapping[float, float]) -> pd.DataFrame:
-    """One policy, beside what the oracle costs at each price; without luck, which costs most."""
+    """One policy, beside what the oracle costs at each price; without luck, which costs most.
+
+    Raises
+    ------
+    ValueError
+        Where it says that it does not look at prices, and a price makes a difference.
+    """
     backtest, day = cell.backtest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         unit = _unit(backtest, policies(str(backtest.metrics[0]), day)[STATIC])
         rows = _at_prices(backtest, policy, cell.model, unit, None)
+        if not policy.priced:
+            (dear,) = _at_prices(backtest, policy, cell.model, unit, None, PRICES[-1:])
+            if dear != rows[-1]:
+                raise ValueError(f"{policy.strategy} looks at prices: it needs priced: true")
     table = pd.DataFrame(
         [{"policy": "", "kind": policy.kind, "tuned": policy.tuned, **row} for row in rows]
     )
@@ -153,17 +163,22 @@ def _unit(backtest: Backtest, static: Policy) -> float:
 
 
 def _at_prices(
-    backtest: Backtest, policy: Policy, model: str, unit: float, matrix: LossMatrix | None
+    backtest: Backtest,
+    policy: Policy,
+    model: str,
+    unit: float,
+    matrix: LossMatrix | None,
+    prices: Sequence[float] = PRICES,
 ) -> list[dict[str, Any]]:
     """What a policy does at each price: one replay where it does not look at them."""
     if policy.model not in ("", model):
         why = f"needs the model {policy.model}"
-        return [{"price": price, "errors": math.nan, "error": why} for price in PRICES]
+        return [{"price": price, "errors": math.nan, "error": why} for price in prices]
     rows = []
-    for price in PRICES:
+    for price in prices:
         if not rows or policy.priced:
-            prices = Prices(retrain=price * unit, error=1.0)
-            asked = replace(backtest, prices=prices, cache=backtest.store)
+            own = Prices(retrain=price * unit, error=1.0)
+            asked = replace(backtest, prices=own, cache=backtest.store)
             try:
                 row = _counted(asked.replay(policy.strategy), unit, matrix)
             except Exception as error:  # a policy that cannot be run here has no cost

@@ -58,6 +58,8 @@ NEWEST = 20
 #: What all others are held against: named here, before any result.
 PLAIN = "every 10"
 STATIC = "static"
+#: The kind of policies that are not listed here.
+SUBMITTED = "submitted"
 #: What the model of a cell is: policies that go on from it name the only one that can.
 BOOSTED = "boosted"
 
@@ -226,7 +228,7 @@ def submitted(path: Path, day: int) -> Policy:
     built = {key: instantiate(asked[key]) for key in known & set(asked)}
     more = {key: asked[key] for key in facts & set(asked)}
     return Policy(
-        Strategy(**{"window": window(day), **built}), "submitted", **{"priced": True, **more}
+        Strategy(**{"window": window(day), **built}), SUBMITTED, **{"priced": True, **more}
     )
 
 

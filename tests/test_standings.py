@@ -1,6 +1,7 @@
 """The standings: what is ranked, what a row says, and that work is never done twice or lost."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,13 @@ OTHER = Cell("stationary", "tree", "short", 0)
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
     return measured(CELL)
+
+
+@pytest.fixture(scope="module")
+def table(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "standings.parquet"
+    standings.written({CELL: rows, OTHER: measured(OTHER)}, path)
+    return path
 
 
 # --- policies -------------------------------------------------------------------------------------
@@ -115,8 +123,52 @@ def test_work_that_was_stopped_goes_on_and_ends_in_the_same_bytes(
     standings.run(wanted, tmp_path / "c", whole, 1, False)
     assert not made
     assert (tmp_path / "two.parquet").read_bytes() == whole.read_bytes()
-    standings.run(wanted, tmp_path / "d", whole, 1, True)
+
+
+def test_two_processes_make_the_same_bytes_as_one(table: Path, tmp_path: Path) -> None:
+    standings.run([OTHER, CELL], tmp_path / "work", tmp_path / "two.parquet", 2, False)
+    assert (tmp_path / "two.parquet").read_bytes() == table.read_bytes()
+
+
+def test_fresh_does_all_anew_and_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Cell] = []
+
+    def some(cell: Cell) -> pd.DataFrame:
+        if len(made) == stopped_after:
+            raise KeyboardInterrupt
+        made.append(cell)
+        return fabricated(cell)
+
+    monkeypatch.setattr(standings, "measured", some)
+    wanted, ever = [CELL, OTHER, CELL._replace(seed=1)], tmp_path / "t.parquet"
+    stopped_after = -1
+    standings.run(wanted, tmp_path, ever, 1, False)
+    made.clear()
+    stopped_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        standings.run(wanted, tmp_path, ever, 1, True)
+    stopped_after = -1
+    standings.run(wanted, tmp_path, ever, 1, True)
     assert made == wanted
+    standings.run(wanted, tmp_path, ever, 1, True)
+    assert made == wanted * 2
+
+
+def test_cells_of_the_table_stay_where_their_streams_are_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(standings, "measured", fabricated)
+    monkeypatch.setenv("BACKTRAIN_STREAMS", str(tmp_path))
+    gone, path = Cell("sea", "tree", "short", 0), tmp_path / "t.parquet"
+    assert standings.absent([gone.stream]) == {"sea"}
+    standings.written({gone: fabricated(gone)}, path)
+    later = gone._replace(seed=1)
+    table = standings.run([gone, CELL, later], tmp_path, path, 1, False)
+    assert set(table["stream"]) == {"sea", "abrupt"}
+    assert not table.query("stream == 'sea' and seed == 1").size
+    assert "left out: sea: no sea.parquet in" in capsys.readouterr().err
 
 
 def test_a_cell_that_fails_is_named_and_the_others_go_on(
@@ -137,26 +189,53 @@ def test_a_cell_that_fails_is_named_and_the_others_go_on(
 
 
 def test_the_policy_of_the_page_on_contributing_finds_its_place(
-    tmp_path: Path,
-    rows: pd.DataFrame,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for kind, name in (("python", "doubling.py"), ("yaml", "doubling.yaml")):
         (block,) = re.findall(rf"^```{kind}\n(# doubling\..*?)^```", page, re.M | re.S)
         (tmp_path / name).write_text(block)
-    table = tmp_path / "standings.parquet"
-    standings.written({CELL: rows, OTHER: measured(OTHER)}, table)
-    assert standings.main(["--policy", str(tmp_path / "doubling.yaml"), "--table", str(table),
-                           "--jobs", "1", "--write"]) == 0  # fmt: skip
+    own = tmp_path / "standings.parquet"
+    shutil.copy(table, own)
+    asked = ["--policy", str(tmp_path / "doubling.yaml"), "--table", str(own), "--jobs", "1"]
+    assert standings.main([*asked, "--write"]) == 0
     said = capsys.readouterr().out
     assert re.search(r"mean rank \d+\.\d, place \d+ of \d+", said)
     assert f"beside '{PLAIN}': cheaper" in said
-    added = pd.read_parquet(table).query("policy == 'doubling'")
+    added = pd.read_parquet(own).query("policy == 'doubling'")
     assert len(added) == 2 * len(PRICES)
     # 1 + 2 + 4 + ... + 32 days are 63; 64 more are not left of 100.
     assert set(added["retrains"]) == {6}
+
+    work = tmp_path / "work"  # holds a cell as it was before the policy was added
+    work.mkdir()
+    kept, stale = standings.kept(table)
+    assert (len(kept), stale) == (2, 0)
+    kept[CELL].to_parquet(work / f"{CELL.digest}.parquet")
+    before = own.read_bytes()
+    standings.run([CELL, OTHER], work, own, 1, False)
+    assert own.read_bytes() == before
+
+    with pytest.raises(ValueError, match="1 cells that can be measured; two streams are needed"):
+        standings.main([*asked, "--reduced"])
+
+
+def test_a_submitted_policy_is_refused_where_its_rows_would_mislead(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["--table", str(table), "--jobs", "1", "--policy"]
+    text = "trigger: {_target_: backtrain.strategies.BreakEven}\npriced: false"
+    for name in (STATIC, "mine"):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(ValueError, match="'static' is the name of another policy"):
+        standings.main([*asked, str(tmp_path / "static.yaml")])
+    with pytest.raises(ValueError, match="looks at prices: it needs priced: true"):
+        standings.main([*asked, str(tmp_path / "mine.yaml")])
+    before = table.read_bytes()
+    monkeypatch.setattr(standings_cells, "PRICES", (0.0, 0.5))
+    with pytest.raises(ValueError, match=r"2 cells of .* depend on other data"):
+        standings.main([*asked, str(tmp_path / "mine.yaml"), "--write"])
+    assert table.read_bytes() == before
 
 
 def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
