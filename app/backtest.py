@@ -94,7 +94,27 @@ class Backtest(Setup):
         name: str = "strategy",
         progress: Callable[[float], None] | None = None,
     ) -> Run:
-        """Replay one strategy."""
+        """Replay one strategy.
+
+        Parameters
+        ----------
+        strategy : Strategy
+            What to replay.
+        name : str
+            What tables and reports call it.
+        progress : callable, optional
+            Told now and then which share of the history is done, from 0 to 1.
+
+        Returns
+        -------
+        Run
+            Totals, tables and what happened.
+
+        Raises
+        ------
+        SetupError, PartError
+            Where the strategy does not fit the history, or a part breaks the contract.
+        """
         check_names({name: strategy}, "replay")
         return replay(self, strategy, self.store, name, progress)
 

@@ -18,8 +18,10 @@ from backtrain.audit.findings import Finding
 from backtrain.datasets.labels import kind_of
 from backtrain.datasets.lagged import Rows, observed_of
 from backtrain.datasets.lags import Lags, as_of
+from backtrain.datasets.shown import Shown
 from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.tuning import Tuning
+from backtrain.reports.cards import Card, card
 from backtrain.reports.numbers import count, duration, listing
 from backtrain.simulator.first_start import as_start
 from backtrain.simulator.ledger import Prices
@@ -59,8 +61,8 @@ class Column:
     remark: str = ""
 
 
-@dataclass(frozen=True)
-class Understood:
+@dataclass(frozen=True, repr=False)
+class Understood(Shown):
     """Few lines for a glance, and what they rest on.
 
     Attributes
@@ -124,11 +126,22 @@ class Understood:
         """A result that says what was understood when it was made."""
         return replace(found, info={**found.info, "understood": self.plain()})
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         shown = [f"{about:<8}{text}" for about, text in self.lines.items()]
         shown += [f"{'read':<8}{sentence}" for sentence in self.reading]
         shown += [f"warning: {remark.says}" for remark in self.warnings]
         return printable("\n".join(shown))
+
+
+@card.register
+def _(of: Understood) -> Card:
+    lines = [f"{about}: {text}" for about, text in of.lines.items()]
+    read = [f"read: {sentence}" for sentence in of.reading]
+    warned = [f"warning: {remark.says}" for remark in of.warnings]
+    return Card("What was understood", "", (*lines, *read, *warned))
 
 
 # --- lines ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from backtrain.cli.own_directory import own_directory
 from backtrain.cli.terminal import say
 from backtrain.config import compose
 from backtrain.config.build import ConfigError
@@ -153,7 +154,8 @@ class Command:
                     (directory / RESULT).unlink(missing_ok=True)
                     _remove(directory)
 
-        code = compose.run(config, arguments, self.config, work)
+        with own_directory(config):
+            code = compose.run(config, arguments, self.config, work)
         if refused:
             raise refused[0]
         return code

@@ -240,6 +240,9 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     if swept := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'", message):
         key, values = swept.groups()
         return f"{message}; add -m for a job each, or give a list, {key}=[{values}]"
+    merged = re.match(r"Error merging override \+*([\w.]+)=", message)
+    if merged and merged[1] in HOLDERS:
+        return f"{merged[1]}: {set_below(merged[1])}"
     refused = re.search(r"Could not override '([^']+)'", message)
     if refused is None or not re.search("No match|not in struct", f"{message}{error.__cause__}"):
         return message

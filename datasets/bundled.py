@@ -34,6 +34,17 @@ def bike(latency: OffsetLike = "1D") -> Stream:
     to 4, heavy rain, missing in 1,258 rows). The counts of an hour reach the warehouse `latency`
     later. UCI data set 275, CC BY 4.0.
 
+    Parameters
+    ----------
+    latency : str
+        After what time a count is known.
+
+    Returns
+    -------
+    Stream
+
+    Examples
+    --------
     >>> len(bike()), bike().columns[:3]
     (17379, ('season', 'month', 'hour'))
     """
@@ -46,9 +57,19 @@ def flights(full: bool = False) -> Stream:
 
     Rows stand at the scheduled departure (UTC); features are known by then: the schedule in local
     time, carrier, origin, destination, and the weather at the origin in that hour. The label
-    `late` is known on arrival, and never for the 2.8 % cancelled or diverted. Every 14th of the
-    336,776 flights; `full=True` reads them all, and needs `pip install "backtrain[flights]"`.
+    `late` is known on arrival, and never for the 2.8 % cancelled or diverted.
 
+    Parameters
+    ----------
+    full : bool
+        Read all 336,776 flights, not every 14th; needs ``pip install "backtrain[flights]"``.
+
+    Returns
+    -------
+    Stream
+
+    Examples
+    --------
     >>> len(flights()), flights().columns[:3]
     (24056, ('carrier', 'origin', 'dest'))
     """

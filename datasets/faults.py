@@ -95,9 +95,17 @@ class _Lasting:
 class UnitChange(_Lasting):
     """A column in another unit: cents for dollars (100), Fahrenheit for Celsius (1.8, 32).
 
-    Values become `value * factor + offset`. `column` is a feature or the target; None is the
-    target. Labels so recorded are what models learn and monitors see; rows are still scored against
-    what the labels really were.
+    Values become `value * factor + offset`. Labels so recorded are what models learn and monitors
+    see; rows are still scored against what the labels really were.
+
+    Parameters
+    ----------
+    column : str or None
+        A feature or the target; None is the target.
+    factor, offset : float
+        The change, such as 100 and 0.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
     """
 
     column: str | None
@@ -137,7 +145,19 @@ class UnitChange(_Lasting):
 
 @dataclass(frozen=True)
 class MissingSpike(_Lasting):
-    """A share of the values is missing, drawn at random; `column=None` is every feature."""
+    """A share of the values is missing, drawn at random.
+
+    Parameters
+    ----------
+    column : str or None
+        A feature; None is every feature.
+    share : float
+        Above 0, at most 1.
+    seed : int
+        Of the draws.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
+    """
 
     column: str | None = None
     share: float = 0.5
@@ -160,7 +180,15 @@ class MissingSpike(_Lasting):
 
 @dataclass(frozen=True)
 class DroppedColumn(_Lasting):
-    """A column that was dropped or renamed upstream: all of its values are missing."""
+    """A column that was dropped or renamed upstream: all of its values are missing.
+
+    Parameters
+    ----------
+    column : str
+        A feature.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
+    """
 
     column: str
 
@@ -176,7 +204,15 @@ class DroppedColumn(_Lasting):
 
 @dataclass(frozen=True)
 class StuckSensor(_Lasting):
-    """A column that repeats the last value it had before `start`."""
+    """A column that repeats the last value it had before `start`.
+
+    Parameters
+    ----------
+    column : str
+        A feature.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
+    """
 
     column: str
 
@@ -200,6 +236,15 @@ class DuplicatedRows(_Lasting):
     """A share of the rows, drawn at random, arrives twice: same instants, same values.
 
     A row that arrives twice is served, scored and learnt twice.
+
+    Parameters
+    ----------
+    share : float
+        Above 0, at most 1.
+    seed : int
+        Of the draws.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
     """
 
     share: float = 0.2
@@ -225,7 +270,15 @@ class DuplicatedRows(_Lasting):
 
 @dataclass(frozen=True)
 class LateLabels(_Lasting):
-    """Labels of the rows arrive later than they would have, all by the same delay."""
+    """Labels of the rows arrive later than they would have, all by the same delay.
+
+    Parameters
+    ----------
+    delay : str
+        A time offset, such as "7D".
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
+    """
 
     delay: OffsetLike = "7D"
 
@@ -249,6 +302,13 @@ class ReorderedLabels(_Lasting):
     """Labels of the rows arrive at the instants at which they would have, but in random order.
 
     None arrives before its row.
+
+    Parameters
+    ----------
+    seed : int
+        Of the draws.
+    start, stop : str, Timestamp or float
+        From when to when: instants, or shares of the stream's span.
     """
 
     seed: int = 0

@@ -65,7 +65,20 @@ class NoDelay:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Every label is known the same time after its event ("1D"; "MS" = at the next month)."""
+    """Every label is known the same time after its event.
+
+    Parameters
+    ----------
+    offset : str
+        "1D" is a day later, "MS" at the beginning of the next month.
+
+    Examples
+    --------
+    >>> from backtrain.datasets.synthetic import stationary
+    >>> late = apply(stationary(100), Fixed("7D"))
+    >>> str(late.label_time[0])[:10]
+    '2024-01-08'
+    """
 
     offset: OffsetLike = "1D"
 
@@ -81,8 +94,14 @@ class Fixed:
 class LogNormal:
     """Delays are drawn from a log-normal distribution: many soon, a few very late.
 
-    `median` is the fixed offset within which half of the labels arrive; the logarithm of the
-    delay has standard deviation `sigma`.
+    Parameters
+    ----------
+    median : str
+        The fixed offset within which half of the labels arrive.
+    sigma : float
+        Standard deviation of the logarithm of the delay, 0 or more.
+    seed : int
+        Of the draws.
     """
 
     median: OffsetLike = "3D"
@@ -109,7 +128,17 @@ class LogNormal:
 class ByClass:
     """The delay depends on the label: a default may be known before a repayment.
 
-    `offsets` gives the delay of each label; `otherwise` that of all labels not named there.
+    Parameters
+    ----------
+    offsets : mapping of label to str
+        The delay of each label.
+    otherwise : str, optional
+        That of all labels not named there.
+
+    Examples
+    --------
+    >>> ByClass({"default": "30D"}, otherwise="365D")
+    ByClass(offsets={'default': '30D'}, otherwise='365D')
     """
 
     offsets: Mapping[str | int | float | bool, OffsetLike]
@@ -152,9 +181,15 @@ class ByClass:
 class Batched:
     """Labels are delivered together: at the first delivery at or after they are known.
 
-    Deliveries are `offset` apart. A calendar offset ("MS", "W-MON") falls due at midnight of its
-    days, where the stream is; a fixed one is counted from `anchor` (a Monday), and whole days are
-    local ones. `base` says when labels are known.
+    Parameters
+    ----------
+    offset : str
+        How far deliveries lie apart. A calendar offset ("MS", "W-MON") falls due at midnight of its
+        days, where the stream is; whole days are local ones.
+    base : Latency
+        When labels are known; by default as the data say.
+    anchor : str or Timestamp
+        From when fixed offsets are counted; a Monday.
     """
 
     offset: OffsetLike = "MS"
@@ -202,7 +237,17 @@ class Batched:
 
 @dataclass(frozen=True)
 class NeverArrives:
-    """A share of the labels, drawn at random, never arrives; `base` times the others."""
+    """A share of the labels, drawn at random, never arrives.
+
+    Parameters
+    ----------
+    share : float
+        At least 0 and below 1.
+    seed : int
+        Of the draws.
+    base : Latency
+        When the others arrive; by default as the data say.
+    """
 
     share: float = 0.1
     seed: int = 0

@@ -65,7 +65,8 @@ class Stream(OfSeries, ShownStream):
         columns: the k names of the features; by default those of the frame, or x0, x1, ...
         weight: (n,) sample weights >= 0, or None.
         group: (n,) keys of what belongs together (a user, a machine), or None.
-        name: what reports call the stream.    target: what they call y.
+        name: what reports call the stream.
+        target: what they call y.
         drift: the instants of true drift, where they are known (synthetic data).
         faults: what was injected by `backtrain.datasets.faults`, and from when to when.
         truth: (n,) what labels really were, where a fault has spoilt y; None = they are y. Rows are
@@ -75,8 +76,9 @@ class Stream(OfSeries, ShownStream):
         reading: what was guessed or chosen where the table was read, a sentence each; no content.
         timezone: whose days and months schedules follow, as an IANA name or "UTC+02:00"; by default
             that of the event times, and None is UTC.
-        fit_weight, score_weight: (n,) weights >= 0 in training alone, and in scoring alone (losses,
-            metrics, gates, triggers), or None = `weight`.
+        fit_weight: (n,) weights >= 0 in training alone, or None = `weight`.
+        score_weight: (n,) weights >= 0 in scoring alone (losses, metrics, gates, triggers), or
+            None = `weight`.
         group_columns: where several columns make a group, of each of them the key of each group,
             {"store": {"north / 7": "north"}}, or None; no content.
         lags: which earlier labels are features, too, each as it was known at the row's time. They
@@ -85,7 +87,8 @@ class Stream(OfSeries, ShownStream):
         lag_columns: the names of these columns; set by the stream.
         grouped_by: the columns that `group` was made of, where that is known.
         target_time: (n,) of forecasts, when what is forecast happens; None = at `event_time`.
-        series, horizon: what forecasts were made of, by `forecasts`; None = it is a series itself.
+        series: what forecasts were made of, by `forecasts`; None = it is a series itself.
+        horizon: the steps of these forecasts, likewise.
 
     Times with a time zone are converted to UTC and kept without it; those without one are UTC.
     Arrays are read-only and are copied only when their type must change, so leave the originals

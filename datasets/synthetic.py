@@ -36,10 +36,37 @@ def stationary(
 ) -> Stream:
     """Make a history without any drift: what an alarm must stay silent on.
 
-    n rows, `freq` apart; standard normal features; a linear concept, whose sign is the class.
-    `noise` is the share of flipped labels, or in a regression a standard deviation. The other
-    generators take the same.
+    Standard normal features; a linear concept, whose sign is the class. Labels are known at once.
 
+    Parameters
+    ----------
+    n : int
+        Rows.
+    n_features : int
+        Their features, ``x0``, ``x1``, ...
+    task : {"classification", "regression"}
+        Whether the label is 0 or 1, or a number.
+    noise : float
+        The share of flipped labels, or in a regression a standard deviation.
+    freq : str
+        Time from row to row, such as "1h" or "15min".
+    start : str
+        Time of the first row, UTC.
+    seed : int
+        Of all draws: same arguments, same bytes.
+
+    Returns
+    -------
+    Stream
+        With the instants of drift in ``drift``: here none.
+
+    Raises
+    ------
+    ValueError
+        For an argument that is out of range, with its name.
+
+    Examples
+    --------
     >>> stationary(100, n_features=2, seed=1).columns
     ('x0', 'x1')
     """
@@ -57,6 +84,13 @@ def abrupt(
     seed: int = 0,
 ) -> Stream:
     """Make a history whose concept is replaced at once, at each position in `at`.
+
+    Parameters
+    ----------
+    at : sequence of float
+        Shares of the n rows, between 0 and 1, rising.
+
+    Other parameters are those of `stationary`.
 
     >>> [str(when) for when in abrupt(100, at=[0.25, 0.75]).drift]
     ['2024-01-02 01:00:00', '2024-01-04 03:00:00']
@@ -80,6 +114,18 @@ def gradual(
     """Make a history in which ever more rows follow a new concept: none at `at`, all after `width`.
 
     Each row of the transition follows either the old concept or the new one.
+
+    Parameters
+    ----------
+    at : float
+        The share of the rows after which the transition begins.
+    width : float
+        The share of the rows that it lasts.
+
+    Other parameters are those of `stationary`.
+
+    >>> gradual(100, at=0.5, width=0.2).drift
+    (Timestamp('2024-01-03 02:00:00'),)
     """
     begin, share = _ramp(n, at, width)
     drawn = generator(seed, 1).random(n) < share
@@ -99,7 +145,20 @@ def incremental(
     start: str = "2024-01-01",
     seed: int = 0,
 ) -> Stream:
-    """Make a history whose concept moves steadily to another, from `at` on for `width`."""
+    """Make a history whose concept moves steadily to another, from `at` on for `width`.
+
+    Parameters
+    ----------
+    at : float
+        The share of the rows after which it begins to move.
+    width : float
+        The share of the rows that this lasts.
+
+    Other parameters are those of `stationary`.
+
+    >>> incremental(100, at=0.5, width=0.2).drift
+    (Timestamp('2024-01-03 02:00:00'),)
+    """
     begin, share = _ramp(n, at, width)
     return _linear("incremental", share, begin, n, n_features, task, noise, freq, start, seed)
 
@@ -115,6 +174,13 @@ def recurring(
     seed: int = 0,
 ) -> Stream:
     """Make a history that alternates between two concepts, `periods` times of equal length.
+
+    Parameters
+    ----------
+    periods : int
+        From 2 to n.
+
+    Other parameters are those of `stationary`.
 
     >>> recurring(100, periods=2).drift
     (Timestamp('2024-01-03 02:00:00'),)
@@ -151,7 +217,19 @@ def covariate(
 ) -> Stream:
     """Make a history whose features move by `size` standard deviations; the concept stays.
 
-    `curvature` bends the concept, so that a model that is only right on average is wrong after.
+    Parameters
+    ----------
+    at : float
+        The share of the rows after which they have moved.
+    size : float
+        By how many standard deviations.
+    curvature : float
+        Bends the concept, so that a model that is only right on average is wrong after.
+
+    Other parameters are those of `stationary`.
+
+    >>> covariate(100, at=0.25).drift
+    (Timestamp('2024-01-02 01:00:00'),)
     """
     changes = _positions(n, [at])
     moved = np.where(np.arange(n) >= changes[0], size, 0.0)
@@ -181,8 +259,14 @@ def sea(
 ) -> Stream:
     """Make the SEA stream: y = 1 where x0 + x1 <= threshold; each concept is a threshold.
 
-    Three features in [0, 10), the third irrelevant; thresholds 8, 9, 7, 9.5; `noise` is the share
-    of flipped labels. The concepts follow each other in equal parts.
+    Three features in [0, 10), the third irrelevant.
+
+    Parameters
+    ----------
+    concepts : sequence of int
+        In equal parts one after the other: 0 to 3, of the thresholds 8, 9, 7 and 9.5.
+
+    Other parameters are those of `stationary`.
 
     >>> sea(1_000, seed=1).columns
     ('x0', 'x1', 'x2')
@@ -213,8 +297,19 @@ def hyperplane(
 ) -> Stream:
     """Make a rotating hyperplane: y = 1 above it, in the unit cube; drift never stops.
 
-    The weights of the first `n_drifting` features move by `speed` over the whole history, up or
-    down; the plane always halves the cube. `drift` holds the first row, where it begins.
+    The plane always halves the cube. `drift` holds the first row, where it begins.
+
+    Parameters
+    ----------
+    n_drifting : int
+        The weights of so many features move, the first ones.
+    speed : float
+        By so much over the whole history, up or down.
+
+    Other parameters are those of `stationary`.
+
+    >>> hyperplane(100).drift
+    (Timestamp('2024-01-01 00:00:00'),)
     """
     if not 0 < n_drifting <= n_features:
         raise ValueError(

@@ -165,7 +165,13 @@ def _name(path: Path) -> str:
 
 
 def saved(path: str | Path) -> Stream:
-    """Open a stream that `Stream.save` wrote: mapped from its files, not read."""
+    """Open a stream that `Stream.save` wrote: mapped from its files, not read.
+
+    Parameters
+    ----------
+    path : path
+        The directory.
+    """
     return Stream.open(path)
 
 
@@ -180,7 +186,29 @@ def openml(
 ) -> Stream:
     """Download a data set of OpenML by name (scikit-learn keeps a copy) and read it as a stream.
 
-    Raises `ValueError` naming the data set, the column and the nearest right one.
+    Parameters
+    ----------
+    name : str
+        As OpenML calls it.
+    time, target : str
+        The columns of the event time and of the label.
+    label_time : str, optional
+        The column that says when a label is known; without it at once.
+    version : int or "active"
+        OpenML's version.
+    drop : sequence of str
+        Columns that are no features.
+    features : sequence of str, optional
+        Those that are, in place of all others.
+
+    Returns
+    -------
+    Stream
+
+    Raises
+    ------
+    ValueError
+        Naming the data set, the column and the nearest right one.
     """
     from sklearn.datasets import fetch_openml  # slow to import, and rarely needed
 

@@ -131,7 +131,7 @@ def _entry(name: str, preset: str | None) -> Iterator[str]:
     called = preset or f"_target_: {strategies.__name__}.{name}"
     if dataclasses.is_dataclass(part):
         yield from (f"`{called}`", "")
-    yield from map(_markdown, document.prose)
+    yield from _lines(document.prose)
     yield ""
     for names, (kind, text) in document.parameters.items():
         said = [kind] if kind else []
@@ -140,7 +140,7 @@ def _entry(name: str, preset: str | None) -> Iterator[str]:
         yield f"- {', '.join(f'`{n}`' for n in names.split(', '))}{inside}: {_markdown(text)}"
     for title, body in document.sections.items():
         if any(line.strip() for line in body):
-            yield from ("", f"*{title}.*", *map(_markdown, body))
+            yield from ("", f"*{title}.*", *_lines(body))
     if document.examples:
         yield from ("", "```python", *document.examples, "```")
 
@@ -160,9 +160,14 @@ def _defaults(part: Any, names: str) -> list[str]:
     return [repr(value) for value in shown if value not in (None, dataclasses.MISSING)]
 
 
+def _lines(lines: list[str]) -> list[str]:
+    """Lines as Markdown; a literal may go on in the next one."""
+    return _markdown("\n".join(lines)).split("\n")
+
+
 def _markdown(text: str) -> str:
     """reStructuredText's literals as Markdown's; what Markdown would take for a tag is escaped."""
-    pieces = re.split(r"(``.+?``|`[^`]+`)", text)
+    pieces = re.split(r"(``.+?``|`[^`]+`)", text, flags=re.DOTALL)
     return "".join(
         f"`{piece.strip('`')}`" if piece.startswith("`") else re.sub(r"([<*])", r"\\\1", piece)
         for piece in pieces

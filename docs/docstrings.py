@@ -8,6 +8,8 @@ from typing import Any
 from griffe import Extension, Object
 
 _RULE = re.compile(r"^-{3,}$", re.MULTILINE)
+_SEVERAL = re.compile(r"^(\w+(?:, \w+)+)((?: : .*)?\n(?:    .*\n)(?:(?:    .*)?\n)*)", re.MULTILINE)
+_PAGE = re.compile(r"`*docs/(\w+)\.md`*")
 _DOCTEST = re.compile(r"(?:^>>> .*\n?(?:^(?!>>> |\s*$).*\n?)*)+", re.MULTILINE)
 
 
@@ -20,7 +22,8 @@ class Sections(Extension):
             return
         text = _at_runtime(obj) or obj.docstring.value
         is_numpydoc = _RULE.search(text) is not None
-        obj.docstring.value = in_sections(text) if is_numpydoc else fenced(text)
+        text = in_sections(one_each(text)) if is_numpydoc else fenced(text)
+        obj.docstring.value = _PAGE.sub(r"[\1](../\1.html)", text)
 
 
 def _at_runtime(obj: Object) -> str | None:
@@ -70,6 +73,20 @@ def in_sections(text: str) -> str:
         if blocks:
             kept.append("\n\n".join([f"{title}\n{'-' * len(title)}\n{blocks[0]}", *blocks[1:]]))
     return "\n\n".join(kept)
+
+
+def one_each(text: str) -> str:
+    """Items of several names as items of one, since each has a default of its own.
+
+    >>> print(one_each("a, b : int\\n    Both.\\n"), end="")
+    a : int
+        Both.
+    b : int
+        Both.
+    """
+    return _SEVERAL.sub(
+        lambda found: "".join(f"{name}{found[2]}" for name in found[1].split(", ")), text + "\n"
+    )
 
 
 def _is_item(lines: list[str]) -> bool:

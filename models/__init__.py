@@ -103,6 +103,21 @@ def scaled(estimator: Any) -> Pipeline:
     """Put before a linear model what it needs: gaps filled, numbers scaled, categories one-hot.
 
     Categories that were not in the training rows, and gaps in all of them, do not stop it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The last step.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted.
+
+    Examples
+    --------
+    >>> [name for name, _ in scaled(Ridge()).steps]
+    ['columntransformer', 'ridge']
     """
     numbers = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
@@ -111,7 +126,18 @@ def scaled(estimator: Any) -> Pipeline:
 
 
 def coded(estimator: Any) -> Pipeline:
-    """Put before a forest what it needs: categories as numbers; gaps in numbers stay."""
+    """Put before a forest what it needs: categories as numbers; gaps in numbers stay.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The last step.
+
+    Returns
+    -------
+    Pipeline
+        Unfitted.
+    """
     codes = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
     )

@@ -16,6 +16,8 @@ from backtrain.datasets.stream import Stream
 from backtrain.lossmatrix.curves import IntervalCurve, Oracle, Placebo, Schedules, StalenessCurve
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.reports.numbers import Money, count, duration, listing, number, significant
+from backtrain.reports.sweep import rank_found
+from backtrain.reports.sweep.ranked import Ranked
 from backtrain.reports.units import currency, in_loss
 from backtrain.reports.verdict import Recommendation
 from backtrain.simulator.record import Run
@@ -84,7 +86,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return significant(float(value), 5)
+        shown = significant(float(value), 5)
+        return shown.rstrip("0").rstrip(".") if "." in shown else shown
     if isinstance(value, pd.Timedelta) and not pd.isna(value):
         return duration(value)
     return "" if value is None or value is pd.NaT else str(value)
@@ -100,6 +103,7 @@ def _(of: Stream) -> Card:
     known = waits[~np.isnat(waits)].astype(np.int64)
     half, most = (duration(pd.Timedelta(int(q))) for q in np.quantile(known, [0.5, 0.95]))
     late = f"half within {half}, 95 % within {most}" if known.any() else "known at once"
+    late = f"known after {half}" if known.any() and known.min() == known.max() else late
     lost = len(of) - len(known)
     zone = f", local times of {of.timezone}" if of.timezone else ""
     size = (
@@ -144,6 +148,14 @@ def _(of: Recommendation) -> Card:
     what += f", expected to save {saves} ({of.confidence})" if of.confidence else ""
     more = (of.sentence, *of.beside, of.evidence)
     return Card(f"Verdict: {what}", "", more, of.to_frame().dropna(axis="columns", how="all"))
+
+
+@card.register
+def _(of: Ranked) -> Card:
+    told = rank_found.sentences(of)
+    size = f"{len(of.names)} strategies over {len(of.means)} {rank_found.plural(of.block)}"
+    frame = of.to_frame().drop(columns=["worst_block"])
+    return Card(f"Ranked: {size}, against {of.against!r}", told[0], tuple(told[1:]), frame)
 
 
 # --- the loss matrix --------------------------------------------------------------------------

@@ -186,10 +186,22 @@ class Comparison:
     ) -> Recommendation:
         """Which strategy to run, what to expect of it, how sure that is, and what would change it.
 
-        It is the one of the least expected cost, and the baseline unless that saves the share
-        ``careful`` of the baseline's cost at least: 0.05 retrains only for 5 %. Strategies whose
-        trainings, releases, labels, checks and predictions cost more than ``budget`` a month are
-        left out, and it is said what they were expected to save.
+        Parameters
+        ----------
+        baseline : str, optional
+            What the others are held against, by name; by default ``running``, or what never
+            retrains, else the first.
+        careful : float, optional
+            The share of the baseline's cost that a change must save at least: 0.05 retrains only
+            for 5 %. By default that of the comparison.
+        budget : float, optional
+            Money a month. Strategies whose trainings, releases, labels, checks and predictions
+            cost more are left out, and it is said what they were expected to save.
+
+        Returns
+        -------
+        Recommendation
+            The strategy of the least expected cost, or the baseline, and why; `print` it.
         """
         share = _share(self.careful if careful is None else careful)
         key = self.baseline(baseline), share, _money(self.budget if budget is None else budget)
@@ -285,11 +297,26 @@ class Comparison:
 
         And ``verdict.json``, the verdict as data, with ``strategy/advised.yaml``, the advised
         strategy for ``backtrain run --config-dir``: see ``docs/machines.md``.
-        ``baselines`` puts what needs no model into ``summary.csv``, too: rows without a folder.
-        ``report`` is "all": ``report.html``, and beside it each figure as PNG, SVG and CSV in
-        ``figures`` and each table as CSV in ``tables``; "page": ``report.html``; or "none".
-        ``records`` is "all", or "totals": without predictions, most of what a run takes on disk.
-        What is read back has the same table and verdict; its report leaves out what needs them.
+
+        Parameters
+        ----------
+        directory : path
+            Where; made if it is not there.
+        baseline : str, optional
+            What the others are held against, by name.
+        baselines : bool
+            Put what needs no model into ``summary.csv``, too: rows without a folder.
+        report : {"all", "page", "none"}
+            "all": ``report.html``, and beside it each figure as PNG, SVG and CSV in ``figures`` and
+            each table as CSV in ``tables``; "page": ``report.html``.
+        records : {"all", "totals"}
+            "totals" leaves out predictions, most of what a run takes on disk. What is read back has
+            the same table and verdict; its report leaves out what needs them.
+
+        Returns
+        -------
+        Path
+            The directory.
 
         ``comparison.json`` names them and is replaced at last: the directory holds the old result
         or this one. What it listed before is removed then. Other files are left alone: where one

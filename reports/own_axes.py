@@ -33,6 +33,8 @@ class OnAxes(Paper):
     several plots shares the place of the axes among them; the axes given are the first.
     """
 
+    captioned = False
+
     def __init__(self, axes: Axes | None = None) -> None:
         self.axes, self._size = axes, tuple(mpl.rcParams["figure.figsize"])
         usual = self._size == tuple(mpl.rcParamsDefault["figure.figsize"])

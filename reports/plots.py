@@ -33,7 +33,9 @@ from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.html import exhibits
 from backtrain.reports.own_axes import draw
 from backtrain.reports.sweep import page as sweep_page
+from backtrain.reports.sweep import rank_figure
 from backtrain.reports.sweep.found import Found
+from backtrain.reports.sweep.ranked import Ranked
 from backtrain.reports.sweep.sweep import Sweep
 from backtrain.reports.tables import Sheet
 from backtrain.reports.verdict import Recommendation
@@ -105,6 +107,11 @@ def sweep(of: Sweep, kind: str, ax: Axes | None) -> Axes:
     names = {"cost-against-retrains": "retrains"}
     kinds = {names.get(name, name): one for name, one in made.items()}
     return _chosen({"retrains": lambda: None, **kinds}, kind, ax)
+
+
+def ranked(of: Ranked, ax: Axes | None) -> Axes:
+    """See `Ranked.plot`."""
+    return draw(rank_figure.exhibit(of), ax)
 
 
 def matrix(of: LossMatrix, kind: str, ax: Axes | None) -> Axes:

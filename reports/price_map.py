@@ -189,7 +189,10 @@ def _title(prices: PriceMap, place: int, name: str) -> str:
 
 
 def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str, paper: Paper) -> None:
-    """Write a name into its region, near the middle; where it does not fit, its number."""
+    """Write a name into its region, near the middle; where it does not fit, its number.
+
+    Without a caption, which says what numbers are, it is left out.
+    """
     ends = np.log10(prices.retrain[[0, -1]])
     low, high = (np.clip(np.log10(end), *ends) for end in _clipped(prices, place))
     rows = np.arange(1, len(low) - 1)
@@ -208,7 +211,7 @@ def _label(axes: Axes, prices: PriceMap, place: int, name: str, number: str, pap
     best = int(np.argmin(np.where(fits, off, np.inf)))
     if room[best] < 1:
         return
-    text = name if room[best] >= len(name) else number
+    text = name if room[best] >= len(name) else number if paper.captioned else ""
     at = 10 ** ((left[best] + right[best]) / 2), prices.error[rows[best]]
     style = {"ha": "center", "va": "center", "fontsize": paper.size(8.5), "color": paper["ink"]}
     note(axes, text, at, (0, 0), **style)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -54,6 +54,8 @@ class Paper:
 
     width: float
     wide: bool
+    #: Whether a caption stands below the figure, which says what numbers in it are.
+    captioned: ClassVar[bool] = True
 
     def blank(self, height: float) -> Figure:
         """An empty figure so many inches high; it belongs to no global list of figures."""

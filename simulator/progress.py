@@ -2,14 +2,20 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from backtrain.simulator.setup import SetupError
 from backtrain.simulator.texts import printable
+
+with warnings.catch_warnings():
+    # In a notebook without ipywidgets a line of text will do; each import would warn of it.
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
 
 #: True is a bar, False nothing, "auto" a bar where somebody watches, lines elsewhere.
 Shown = bool | Literal["auto"]

@@ -59,8 +59,10 @@ class Setup:
         a local time of the stream's.
     end : str, Timestamp or None
         Totals stop here; None is the last event.
-    prices, delays : Prices, Delays, or mappings of their parameters
-        What is charged, and how long things take: ``Prices(retrain=5)`` or ``{"retrain": 5}``.
+    prices : Prices, or mapping of its parameters
+        What is charged: ``Prices(retrain=5)`` or ``{"retrain": 5}``.
+    delays : Delays, or mapping of its parameters
+        How long things take: ``Delays(train="2h")`` or ``{"train": "2h"}``.
     loss : str, Loss or callable
         Loss of a row; default ``"absolute"`` for regression, ``"zero_one"`` for classification.
         A callable takes labels and predictions of shape (n,) and returns losses of shape (n,).

@@ -8,12 +8,15 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import backtrain
-from backtrain import strategies
+from backtrain import Backtest, strategies
 from backtrain.datasets.bundled import bike
+from backtrain.datasets.latency import Fixed, apply
+from backtrain.datasets.synthetic import abrupt
+from backtrain.strategies import Sliding
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -78,15 +81,18 @@ def test_the_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     names = {"event_time": "ts", "count": "y", "label_time": "known_at"}
     bike().head(2_400).rename(columns=names).to_csv("my.csv", index=False)
-    days, stores = pd.date_range("2024-01-01", periods=60), [*"ab"]
-    sales = pd.DataFrame(
-        [(day, store) for day in days for store in stores], columns=["day", "store"]
-    )
-    sales.assign(sold=[7 * i % 11 for i in range(120)], temp=4).to_csv("sales.csv", index=False)
     namespace: dict[str, object] = {"__name__": "readme"}
     for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
         exec(block, namespace)
     assert (tmp_path / "report.html").exists()
+
+
+def test_what_is_cited_is_this_version() -> None:
+    root = Path(__file__).parent.parent
+    version = re.search(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"version = {{{version[1]}}}" in README
+    assert f"\nversion: {version[1]}\n" in (root / "CITATION.cff").read_text()
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
@@ -94,6 +100,23 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for document in [root / "README.md", root / "DESIGN.md", *(root / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_five_checks_are_found_by_the_words_of_their_page(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs/five_checks.md").read_text()
+    checks = [line.split("|") for line in text.splitlines() if line.startswith("| **")]
+    stream = apply(abrupt(n=600), Fixed("6h"))
+    backtest = Backtest(stream, LogisticRegression(), tick="1D")
+    tuning = backtest.tune(Sliding("5D"))
+    report = tuning.to_html(tmp_path / "tune.html").read_text(encoding="utf-8")
+    titles = re.findall(r"<h[23][^>]*>(.*?)</h[23]>", report)
+    said = f"{backtest.understood()}\n{tuning}"
+    assert len(checks) == 5
+    for _, _, section, terminal, _, _ in checks:
+        for title in re.findall(r"\*([^*]+)\*", section):
+            assert title in titles
+        for words in re.findall(r'"(.+?) \.\.\."', terminal):
+            assert re.search(r"\s+".join(words.split()), said), words
 
 
 def test_strategies_that_the_documents_name_are_shipped() -> None:

@@ -1,11 +1,10 @@
-"""The pages of worked examples run as they stand, and the notebooks are these pages.
+"""The pages of worked examples run as they stand.
 
 Blocks of a page share names, as a reader pastes them. Where ETTh1.csv is not beside it, its page
 makes a stand-in; its commands are composed, not run.
 """
 
 import re
-import runpy
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from backtrain.config.study import checked
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("examples_*.md"))
-MAKER = runpy.run_path(str(ROOT / "notebooks/from_pages.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -26,12 +24,6 @@ def test_a_page_runs(page, tmp_path, monkeypatch) -> None:
     names: dict[str, Any] = {"__name__": "page"}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
         exec(compile(block, page.name, "exec"), names)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_notebook_is_its_page(page) -> None:
-    kept = MAKER["place"](page).read_text(encoding="utf-8")
-    assert kept == MAKER["notebook"](page), f"{page.stem}: run `{MAKER['COMMAND']}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

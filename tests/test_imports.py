@@ -66,6 +66,8 @@ CALLS = {
     ("reports/comparison.py", "reports.plots"),
     ("reports/verdict.py", "reports.plots"),
     ("reports/sweep/sweep.py", "reports.plots"),
+    ("reports/sweep/ranked.py", "reports.plots"),
+    ("reports/sweep/ranked.py", "reports.sweep.rank_found"),
     ("lossmatrix/tuning.py", "reports.archive"),
     ("lossmatrix/tuning.py", "reports.html"),
     ("lossmatrix/tuning.py", "reports.tuning_page"),

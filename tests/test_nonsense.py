@@ -11,7 +11,7 @@ import pytest
 from backtrain.cli import main
 from backtrain.config import compose
 from backtrain.config.build import ConfigError
-from backtrain.config.keys import RunKeys, TuneKeys, names
+from backtrain.config.keys import HOLDERS, RunKeys, TuneKeys, names
 from backtrain.config.study import load
 from backtrain.config.tuning_study import load as load_tuning
 
@@ -138,6 +138,14 @@ def test_a_key_says_what_it_takes(command: str, key: str) -> None:
             (line,) = str(error).splitlines()
             assert key in line
     assert sorted(right) == sorted(RIGHT.get(key, ()))
+
+
+@pytest.mark.parametrize("key", HOLDERS)
+@pytest.mark.parametrize("value", ["[1,24]", "[]"])
+def test_what_holds_keys_shows_one(key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose.composed(["dataset=abrupt", f"{key}={value}"], "run", RunKeys)
+    assert f"holds keys: set them, such as {HOLDERS[key]}" in str(refused.value)
 
 
 # --- directories ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.at_prices import PriceMap
 from backtrain.lossmatrix.decide import Evidence, Option
 from backtrain.reports import price_map
+from backtrain.reports.own_axes import OnAxes
 from backtrain.reports.svg import NARROW, WIDE, Paper
 from backtrain.strategies import BeatsChampion, ErrorDrift, Every, Never, Sliding
 
@@ -128,3 +129,12 @@ def test_schedules_alarms_and_gates_are_on_one_map():
     assert ends(section, verdict.strategy) == pytest.approx(verdict.prices)
     alone = backtest.compare({"static": Strategy(Never(), window)})
     assert price_map.section(alone, "static") is None
+
+
+def test_on_own_axes_no_number_stands_that_nothing_explains():
+    prices, names = of(*((200.0 * 0.7**k, 2**k) for k in range(8)))
+    exhibit = price_map.exhibit(prices, [f"{name}, a long name" for name in names], {}, INFO)
+    assert exhibit is not None
+    drawn = [text.get_text() for text in exhibit.shows(OnAxes()).figure.axes[0].texts]
+    assert not [text for text in drawn if text.isdigit()]
+    assert [text for text in drawn if text.endswith("a long name")]

@@ -71,6 +71,7 @@ KINDS: Mapping[str, tuple[str | None, ...]] = {
     "tuning": ("intervals", "prices", "rows", "old-rows", "staleness", "oracle"),
     "search": ("front", "promise", "keys", "values", "trials"),
     "sweep": ("retrains", "importance", "all-axes"),
+    "ranked": (None,),
     "schedules": (),
     "strategy": (),
     "audit": (),
@@ -115,6 +116,7 @@ def shown() -> dict[str, Any]:
             lambda every, length: Strategy(Every(every), Sliding(length)), space
         ),
         "sweep": sweep(*grid()),
+        "ranked": sweep(*grid()).ranked(),
         "schedules": matrix.every(3),
         "strategy": strategies["weekly"],
         "audit": backtest.audit(strategies["weekly"], instants=[0.5], data=False),

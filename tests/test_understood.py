@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -329,3 +330,12 @@ def test_a_model_whose_fits_no_store_may_keep_is_told_how_they_are(model, named,
     told = Backtest(stream, model, cache=tmp_path / "store").understood().lines.get("store", "")
     assert ("Unversioned: give it cache_version = 1" in told) is named
     assert "store" not in Backtest(stream, model, cache=None).understood().lines
+
+
+def test_a_notebook_shows_the_lines_that_are_printed() -> None:
+    found = payments((90, 60)).understood({"one": Strategy(Never(), Sliding("150D"))})
+    assert repr(found) == str(found)
+    card = found._repr_html_()
+    assert found.warnings
+    for says in (*found.lines.values(), found.warnings[0].says):
+        assert str(escape(says)) in card

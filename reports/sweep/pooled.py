@@ -64,7 +64,7 @@ class Pooled:
         table["units"] = by_unit.groupby("strategy").size()
         table["units"] = table["units"].fillna(0).astype(np.int64)
         own = table["relative"].notna() & (by_unit.groupby("strategy").agg(np.ptp) > 0)
-        table["low"], table["high"] = _interval(by_unit, int(own.sum()))
+        table["low"], table["high"] = interval(by_unit, int(own.sum()))
         rest = ["strategy", "data", *axes]
         within = known.groupby(rest, dropna=False)["log"].var()
         table["seeds"] = np.sqrt(within.groupby("strategy").mean())
@@ -99,7 +99,7 @@ def _counts(logs: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _interval(means: pd.Series, family: int) -> tuple[pd.Series, pd.Series]:
+def interval(means: pd.Series, family: int) -> tuple[pd.Series, pd.Series]:
     """Ends of the interval of each strategy's ratio, as members of one family."""
     from scipy.stats import t as student
 

@@ -14,6 +14,7 @@ import pandas as pd
 from backtrain.datasets.columns import nearest
 from backtrain.reports.sweep.frame import text, tidy
 from backtrain.reports.sweep.pooled import Pooled
+from backtrain.reports.sweep.ranked import Ranked
 from backtrain.reports.sweep.settings import Settings
 from backtrain.simulator.manifest import RecordError
 
@@ -135,6 +136,47 @@ class Sweep:
         """Likewise over some rows of the settings' cells."""
         return Pooled.of(cells, tuple(key for key in self.settings.axes if key not in REPLICATES))
 
+    def ranked(
+        self,
+        against: str | None = None,
+        *,
+        rope: float = 0.01,
+        block: str = "dataset",
+        within: str | None = None,
+    ) -> Ranked:
+        """Rank the strategies over data sets: which can be told apart, and which cannot.
+
+        Parameters
+        ----------
+        against : str, optional
+            The strategy that others are held against; by default the baseline. To name the one
+            that won makes it look better than it is.
+        rope : float
+            What share of a cost is practically nothing: 0.01 is 1 %.
+        block : str
+            What is independent: "dataset", or another axis, as "seed" where there is one data set.
+        within : str, optional
+            The axis that is nested in it, "" for none; by default "model" where that is an axis.
+
+        Raises
+        ------
+        ValueError
+            For another axis or strategy, and for fewer than two blocks or strategies.
+        """
+        settings = self.settings
+        for key in filter(None, (block, within)):
+            if key not in ("dataset", "seed", *settings.axes):
+                axes = ("dataset", "seed", *settings.axes)
+                raise ValueError(
+                    f"{key!r}: no axis of the sweep; there are {', '.join(axes)}; "
+                    f"did you mean {nearest(key, axes)}?"
+                )
+        if within is None:
+            within = "model" if "model" in settings.axes and block != "model" else ""
+        cells = settings.cells.assign(dataset=_data_names(settings))
+        held = against if against is not None else next(iter(settings.held), "")
+        return Ranked.of(cells, held, rope=rope, block=block, within=within, cell="setting")
+
     @property
     def ended(self) -> Counter[str]:
         """How many jobs are "done", "failed", "stopped", "missing"."""
@@ -183,3 +225,16 @@ def _values(values: Sequence[Any]) -> tuple[Any, ...]:
     if len(numbers) == len(distinct) - distinct.count(None):
         return (*([None] if None in distinct else []), *sorted(numbers))
     return tuple(sorted(distinct, key=lambda value: value is not None))
+
+
+def _data_names(settings: Settings) -> pd.Series:
+    """What each cell's data set is called: by the axis, with the seed where one makes the data."""
+    cells = settings.cells
+    if "dataset" not in settings.axes:
+        return cells["data"]
+    names = cells["dataset"].map([text(v) for v in settings.axes["dataset"]].__getitem__)
+    seeded = names + ", seed " + cells["seed"].astype(str)
+    for called in (names, seeded):
+        if len({*zip(called, cells["data"], strict=True)}) == called.nunique():
+            return called
+    return cells["data"]

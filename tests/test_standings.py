@@ -1,0 +1,172 @@
+"""The standings: what is ranked, what a row says, and that work is never done twice or lost."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import standings
+import standings_cells
+from standings_cells import PRICES, Cell, measured
+from standings_policies import LEFT_OUT, PLAIN, STATIC, policies, unranked, window
+
+from backtrain import Prices
+from backtrain.lossmatrix.outlook import decided
+
+ROOT = Path(__file__).parent.parent
+CELL = Cell("abrupt", "tree", "short", 0)
+OTHER = Cell("stationary", "tree", "short", 0)
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return measured(CELL)
+
+
+# --- policies -------------------------------------------------------------------------------------
+
+
+def test_every_part_is_ranked_or_left_out_for_a_reason() -> None:
+    missing = unranked(policies("accuracy", 48)) - {"Immediate", "Strategy"}
+    assert missing == set(LEFT_OUT)
+    assert {STATIC, PLAIN} < set(policies("MAE", 10))
+
+
+def test_what_looks_at_no_price_is_priced_afterwards_to_the_last_bit() -> None:
+    backtest, day = CELL.backtest()
+    unit = backtest.replay(policies("accuracy", day)[STATIC].strategy).totals["error"]
+    dear = replace(
+        backtest, prices=Prices(retrain=PRICES[-1] * unit, error=1.0), cache=backtest.store
+    )
+    looked = 0
+    for name, policy in policies("accuracy", day).items():
+        if policy.model:
+            continue
+        free, priced = (b.replay(policy.strategy) for b in (backtest, dear))
+        same = np.array_equal(decided(free), decided(priced))
+        assert same or policy.priced, name
+        assert not same or free.totals["error"] == priced.totals["error"], name
+        looked += not same
+    assert looked  # so the check can fail
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def test_static_costs_one_and_the_oracle_least_of_its_window(rows: pd.DataFrame) -> None:
+    cost = rows.set_index(["policy", "price"])["cost"].unstack()
+    assert (cost.loc[STATIC] == 1).all()
+    schedules = [f"every {n}" for n in (1, 2, 5, 10, 20, 50)]
+    assert (cost.loc["oracle"] <= cost.loc[schedules].min() + 1e-12).all()
+    assert cost.loc["every 1", 0.02] == pytest.approx(cost.loc["every 1", 0.0] + 0.02 * 99)
+
+
+def test_what_is_missing_says_why(rows: pd.DataFrame) -> None:
+    assert (rows["cost"].isna() == rows["error"].ne("")).all()
+    trained = rows["retrains"].fillna(0).gt(0) & ~rows["kind"].isin(["oracle", "no model"])
+    assert (rows["luck"].notna() == trained).all()
+    assert rows["luck"].dropna().between(0, 1).all()
+    oracle = rows.set_index("price").query("policy == 'oracle'")
+    assert (oracle["saved"].dropna() == 1).all()
+
+
+def test_a_cell_is_named_by_what_it_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {cell.digest for cell in (CELL, OTHER, CELL._replace(seed=1))}
+    assert len(names) == 3
+    before = CELL.digest
+    monkeypatch.setattr(standings_cells, "PRICES", (0.0, 0.5))
+    assert before != CELL.digest
+
+
+# --- work -----------------------------------------------------------------------------------------
+
+
+def fabricated(cell: Cell) -> pd.DataFrame:
+    size = len(cell.stream) + cell.seed
+    facts = {"kind": "schedule", "tuned": False, "errors": 1.0, "luck": np.nan, "error": ""}
+    made = [
+        {"price": price, "policy": name, **facts, "cost": size + price, "saved": 0.5}
+        for price in PRICES
+        for name in (PLAIN, STATIC)
+    ]
+    order = ["price", "policy", "kind", "tuned", "cost", "errors", "retrains", "saved", "luck"]
+    table = pd.DataFrame(made).assign(retrains=pd.array([1] * len(made), "Int32"))
+    return table[[*order, "error"]].sort_values(["price", "policy"], ignore_index=True)
+
+
+def test_work_that_was_stopped_goes_on_and_ends_in_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Cell] = []
+    monkeypatch.setattr(standings, "measured", lambda cell: made.append(cell) or fabricated(cell))
+    wanted = [Cell("abrupt", "tree", delay, seed) for seed in (0, 1) for delay in ("short", "long")]
+    whole = tmp_path / "whole.parquet"
+    standings.run(wanted, tmp_path / "a", whole, 1, False)
+    standings.run(wanted[:2], tmp_path / "b", tmp_path / "half.parquet", 1, False)
+    (tmp_path / "b" / "left.part").write_text("half a file")  # by a process that was killed
+    made.clear()
+    standings.run(wanted[::-1], tmp_path / "b", tmp_path / "two.parquet", 1, False)
+    assert made == wanted[:1:-1]
+    assert (tmp_path / "two.parquet").read_bytes() == whole.read_bytes()
+
+    made.clear()  # a table that lies there counts, without the files it was made of
+    standings.run(wanted, tmp_path / "c", whole, 1, False)
+    assert not made
+    assert (tmp_path / "two.parquet").read_bytes() == whole.read_bytes()
+    standings.run(wanted, tmp_path / "d", whole, 1, True)
+    assert made == wanted
+
+
+def test_a_cell_that_fails_is_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def some(cell: Cell) -> pd.DataFrame:
+        if cell.seed:
+            raise ValueError("static errs nowhere")
+        return fabricated(cell)
+
+    monkeypatch.setattr(standings, "measured", some)
+    table = standings.run([CELL, CELL._replace(seed=1)], tmp_path, tmp_path / "t.parquet", 1, False)
+    assert set(table["seed"]) == {0}
+    assert "left out: abrupt/tree/short/1: ValueError: static errs" in capsys.readouterr().err
+
+
+# --- a policy of one's own ------------------------------------------------------------------------
+
+
+def test_the_policy_of_the_page_on_contributing_finds_its_place(
+    tmp_path: Path,
+    rows: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for kind, name in (("python", "doubling.py"), ("yaml", "doubling.yaml")):
+        (block,) = re.findall(rf"^```{kind}\n(# doubling\..*?)^```", page, re.M | re.S)
+        (tmp_path / name).write_text(block)
+    table = tmp_path / "standings.parquet"
+    standings.written({CELL: rows, OTHER: measured(OTHER)}, table)
+    assert standings.main(["--policy", str(tmp_path / "doubling.yaml"), "--table", str(table),
+                           "--jobs", "1", "--write"]) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert re.search(r"mean rank \d+\.\d, place \d+ of \d+", said)
+    assert f"beside '{PLAIN}': cheaper" in said
+    added = pd.read_parquet(table).query("policy == 'doubling'")
+    assert len(added) == 2 * len(PRICES)
+    # 1 + 2 + 4 + ... + 32 days are 63; 64 more are not left of 100.
+    assert set(added["retrains"]) == {6}
+
+
+def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("triger: {}")
+    with pytest.raises(ValueError, match="no policy; it needs trigger"):
+        standings.submitted(tmp_path / "mine.yaml", 48)
+    (tmp_path / "mine.yaml").write_text("trigger: {_target_: x.Y}\nwindows: 3")
+    with pytest.raises(ValueError, match="windows: no key; there are"):
+        standings.submitted(tmp_path / "mine.yaml", 48)
+
+
+def test_the_window_of_all_is_that_of_twenty_days() -> None:
+    assert repr(window(48)) == "Sliding(960)"
