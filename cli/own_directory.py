@@ -29,6 +29,8 @@ def own_directory(config: DictConfig) -> Iterator[None]:
         try:
             place.mkdir(parents=True, exist_ok=not timed)
         except FileExistsError:
+            if not timed:
+                raise
             continue
         break
     try:

@@ -91,7 +91,8 @@ def test_what_is_cited_is_this_version() -> None:
     root = Path(__file__).parent.parent
     version = re.search(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
     assert version
-    assert f"version = {{{version[1]}}}" in README
+    for page in (README, (root / "docs/index.md").read_text()):
+        assert f"version = {{{version[1]}}}" in page
     assert f"\nversion: {version[1]}\n" in (root / "CITATION.cff").read_text()
 
 
