@@ -171,6 +171,17 @@ def test_cells_of_the_table_stay_where_their_streams_are_not_here(
     assert "left out: sea: no sea.parquet in" in capsys.readouterr().err
 
 
+def test_fewer_cells_than_the_table_has_take_nothing_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "measured", fabricated)
+    table = tmp_path / "t.parquet"
+    standings.run([CELL, CELL._replace(seed=1)], tmp_path / "a", table, 1, False)
+    before = table.read_bytes()
+    standings.run([CELL], tmp_path / "b", table, 1, False)
+    assert table.read_bytes() == before
+
+
 def test_a_cell_that_fails_is_named_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
