@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from dateutil import tz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
@@ -106,7 +107,7 @@ def test_only_a_zone_changes_the_fingerprint() -> None:
         (ZoneInfo("Asia/Kolkata"), "Asia/Kolkata"),
         (timezone(timedelta(hours=2)), "UTC+02:00"),
         (UTC, None),
-        (pd.Timestamp("2024-01-01", tz="dateutil/Europe/Berlin").tz, "Europe/Berlin"),
+        (tz.gettz("Europe/Berlin"), "Europe/Berlin"),
     ],
 )
 def test_zones_have_one_name(zone: object, name: str | None) -> None:
