@@ -259,7 +259,8 @@ def test_a_day_is_of_the_calendar_and_24_hours_are_not() -> None:
 
 
 STEPS = ("1D", "2D", "7D", "1h", "90min", "24h", "MS", "ME", "W-MON", "B", "QS", "WOM-3FRI")
-steps = st.sampled_from((*STEPS, "LWOM-FRI", pd.DateOffset(months=1), pd.DateOffset(days=3)))
+LAST_FRIDAY = ("LWOM-FRI",) if pd.__version__ >= "3" else ()  # pandas 2 cannot read its own name
+steps = st.sampled_from((*STEPS, *LAST_FRIDAY, pd.DateOffset(months=1), pd.DateOffset(days=3)))
 
 
 def slow_instants(
