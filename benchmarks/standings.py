@@ -14,7 +14,7 @@ Streams that are not generated or bundled are read from the folder that ``BACKTR
 (``python benchmarks/standings_streams.py DIR`` fetches them); what is missing of those that are
 not there is left out, and the command says so. ``--policy`` measures one policy of your own on the
 cells of the table whose streams are here, with ``--reduced`` on those of CI, and prints where it
-would stand.
+would stand; it goes on where it was stopped, too.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import joblib
@@ -84,11 +85,16 @@ def measure(cell: Cell, work: Path) -> str:
             table = measured(cell)
     except Exception as error:  # the others go on
         return f"{'/'.join(map(str, cell))}: {type(error).__name__}: {error}"
-    number, name = tempfile.mkstemp(dir=work, suffix=".part")
+    _keep(table, work / f"{cell.digest}.parquet")
+    return ""
+
+
+def _keep(table: pd.DataFrame, file: Path) -> None:
+    """In a file, whole or not at all."""
+    number, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
     os.close(number)
     table.to_parquet(name)
-    os.replace(name, work / f"{cell.digest}.parquet")
-    return ""
+    os.replace(name, file)
 
 
 def finished(cell: Cell, work: Path, earlier: dict[Cell, pd.DataFrame]) -> pd.DataFrame | None:
@@ -191,8 +197,18 @@ def run(wanted: Sequence[Cell], work: Path, table: Path, jobs: int, fresh: bool)
     return whole
 
 
-def stand(path: Path, table: Path, jobs: int, write: bool, streams: Iterable[str]) -> None:
+def stand(
+    path: Path,
+    table: Path,
+    work: Path,
+    jobs: int,
+    write: bool,
+    fresh: bool,
+    streams: Iterable[str],
+) -> None:
     """Measure a submitted policy on the cells of the table, and print where it would stand.
+
+    Each cell is kept in a file of ``work``, so the same call goes on where it was stopped.
 
     Raises
     ------
@@ -214,9 +230,15 @@ def stand(path: Path, table: Path, jobs: int, write: bool, streams: Iterable[str
     for rows in mine.values():
         if (rows.loc[rows["policy"] == name, "kind"] != SUBMITTED).any():
             raise ValueError(f"{path}: {name!r} is the name of another policy; rename the file")
-    print(f"{name} on {len(mine)} cells", flush=True)
+    work.mkdir(parents=True, exist_ok=True)
+    files = {cell: work / f"{cell.digest}-{_written_in(path)}.parquet" for cell in mine}
+    if fresh:
+        for file in files.values():
+            file.unlink(missing_ok=True)
+    there = sum(file.exists() for file in files.values())
+    print(f"{name} on {len(mine)} cells, {there} of them done", flush=True)
     found = joblib.Parallel(jobs)(
-        joblib.delayed(_alone)(cell, path, rows) for cell, rows in mine.items()
+        joblib.delayed(_alone)(cell, path, rows, files[cell]) for cell, rows in mine.items()
     )
     added = dict(zip(mine, found, strict=True))
     print(standing(together(added), name))
@@ -257,15 +279,24 @@ def standing(table: pd.DataFrame, policy: str) -> str:
     return "\n".join(lines)
 
 
-def _alone(cell: Cell, path: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a cell, with those of a submitted policy."""
-    oracle = rows[rows["kind"] == ORACLE].set_index("price")["cost"].to_dict()
-    with threadpool_limits(1):
-        own = measured_alone(
-            cell, submitted(path, SOURCES[cell.stream].load(cell.seed).tick), oracle
-        )
+def _alone(cell: Cell, path: Path, rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """The rows of a cell, with those of a submitted policy, which a file keeps."""
+    if not file.exists():
+        oracle = rows[rows["kind"] == ORACLE].set_index("price")["cost"].to_dict()
+        with threadpool_limits(1):
+            policy = submitted(path, SOURCES[cell.stream].load(cell.seed).tick)
+            _keep(measured_alone(cell, policy, oracle), file)
     others = rows[rows["policy"] != path.stem]
-    return pd.concat([others, own.assign(policy=path.stem)], ignore_index=True)
+    own = pd.read_parquet(file).assign(policy=path.stem)
+    return pd.concat([others, own], ignore_index=True)
+
+
+def _written_in(path: Path) -> str:
+    """A digest of a policy's file and of the Python files beside it, which may hold its classes."""
+    whole = sha256(path.read_bytes())
+    for beside in sorted(path.resolve().parent.glob("*.py")):
+        whole.update(beside.read_bytes())
+    return whole.hexdigest()[:12]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -289,7 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--write adds a --policy that was measured on all streams")
     if asked.policy:
         streams = REDUCED if asked.reduced else SOURCES
-        stand(asked.policy, asked.table, asked.jobs, asked.write, streams)
+        work = REDUCED_WORK if asked.reduced else asked.work
+        stand(asked.policy, asked.table, work, asked.jobs, asked.write, asked.fresh, streams)
         return 0
     work, table, docs = asked.work, asked.table, asked.docs
     if asked.reduced:  # beside the table of the repository, never into it

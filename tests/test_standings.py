@@ -206,11 +206,12 @@ def test_the_policy_of_the_page_on_contributing_finds_its_place(
     for kind, name in (("python", "doubling.py"), ("yaml", "doubling.yaml")):
         (block,) = re.findall(rf"^```{kind}\n(# doubling\..*?)^```", page, re.M | re.S)
         (tmp_path / name).write_text(block)
-    own = tmp_path / "standings.parquet"
+    own, cells = tmp_path / "standings.parquet", tmp_path / "cells"
     shutil.copy(table, own)
     asked = ["--policy", str(tmp_path / "doubling.yaml"), "--table", str(own), "--jobs", "1"]
-    assert standings.main([*asked, "--write"]) == 0
+    assert standings.main([*asked, "--work", str(cells), "--write"]) == 0
     said = capsys.readouterr().out
+    assert "doubling on 2 cells, 0 of them done" in said
     assert re.search(r"mean rank \d+\.\d, place \d+ of \d+", said)
     assert f"beside '{PLAIN}': cheaper" in said
     added = pd.read_parquet(own).query("policy == 'doubling'")
@@ -227,14 +228,25 @@ def test_the_policy_of_the_page_on_contributing_finds_its_place(
     standings.run([CELL, OTHER], work, own, 1, False)
     assert own.read_bytes() == before
 
+    # Stopped after one cell it goes on, to the same bytes; another policy of that name begins anew.
+    whole = own.read_bytes()
+    next(cells.iterdir()).unlink()
+    for code, done in (("", 1), ("\n", 0)):
+        with (tmp_path / "doubling.py").open("a") as file:
+            file.write(code)
+        shutil.copy(table, own)
+        standings.main([*asked, "--work", str(cells), "--write"])
+        assert f"doubling on 2 cells, {done} of them done" in capsys.readouterr().out
+        assert own.read_bytes() == whole
+
     with pytest.raises(ValueError, match="1 cells that can be measured; two streams are needed"):
-        standings.main([*asked, "--reduced"])
+        standings.main([*asked, "--work", str(cells), "--reduced"])
 
 
 def test_a_submitted_policy_is_refused_where_its_rows_would_mislead(
     tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ["--table", str(table), "--jobs", "1", "--policy"]
+    asked = ["--table", str(table), "--work", str(tmp_path), "--jobs", "1", "--policy"]
     text = "trigger: {_target_: backtrain.strategies.BreakEven}\npriced: false"
     for name in (STATIC, "mine"):
         (tmp_path / f"{name}.yaml").write_text(text)
