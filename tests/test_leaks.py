@@ -45,7 +45,7 @@ DELAYS = (Delays(), Delays(train="2h30min"), Delays(train="3h", deploy="5h"))
 SERVED_FROM = 20
 
 slowly = settings(
-    max_examples=8,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

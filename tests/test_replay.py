@@ -193,7 +193,7 @@ def charged_as(at, kind, version):
 
 # Histories come from a drawn seed, so there is nothing to shrink.
 slowly = settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
