@@ -79,16 +79,14 @@ class Advised:
     @classmethod
     def of(cls, results: Sequence[Result], settings: Settings) -> Advised:
         """Of the jobs that are done; strategies are named as in the settings."""
-        names = {
-            (job, row.name): row.strategy
-            for row in settings.cells[["name", "strategy", "jobs"]].itertuples(index=False)
-            for job in row.jobs
-        }
+        cells = settings.cells
+        named = zip(cells["name"], cells["strategy"], cells["jobs"], strict=True)
+        names = {(job, str(name)): str(label) for name, label, own in named for job in own}
         at = {key: {text(v): i for i, v in enumerate(own)} for key, own in settings.axes.items()}
         rows = []
         for job, (one, setting) in enumerate(zip(results, settings.of_job, strict=True)):
             if setting is not None:
-                strategy = names.get((job, one.advises))
+                strategy = names.get((job, str(one.advises)))
                 keeps = strategy is not None and one.advises == one.baseline
                 told = (strategy, keeps, one.confidence, one.saved)
                 own = [places[text(one.overrides.get(key))] for key, places in at.items()]

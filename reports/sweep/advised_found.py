@@ -89,7 +89,8 @@ def _counted(groups: Sequence[Group], jobs: int) -> str:
 
 def _divided(advised: Advised) -> str:
     """Where the values of one axis tell what is advised."""
-    key, told = advised.divided, []
+    key = advised.divided
+    told: list[str] = []
     places = [advised.axes[key].index((one.where or {})[key][0]) for one in advised.groups]
     for _, one in sorted(zip(places, advised.groups, strict=True), key=lambda pair: pair[0]):
         of = f"{number(one.jobs)} of {count(len(advised.told), 'job')}"

@@ -139,6 +139,10 @@ def _where(found: Found) -> Iterator[Section]:
         )
 
 
+#: Stands above what is drawn of costs alone.
+_HINDSIGHT = "In hindsight, on the paths that were replayed; what the jobs advise may differ."
+
+
 def _of_axis(found: Found, key: str) -> Iterator[Exhibit]:
     sheet = sheets.by_axis(found, key)
     rest = sheets.rest(sheets.VALUES, len(found.settings.axes[key]), "value")
@@ -154,12 +158,12 @@ def _maps(found: Found) -> Iterator[Section]:
         keys += [key for key in found.ordered if key == "seed"]
     drawn = (figures.map_of(found, a, b) for a, b in combinations(keys[:_PAIRED], 2))
     if exhibits := [one for one in drawn if one is not None]:
-        yield Section("Two at a time", exhibits)
+        yield Section("Two at a time", exhibits, intro=_HINDSIGHT)
 
 
 def _all_axes(found: Found) -> Iterator[Section]:
     if exhibit := parallel(found, [*found.ordered, *found.chosen]):
-        yield Section(exhibit.title, [exhibit])
+        yield Section(exhibit.title, [exhibit], intro=_HINDSIGHT)
 
 
 def _matters(found: Found) -> Iterator[Section]:
@@ -268,10 +272,11 @@ def headline(found: Found) -> list[tuple[str, str, str]]:
             remark = f"in hindsight; {told if low == low else 'no interval'}"
             label = f"{shorten(name, 30)} against {shorten(found.against, 30)}"
             facts.append((label, sheets.percent(float(table["relative"][name])), remark))
-        wins = number(int(table["wins"][found.best]))
-        label = f"{shorten(found.best, 30)} costs least in"
-        remark = f"of {count(found.number, 'setting')}, in hindsight, ties included"
-        facts.append((label, wins, remark))
+        if not groups:
+            wins = number(int(table["wins"][found.best]))
+            label = f"{shorten(found.best, 30)} costs least in"
+            remark = f"of {count(found.number, 'setting')}, in hindsight, ties included"
+            facts.append((label, wins, remark))
         done = [one for one in found.sweep.results if one.status == "done"]
         sets = len({data_set(one) for one in done})
         seeds = len({one.seed for one in done})
