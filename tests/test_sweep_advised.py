@@ -126,6 +126,16 @@ def test_an_exception_is_told_with_where_it_stands() -> None:
     )
 
 
+def test_where_several_are_advised_the_most_frequent_has_its_place_too() -> None:
+    days = itertools.product(("0D", "7D"), (1, 20))
+    advice = dict(zip(days, ("weekly", "alarm", "weekly", "static"), strict=True))
+    assert lead(over(advice, "latency.offset", "prices.retrain")) == (
+        "Advised in 2 of 4 jobs (prices.retrain=1): weekly (unsure in all); in 1 "
+        "(latency.offset=0D, prices.retrain=20): alarm (unsure); in 1 (latency.offset=7D, "
+        "prices.retrain=20): keep static."
+    )
+
+
 def test_an_axis_that_divides_the_advice_is_named_with_its_values() -> None:
     days = {0: "weekly", 7: "weekly", 30: "static"}
     advice = {(f"{day}D", seed): name for day, name in days.items() for seed in (0, 1)}

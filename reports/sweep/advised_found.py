@@ -76,7 +76,8 @@ def _agreed(group: Group, jobs: int, apart: bool) -> str:
 def _counted(groups: Sequence[Group], jobs: int) -> str:
     """The most frequent first, the others with where they are advised."""
     first, *others = groups
-    told = [f"Advised in {number(first.jobs)} of {count(jobs, 'job')}: {_told(first)}"]
+    where = f" ({at(first.where)})" if first.where else ""
+    told = [f"Advised in {number(first.jobs)} of {count(jobs, 'job')}{where}: {_told(first)}"]
     for one in others[:_TOLD]:
         other = "the other " if len(others) == 1 else ""
         many = "one" if other and one.jobs == 1 else number(one.jobs)
