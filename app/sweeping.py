@@ -144,7 +144,7 @@ def sweep(
     ...     prices={"retrain": [1, 10]},
     ... )
     >>> found
-    Sweep(8 jobs, 8 done, 2 strategies)
+    Sweep(8 jobs, 8 done, 2 strategies, advised: weekly in 8)
     >>> list(found.axes)
     ['model', 'seed', 'prices.retrain']
     >>> len(found.frame())

@@ -108,12 +108,15 @@ def _luck(comparison: Comparison, name: str) -> str:
     return percent(hindsight_of(run).get("placebo_even") if is_tested(run) else None)
 
 
-def aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
-    """Cells in columns of plain text: the first to the left, the others to the right."""
+def aligned(lines: Sequence[tuple[str, ...]], words: Sequence[int] = (0,)) -> list[str]:
+    """Cells in columns of plain text: the first, and all of ``words``, to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [str.ljust if i in words else str.rjust for i in range(len(widths))]
     texts = (
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        "  ".join(
+            [side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)]
+        )
         for line in lines
     )
     # The typographic minus of the report is missing from some terminal fonts.
-    return [text.replace("\N{MINUS SIGN}", "-").replace(MISSING, "-") for text in texts]
+    return [text.rstrip().replace("\N{MINUS SIGN}", "-").replace(MISSING, "-") for text in texts]

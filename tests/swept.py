@@ -54,6 +54,7 @@ def job(
             "strategy": best,
             "baseline": baseline,
             "saves": costs[baseline] - costs[best],
+            "expected": dict(costs),
         },
         "wall_seconds": 1.5,
         "versions": {"backtrain": "0.2.0", "python": "3.11.7"},

@@ -50,6 +50,7 @@ WITHOUT = {
     "Followed": "a sentence of the verdict",
     "Pooled": "what Sweep.plot draws",
     "Settings": "columns of Sweep.frame",
+    "Advised": "likewise, and the first sentence of the sweep",
     "Decision": "what the verdict of a tuning rests on; its sentence says it",
     "Evidence": "likewise",
     "Judgement": "columns of Tuning.summary",

@@ -27,9 +27,11 @@ def sections(page: str) -> list[str]:
 def test_the_answer_comes_first_with_where_it_does_not_hold(tmp_path) -> None:
     text = pages.write(saved(tmp_path, *grid())).read_text()
     body = text[text.index("<body>") :]
-    lead = "Run monthly: over 12 settings of 2 data sets and 3 seeds it costs 20"
-    lead += "\N{NO-BREAK SPACE}% less than static."
-    places = [body.index(lead), body.index("by prices.retrain, it would be static at 100")]
+    lead = "Advised with prices.retrain=1: monthly (6 of 12 jobs); with 100: keep static"
+    second = "In hindsight, on the paths that were replayed, monthly costs least on average over 12"
+    places = [body.index(lead), body.index(second)]
+    assert "of 2 data sets and 3 seeds: 20\N{NO-BREAK SPACE}% less than static." in body
+    places += [body.index("by prices.retrain, it would be static at 100")]
     places += [body.index(what) for what in (IN_SAMPLE[:60], "Who wins where", "<svg role")]
     assert places == sorted(places)
     assert sections(text)[:4] == ["Who wins where", "Two at a time", "All axes", "What matters"]
@@ -42,13 +44,17 @@ def test_what_costs_the_same_as_the_baseline_changes_nothing() -> None:
     costs = {"static": 100.0, "alarm": 100.0, "weekly": 120.0}
     jobs = [job(i, {"latency.offset": f"{i}D"}, costs) for i in range(3)]
     found = Found(sweep(*jobs))
-    assert found.lead == (
-        "Keep static: over 3 settings nothing costs less on average; alarm costs as much."
+    assert found.lead == "Keep static: all 3 jobs advise it, none a change."
+    before = "In hindsight, on the paths that were replayed, "
+    assert found.hindsight == (
+        f"{before}nothing costs less than static on average over 3 settings; alarm costs as much."
     )
     assert found.elsewhere() == []
     near = [job(i, {"seed": i}, {"static": 100.0, "a": 99.999, "b": 120.0}) for i in range(2)]
-    lead = Found(sweep(*near)).lead
-    assert lead == "Run a: over 2 settings of 2 seeds it costs as much as static."
+    told = Found(sweep(*near)).hindsight
+    assert (
+        told == f"{before}a costs least on average over 2 settings of 2 seeds: as much as static."
+    )
 
 
 def test_totals_stand_beside_each_other_where_they_mean_the_same() -> None:
@@ -199,10 +205,10 @@ def test_money_of_two_currencies_is_not_added() -> None:
         for n, (d, s, c) in enumerate((("a", 1e6, "EUR"), ("b", 3.0, "USD")))
     ]
     text = sweep(*jobs).page()
-    assert (
-        "Run weekly: over 2 settings of 2 data sets it costs 50\N{NO-BREAK SPACE}% less than static"
-        in text
+    least = (
+        "weekly costs least on average over 2 settings of 2 data sets: 50\N{NO-BREAK SPACE}% less"
     )
+    assert f"{least} than static" in text
     assert "several currencies" in text
     assert "1,000,00" not in text  # no total, nor a sum of any
 
@@ -309,10 +315,9 @@ def test_report_knows_a_sweep(here, capsys) -> None:
     saved(here / "swept", *grid())
     assert main(["report", "swept"]) == 0
     printed = capsys.readouterr().out
-    assert (
-        "Run monthly: over 12 settings of 2 data sets and 3 seeds it costs 20 % less than static."
-        in printed
-    )
+    first, answer = printed.split("\n\n")[:2]
+    assert first.endswith("over dataset (2), seed (3) and prices.retrain (2)")
+    assert answer.startswith("Advised with prices.retrain=1: monthly (6 of 12 jobs); with 100: ")
     assert printed.splitlines()[-2:] == [
         "sweep   swept/sweep.html",
         "table   swept/summary.parquet",

@@ -17,8 +17,9 @@ from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import count, listing, number, shorten, told_apart
 from backtrain.reports.point_labels import FEW, Label
 from backtrain.reports.svg import Drawing, Paper, note
-from backtrain.reports.sweep.found import Found, change, shown
+from backtrain.reports.sweep.found import Found
 from backtrain.reports.sweep.sheets import names_of, percent
+from backtrain.reports.sweep.words import change, shown
 
 PERCENT = FuncFormatter(lambda ratio, _: percent(ratio))
 #: Bars, names in a scatter plot, and rows and columns of a map at most.

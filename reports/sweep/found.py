@@ -1,4 +1,4 @@
-"""What a sweep found, in sentences: which strategy costs least where, and how sure that is."""
+"""What a sweep found, in sentences: what its jobs advise, and what cost least in hindsight."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from backtrain.reports.numbers import count, listing, number, shorten
+from backtrain.reports.sweep import advised_found
+from backtrain.reports.sweep.advised import Group
 from backtrain.reports.sweep.frame import text
 from backtrain.reports.sweep.importance import Importance
 from backtrain.reports.sweep.pooled import FEWEST, Pooled
 from backtrain.reports.sweep.sweep import REPLICATES, Sweep
+from backtrain.reports.sweep.words import change, reach, shown
 
 IN_SAMPLE = (
     "To choose among these strategies and settings is to choose on the span that they are judged "
@@ -41,13 +44,36 @@ class Found:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self.settings, self.pooled = sweep.settings, sweep.pooled
+        self.settings, self.pooled, self.advised = sweep.settings, sweep.pooled, sweep.advised
         self.number = len({s for s in sweep.settings.of_job if s is not None})
 
     @cached_property
     def best(self) -> str:
-        """The strategy to run: that of the least cost relative to the baseline, on average."""
+        """The strategy of the least cost relative to the baseline, on average: in hindsight."""
         return self.pooled.least() if self.number else ""
+
+    @property
+    def apart(self) -> bool:
+        """Whether jobs of a setting hold different strategies: none has chosen among all."""
+        return bool(self.settings.choices)
+
+    @property
+    def agreed(self) -> Group | None:
+        """What all jobs advise that advise anything; None where they differ."""
+        groups = self.advised.groups
+        alike = len(groups) == 1 and (groups[0].keeps or not self.apart)
+        return groups[0] if alike else None
+
+    @cached_property
+    def leading(self) -> str:
+        """The strategy that most jobs advise; in hindsight the best where nobody chose among all.
+
+        Of two that are advised as often, the one that cost less in hindsight.
+        """
+        groups = [] if self.apart and not self.agreed else self.advised.groups
+        often = [one.strategy for one in groups if one.jobs == groups[0].jobs]
+        order = [self.best, *map(str, self.pooled.table.index)]
+        return next((name for name in order if name in often), self.best)
 
     @cached_property
     def against(self) -> str:
@@ -57,7 +83,7 @@ class Found:
 
     @cached_property
     def keeps(self) -> bool:
-        """Whether that is the baseline itself."""
+        """Whether the best in hindsight is the baseline itself."""
         return self.best in self.settings.held
 
     @cached_property
@@ -68,8 +94,8 @@ class Found:
 
     @cached_property
     def roles(self) -> dict[str, str]:
-        """Colours of strategies: the one to run, baseline, and those that cost least most often."""
-        roles = {self.best: "winner"} if self.number else {}
+        """Colours of strategies: most often advised, baseline, those that cost least most often."""
+        roles = {self.leading: "winner"} if self.number else {}
         roles |= {name: "baseline" for name in self.settings.held[:1] if name not in roles}
         often = self.pooled.table.sort_values("wins", ascending=False, kind="stable").index
         free = [role for role in _COLOURS if role not in roles.values()]
@@ -144,30 +170,41 @@ class Found:
 
     @cached_property
     def lead(self) -> str:
-        """What to run, over how much, and what that saves."""
+        """What the jobs advise, in how many of them, and where that differs."""
         if not self.number:
             return f"No job has finished: {self.ended}."
+        if told := advised_found.lead(self.advised, self.apart):
+            return told
+        if len(self.settings.names) == 1:
+            return f"{shorten(self.best, _NAME)} was run alone, in {self.reached}."
+        return "No job advises anything: none could hold its strategies against one another."
+
+    @cached_property
+    def hindsight(self) -> str:
+        """What cost least on the paths that were replayed, over how much, and by how much."""
+        if not self.number or not self.next_best:
+            return ""
         best, table = shorten(self.best, _NAME), self.pooled.table
-        over = self.reached
-        wins = f"it costs least in {number(int(table['wins'][self.best]))} of {over}"
+        over = f" on average over {self.reached}" if self.number > 1 else ""
         if table["relative"].isna().all():
-            return f"Run {best}: {wins}."
-        if not self.keeps:
+            told = (
+                f"{best} costs least in {number(int(table['wins'][self.best]))} of {self.reached}"
+            )
+        elif not self.keeps:
             told = change(table["relative"][self.best])
             told += f" {'as' if told.endswith('as much') else 'than'} {self.against}"
-            where = f"over {over} " if self.number > 1 else ""
-            return f"Run {best}: {where}it costs {told}{self._reach(self.best)}."
-        if not self.next_best:
-            return f"{best} was run alone, in {over}."
-        ratio = table["relative"][self.next_best]
-        more = "more" if math.isnan(ratio) else f"{change(ratio)}{self._reach(self.next_best)}"
-        second = f"{shorten(self.next_best, _NAME)} costs {more}"
-        where = (
-            f"over {over} nothing costs less on average"
-            if self.number > 1
-            else "nothing costs less"
-        )
-        return f"Keep {best}: {where}; {second}."
+            told = f"{best} costs least{over}: {told}{self._reach(self.best)}"
+        else:
+            ratio = table["relative"][self.next_best]
+            more = "more" if math.isnan(ratio) else f"{change(ratio)}{self._reach(self.next_best)}"
+            told = f"nothing costs less than {best}{over}; {shorten(self.next_best, _NAME)} costs "
+            told += more
+        return f"In hindsight, on the paths that were replayed, {told}{self._unadvised()}."
+
+    def _unadvised(self) -> str:
+        """Says that no job advises what cost least."""
+        names = [one.strategy for one in self.advised.groups]
+        return "; no job advises it" if names and self.best not in names else ""
 
     @cached_property
     def reached(self) -> str:
@@ -186,9 +223,11 @@ class Found:
         """What must be said right beside the lead."""
         chosen = IN_SAMPLE if self.number and len(self.sweep.results) > 1 else ""
         lines = [
+            *advised_found.beside(self.advised, self.apart, self.settings.cells["data"].nunique()),
+            self._other_baseline(),
+            self.hindsight,
             self._luck(),
             *self.elsewhere(),
-            self._advice(),
             self._unfinished(),
             self._changed(),
             self._uneven(),
@@ -218,7 +257,7 @@ class Found:
         return on.strip()
 
     def elsewhere(self) -> list[str]:
-        """Where another strategy than the one to run costs least, an axis a line."""
+        """Where another strategy than the best costs least in hindsight, an axis a line."""
         lines = []
         for key in [key for key in self.ordered if key != "seed"]:
             winners: dict[str, list[str]] = {}
@@ -231,17 +270,18 @@ class Found:
                     f"{shorten(name, _NAME)} at {listing(values, _VALUES_TOLD)}"
                     for name, values in others.items()
                 ]
-                lines.append(f"Not everywhere: by {key}, it would be {listing(told)}.")
+                lines.append(
+                    f"Not everywhere: by {key}, it would be {listing(told)}, in hindsight."
+                )
         return lines[:_AXES_TOLD]
 
-    def _advice(self) -> str:
-        """What the jobs' own verdicts advise, which rest on expected costs."""
-        advised = self.pooled.table["advised"] if self.number else pd.Series(dtype=int)
-        named = advised[advised > 0].sort_values(ascending=False, kind="stable")
-        if not len(named) or self.settings.choices:
-            return ""  # a job that knows one of several advises among its own
-        each = [f"{shorten(str(name), _NAME)} in {number(n)}" for name, n in named.items()]
-        return f"The jobs' own verdicts, which rest on expected costs, advise {listing(each)}."
+    def _other_baseline(self) -> str:
+        """Says that advice and costs are held against different baselines."""
+        own = {one.baseline for one in self.sweep.results if one.advises is not None}
+        if not own or {*self.settings.held} <= own:
+            return ""
+        names = listing(shorten(str(name), _NAME) for name in sorted(map(str, own)))
+        return f"The jobs advise against {names}; costs here are held against {self.against}."
 
     @property
     def ended(self) -> str:
@@ -303,43 +343,3 @@ class Found:
         """What was swept: "dataset 4, seed 3"."""
         told = [f"{key} ({number(len(values))})" for key, values in self.sweep.axes.items()]
         return listing(told) if told else "nothing"
-
-
-def change(ratio: float) -> str:
-    """What a relative cost is in words.
-
-    >>> change(0.8), change(1.063), change(1.0), change(12.0)
-    ('20 % less', '6.3 % more', 'as much', '12 times as much')
-    """
-    if ratio >= 10:
-        return f"{number(ratio)} times as much"
-    size = _size(ratio)
-    return "as much" if size == "0.0 %" else f"{size} {'less' if ratio < 1 else 'more'}"
-
-
-def reach(low: float, high: float) -> str:
-    """An interval of relative costs in words.
-
-    >>> reach(0.7, 0.9), reach(0.9, 1.2), reach(1.02, 1.2)
-    ('10 % to 30 % less', '10 % less to 20 % more', '2.0 % to 20 % more')
-    """
-    if low >= 10 or high >= 10 or (low < 1 < high):
-        return f"{change(low)} to {change(high)}"
-    ends = (high, low) if high <= 1 else (low, high)
-    return f"{_size(ends[0])} to {_size(ends[1])} {'less' if high <= 1 else 'more'}"
-
-
-def shown(value: object) -> str:
-    """A value of an axis as a page has it; "usual" where a job did not set it.
-
-    >>> shown(1.0), shown("7D"), shown(["a", "b"]), shown(None)
-    ('1', '7D', '["a", "b"]', 'usual')
-    """
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    return "usual" if value is None else text(value)
-
-
-def _size(ratio: float) -> str:
-    size = 100 * abs(1 - ratio)
-    return f"{number(size, 0 if size >= 9.95 else 1)} %"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _JOB = ("job", "number", "status", "error")
 _ASKED = (
     *("stream", "fingerprint", "start", "end", "model", "seed", "currency"),
-    *("setting", "strategy", "kind"),
+    *("setting", "advises", "confidence", "strategy", "kind", "advised"),
 )
-_AGAINST = ("baseline", "relative", "saves", "advised", "directory")
+_AGAINST = ("baseline", "relative", "saves", "directory")
 #: Why a job failed is its `error`, as in its file; what a strategy's errors cost has another name.
 _RENAMED = {"error": "errors"}
 #: Columns of numbers that every table has, also where no job is done.
@@ -132,6 +132,8 @@ def _facts(one: Result, setting: int | None) -> dict[str, Any]:
         **{key: None if value == "" else value for key, value in asked.items()},
         "seed": one.overrides.get("seed") if one.seed is None else one.seed,
         "setting": setting,
+        "advises": one.advises,
+        "confidence": one.confidence or None,
         "directory": None if one.directory is None else str(one.directory),
     }
 
@@ -145,7 +147,8 @@ def _numbers(one: Result, row: Mapping[str, Any], held: tuple[str, float] | None
     total = row["total"]
     own = {**row, "baseline": name, "difference": None if total is None else total - reference}
     own["relative"] = total / reference if reference > 0 and total is not None else None
-    own["advised"] = told.get("strategy") == row["strategy"] if told else None
+    own["advised"] = None if one.advises is None else one.advises == row["strategy"]
     if same:
-        return {**own, "saves": told.get("saves", 0.0) if told.get("decision") != "keep" else 0.0}
+        saves = told.get("saves", 0.0) if told.get("decision") != "keep" else 0.0
+        return {**own, "saves": None if one.advises is None else saves}
     return {**own, "saves": None, "low": None, "high": None}

@@ -16,13 +16,14 @@ from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import MINUS, count, listing, number, shorten, told_apart
 from backtrain.reports.plain import aligned
 from backtrain.reports.sweep import figures, sheets
-from backtrain.reports.sweep.found import Found, shown
+from backtrain.reports.sweep.found import Found
 from backtrain.reports.sweep.frame import text
 from backtrain.reports.sweep.parallel import parallel
 from backtrain.reports.sweep.pooled import FEWEST
 from backtrain.reports.sweep.result import results_in
 from backtrain.reports.sweep.settings import data_set
 from backtrain.reports.sweep.sweep import REPLICATES, Sweep
+from backtrain.reports.sweep.words import shown
 from backtrain.reports.units import currency
 from backtrain.simulator.manifest import Manifest, put
 from backtrain.simulator.record import remove_run
@@ -30,6 +31,8 @@ from backtrain.simulator.record import remove_run
 TABLE, PAGE, MANIFEST = "summary.parquet", "sweep.html", "sweep.json"
 #: Axes with a table, axes among which pairs are drawn, and strategies in the terminal, at most.
 _TABLES, _PAIRED, _TERMINAL = 8, 3, 12
+#: Axes with a table in the terminal, and values of one, at most.
+_AXES, _VALUES = 4, 8
 #: Columns of characters that a terminal is taken to have, and those of a strategy's name.
 _WIDTH, _NAME = 100, 34
 
@@ -81,8 +84,8 @@ def report(sweep: Sweep, beside: Path | None = None, files: bool = False) -> htm
     found = Found(sweep)
     content = {
         "lead": found.lead.replace(" %", "\N{NO-BREAK SPACE}%"),
-        "decision": "too" if not found.number else "keep" if found.keeps else "",
-        "remarks": found.beside,
+        "decision": "too" if not found.number else "keep" if _keeps(found) else "",
+        "remarks": [line.replace(" %", "\N{NO-BREAK SPACE}%") for line in found.beside],
         "headline": headline(found),
         "setup": setup(found),
         "source": source(found),
@@ -127,11 +130,17 @@ def _where(found: Found) -> Iterator[Section]:
         yield Section(
             "Who wins where",
             exhibits,
-            intro="At each value of what was swept: the strategy that costs least on average over "
-            "all settings with that value, and what others cost there against their baseline. A "
-            "setting is everything but the strategy.",
+            intro="At each value of what was swept: what the jobs with that value advise, by "
+            "expected costs (in how many of them, where they differ); and in hindsight, on the "
+            "paths that were replayed, the strategy that costs least on average over all settings "
+            "with that value, and what others cost there against their baseline. A setting is "
+            "everything but the strategy.",
             note=note,
         )
+
+
+#: Stands above what is drawn of costs alone.
+_HINDSIGHT = "In hindsight, on the paths that were replayed; what the jobs advise may differ."
 
 
 def _of_axis(found: Found, key: str) -> Iterator[Exhibit]:
@@ -149,12 +158,12 @@ def _maps(found: Found) -> Iterator[Section]:
         keys += [key for key in found.ordered if key == "seed"]
     drawn = (figures.map_of(found, a, b) for a, b in combinations(keys[:_PAIRED], 2))
     if exhibits := [one for one in drawn if one is not None]:
-        yield Section("Two at a time", exhibits)
+        yield Section("Two at a time", exhibits, intro=_HINDSIGHT)
 
 
 def _all_axes(found: Found) -> Iterator[Section]:
     if exhibit := parallel(found, [*found.ordered, *found.chosen]):
-        yield Section(exhibit.title, [exhibit])
+        yield Section(exhibit.title, [exhibit], intro=_HINDSIGHT)
 
 
 def _matters(found: Found) -> Iterator[Section]:
@@ -181,7 +190,7 @@ def _strategies(found: Found) -> Iterator[Section]:
     more = len(found.pooled.table) - sheets.STRATEGIES
     rest = f"And {number(more)} more in summary.parquet. " if more > 0 else ""
     note = rest + intervals(found)
-    yield Section("Every strategy, the cheapest first", [exhibit], note=note)
+    yield Section("Every strategy, the cheapest in hindsight first", [exhibit], note=note)
 
 
 def intervals(found: Found) -> str:
@@ -251,16 +260,23 @@ def headline(found: Found) -> list[tuple[str, str, str]]:
     facts = []
     if found.number:
         table = found.pooled.table
+        groups = {one.strategy: one for one in found.advised.groups}
+        if groups and not (found.apart and not found.agreed):
+            label = f"{shorten(found.leading, 30)} is advised in"
+            jobs = count(len(found.advised.told), "job")
+            facts.append((label, number(groups[found.leading].jobs), f"of {jobs}"))
         name = found.next_best if found.keeps else found.best
         if name and table["relative"].notna()[name]:
             low, high = (float(table[end][name]) for end in ("low", "high"))
             told = f"95 % interval {sheets.percent(low)} to {sheets.percent(high)}"
-            remark = told if low == low else "no interval"
+            remark = f"in hindsight; {told if low == low else 'no interval'}"
             label = f"{shorten(name, 30)} against {shorten(found.against, 30)}"
             facts.append((label, sheets.percent(float(table["relative"][name])), remark))
-        wins = number(int(table["wins"][found.best]))
-        label = f"{shorten(found.best, 30)} costs least in"
-        facts.append((label, wins, f"of {count(found.number, 'setting')}, ties included"))
+        if not groups:
+            wins = number(int(table["wins"][found.best]))
+            label = f"{shorten(found.best, 30)} costs least in"
+            remark = f"of {count(found.number, 'setting')}, in hindsight, ties included"
+            facts.append((label, wins, remark))
         done = [one for one in found.sweep.results if one.status == "done"]
         sets = len({data_set(one) for one in done})
         seeds = len({one.seed for one in done})
@@ -269,6 +285,11 @@ def headline(found: Found) -> list[tuple[str, str, str]]:
     others = [f"{number(n)} {kind}" for kind, n in ended.items() if kind != "done"]
     facts.append(("jobs done", number(ended["done"]), listing(others) or "all of them"))
     return facts
+
+
+def _keeps(found: Found) -> bool:
+    """Whether all jobs advise to keep what they are held against."""
+    return bool(found.agreed and found.agreed.keeps)
 
 
 def setup(found: Found) -> list[tuple[str, str]]:
@@ -298,7 +319,8 @@ def terminal(sweep: Sweep) -> str:
     told = "\n".join(
         textwrap.fill(line, _WIDTH, subsequent_indent="  ") for line in (found.lead, *found.beside)
     )
-    parts = [_head(found), *([_table(found)] if found.number else [_reasons(found)]), told]
+    tables = [*_by_axis(found), _table(found)] if found.number else [_reasons(found)]
+    parts = [_head(found), told, *tables]
     # The typographic minus of reports is missing from some terminal fonts.
     return "\n\n".join(parts).replace(MINUS, "-")
 
@@ -308,13 +330,30 @@ def _head(found: Found) -> str:
     return textwrap.fill(f"{count(len(found.sweep.results), 'job')} ({found.ended}){over}", _WIDTH)
 
 
+def _by_axis(found: Found) -> Iterator[str]:
+    """What is advised, what cost least and what that cost, at each value of axes with few."""
+    few = [key for key in found.ordered if key != "seed"]
+    few = [key for key in few if len(found.settings.axes[key]) <= _VALUES]
+    for key in few[:_AXES]:
+        if not (sheet := sheets.answers(found, key)).rows:
+            continue
+        lines = [(shorten(key, _NAME - 10), *(column.label for column in sheet.columns))]
+        names = told_apart([row.name for row in sheet.rows], _NAME - 10)
+        for name, row in zip(names, sheet.rows, strict=True):
+            lines.append((name, *(cell.text for cell in row.cells)))
+        while max(map(len, aligned(lines))) > _WIDTH:
+            lines = [line[:-1] for line in lines]
+        words = [0, *(i for i, one in enumerate(sheet.columns, 1) if not one.numeric)]
+        yield "\n".join(aligned(lines, words))
+
+
 def _table(found: Found) -> str:
     sheet = sheets.standings(found)
     kept = [i for i, c in enumerate(sheet.columns) if c.label.split()[0] not in ("seeds", "data")]
     names = told_apart([row.name for row in sheet.rows[:_TERMINAL]], _NAME)
     lines = [("", *(sheet.columns[i].label for i in kept))]
     for name, row in zip(names, sheet.rows, strict=False):
-        mark = "> " if row.name == found.best else "  "
+        mark = "> " if row.role.startswith(("run this", "advised")) else "  "
         lines.append((f"{mark}{name}", *(row.cells[i].text for i in kept)))
     while max(map(len, aligned(lines))) > _WIDTH:
         lines = [line[:-1] for line in lines]

@@ -15,8 +15,9 @@ from backtrain.reports.exhibit import Exhibit
 from backtrain.reports.numbers import count, listing, told_apart
 from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.sweep.figures import PERCENT
-from backtrain.reports.sweep.found import Found, change, shown
+from backtrain.reports.sweep.found import Found
 from backtrain.reports.sweep.sheets import percent
+from backtrain.reports.sweep.words import change, shown
 
 #: Axes, ticks of one, and lines that say their name, at most.
 _AXES, _TICKS, _TITLED = 7, 12, 300

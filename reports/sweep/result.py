@@ -131,6 +131,30 @@ class Result(Shown):
             **job,
         )
 
+    @property
+    def advises(self) -> str | None:
+        """The strategy that its own verdict says to run or to keep; None where it says nothing.
+
+        It says nothing where a strategy was run alone, or had nothing to be held against.
+        """
+        if self.status != "done" or self.verdict.get("saves", 0.0) is None:
+            return None
+        return self.verdict.get("strategy")
+
+    @property
+    def confidence(self) -> str:
+        """How sure that is: "sure", "likely", "unsure"; empty where it says to keep, or nothing."""
+        return "" if self.advises is None else str(self.verdict.get("confidence") or "")
+
+    @property
+    def saved(self) -> float:
+        """What it is expected to save, as a share of what the baseline is expected to cost."""
+        told = self.verdict
+        if self.advises is None or told.get("decision") == "keep":
+            return math.nan if self.advises is None else 0.0
+        base = (told.get("expected") or {}).get(self.baseline)
+        return float(told["saves"]) / base if base and base > 0 else math.nan
+
     @classmethod
     def load(cls, directory: str | Path) -> Result:
         """Read a job's result; raises `RecordError` where there is none, or none that is whole."""

@@ -45,8 +45,9 @@ class Settings(Shown):
     cells : DataFrame
         A row a setting and strategy: ``setting``, ``strategy``, ``total``, ``reference`` (the
         total of the baseline), ``relative`` (NaN where the baseline cost nothing or has gained),
-        ``retrains``, ``advised``, ``wins``, ``held`` (whether it is the baseline), ``data`` (its
-        data set), ``seed``, ``job`` (its position), and a column an axis: which of its values, by
+        ``retrains``, ``jobs`` (the positions of all that hold it), ``advised`` (how many of them
+        advise it), ``wins``, ``held`` (whether it is the baseline), ``data`` (its data set),
+        ``seed``, ``job`` (the first of them), and a column an axis: which of its values, by
         position.
     """
 
@@ -108,7 +109,7 @@ class Settings(Shown):
         return list(names.value_counts().index)
 
 
-_COLUMNS = ("setting", "name", "job", "total", "retrains", "advised", "data", "seed")
+_COLUMNS = ("setting", "name", "job", "total", "retrains", "jobs", "advised", "data", "seed")
 
 
 def _settings(results: Sequence[Result]) -> list[int | None]:
@@ -162,22 +163,22 @@ def _differ(results: Sequence[Result], jobs: Sequence[int], key: str) -> bool:
     return len({text(results[job].overrides.get(key)) for job in jobs}) > 1
 
 
-def _rows(results: Sequence[Result], setting: int, jobs: Sequence[int]) -> list[tuple[Any, ...]]:
+def _rows(results: Sequence[Result], setting: int, jobs: Sequence[int]) -> list[dict[str, Any]]:
     """The strategies of a setting; the same one with the same cost in several jobs is one."""
-    seen = set()
-    rows: list[tuple[Any, ...]] = []
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for job in jobs:
         one = results[job]
-        advised, data = one.verdict.get("strategy"), data_set(one)
+        seed = one.overrides.get("seed") if one.seed is None else one.seed
         for row in _strategies(one):
             name, total, retrains = row["strategy"], float(row["total"]), row.get("retrains")
-            if (key := (name, f"{total:{_DIGITS}}", retrains)) in seen:
-                continue
-            seen.add(key)
-            seed = one.overrides.get("seed") if one.seed is None else one.seed
-            told = None if not one.verdict else name == advised
-            rows.append((setting, name, job, total, retrains, told, data, seed))
-    return rows
+            facts = {"setting": setting, "name": name, "job": job, "total": total}
+            facts |= {"retrains": retrains, "data": data_set(one), "seed": seed}
+            same = rows.setdefault(
+                (name, f"{total:{_DIGITS}}", retrains), {**facts, "jobs": (), "advised": 0}
+            )
+            same["jobs"] += (job,)
+            same["advised"] += one.advises == name
+    return list(rows.values())
 
 
 def _named(frame: pd.DataFrame, results: Sequence[Result], choices: Values) -> pd.DataFrame:

@@ -12,10 +12,13 @@ import pandas as pd
 
 from backtrain.reports.archive import REPORT
 from backtrain.reports.numbers import MISSING, count, listing, number, shorten
-from backtrain.reports.sweep.found import Found, change, reach, shown
+from backtrain.reports.sweep.advised import Group
+from backtrain.reports.sweep.advised_found import named
+from backtrain.reports.sweep.found import Found
 from backtrain.reports.sweep.pooled import Pooled
 from backtrain.reports.sweep.result import Result
 from backtrain.reports.sweep.settings import data_set
+from backtrain.reports.sweep.words import change, reach, shown
 from backtrain.reports.tables import Cell, Column, Interval, Row, Sheet
 
 #: Rows at most: strategies, values of an axis, jobs, reasons; and strategies beside an axis.
@@ -41,7 +44,7 @@ def standings(found: Found) -> Sheet:
             Cell(_ends(low, high), _sort(low)),
             Cell(number(row["wins"]) + of, float(row["wins"])),
             Cell(MISSING if base else number(row["beats"]) + of, "" if base else row["beats"]),
-            Cell(number(row["advised"]), float(row["advised"])),
+            Cell(_advised_in(found, own), float(row["advised"])),
             *([_spread(row["seeds"])] if many else []),
             *([_spread(row["sets"])] if sets else []),
             Cell(number(row["retrains"], 1), _sort(row["retrains"])),
@@ -51,9 +54,11 @@ def standings(found: Found) -> Sheet:
     columns = [
         Column(against, title="geometric mean of total / total of the baseline, less 1"),
         Column("95 % interval", title="holds for all strategies at once", wraps=True),
-        Column("costs least in", title="settings, ties included"),
+        Column("costs least in", title="settings, in hindsight, ties included"),
         Column("beats baseline in", title="settings"),
-        Column("advised in", title="jobs whose own verdict, by expected costs, says to run it"),
+        Column(
+            "advised in", title="of the jobs that hold it: their own verdict, by expected costs"
+        ),
         *([Column("seeds \N{PLUS-MINUS SIGN}", title=_SPREAD.format("seeds"))] if many else []),
         *([Column("data sets \N{PLUS-MINUS SIGN}", title=_SPREAD.format("data sets"))] * sets),
         Column("retrains", title="mean over settings"),
@@ -65,17 +70,18 @@ _SPREAD = "standard deviation of the relative cost over {}"
 
 
 def by_axis(found: Found, key: str) -> Sheet:
-    """Who costs least at each value of an axis, and what some strategies cost there."""
+    """What is advised and what costs least at each value of an axis, and what some cost there."""
     values, pools = found.settings.axes[key], found.by_value[key]
     names = _beside(found)
     rows = []
-    for value, pooled in list(zip(values, pools, strict=True))[:VALUES]:
+    for i, (value, pooled) in enumerate(list(zip(values, pools, strict=True))[:VALUES]):
         table = pooled.table
         if not len(table):
             continue
         least = pooled.least()
         ratio, settings = float(table["relative"][least]), int(table["settings"].max())
         cells = [
+            _advice(found.advised.at(key, i)),
             Cell(shorten(least, 30), least, least),
             Cell(percent(ratio), _sort(ratio), _reach_of(pooled, least)),
             Cell(_winners(pooled), float(table["wins"].max())),
@@ -84,7 +90,8 @@ def by_axis(found: Found, key: str) -> Sheet:
         ]
         rows.append(Row(shown(value), "", tuple(cells)))
     columns = (
-        Column("least on average", numeric=False, wraps=True),
+        Column("advised", numeric=False, wraps=True, title=_ADVISED),
+        Column("least on average", numeric=False, wraps=True, title="in hindsight, on the paths"),
         Column("against baseline", title="geometric mean over the settings with this value"),
         Column("costs least most often", numeric=False, title="settings, ties included"),
         Column("settings"),
@@ -93,27 +100,73 @@ def by_axis(found: Found, key: str) -> Sheet:
     return Sheet(columns, tuple(rows), key)
 
 
+#: Characters of a name in the terminal's tables by axis.
+_BRIEF = 20
+#: What the column *advised* says.
+_ADVISED = "what the jobs' own verdicts advise, by expected costs, and in how many jobs"
+
+
 def totals(found: Found, key: str) -> Sheet:
     """What strategies cost in money at each value of an axis: the mean over its settings.
 
     Without rows where these are of several data sets, spans or currencies, or not as many at each
     value: their totals say nothing side by side.
     """
-    cells, results = found.settings.cells, found.sweep.results
-    done = [one for one in results if one.status == "done"]
-    alike = {(one.currency, one.start, one.end, one.loss, data_set(one)) for one in done}
-    settings = cells.groupby(key)["setting"].nunique()
-    means = cells.pivot_table(index=key, columns="strategy", values="total")
-    names = [*found.settings.held[:1], *_beside(found)]
+    names, values = [*found.settings.held[:1], *_beside(found)], found.settings.axes[key]
+    known = _means(found, key)
+    means = pd.DataFrame(columns=pd.Index(names)) if known is None else known
     means = means.reindex(columns=pd.Index(names)).dropna(axis=1)
-    if len(alike) > 1 or settings.nunique() > 1 or len(settings) > VALUES:
-        means = means.iloc[:0]
-    values = found.settings.axes[key]
     rows = [
         Row(shown(values[int(str(at))]), "", tuple(Cell(number(v, 2), v) for v in own))
         for at, own in zip(means.index, means.to_numpy(np.float64).tolist(), strict=True)
     ]
     columns = (Column(shorten(str(name), 18), title=f"total of {name}") for name in means.columns)
+    return Sheet(tuple(columns), tuple(rows), key)
+
+
+def _means(found: Found, key: str) -> pd.DataFrame | None:
+    """Mean totals by values of an axis and strategies; None where they may not be compared."""
+    cells, results = found.settings.cells, found.sweep.results
+    done = [one for one in results if one.status == "done"]
+    alike = {(one.currency, one.start, one.end, one.loss, data_set(one)) for one in done}
+    settings = cells.groupby(key)["setting"].nunique()
+    if len(alike) > 1 or settings.nunique() > 1 or len(settings) > VALUES:
+        return None
+    return cells.pivot_table(index=key, columns="strategy", values="total")
+
+
+def answers(found: Found, key: str) -> Sheet:
+    """In short at each value of an axis: what is advised, and what cost least; and what each cost.
+
+    That is the mean total where totals may stand side by side, else the cost against the baseline.
+    Of several that are advised at a value, it is of the one that most jobs advise.
+    """
+    money = _means(found, key)
+    held = found.settings.held[:1] if money is not None else []
+    pairs, rows = zip(found.settings.axes[key], found.by_value[key], strict=True), []
+    for i, (value, pooled) in enumerate(pairs):
+        if not len(pooled.table):
+            continue
+
+        def cost(name: str, i: int = i, pooled: Pooled = pooled) -> Cell:
+            if money is None:
+                return _relative(pooled, name)
+            paid = float(money[name].get(i, math.nan)) if name in money else math.nan
+            return Cell(number(paid, 2), _sort(paid))
+
+        groups, least = found.advised.at(key, i), pooled.least()
+        first = groups[0].strategy if groups else ""
+        told = Cell(shorten(least, _BRIEF), least)
+        own = [_advice(groups, _BRIEF), cost(first), told, cost(least)]
+        rows.append(Row(shown(value), "", (*own, *map(cost, held))))
+    of = "total" if money is not None else "against baseline"
+    columns = [
+        Column("advised", numeric=False, title=_ADVISED),
+        Column(of),
+        Column("least in hindsight", numeric=False),
+        Column(of),
+        *(Column(shorten(name, 18), title=f"total of {name}") for name in held),
+    ]
     return Sheet(tuple(columns), tuple(rows), key)
 
 
@@ -126,9 +179,11 @@ def by_choice(found: Found, key: str) -> Sheet:
         if len(own):
             ratio = math.exp(own["log"].mean())
             least = str(own.groupby("strategy")["log"].mean().idxmin())
+            advised = own["advised"].sum()
             cells = [
                 Cell(percent(ratio), ratio),
                 Cell(shorten(least, 48), least, least),
+                Cell(f"{number(advised)} of {number(own['jobs'].map(len).sum())}", float(advised)),
                 Cell(number(own["setting"].nunique()), own["setting"].nunique()),
                 Cell(number(own["retrains"].mean(), 1), _sort(own["retrains"].mean())),
             ]
@@ -136,6 +191,7 @@ def by_choice(found: Found, key: str) -> Sheet:
     columns = (
         Column("against baseline", title="geometric mean over all strategies with this value"),
         Column("the cheapest of them", numeric=False, wraps=True),
+        Column("advised in", title="of the jobs with this value: their own verdict says to run it"),
         Column("settings"),
         Column("retrains", title="mean"),
     )
@@ -178,15 +234,12 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
     several = len({one.directory.parent for one in found.sweep.results if one.directory}) > 1
     rows = []
     for one in found.sweep.results[:JOBS]:
-        told = one.verdict
-        saves = told.get("saves") if told.get("decision") != "keep" else 0.0
-        base = next((r["total"] for r in one.rows if r["strategy"] == one.baseline), None)
-        share = 1 - saves / base if base and base > 0 and saves is not None else math.nan
+        share = 1 - one.saved
         cells = [
             *(_override(one, key) for key in keys),
             _status(one),
-            Cell(shorten(told.get("strategy", MISSING), 30), told.get("strategy", "")),
-            Cell(percent(share) if told else MISSING, _sort(share) if told else ""),
+            Cell(shorten(one.advises or MISSING, 30), one.advises or "", one.confidence),
+            Cell(percent(share), _sort(share)),
             _link(one, beside, REPORT, "report"),
             _directory(one, beside),
         ]
@@ -196,7 +249,7 @@ def jobs(found: Found, beside: Path | None) -> Sheet:
         *(Column(key, numeric=_numeric(found.sweep.axes[key]), wraps=True) for key in keys),
         Column("status", numeric=False),
         Column("advises", numeric=False, title="by expected costs, among the job's own strategies"),
-        Column("expects against baseline"),
+        Column("expects against baseline", title="of what the baseline is expected to cost"),
         Column("report", numeric=False),
         Column("directory", numeric=False),
     )
@@ -215,9 +268,9 @@ def percent(ratio: float) -> str:
 
 
 def _beside(found: Found) -> list[str]:
-    """The strategies that have a column beside an axis: those that cost least somewhere first."""
+    """The strategies that have a column beside an axis: what is advised, then what costs least."""
     table = found.pooled.table[found.pooled.table["relative"].notna()]
-    order = table.sort_values("wins", ascending=False, kind="stable").index
+    order = table.sort_values(["advised", "wins"], ascending=False, kind="stable").index
     ranked = [str(name) for name in order if name not in found.settings.held]
     return ranked[:BESIDE]
 
@@ -240,8 +293,26 @@ def _winners(pooled: Pooled) -> str:
 
 
 def _role(found: Found, name: str) -> str:
-    words = {"run this": name == found.best, "baseline": name in found.settings.held}
+    agreed, groups = found.agreed, found.advised.groups
+    often = bool(groups) and 2 * groups[0].jobs > len(found.advised.told) and not found.apart
+    words = {
+        "run this": agreed is not None and name == agreed.strategy,
+        "advised in most jobs": agreed is None and often and name == groups[0].strategy,
+        "least in hindsight": name == found.best and name != found.leading,
+        "baseline": name in found.settings.held,
+    }
     return ", ".join(word for word, holds in words.items() if holds)
+
+
+def _advice(groups: Sequence[Group], width: int = 30) -> Cell:
+    """What jobs advise: one strategy, or several with how many jobs each."""
+    told = named(groups, most=len(groups), width=60) if groups else ""
+    return Cell(named(groups, width=width), told, told) if groups else Cell(MISSING)
+
+
+def _advised_in(found: Found, name: str) -> str:
+    jobs = {one.strategy: one.jobs for one in found.advised.groups}.get(name, 0)
+    return f"{number(jobs)} of {number(found.advised.held.get(name, 0))}"
 
 
 def _scale(table: pd.DataFrame) -> tuple[float, float]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from backtrain.datasets.columns import nearest
+from backtrain.reports.numbers import listing
+from backtrain.reports.sweep.advised import Advised
 from backtrain.reports.sweep.frame import text, tidy
 from backtrain.reports.sweep.pooled import Pooled
 from backtrain.reports.sweep.ranked import Ranked
@@ -128,6 +130,11 @@ class Sweep:
         return Settings.of(self.results, self.axes, self.baseline)
 
     @cached_property
+    def advised(self) -> Advised:
+        """What the jobs' own verdicts advise, by expected costs."""
+        return Advised.of(self.results, self.settings)
+
+    @cached_property
     def pooled(self) -> Pooled:
         """What each strategy costs relative to the baseline, over all settings."""
         return self.pool(self.settings.cells)
@@ -206,7 +213,9 @@ class Sweep:
 
     def __repr__(self) -> str:
         done, names = self.ended["done"], len(self.settings.names)
-        return f"Sweep({len(self.results)} jobs, {done} done, {names} strategies)"
+        told = [f"{one.strategy} in {one.jobs}" for one in self.advised.groups]
+        advised = f", advised: {listing(told, most=3)}" if told else ""
+        return f"Sweep({len(self.results)} jobs, {done} done, {names} strategies{advised})"
 
     def _repr_html_(self) -> str:
         from backtrain.reports.sweep import page
