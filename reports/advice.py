@@ -23,10 +23,10 @@ RIGHT = {
 
 #: What is said instead of what is no such schedule: of an alarm, and of any other.
 ALARM = (
-    " by this path alone: how often that is right was measured for fixed schedules only, and a "
-    "threshold that was chosen on this path makes its alarm look better than it is"
+    ", by this path alone: how often that is right was measured for fixed schedules only, and a "
+    "threshold chosen on this path looks better than it is"
 )
-OTHER = " by this path alone: how often that is right was measured for fixed schedules only"
+OTHER = ", by this path alone: how often that is right was measured for fixed schedules only"
 
 
 def on(window: Any) -> str:

@@ -234,7 +234,7 @@ def _saves(
             return said(f"expected to cost more than {against}", -verdict.saves)
         sure: str = verdict.confidence
         if sure and rests_on_path(comparison.runs[verdict.strategy]):
-            sure += " by this path alone"
+            sure += ", by this path alone"
         return said(f"expected to save against {against}", verdict.saves, sure)
     if verdict.behind < 0:
         little = "too little to change for"

@@ -29,7 +29,7 @@ _FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
 #: What regions with a colour are called, in the order of the legend.
 _ROLES = {"winner": "advised", "runner": "next", "baseline": "baseline"}
 #: Lines in the region of the next one: without green and red its colour is a grey.
-_HATCH, _HATCHED = "//", 0.6
+_HATCH, _HATCHED = "///", 0.6
 #: Inches that a character of a label takes.
 _CHARACTER = 0.075
 #: Rows of the map a decade, and decades that the mark of the present prices takes.
@@ -176,8 +176,8 @@ def _regions(
         area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
         area.set(color=paper[role or "ink"], alpha=_COLOURED if role else shade)
         if role == "runner":
-            style: dict[str, Any] = {"facecolor": "none", "edgecolor": paper[role], "alpha": _HATCHED}
-            area = axes.fill_betweenx(prices.error, low, high, hatch=_HATCH, linewidth=0, **style)
+            area = axes.fill_betweenx(prices.error, low, high, hatch=_HATCH, linewidth=0)
+            area.set(facecolor="none", edgecolor=paper[role], alpha=_HATCHED)
         if role is not None:
             told = f"{numbers[place]} " if paper.captioned else ""
             area.set_label(f"{_ROLES[role]}: {told}{shorten(names[place])}")

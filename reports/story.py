@@ -100,6 +100,7 @@ def rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
             f"{money(float(np.max(cheaper)))} more."
         )
     unjudged = [name for name in verdict.unjudged if name != verdict.baseline]
+    unjudged = alike.once(comparison.runs, unjudged)
     if unjudged:
         yield (
             f"No interval on this path between {verdict.strategy} and {listing(unjudged)}: the "

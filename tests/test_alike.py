@@ -107,6 +107,14 @@ def test_sentences_name_each_schedule_once():
     assert sum(name in told for name in ("every_1h", "every_2h", "every_1D")) == 1
 
 
+def test_those_without_an_interval_are_named_once_too():
+    """Weeks leave fewer than seven blocks of forty days."""
+    verdict = Comparison(HOURS).verdict()
+    assert verdict.strategy == "every_7D"
+    told = " ".join(story.rivals(Comparison(HOURS), verdict))
+    assert "No interval on this path between every_7D and every_1h: the" in told
+
+
 def test_how_often_has_a_point_a_schedule_and_asks_for_no_shorter_one():
     found = FixedIntervals.among(HOURS)
     assert found.labels == ("1D", "7D", "never")
