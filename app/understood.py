@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from backtrain.audit.arrivals import Remark, label_warnings
 from backtrain.audit.data import data_findings, in_a_line
 from backtrain.audit.findings import Finding
+from backtrain.datasets.digits import digits
 from backtrain.datasets.labels import kind_of
 from backtrain.datasets.lagged import Rows, observed_of
 from backtrain.datasets.lags import Lags, as_of
@@ -101,7 +102,7 @@ class Understood(Shown):
             "groups": _groups(stream),
             "lags": _lags(stream),
             "labels": _labels(setup, delays),
-            "prices": _prices(setup.prices),
+            "prices": _prices(setup.prices, setup.currency),
             "store": _not_kept(setup) if on_disk else "",
         }
         warnings = (*_suspects(found), *_few(setup), *label_warnings(setup, windows))
@@ -195,11 +196,11 @@ def _target(setup: Setup) -> str:
 
 
 def _name(label: Any) -> str:
-    return f"{label:g}" if isinstance(label, float) else str(label)
+    return digits(label, 6) if isinstance(label, float) else str(label)
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{digits(100 * share, 2)} %"
 
 
 def _columns(stream: Stream, remarks: Mapping[str, str]) -> Iterable[Column]:
@@ -325,9 +326,10 @@ def _length(seconds: float) -> str:
     return "0" if seconds == 0 else duration(pd.Timedelta(seconds=seconds))
 
 
-def _prices(prices: Prices) -> str:
+def _prices(prices: Prices, currency: str) -> str:
     given = {field.name: getattr(prices, field.name) for field in fields(prices)}
-    shown = ", ".join(f"{name} {value:g}" for name, value in given.items() if value)
+    money = f" {currency}" if currency else ""
+    shown = ", ".join(f"{name} {digits(value, 6)}{money}" for name, value in given.items() if value)
     return (shown or "all 0") + ("; the defaults, not yours" if prices == Prices() else "")
 
 

@@ -16,6 +16,7 @@ from backtrain.audit.poison import KINDS, Manner, poisoned
 from backtrain.audit.rebuilt import lag_findings
 from backtrain.audit.records import Difference, before, differences, whole
 from backtrain.audit.watch import Log, first_difference, name_of, watched
+from backtrain.datasets.digits import digits
 from backtrain.simulator.asking import method
 from backtrain.simulator.parts import Trigger
 from backtrain.simulator.record import Run
@@ -308,7 +309,7 @@ class _Examination:
             at = None if first is None else first.at
         if first is None:
             return Finding(check, part, f"its answer is another one {why}", at, "answers")
-        one, other = (f"{v:.6g}" if isinstance(v, float) else f"{v}" for v in first.values)
+        one, other = (digits(v, 6) if isinstance(v, float) else f"{v}" for v in first.values)
         moved = f"{first.column or 'there'} is {one}, but {other} {why}"
         return Finding(check, part, moved, at, first.table, first.row)
 

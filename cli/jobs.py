@@ -248,8 +248,8 @@ def say_money(setup: Setup) -> None:
     settings = HydraConfig.get()
     preset, prices = settings.runtime.choices.get("prices"), setup.prices
     in_money = isinstance(setup.row_loss, CostMatrix)
-    said = unset_prices(prices, preset, settings.overrides.task, in_money)
-    shown = ", ".join(f"{key} {price(value)}" for key, value in _set(prices))
+    said = unset_prices(prices, preset, settings.overrides.task, in_money, setup.currency)
+    shown = ", ".join(f"{key} {price(value, setup.currency)}" for key, value in _set(prices))
     _say_once(said or f"prices  {shown}")
     if in_money and prices.error != 1:
         times = price(prices.error)
@@ -259,7 +259,11 @@ def say_money(setup: Setup) -> None:
 
 
 def unset_prices(
-    prices: Prices, preset: str | None, overrides: Sequence[str], in_money: bool = False
+    prices: Prices,
+    preset: str | None,
+    overrides: Sequence[str],
+    in_money: bool = False,
+    currency: str = "",
 ) -> str:
     """Says which prices nobody has given, and by which keys they are; empty where all are given.
 
@@ -276,7 +280,7 @@ def unset_prices(
     ]
     if not keys:
         return ""
-    values = ", ".join(f"{key} {price(getattr(prices, key))}" for key in keys)
+    values = ", ".join(f"{key} {price(getattr(prices, key), currency)}" for key in keys)
     wanted = " ".join(f"prices.{key}=" for key in keys)
     return f"prices  {values}: of prices={preset}, not yours; set {wanted}"
 

@@ -34,7 +34,7 @@ Examples:
   backtrain run                        eleven strategies on two years of bike rentals
   backtrain run dataset=table dataset.path=my.csv dataset.time=ts dataset.target=y
   backtrain run experiment=how_often   a study as one word: backtrain list experiment
-  backtrain run 'strategy=[monthly,champion]' 'grid.window.length=[30D,90D]'
+  backtrain run comparison=none 'strategy=[monthly,champion]'   just these two
   backtrain run -m comparison=one strategy=monthly,champion seed=0,1
 
 `backtrain run --help`, `tune --help` and `search --help` show every key that can be set;

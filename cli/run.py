@@ -153,7 +153,12 @@ def _compare(study: Study, outcome: Outcome, directory: Path) -> Comparison:
     try:
         return study.compare(directory)
     except (SetupError, PartError, FutureLeak, RecordError) as error:
-        _show_finished(study, directory, "mend what follows, and give the command again")
+        _show_finished(
+            study,
+            directory,
+            "mend what follows, or leave that strategy out by '~comparison.NAME', and give the "
+            "command again",
+        )
         raise ConfigError(in_words(error)) from error
     except BaseException:
         if not _show_finished(study, directory):

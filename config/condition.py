@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from backtrain.config.build import ConfigError
+from backtrain.datasets.digits import digits
 from backtrain.reports.verdict import Recommendation
 
 _COSTS_MORE = re.compile(r"costs_more\s*>\s*(\d+(?:\.\d+)?|\.\d+)\s*%")
@@ -59,9 +60,9 @@ class Condition:
         if not cost - best > self.share * abs(best):
             return ""
         if not best:
-            above = f"{cost - best:.3g} more than"
+            above = f"{digits(cost - best, 3)} more than"
         elif best > 0:
-            above = f"{100 * (cost / best - 1):.3g} % more than"
+            above = f"{digits(100 * (cost / best - 1), 3)} % more than"
         else:
-            above = f"more by {100 * (cost - best) / -best:.3g} % of what is gained with"
+            above = f"more by {digits(100 * (cost - best) / -best, 3)} % of what is gained with"
         return f"{self.running} is expected to cost {above} {advice.strategy}, advised"

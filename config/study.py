@@ -284,6 +284,10 @@ class _Strategies:
         configs = dict(plain["comparison"])
         if plain.get("strategy") is not None:
             configs[self.chosen or "strategy"] = plain["strategy"]
+        if not configs:
+            raise ConfigError(
+                "nothing to compare: add 'strategy=[a,b]' to comparison=none, or 'grid.KEY=[..]'"
+            )
         _refuse_idle_trigger(plain["trigger"], configs)
         for name, config in configs.items():
             if name not in self._known or self._known[name][0] != config:

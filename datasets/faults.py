@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtrain.datasets.columns import Array, nearest
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import OffsetLike, Times, parse_offset, to_timestamp
 from backtrain.datasets.stream import FaultPeriod, Stream
 from backtrain.datasets.values import generator, is_count, is_number, is_share
@@ -123,8 +124,8 @@ class UnitChange(_Lasting):
 
     def name(self, stream: Stream) -> str:
         """Column and formula."""
-        plus = f" {'+-'[self.offset < 0]} {abs(self.offset):g}" if self.offset else ""
-        return f"{self.column or stream.target} × {self.factor:g}{plus}"
+        plus = f" {'+-'[self.offset < 0]} {digits(abs(self.offset), 6)}" if self.offset else ""
+        return f"{self.column or stream.target} × {digits(self.factor, 6)}{plus}"
 
     def strike(self, stream: Stream, rows: slice) -> Stream:
         """Convert the column, or the labels."""

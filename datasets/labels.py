@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.columns import Array
+from backtrain.datasets.digits import digits
 
 Task = Literal["regression", "classification"]
 
@@ -50,7 +51,8 @@ def kind_of(labels: Array) -> Kind:
         return Kind("classification", _of_texts(len(pd.unique(labels))))
     distinct = np.unique(labels)
     if (distinct != np.round(distinct)).any():
-        return Kind("regression", f"numbers from {distinct[0]:,.6g} to {distinct[-1]:,.6g}")
+        low, high = digits(distinct[0], 6), digits(distinct[-1], 6)
+        return Kind("regression", f"numbers from {low} to {high}")
     if len(distinct) <= 2:
         return Kind("classification", " and ".join(f"{value:,.0f}" for value in distinct))
     span = f"from {distinct[0]:,.0f} to {distinct[-1]:,.0f}"

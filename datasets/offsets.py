@@ -91,7 +91,9 @@ def to_timestamp(value: Any, name: str = "time") -> pd.Timestamp:
     """
     readable = isinstance(value, str | date | datetime | np.datetime64)
     try:
-        when = pd.Timestamp(value) if readable else None
+        # pandas 2 takes no text of NumPy's
+        text = str(value) if isinstance(value, str) else value
+        when = pd.Timestamp(text) if readable else None
         if isinstance(when, pd.Timestamp):  # and not NaT
             return (when if when.tzinfo is None else when.tz_convert(None)).as_unit("ns")
     except (ValueError, OverflowError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from backtrain.datasets.digits import seconds
 from backtrain.datasets.offsets import parse_fixed
 from backtrain.lossmatrix.intervals import usual_thinning
 from backtrain.lossmatrix.trial_models import Effort
@@ -107,8 +108,8 @@ class Bill:
     def __str__(self) -> str:
         """What matrices would have taken, what was trained, and how to have all of it."""
         lead = (
-            f"Loss matrices of {self.models:,} models of about {_time(self.seconds)} each are "
-            f"{_time(self.models * self.seconds)} of CPU time"
+            f"Loss matrices of {self.models:,} models of about {seconds(self.seconds)} each are "
+            f"{seconds(self.models * self.seconds)} of CPU time"
         )
         if not self.every:
             return (
@@ -117,7 +118,7 @@ class Bill:
             )
         return (
             f"{lead}; one was trained at every {_ordinal(self.every)} tick: {self.kept:,} models, "
-            f"about {_time(self.kept * self.seconds)}. hindsight=true trains all"
+            f"about {seconds(self.kept * self.seconds)}. hindsight=true trains all"
         )
 
 
@@ -126,17 +127,10 @@ def replayed(runs: Mapping[str, Run], efforts: Sequence[Effort]) -> float:
     fits: dict[Any, float] = {}
     for run in runs.values():
         made = run.versions[["fit", "fit_seconds"]].dropna()
-        for name, seconds in made.itertuples(index=False):
-            fits.setdefault(name, float(seconds))
+        for name, took in made.itertuples(index=False):
+            fits.setdefault(name, float(took))
     asked = sum(effort.ask for effort in efforts) / max(1, len(efforts))
     return sum(fits.values()) + len(runs) * asked
-
-
-def _time(seconds: float) -> str:
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.2g} {unit}"
-    return f"{seconds:.2g} s"
 
 
 def _ordinal(number: int) -> str:

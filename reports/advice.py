@@ -10,15 +10,23 @@ from typing import Any
 import pandas as pd
 
 from backtrain.lossmatrix.decide import Decision
-from backtrain.reports.numbers import Money, about, price
+from backtrain.reports.numbers import Money, about, duration, price
 from backtrain.reports.units import currency
 
-#: How often advice of each word was right on public streams (``benchmarks/advice.py``).
+#: How often advice of each word was right on public streams (``benchmarks/advice.py``): of fixed
+#: schedules, whose costs are known from more than one path.
 RIGHT = {
     "sure": "about 19 of 20 such cases on 21 public streams",
     "likely": "about 4 of 5 such cases on 27 public streams",
     "unsure": "about 7 of 10 such cases on 30 public streams",
 }
+
+#: What is said instead of what is no such schedule: of an alarm, and of any other.
+ALARM = (
+    ", by this path alone: how often that is right was measured for fixed schedules only, and a "
+    "threshold chosen on this path looks better than it is"
+)
+OTHER = ", by this path alone: how often that is right was measured for fixed schedules only"
 
 
 def on(window: Any) -> str:
@@ -30,6 +38,25 @@ def on(window: Any) -> str:
     if not isinstance(window, Mapping) or window.get("type") not in ("Sliding", "Expanding"):
         return ""
     return "on all rows" if window["type"] == "Expanding" else f"on the newest {window['length']}"
+
+
+def by_year(amount: float, info: Mapping[str, Any], money: Money) -> str:
+    """An amount of what was replayed, by year where a year of it was served."""
+    span = pd.Timestamp(info["end"]) - pd.Timestamp(info["start"])
+    years = span / pd.Timedelta(days=365.25)
+    return f"{money(amount / years)} a year" if years >= 1 else money(amount)
+
+
+def tile(
+    info: Mapping[str, Any], money: Money, label: str, amount: float, remark: str = ""
+) -> tuple[str, str, str]:
+    """Label, value and remark of an amount that a sentence gives, too: the same, and in all."""
+    shown, span = (
+        by_year(amount, info, money),
+        pd.Timestamp(info["end"]) - pd.Timestamp(info["start"]),
+    )
+    whole = f"{money(amount)} in {duration(span)}" if shown != money(amount) else ""
+    return label, shown, "; ".join(filter(None, (remark, whole)))
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,8 @@ class Words:
         Amounts that appear: they decide on the number of decimals.
     one_price : bool
         Whether a retrain costs the same for all that may be chosen.
+    measured : str
+        How often its word was right, see `how_sure`.
     """
 
     choice: Decision
@@ -55,6 +84,7 @@ class Words:
     info: Mapping[str, Any]
     totals: Iterable[float]
     one_price: bool = True
+    measured: str = ""
 
     def sentences(self, change: str, keep: str, nothing: str = "nothing") -> list[str]:
         """The advice, who comes next, and at which prices that changes.
@@ -74,16 +104,13 @@ class Words:
         else:
             lead = (
                 f"{change}: expect it to save {self.by_year(choice.saves)} against {self.baseline} "
-                f"({choice.confidence}: right in {RIGHT[choice.confidence]})."
+                f"({choice.confidence}{self.measured or f': right in {RIGHT[choice.confidence]}'})."
             )
         return [text for text in (lead, self._runner_up(), self._prices()) if text]
 
     def by_year(self, amount: float) -> str:
         """An amount, by year where a year was served."""
-        span = pd.Timestamp(self.info["end"]) - pd.Timestamp(self.info["start"])
-        years = span / pd.Timedelta(days=365.25)
-        money = Money.fit(self.totals, currency(self.info))
-        return f"{money(amount / years)} a year" if years >= 1 else money(amount)
+        return by_year(amount, self.info, Money.fit(self.totals, currency(self.info)))
 
     def _runner_up(self) -> str:
         choice = self.choice

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.digits import digits
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import Money, count, listing, percent, shorten, significant
@@ -83,7 +84,7 @@ class Alarm:
         if log:
             axes.set_yscale("log")
             axes.minorticks_off()
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: digits(value)))
         axes.margins(y=0.08)
         axes.set_xlim(*days(instants([self.info["start"], self.info["end"]]), self.info))
         calendar(axes, paper)

@@ -129,6 +129,8 @@ def _(of: Run) -> Card:
     money, day = Money.fit([of.totals["total"]], currency(of.info)), Calendar.of(of.info).day
     counts = [("retrains", "training"), ("deployed", "deployment"), ("failed", "failed training")]
     told = [count(int(of.totals.get(k, 0)), noun) for k, noun in counts if of.totals.get(k)]
+    if refused := int(of.totals.get("refused", 0)):
+        told.append(f"{number(refused)} refused before training")
     kinds = ("error", "train", "label", "check", "deploy", "predict")
     paid = [f"{kind} {money(of.totals[kind])}" for kind in kinds if of.totals.get(kind)]
     where = f"{of.info['stream'].get('name')}, {day(of.info['start'])} to {day(of.info['end'])}"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MONEY = ("total", "error", "train", "label", "check", "deploy", "flip", "predict", "initial")
 COUNTS = ("retrains", "deployed", "rejected", "failed", "fallback")
+REFUSED = "refused"
 STABILITY = TOTALS
 LUCK = ("regret", "gap", "placebo_even", "placebo_random")
 
@@ -152,8 +153,10 @@ class Comparison:
     def table(self, baseline: str | None = None) -> pd.DataFrame:
         """One row a strategy, the cheapest first.
 
-        Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings, and of
-        rows answered by a ``fallback``), mean row ``loss``, where something was deployed by how
+        Columns: money by kind (``total`` leaves ``initial`` out), counts (of trainings,
+        ``rejected`` ones of which were made and not deployed, and of rows answered by a
+        ``fallback``; where a gate refused any before it began, and so trained nothing, how many it
+        ``refused``), mean row ``loss``, where something was deployed by how
         much answers ``changed`` and decisions ``flipped`` at a deployment on average, and in all
         (``changed_total``), see ``docs/stability.md``, each metric, ``difference`` of the
         total to the baseline with its simultaneous 95 % interval ``low`` to ``high``, which holds
@@ -254,7 +257,13 @@ class Comparison:
     def _rows(self) -> dict[str, dict[str, float]]:
         """What a table says of each run by itself."""
         moved = [key for key in STABILITY if self._moved(key)]
-        return {name: _row(run, moved) for name, run in self.runs.items()}
+        counts = [*COUNTS, REFUSED] if self._refused else [*COUNTS]
+        return {name: _row(run, counts, moved) for name, run in self.runs.items()}
+
+    @property
+    def _refused(self) -> bool:
+        """Whether a gate of any strategy has refused a training before it began."""
+        return any(run.totals.get(REFUSED) for run in self.runs.values())
 
     def _moved(self, key: str) -> bool:
         """Whether answers of any strategy are known to have changed, by one of these measures."""
@@ -399,11 +408,11 @@ def _must_agree(run: Run) -> dict[str, Any]:
     }
 
 
-def _row(run: Run, moved: list[str]) -> dict[str, float]:
+def _row(run: Run, counted: list[str], moved: list[str]) -> dict[str, float]:
     totals = run.totals
     weight = scored_weight(run)
     money = {kind: float(totals.get(kind, 0.0)) for kind in MONEY}
-    counts = {kind: int(totals.get(kind, 0)) for kind in COUNTS}
+    counts = {kind: int(totals.get(kind, 0)) for kind in counted}
     loss = float(totals["loss"]) / weight if weight else np.nan
     facts = verdict.hindsight_of(run)
     luck = {k: np.nan if facts.get(k) is None else float(facts[k]) for k in LUCK if facts}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from backtrain import strategies
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.record import Run
 from backtrain.strategies.blackouts import Blackout, read_blackout
@@ -236,7 +237,7 @@ def _missing(step: int, at_tick: int, now: int) -> int:
 
 
 def _random(run: Run, trigger: Mapping[str, Any]) -> Due:
-    return Due(why=f"by chance, {trigger['rate']:g} at every tick")
+    return Due(why=f"by chance, {digits(trigger['rate'], 6)} at every tick")
 
 
 def _any_of(run: Run, trigger: Mapping[str, Any]) -> Due:

@@ -15,7 +15,8 @@ from backtrain.simulator.record import Run
 
 #: Charges that no loss matrix holds: they are those of the strategy's own path.
 _BESIDE = ("label", "check", "flip", "predict")
-_FIXED = ("Never", "Every", "EveryRows")
+#: Triggers that ask the clock alone.
+FIXED = ("Never", "Every", "EveryRows")
 
 
 def evidence(
@@ -95,7 +96,7 @@ def _path(name: str, run: Run, costs: Costs, eras: int = 10) -> Option:
         cost=float(run.totals["total"]),
         retrains=_at_that_price(run),
         eras=statistics.era_costs(own[:, None], eras)[:, 0].tolist(),
-        plain=part_type(run, "trigger") in _FIXED,
+        plain=part_type(run, "trigger") in FIXED,
         running=running(run),
         errors=float(run.totals["error"]),
     )

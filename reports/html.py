@@ -1,6 +1,7 @@
 """Pages from templates, the drawings that stand in them, and the files beside them."""
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from backtrain.datasets.calendar import Calendar
+from backtrain.datasets.digits import digits
 from backtrain.reports.archive import check_report, csv_text, save_files
 from backtrain.reports.charged import loss_in_words
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.numbers import count, duration, listing, number, price
 from backtrain.reports.svg import NARROW, WIDE, Drawing, Paper, alone, inline, plain_text
 from backtrain.reports.tables import Sheet
+from backtrain.reports.units import currency
 from backtrain.simulator.manifest import Manifest, put, warn
 from backtrain.simulator.texts import printable
 
@@ -144,10 +147,20 @@ def in_zone(info: Mapping[str, Any]) -> str:
 def flat(settings: Mapping[str, Any]) -> str:
     """Settings in one line; None, which says nothing, is left out."""
     return ", ".join(
-        f"{key} {value if isinstance(value, str) else json.dumps(value)}"
-        for key, value in settings.items()
-        if value is not None
+        f"{key} {_flat(value)}" for key, value in settings.items() if value is not None
     )
+
+
+def prices(info: Mapping[str, Any]) -> str:
+    """What is charged in one line, in the currency that was given."""
+    called = currency(info)
+    return f"{flat(info.get('prices') or {})}{f', in {called}' if called else ''}"
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, float) and math.isfinite(value) and "e" in repr(value):
+        return digits(value, 6)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def files(

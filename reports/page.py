@@ -11,6 +11,7 @@ from backtrain.reports import (
     advised_earlier,
     alarms,
     by_step,
+    cheapest,
     faulty,
     figures,
     group_money,
@@ -25,6 +26,7 @@ from backtrain.reports import (
     understood,
     worst,
 )
+from backtrain.reports.advice import tile
 from backtrain.reports.archive import folder_names
 from backtrain.reports.charged import loss_in_words
 from backtrain.reports.comparison import Comparison
@@ -34,7 +36,7 @@ from backtrain.reports.kept import NOT_KEPT
 from backtrain.reports.model_name import model_name
 from backtrain.reports.numbers import Money, count, duration, listing, number, shorten
 from backtrain.reports.units import currency
-from backtrain.reports.verdict import Recommendation, trigger_type
+from backtrain.reports.verdict import Recommendation, rests_on_path, trigger_type
 
 
 def render(comparison: Comparison, baseline: str) -> str:
@@ -90,7 +92,9 @@ def _ranking(comparison: Comparison, baseline: str) -> Section:
     shows = tables.ranked(comparison, baseline)
     exhibit = Exhibit("strategies", "Strategies by total cost", shows, data=table)
     title = "What it cost" if alone else "Every strategy, the cheapest first"
-    return Section(title, [exhibit], note="" if alone else _intervals(comparison, baseline))
+    lines = cheapest.why_not(comparison, baseline)
+    note = "" if alone else _intervals(comparison, baseline)
+    return Section(title, [exhibit], note=" ".join(filter(None, [*lines, note])))
 
 
 def _intervals(comparison: Comparison, baseline: str) -> str:
@@ -208,21 +212,34 @@ def headline(
         return facts
     low, high = number(verdict.low, money.decimals), money(verdict.high)
     interval = "no interval" if math.isnan(verdict.low) else f"95 % interval {low} to {high}"
-    saves: tuple[str, str, str]
-    saves = (f"expected to save against {baseline}", money(verdict.saves), verdict.confidence)
     against = baseline
     if verdict.strategy == baseline:
         against = verdict.runner_up or baseline
-        saves = (f"expected to cost more: {against}", money(verdict.behind), "")
-        if verdict.behind < 0:
-            little = "too little to change for"
-            saves = (f"expected to cost less: {against}", money(-verdict.behind), little)
     saved = float(comparison.runs[against].totals["total"]) - total
     return [
-        saves,
+        _saves(comparison, verdict, against, money),
         (f"saved on this path against {against}", money(saved), interval),
         *facts,
     ]
+
+
+def _saves(
+    comparison: Comparison, verdict: Recommendation, against: str, money: Money
+) -> tuple[str, str, str]:
+    """The amount of the verdict's sentence, and over which time it is."""
+
+    said = partial(tile, comparison.info, money)
+    if verdict.strategy != verdict.baseline:
+        if verdict.saves < 0:
+            return said(f"expected to cost more than {against}", -verdict.saves)
+        sure: str = verdict.confidence
+        if sure and rests_on_path(comparison.runs[verdict.strategy]):
+            sure += ", by this path alone"
+        return said(f"expected to save against {against}", verdict.saves, sure)
+    if verdict.behind < 0:
+        little = "too little to change for"
+        return said(f"expected to cost less: {against}", -verdict.behind, little)
+    return said(f"expected to cost more: {against}", verdict.behind)
 
 
 def remarks(verdict: Recommendation) -> list[str]:
@@ -245,7 +262,7 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
         "faults put into it": ", ".join(faults) or "none",
         "served": f"{start} to {end}, tick {info['tick']}",
         "loss": _differing(comparison, loss_in_words),
-        "prices": _differing(comparison, lambda info: html.flat(info.get("prices") or {})),
+        "prices": _differing(comparison, html.prices),
         "delays": _differing(comparison, lambda info: html.flat(info.get("delays") or {})),
     })  # fmt: skip
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from backtrain.reports import cheapest
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, told_apart
 from backtrain.reports.tables import CHANGES, EXPECTED, MISHAPS, RIVAL, changed_text, interval_text
@@ -92,6 +93,7 @@ def _footnotes(
     if "expected" in shown:
         notes.append(f"expected: {EXPECTED}")
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
+    notes += cheapest.why_not(comparison, reference)
     if table["low"].isna().any():
         notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]

@@ -16,7 +16,7 @@ from backtrain.lossmatrix.decide import reviewed
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.evidence import evidence
 from backtrain.reports.exhibit import Exhibit, Section
-from backtrain.reports.numbers import listing, price
+from backtrain.reports.numbers import listing, price, shorten
 from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.units import currency, money_axis
 from backtrain.reports.verdict import eligible
@@ -26,6 +26,10 @@ TITLE = "At which price the answer changes"
 _MOST = 6
 #: Shades of regions, the first for what trains least, and of those with a colour of their own.
 _FAINTEST, _DARKEST, _COLOURED = 0.05, 0.22, 0.3
+#: What regions with a colour are called, in the order of the legend.
+_ROLES = {"winner": "advised", "runner": "next", "baseline": "baseline"}
+#: Lines in the region of the next one: without green and red its colour is a grey.
+_HATCH, _HATCHED = "///", 0.6
 #: Inches that a character of a label takes.
 _CHARACTER = 0.075
 #: Rows of the map a decade, and decades that the mark of the present prices takes.
@@ -69,7 +73,9 @@ def section(comparison: Comparison, baseline: str) -> Section | None:
     if baseline == comparison.running:
         known = reviewed(known, baseline)
     prices = PriceMap.of(known)
-    roles = {names.index(baseline): "baseline"}
+    next_best = comparison.verdict(baseline).runner_up
+    roles = {names.index(next_best): "runner"} if next_best in names else {}
+    roles[names.index(baseline)] = "baseline"
     roles[names.index(comparison.verdict(baseline).strategy)] = "winner"
     rows = list(comparison.table(baseline).index)
     numbers = [rows.index(name) + 1 for name in names]
@@ -128,6 +134,8 @@ def draw(
         money_axis("price of one unit of loss", info),
     )
     titles = _regions(axes, prices, names, roles, numbers, paper)
+    if axes.get_legend_handles_labels()[0]:
+        paper.legend_above(axes, 3 if paper.wide else 1)
     # All of them: on a narrow page other names give way to their numbers.
     each = listing([f"{numbers[place]} {names[place]}" for place in prices.chosen], 12)
     caption = (
@@ -157,11 +165,22 @@ def _regions(
         axis.set_minor_locator(NullLocator())
     shades = np.linspace(_FAINTEST, _DARKEST, len(prices.chosen))
     titles: dict[str, str] = {}
-    for place, shade in zip(prices.chosen, shades, strict=True):
+    order = list(_ROLES)
+    each = sorted(
+        zip(prices.chosen, shades, strict=True),
+        key=lambda one: order.index(roles[one[0]]) if one[0] in roles else len(order),
+    )
+    for place, shade in each:
         role = roles.get(place)
         low, high = _clipped(prices, place)
         area = axes.fill_betweenx(prices.error, low, high, gid=f"region-{place}", linewidth=0)
         area.set(color=paper[role or "ink"], alpha=_COLOURED if role else shade)
+        if role == "runner":
+            area = axes.fill_betweenx(prices.error, low, high, hatch=_HATCH, linewidth=0)
+            area.set(facecolor="none", edgecolor=paper[role], alpha=_HATCHED)
+        if role is not None:
+            told = f"{numbers[place]} " if paper.captioned else ""
+            area.set_label(f"{_ROLES[role]}: {told}{shorten(names[place])}")
         axes.plot(low, prices.error, color=paper["paper"], linewidth=1.2)
         titles[f"region-{place}"] = _title(prices, place, names[place])
         _label(axes, prices, place, names[place], f"{numbers[place]}", paper)

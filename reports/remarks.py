@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtrain.reports import baselines, timers
+from backtrain.datasets.digits import digits
+from backtrain.reports import alike, baselines, timers
 from backtrain.reports.charged import charged
 from backtrain.reports.numbers import listing, number
 from backtrain.reports.recalibrated import recalibrated
@@ -49,8 +50,8 @@ class Remark:
     kind : str
         ``"failed"``, ``"nothing to learn"``, ``"fallback"``, ``"no reference"``,
         ``"neighbours"``, ``"learnt nothing"``, ``"in-sample"``, ``"prices"``, ``"apart"``,
-        ``"baselines"``, ``"unseen"``, ``"charged"``, ``"recalibrated"``, ``"timer"`` or
-        ``"never fired"``.
+        ``"baselines"``, ``"unseen"``, ``"charged"``, ``"recalibrated"``, ``"timer"``,
+        ``"never fired"`` or ``"same"``.
     strategies : tuple of str
         Whom it befell; nobody, where it is on all of them.
     sentence : str
@@ -88,7 +89,8 @@ def gather(runs: Mapping[str, Run]) -> list[Remark]:
     if undecided := charged(runs):
         remarks.append(Remark("charged", (), undecided))
     shares = [Remark("recalibrated", (name,), told) for name, told in recalibrated(runs)]
-    return remarks + shares + [Remark(*told) for told in timers.sentences(runs)]
+    told = (*timers.sentences(runs), *alike.sentences(runs))
+    return remarks + shares + [Remark(*one) for one in told]
 
 
 def causes(runs: Mapping[str, Run], kind: str) -> list[Remark]:
@@ -229,7 +231,8 @@ def _prices_that_differ(runs: Mapping[str, Run]) -> str:
         charged: dict[str, list[str]] = {}
         for name, run in runs.items():
             value = run.info["prices"].get(price, None if price == "update" else 0.0)
-            charged.setdefault("as a retrain" if value is None else f"{value:g}", []).append(name)
+            said = "as a retrain" if value is None else digits(value, 6)
+            charged.setdefault(said, []).append(name)
         if len(charged) > 1:
             told.append(f"{price} {', '.join(f'{v} ({listing(n)})' for v, n in charged.items())}")
     if not told:

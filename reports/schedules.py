@@ -15,6 +15,7 @@ import pandas as pd
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.offsets import parse_offset
 from backtrain.datasets.shown import Shown
+from backtrain.reports import alike
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import may_win, trigger_type
 from backtrain.simulator.record import Run
@@ -36,6 +37,8 @@ class FixedIntervals(Shown):
         Trainings charged, and all cost.
     currency : str
         What money is called.
+    every_tick : bool
+        Whether the shortest trains at every tick: a shorter one would do the same.
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,7 @@ class FixedIntervals(Shown):
     retrains: np.ndarray
     total: np.ndarray
     currency: str = ""
+    every_tick: bool = False
 
     @classmethod
     def among(cls, runs: Mapping[str, Run]) -> FixedIntervals | None:
@@ -53,9 +57,11 @@ class FixedIntervals(Shown):
         the first model.
         """
         group = _largest_group(runs)
+        # Of those that no tick tells apart the longest stands for all.
+        group.sort(key=lambda name: -_days(runs[name]))
+        group = alike.once(runs, group)[::-1]
         if len({_interval(runs[name]) for name in group}) < 2:
             return None
-        group.sort(key=lambda name: _days(runs[name]))
         never = [name for name, run in runs.items() if trigger_type(run) == "Never"]
         window = _key(runs[group[0]], ("window",))
         never.sort(key=lambda name: _key(runs[name], ("window",)) != window)
@@ -67,6 +73,7 @@ class FixedIntervals(Shown):
             retrains=np.array([run.totals["retrains"] for run in members], dtype=np.float64),
             total=np.array([run.totals["total"] for run in members], dtype=np.float64),
             currency=currency(members[0].info),
+            every_tick=alike.at_every_tick(members[0]),
         )
 
     @property
@@ -93,6 +100,8 @@ class FixedIntervals(Shown):
         lead = f"Of the intervals {best} cost least on this path"
         if self.inside:
             return f"{lead}, inside {grid}."
+        if self.cheapest == 0 and self.every_tick:
+            return f"{lead}, which is every tick: shorter ones take a shorter tick."
         side = "shorter" if self.cheapest == 0 else "longer"
         return f"{lead}, at the edge of {grid}: try {side} ones."
 

@@ -215,5 +215,6 @@ def _setup(search: Search) -> list[tuple[str, str]]:
     return html.setup(info, {
         "served": f"{start} to {end}, tick {info['tick']}; chosen at {chosen_at}, "
                   f"on {count(int(search.info['trials']), 'trial')} each",
-        **{key: html.flat(info[key]) for key in ("prices", "delays")},
+        "prices": html.prices(info),
+        "delays": html.flat(info["delays"]),
     })  # fmt: skip

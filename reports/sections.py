@@ -157,8 +157,18 @@ def _matrix(facts: Mapping[str, Any]) -> str:
 _SUPPRESSED = ("cooldown", "budget", "blackout", "refused")
 
 _COUNTED = ("deployed", "rejected", "rolled back", "superseded", "refused", "pending")
+#: What is counted. A training that a gate refused beforehand is none, so it is not "rejected".
+_MEANINGS = {
+    "deployed": "new versions that came into force",
+    "rejected": "trained, and turned down by the gate or overtaken by a newer one",
+    "rolled back": "of the rejected, those that had answered rows",
+    "superseded": "of the rejected, those that a newer one overtook",
+    "refused": "by a gate that looked at the rows: no model was trained",
+    "pending": "not decided when the history ended",
+}
+_LABELS = {"refused": "refused before training"}
 _HAPPENED = (
-    *map(Column, _COUNTED),
+    *(Column(_LABELS.get(kind, kind), title=_MEANINGS[kind]) for kind in _COUNTED),
     Column("while busy", title="fired while a training was under way"),
     Column("suppressed", title="by a cooldown, a budget, a blackout, or a gate's check"),
     Column("fired per 100 ticks"),

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backtrain.lossmatrix.decide import SIMPLE
+from backtrain.lossmatrix.decide import REALISED, SIMPLE
+from backtrain.reports import alike
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.exhibit import Section
-from backtrain.reports.numbers import Money, listing
+from backtrain.reports.numbers import Money, listing, percent
 from backtrain.reports.units import currency
 from backtrain.reports.verdict import Recommendation
 
@@ -62,11 +63,23 @@ def _expected(comparison: Comparison, verdict: Recommendation) -> str:
     """What the strategy to run, the next ones and the baseline are expected to cost."""
     expected, money = dict(verdict.expected), _money(comparison)
     ranked = sorted(expected, key=lambda name: expected[name])
-    named = [verdict.strategy, *(n for n in ranked if n != verdict.strategy)][: _NEXT + 1]
+    ranked = [verdict.strategy, *(n for n in ranked if n != verdict.strategy)]
+    named = alike.once(comparison.runs, ranked)[: _NEXT + 1]
     if verdict.baseline not in named and verdict.baseline in expected:
         named.append(verdict.baseline)
     each = (f"{name} {money(expected[name])}" for name in named)
-    return f"Expected to cost over a span like this one: {listing(each)}."
+    told = f"Expected to cost over a span like this one: {listing(each)}."
+    if verdict.strategy != verdict.baseline and verdict.saves > 0:
+        less = expected[verdict.baseline] - expected[verdict.strategy]
+        told += f" {verdict.strategy} is {money(less)} below {verdict.baseline}; "
+        first = less - verdict.saves / REALISED  # of a review
+        if money(first) != money(0.0):
+            told += f"without the {money(first)} of the training that a change begins with, "
+        told += (
+            f"{percent(REALISED)} of that is promised, {money(verdict.saves)}: what looked best "
+            "so far saves less later."
+        )
+    return told
 
 
 def rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
@@ -77,7 +90,7 @@ def rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
     same = [name for name in rivals if money(float(reach[name])) == money(0.0)]
     if same:
         yield f"On this path {listing(same)} cost the same as {verdict.strategy}."
-    rivals = [name for name in rivals if name not in same]
+    rivals = alike.once(comparison.runs, (name for name in rivals if name not in same))
     if rivals:
         cheaper = -table.loc[rivals, "to_winner_low"]
         most = max(rivals, key=lambda name: float(cheaper[name]))
@@ -87,6 +100,7 @@ def rivals(comparison: Comparison, verdict: Recommendation) -> Iterator[str]:
             f"{money(float(np.max(cheaper)))} more."
         )
     unjudged = [name for name in verdict.unjudged if name != verdict.baseline]
+    unjudged = alike.once(comparison.runs, unjudged)
     if unjudged:
         yield (
             f"No interval on this path between {verdict.strategy} and {listing(unjudged)}: the "

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.labels import kind_of
 from backtrain.datasets.stream import Stream
 from backtrain.reports.exhibit import Exhibit
@@ -32,6 +34,7 @@ _MOST = 160
 _ROLES = ("winner", "baseline", "runner", "bad", "drift", "soft")
 #: Units of a delay, largest first, in seconds.
 _UNITS = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
+_PERCENT = FuncFormatter(lambda share, _: f"{digits(100 * share)} %")
 
 
 def exhibits(stream: Stream) -> dict[str, Callable[[], Exhibit | None]]:
@@ -93,7 +96,8 @@ def _target(axes: Axes, stream: Stream, when: pd.Series, unit: str, paper: Paper
     labels = pd.Series(stream.y[known])
     at = when[known].to_numpy()
     if kind_of(stream.y[known]).task == "classification":
-        paper.calm(axes, "", f"share of each {stream.target}, by {unit}")
+        paper.calm(axes, "", f"share of rows, by {unit}")  # the legend says with which label
+        axes.yaxis.set_major_formatter(_PERCENT)
         classes = labels.value_counts(sort=True).index[: len(_ROLES)].tolist()
         chosen = classes if labels.nunique() > 2 else [max(classes, key=str)]
         for name, role in zip(chosen, _ROLES, strict=False):

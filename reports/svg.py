@@ -33,6 +33,8 @@ _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout on every machine
     "path.simplify": True,
+    "axes.formatter.limits": (-9, 15),  # no "1e6" beside an axis, nor a number to be added
+    "axes.formatter.useoffset": False,
     "text.parse_math": False,  # a strategy's name may hold a dollar sign
 }
 

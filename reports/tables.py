@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from backtrain.reports import timers
+from backtrain.reports import alike, timers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
 from backtrain.reports.numbers import (
@@ -306,10 +306,11 @@ def era_costs(eras: Eras) -> pd.DataFrame:
 def role_names(comparison: Comparison, baseline: str) -> dict[str, str]:
     """What a reader must know about a strategy, in one or two words each."""
     verdict, roles = comparison.verdict(baseline), {}
-    judged = not math.isnan(verdict.saves)
+    judged, same = not math.isnan(verdict.saves), alike.roles(comparison.runs)
     for name, run in comparison.runs.items():
         wins = name == verdict.strategy
         words = {
+            same.get(name, ""): name in same,
             "run this": wins and judged,
             "baseline": name == baseline,
             "rival": name in verdict.rivals,

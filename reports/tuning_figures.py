@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.lossmatrix.tuning import Ages, Fresh, Tuning
 from backtrain.reports import price_map
 from backtrain.reports.exhibit import Exhibit
@@ -21,7 +22,10 @@ from backtrain.reports.units import currency, loss_axis, money_axis
 def exhibits(tuning: Tuning) -> dict[str, Exhibit]:
     """Every figure by what it shows, in the order of the report; none of what has no data."""
     made = {"intervals": _intervals_exhibit(tuning)}
-    if prices := price_map.exhibit(tuning.prices, tuning.labels, roles(tuning), tuning.info):
+    coloured = roles(tuning)
+    if (next_best := tuning.decision.runner_up) in tuning.labels:
+        coloured.setdefault(tuning.labels.index(next_best), "runner")
+    if prices := price_map.exhibit(tuning.prices, tuning.labels, coloured, tuning.info):
         made["prices"] = prices
     for name, fresh, draw in (("rows", tuning.sizes, rows), ("old-rows", tuning.old, old_rows)):
         if fresh.best is not None:
@@ -301,5 +305,5 @@ def _short(length: pd.Timedelta) -> str:
     seconds = length.total_seconds()
     for unit, size in (("D", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
-            return f"{seconds / size:.3g}{unit}"
-    return f"{seconds:.3g}s" if seconds else "0"
+            return f"{digits(seconds / size, 3)}{unit}"
+    return f"{digits(seconds, 3)}s" if seconds else "0"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from backtrain.lossmatrix.tuning import Tuning
 from backtrain.reports import html, price_map, tables, tuning_figures, understood
+from backtrain.reports.advice import tile
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.model_name import model_name
 from backtrain.reports.numbers import (
@@ -170,9 +171,10 @@ def _headline(tuning: Tuning) -> list[tuple[str, str, str]]:
     money, advised = Money.fit(tuning.mean, currency(tuning.info)), tuning.advised
     choice, option, sizes = tuning.decision, tuning.options[advised], tuning.sizes
     told = words(tuning)
-    saves = (f"expected to save against {tuning.baseline}", money(choice.saves), choice.confidence)
+    against, amount, sure = f"save against {tuning.baseline}", choice.saves, choice.confidence
     if choice.name == tuning.baseline:
-        saves = (f"expected to cost more: {told.choice.runner_up}", money(choice.behind), "")
+        against, amount, sure = f"cost more: {told.choice.runner_up}", choice.behind, ""
+    saves = tile(tuning.info, money, f"expected to {against}", amount, sure)
     gap = float(tuning.mean[advised]) - tuning.oracle
     enough = tuning.enough(sizes)
     return [
@@ -200,5 +202,6 @@ def _setup(tuning: Tuning) -> list[tuple[str, str]]:
                   f"{count(info['candidates'], 'model')} trained",
         "labels": f"95 % arrive within {delay}",
         **{key: info[key] for key in ("window", "update")},
-        **{key: html.flat(info[key]) for key in ("prices", "delays")},
+        "prices": html.prices(info),
+        "delays": html.flat(info["delays"]),
     })  # fmt: skip

@@ -13,8 +13,8 @@ from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving, review
 from backtrain.reports import budget, remarks, timers
-from backtrain.reports.advice import Words, on
-from backtrain.reports.evidence import evidence, grounds, to_stop
+from backtrain.reports.advice import ALARM, OTHER, Words, on
+from backtrain.reports.evidence import FIXED, evidence, grounds, to_stop
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
 from backtrain.reports.units import currency
@@ -174,6 +174,15 @@ def hindsight_of(run: Run) -> dict[str, Any]:
     return dict(run.info.get("hindsight") or {})
 
 
+def rests_on_path(run: Run) -> bool:
+    """Whether how sure it is rests on its own path: it is more than a schedule by the clock."""
+    facts = hindsight_of(run).get("expected")
+    if facts is not None:  # of an alarm nobody knows what it does from other starts
+        return not facts["starts"]
+    gated = remarks.part_type(run, "gate") not in ("", "Immediate")
+    return trigger_type(run) not in FIXED or gated
+
+
 def is_tested(run: Run) -> bool:
     """Whether luck says anything: it retrained, and not by a fixed interval, its own placebo."""
     return run.totals["retrains"] > 0 and trigger_type(run) not in ("Every", "EveryRows")
@@ -331,8 +340,19 @@ def _prices(now: float, factors: tuple[float, float]) -> tuple[float, float]:
 
 def _words(runs: Mapping[str, Run], choice: Decision, baseline: str, one_price: bool) -> Words:
     """The decision, ready to be said."""
-    totals = [float(one.totals["total"]) for one in runs.values()]
-    return Words(choice, baseline, runs[choice.name].info, totals, one_price)
+    run, totals = runs[choice.name], [float(one.totals["total"]) for one in runs.values()]
+    return Words(choice, baseline, run.info, totals, one_price, _measured(run))
+
+
+def _measured(run: Run) -> str:
+    """What is said of the word of how sure a choice is, where it is no fixed schedule.
+
+    An alarm of which it is said until when it was chosen is judged on later rows, or cannot win.
+    """
+    if rests_on_path(run):
+        chosen_before = run.info.get("tuned_until") is not None
+        return ALARM if timers.is_alarm(run) and not chosen_before else OTHER
+    return ""
 
 
 def _advice(runs: Mapping[str, Run], choice: Decision, words: Words, allowed: str) -> list[str]:

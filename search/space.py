@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import parse_offset
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -98,8 +99,8 @@ class Range:
         return min(max(short, self.low), self.high)
 
     def __str__(self) -> str:
-        step = "" if self.step in (None, 1) else f" step {self.step:g}{self.unit}"
-        text = f"{self.low:g}{self.unit} to {self.high:g}{self.unit}{step}"
+        step = "" if self.step in (None, 1) else f" step {digits(self.step, 6)}{self.unit}"
+        text = f"{digits(self.low, 6)}{self.unit} to {digits(self.high, 6)}{self.unit}{step}"
         return f"{text}, log" if self.log else text
 
 

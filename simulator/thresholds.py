@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.values import is_number
 from backtrain.simulator.costs import CostMatrix, place
 from backtrain.simulator.metrics import Floats, Loss, MetricError
@@ -62,7 +63,7 @@ class LeastCost:
         if not implied:
             return "of the least expected cost"
         name, least = next(iter(implied.items()))
-        return f"of the least expected cost: {name!r} from a probability of {least:.4g} on"
+        return f"of the least expected cost: {name!r} from a probability of {digits(least)} on"
 
 
 Rule = AtLeast | LeastCost

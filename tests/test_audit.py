@@ -57,7 +57,7 @@ def test_what_fired_and_how_late_by_hand() -> None:
     # the second before the third came, 6 after that.
     assert found["alarm"] == {
         "deployed": "4",
-        "refused": "1",
+        "refused before training": "1",
         "while busy": "1",
         "suppressed": "3",
         "fired per 100 ticks": "20.0",

@@ -97,7 +97,7 @@ def test_who_is_refused_after_others_have_finished_is_not_sent_round_in_a_circle
     line = [*SMALL[:2], "comparison=never", "grid.window.length=[1h]", "grid.trigger.every=[7D]"]
     assert main(["run", *line, "latency=fixed", "latency.offset=3D", "n_jobs=1"]) == 2
     err = capsys.readouterr().err
-    assert "to go on: mend what follows, and give the command again" in err
+    assert "to go on: mend what follows, or leave that strategy out by '~comparison.NAME'" in err
     assert err.splitlines()[-1].startswith("the first model cannot be trained")
 
 

@@ -16,9 +16,11 @@ from backtrain import Backtest, strategies
 from backtrain.datasets.bundled import bike
 from backtrain.datasets.latency import Fixed, apply
 from backtrain.datasets.synthetic import abrupt
+from backtrain.lossmatrix.intervals import MOST_MODELS, usual_thinning
 from backtrain.strategies import Sliding
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def modules() -> list[str]:
@@ -127,3 +129,16 @@ def test_strategies_that_the_documents_name_are_shipped() -> None:
     for document in [root / "README.md", *(root / "docs").glob("*.md")]:
         for named in re.findall(r"[\s`]strategy=([a-z_0-9,]+)", document.read_text()):
             assert {*named.split(",")} <= shipped, f"{document.name}: strategy={named}"
+
+
+def test_the_documents_say_how_many_models_a_matrix_is_made_of() -> None:
+    """As the code thins ticks out, and no other number beside it."""
+    told = [
+        (ROOT / "docs/advice.md", r"At most (\d+) models are trained for each window"),
+        (ROOT / "docs/five_checks.md", r"a model at every tick \(at most (\d+)\)"),
+        (ROOT / "CHANGELOG.md", r"thin trial models out\s+above (\d+) ticks"),
+        (ROOT / "DESIGN.md", r"Above (\d+) ticks the candidates are thinned out"),
+    ]
+    for page, pattern in told:
+        assert re.findall(pattern, page.read_text()) == [str(MOST_MODELS)], page
+    assert usual_thinning(MOST_MODELS) == 1 < usual_thinning(MOST_MODELS + 1)

@@ -1,5 +1,7 @@
 """`DataCheck`: what it refuses, on what grounds, and what that costs."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression
 
-from backtrain import Backtest, Prices, Strategy, Stream
+from backtrain import Backtest, Comparison, Prices, Strategy, Stream
 from backtrain.datasets.faults import DroppedColumn, UnitChange, inject
+from backtrain.reports.sections import happened
 from backtrain.strategies import (
     AnyOf,
     DataCheck,
@@ -208,6 +211,22 @@ def test_a_look_is_paid_a_refused_training_is_not_and_the_labels_seen_are_bought
     assert (event.statistic, event.threshold) == (1.0, 0.05)
     blind = replayed(column([99] * 5), Y, DataCheck(labels=False), prices=PRICES)
     assert blind.totals["label"] == 0
+
+
+def test_what_is_refused_before_it_is_trained_is_counted_apart_from_what_is_rejected():
+    bad = replayed(column([99] * 5), Y, DataCheck())
+    good = replayed(column([1, 2, 3, 4, 5]), Y, DataCheck())
+    table = Comparison({"bad": bad, "good": dataclasses.replace(good, info=bad.info)}).table()
+    assert table["refused"].to_dict() == {"bad": 1, "good": 0}
+    assert table["rejected"].to_dict() == {"bad": 0, "good": 0}
+    assert "refused" not in Comparison({"good": good}).table()
+    shown = happened(Comparison({"bad": bad}), "bad")
+    told = dict(
+        zip([c.label for c in shown.columns], [c.text for c in shown.rows[0].cells], strict=True)
+    )
+    assert told["refused before training"] == "1"
+    assert "rejected" not in told
+    assert "1 refused before training" in bad._repr_html_()
 
 
 def test_what_passes_is_deployed_at_once_and_nobody_reviews_it():

@@ -1,8 +1,10 @@
 """The price map: drawn where there is something to see, and said in a sentence."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
+from matplotlib.colors import to_rgb
 from sklearn.linear_model import Ridge
 
 from backtrain import Backtest, Prices, Strategy
@@ -11,7 +13,7 @@ from backtrain.lossmatrix.at_prices import PriceMap
 from backtrain.lossmatrix.decide import Evidence, Option
 from backtrain.reports import price_map
 from backtrain.reports.own_axes import OnAxes
-from backtrain.reports.svg import NARROW, WIDE, Paper
+from backtrain.reports.svg import COLOURS, NARROW, WIDE, Paper, inline, plain_text
 from backtrain.strategies import BeatsChampion, ErrorDrift, Every, Never, Sliding
 
 INFO = {"currency": "EUR"}
@@ -74,6 +76,46 @@ def test_each_region_has_its_name_or_a_number_that_is_explained(paper: Paper, le
     assert len(drawing.titles) == len(prices.chosen)
 
 
+def legend(prices, names, roles, paper: Paper = WIDE) -> list[str]:
+    exhibit = price_map.exhibit(prices, names, roles, INFO)
+    assert exhibit is not None
+    (axes,) = exhibit.shows(paper).figure.axes  # type: ignore[operator]
+    shown = axes.get_legend()
+    return [] if shown is None else [text.get_text() for text in shown.get_texts()]
+
+
+@pytest.mark.parametrize("fresh", [lambda: WIDE, lambda: NARROW, OnAxes])
+def test_the_next_one_has_a_colour_lines_and_a_line_in_the_legend(fresh: Callable[[], Paper]):
+    """Options in the order in which they train the less; greys are for all that have no role."""
+    prices, names = of(*((200.0 * 0.7**k, 2**k) for k in range(6)))
+    roles = {0: "baseline", 2: "winner", 3: "runner"}
+    told = legend(prices, names, roles, fresh())
+    assert [text.split(":")[0] for text in told] == ["advised", "next", "baseline"]
+    assert [text.endswith(f"option {k}") for text, k in zip(told, (2, 3, 0), strict=True)]
+    exhibit = price_map.exhibit(prices, names, roles, INFO)
+    assert exhibit is not None
+    paper = fresh()
+    (axes,) = exhibit.shows(paper).figure.axes  # type: ignore[operator]
+    areas = {area.get_gid(): area for area in axes.collections if area.get_gid()}
+    colours = {gid: tuple(area.get_facecolor()[0][:3]) for gid, area in areas.items()}
+    assert colours["region-3"] == to_rgb(paper["runner"])
+    assert colours["region-1"] == to_rgb(paper["ink"])
+    (lined,) = [area for area in axes.collections if area.get_hatch()]
+    assert tuple(lined.get_edgecolor()[0][:3]) == to_rgb(paper["runner"])
+    assert legend(prices, names, {}, fresh()) == []
+
+
+def test_the_colours_of_lines_follow_the_page():
+    """In a page every colour is a variable, in dark another one; a literal one would stay."""
+    prices, names = of(*((200.0 * 0.7**k, 2**k) for k in range(6)))
+    exhibit = price_map.exhibit(prices, names, {0: "baseline", 2: "winner", 3: "runner"}, INFO)
+    assert exhibit is not None
+    with plain_text():
+        text = inline(exhibit.shows(WIDE).svg("prices"))  # type: ignore[operator]
+    assert "var(--runner)" in text
+    assert not [value for value in COLOURS.values() if value in text]
+
+
 def test_the_data_are_the_borders():
     exhibit = price_map.exhibit(*THREE, {}, INFO)
     assert exhibit is not None
@@ -127,6 +169,11 @@ def test_schedules_alarms_and_gates_are_on_one_map():
     assert section.finding
     verdict = found.verdict("static")
     assert ends(section, verdict.strategy) == pytest.approx(verdict.prices)
+    (axes,) = section.exhibits[0].shows(WIDE).figure.axes
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told[0].endswith(verdict.strategy)
+    drawn = section.exhibits[0].frame()["runs"].unique()  # the next one may be nowhere the least
+    assert any(text.startswith("next") for text in told) == (verdict.runner_up in drawn)
     alone = backtest.compare({"static": Strategy(Never(), window)})
     assert price_map.section(alone, "static") is None
 

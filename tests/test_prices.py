@@ -137,6 +137,7 @@ def test_prices_that_nobody_set_are_announced_with_their_keys():
     assert unset_prices(prices, "bike", ["+prices.retrain=20"]) == one
     assert unset_prices(prices, "bike", ["prices.error=1", "prices.retrain=20"]) == ""
     assert unset_prices(prices, "mine", ["prices=mine"]) == ""
+    assert "retrain 20 EUR, error 0.05 EUR: of" in unset_prices(prices, "bike", [], currency="EUR")
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,19 @@ def test_the_target_is_drawn_by_day(axes: Axes) -> None:
     assert {*below.lines[0].get_ydata()} == {1.5}
 
 
+def test_classes_are_shares_of_rows(axes: Axes) -> None:
+    """Of four rows a day one is a yes on even days, two on odd ones."""
+    hours = np.arange("2024-01-01T00", "2024-01-09T00", 6, dtype="datetime64[h]")
+    y = np.array([["yes", "no", "no", "no"], ["yes", "yes", "no", "no"]] * 4).ravel()
+    stream = Stream(np.zeros((len(y), 1)), y, hours, target="churned")
+    stream.plot("target", ax=axes)
+    (line,) = axes.lines
+    assert line.get_label() == "churned = yes"
+    np.testing.assert_allclose(line.get_ydata(), [0.25, 0.5] * 4)
+    assert axes.get_ylabel() == "share of rows, by day"
+    assert axes.yaxis.get_major_formatter()(0.125, None) == "12.5 %"
+
+
 def test_costs_add_up_to_the_total(shown: dict[str, Any], axes: Axes) -> None:
     compared = shown["comparison"]
     compared.plot("cost", ax=axes)

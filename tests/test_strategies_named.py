@@ -144,6 +144,24 @@ def test_a_strategy_can_be_added_under_a_name_of_its_own() -> None:
     assert found["mine"] == f"Strategy(Every('3D'), {USUAL}, gate=BeatsChampion(refit=True))"
 
 
+def test_just_two_are_compared_without_the_usual_ones() -> None:
+    """``strategy=`` adds to those of ``comparison=``: to eleven, one of which it is, or to none."""
+
+    def named(*overrides: str) -> list[str]:
+        own, chosen = compose.split(compose.composed(list(overrides))[0])
+        return list(_Strategies(chosen).built(checked(own)))
+
+    assert named("comparison=none", "strategy=[monthly,champion]") == ["monthly", "champion"]
+    assert named("comparison=none", "strategy=monthly") == ["monthly"]
+    assert len(named("comparison=none", "grid.trigger.every=[1D,7D]")) == 2
+    assert len(named()) == 11
+    assert len(named("strategy=[monthly,champion]")) == 12
+    with pytest.raises(
+        ConfigError, match=r"nothing to compare: add 'strategy=\[a,b\]' to comparis"
+    ):
+        named("comparison=none")
+
+
 # --- grids ----------------------------------------------------------------------------------------
 
 

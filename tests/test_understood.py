@@ -1,5 +1,6 @@
 """What was understood is said in few lines; delays that depend on the class are told apart."""
 
+import dataclasses
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,6 +178,21 @@ def test_the_lines_say_it_all() -> None:
         "labels  known at once",
         "prices  retrain 1, error 1; the defaults, not yours",
     ]
+
+
+def test_prices_are_in_the_currency_that_was_given() -> None:
+    backtest = Backtest(table(), Ridge(), prices=Prices(retrain=1_250_000, error=0.00002))
+    assert backtest.understood().lines["prices"] == "retrain 1,250,000, error 0.00002"
+    euros = dataclasses.replace(backtest, currency="EUR").understood().lines["prices"]
+    assert euros == "retrain 1,250,000 EUR, error 0.00002 EUR"
+
+
+def test_nearly_all_is_said_without_an_exponent() -> None:
+    """997 of 1,000 are 99.7 %: two digits of that are 100, and not 1e+02."""
+    at = pd.date_range("2024", periods=1000, freq="h").to_numpy()
+    y = np.where(np.arange(1000) % 334 == 5, "no", "yes")
+    setup = Backtest(Stream(np.zeros((1000, 1)), y, at), LogisticRegression())
+    assert setup.understood().lines["target"] == "y: 2 classes: yes (100 %), no (0.3 %)"
 
 
 @pytest.mark.parametrize(

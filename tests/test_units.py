@@ -80,6 +80,16 @@ def test_a_tuning_has_them_too():
     assert axes["rows"].get_ylabel() == "mean loss a row (bikes)"
 
 
+def test_the_page_says_what_prices_are_in(euros, bare):
+    assert "error 1.0, in EUR" in euros_of(euros)
+    assert ", in " not in euros_of(bare)
+
+
+def euros_of(comparison) -> str:
+    """The line of the prices, as the page shows how it was set up."""
+    return dict(page.setup(comparison))["prices"]
+
+
 def test_they_come_back_from_the_disk(euros, tmp_path):
     for name, run in euros.runs.items():
         run.save(tmp_path / name)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits, p_value
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
 from backtrain.simulator.answers import Verdict
 from backtrain.simulator.constraints import Count, FixedInterval, Level, Number, TwoOrMore
@@ -93,7 +94,7 @@ class _Test:
         gate = self._gate
         if self._began is None:
             self._began, self._row = view.at, view.past
-            return self._wait(self._began, f"{gate.share:.4g} of the rows")
+            return self._wait(self._began, f"{digits(gate.share)} of the rows")
         last = self._look == gate.looks
         rows = weighing(view, view.labelled.among(slice(self._row, view.past)))
         arrived = view.answered(rows)
@@ -118,13 +119,13 @@ class _Test:
         """The verdict of one look; None where there is none yet."""
         level = self._gate.alpha / self._gate.looks
         better, worse = chance_larger(old, new), chance_larger(new, old)
-        losses = f"mean loss {new.mean:.4g} against the champion's {old.mean:.4g}"
+        losses = f"mean loss {digits(new.mean)} against the champion's {digits(old.mean)}"
         if worse < level:
-            return Verdict.reject(f"{losses}, p = {worse:.2g}", p=worse, level=level)
+            return Verdict.reject(f"{losses}, {p_value(worse)}", p=worse, level=level)
         if better < level or (last and self._gate.deploy == "not worse"):
-            return Verdict.deploy(f"{losses}, p = {better:.2g}", p=better, level=level)
+            return Verdict.deploy(f"{losses}, {p_value(better)}", p=better, level=level)
         if last:
-            return Verdict.reject(f"{losses}, p = {better:.2g}", p=better, level=level)
+            return Verdict.reject(f"{losses}, {p_value(better)}", p=better, level=level)
         return None
 
     def _observed(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import parse_fixed
 from backtrain.simulator.answers import PartError, Selection, Verdict
 from backtrain.simulator.constraints import Count, FixedInterval, NotNegative, Share
@@ -83,8 +84,8 @@ class _Comparison(Gate):
             what = f"{found:.2%} of the newest {len(old)} decisions would change"
         else:
             limit = gate.share * self._spread if gate.amount is None else gate.amount
-            what = f"the newest {len(old)} answers would change by {found:.4g} on average"
-        most = f"{limit:.2%}" if classes else f"{limit:.4g}"
+            what = f"the newest {len(old)} answers would change by {digits(found)} on average"
+        most = f"{limit:.2%}" if classes else f"{digits(limit)}"
         if found <= limit:
             return Verdict.deploy(f"{what}, at most {most} may", changed=found, limit=limit)
         age = gate.max_age

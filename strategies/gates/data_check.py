@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.simulator.answers import PartError, Reason, Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Names, NotNegative, ShareBelowOne, TwoOrMore
 from backtrain.simulator.parts import Gate, Part
@@ -159,7 +160,7 @@ class DataCheck(Part, Gate):
             broken = new != np.round(new)
             yield from _above(broken, self.outside, name, "fractions, where all were whole", new)
         low, high = _usual_range(old, self.widen)
-        what = f"outside {low:.4g} to {high:.4g}"
+        what = f"outside {digits(low)} to {digits(high)}"
         yield from _above((new < low) | (new > high), self.outside, name, what, new)
 
 
@@ -180,7 +181,7 @@ def _above(
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return f"{digits(value)}" if isinstance(value, float) else repr(value)
 
 
 def _usual_range(values: NDArray[np.float64], widen: float) -> tuple[float, float]:

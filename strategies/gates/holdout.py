@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.values import exact_share
 from backtrain.simulator.answers import Rows, Selection, Verdict
 from backtrain.simulator.constraints import Count, Holdout, NotNegative
@@ -218,7 +219,9 @@ def compare(view: View, rows: Rows, name: AnyMetric | None) -> HeldOutScores:
         metric = view.metric(name)
         what, sign = metric.name, 1.0 if metric.greater_is_better else -1.0
         new, old = (metric(model.outcomes(rows)) for model in (view.challenger, view.model))
-    sentence = f"{what} {new:.4g} against the champion's {old:.4g} on {len(Selection(rows))} rows"
+    sentence = (
+        f"{what} {digits(new)} against the champion's {digits(old)} on {len(Selection(rows))} rows"
+    )
     return HeldOutScores(new, old, sign * (new - old), sentence)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import parse_offset
 from backtrain.simulator.answers import PartError, Rows, Selection, Verdict
 from backtrain.simulator.constraints import (
@@ -269,7 +270,7 @@ class _CanaryTrial(_WatchedTrial):
         steps = self._gate.steps
         self._share = steps[self._step]
         self._step += 1
-        step = f"step {self._step} of {len(steps)}: {self._share:.4g} of the rows"
+        step = f"step {self._step} of {len(steps)}: {digits(self._share)} of the rows"
         return super()._begin(view, f"{step}; {sentence}" if sentence else step)
 
     def _decide(self, view: View, rows: Rows, scores: HeldOutScores) -> Verdict | None:

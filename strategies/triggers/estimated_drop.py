@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.simulator.answers import PartError, Reason, Rows, Selection
 from backtrain.simulator.constraints import (
     Count,
@@ -162,7 +163,9 @@ class _EstimatedMonitor(Detector):
         if not metric.worse(value, floor):
             return None
         return Reason(
-            f"estimated {metric.name} {value:.4g} is worse than {what} {floor:.4g}", value, floor
+            f"estimated {metric.name} {digits(value)} is worse than {what} {digits(floor)}",
+            value,
+            floor,
         )
 
     def _take_labels(self, view: View) -> None:

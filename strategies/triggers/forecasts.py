@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import Offset, parse_offset
 from backtrain.simulator.answers import Reason
 from backtrain.simulator.constraints import (
@@ -96,7 +97,7 @@ class Forecast(Tuned):
         view.reading(kept, renewed)
         if not renewed < kept:
             return None
-        costs = f"keeping is forecast to cost {kept:.4g}, a retrain {renewed:.4g}"
+        costs = f"keeping is forecast to cost {digits(kept)}, a retrain {digits(renewed)}"
         return Reason(f"for {self.horizon}, {costs}", kept, renewed)
 
 
@@ -170,8 +171,8 @@ class Learned(Tuned):
         view.reading(chance, 0.5)
         if not score > 0:
             return None
-        lost = f"staleness {inputs[1]:.4g} a row, {inputs[2]:.4g} in all"
-        sentence = f"{lost}, after {inputs[3]:.4g} days: the classifier says retrain"
+        lost = f"staleness {digits(inputs[1])} a row, {digits(inputs[2])} in all"
+        sentence = f"{lost}, after {digits(inputs[3])} days: the classifier says retrain"
         return Reason(sentence, chance, 0.5)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits
 from backtrain.datasets.offsets import nanoseconds, parse_fixed
 from backtrain.simulator.answers import PartError, Reason, Selection
 from backtrain.simulator.constraints import FixedOffset, Level, Seed, ShareAboveZero
@@ -122,7 +123,7 @@ class _MartingaleMonitor(Detector):
         if highest < -math.log(self._spec.alpha):
             return None
         what = "losses have risen" if self._spec.of == "loss" else "scores have changed"
-        sentence = f"{what}: the martingale reached {reached:.4g} after {self._ranks.n} rows"
+        sentence = f"{what}: the martingale reached {digits(reached)} after {self._ranks.n} rows"
         return Reason(sentence, reached, 1 / self._spec.alpha)
 
     def _scores(self, view: View) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from backtrain.datasets.digits import digits, p_value
 from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import (
     Count,
@@ -110,7 +111,7 @@ class Floored:
         margin, relative = self.margin
         gap = margin * abs(usual) if relative else margin
         floor = usual - gap if metric.greater_is_better else usual + gap
-        return Limit(floor, f"the reference {usual:.4g} by {self.drop}:")
+        return Limit(floor, f"the reference {digits(usual)} by {self.drop}:")
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,7 +237,7 @@ class _PerformanceMonitor(Detector):
         if not metric.worse(value, floor):
             return None
         whose = "" if self._spec.group is None else f"group {group!r}: "
-        sentence = f"{whose}{metric.name} {value:.4g} is worse than {what} {floor:.4g}"
+        sentence = f"{whose}{metric.name} {digits(value)} is worse than {what} {digits(floor)}"
         return Reason(sentence, value, floor, when(view, self._windows[group][0]))
 
     def _floor(self, view: View, metric: Metric, group: Any) -> Limit | None:
@@ -260,8 +261,8 @@ class _PerformanceMonitor(Detector):
         view.reading(chance, level)
         if not chance < level:
             return None
-        sentence = f"mean loss {now.mean:.4g} is above the reference {usual.mean:.4g}"
-        return Reason(f"{sentence} (p = {chance:.2g})", chance, level)
+        sentence = f"mean loss {digits(now.mean)} is above the reference {digits(usual.mean)}"
+        return Reason(f"{sentence} ({p_value(chance)})", chance, level)
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -384,5 +385,7 @@ class _ErrorMonitor(Detector):
         if now <= usual:
             return None
         return Reason(
-            f"{self._spec.detector}: mean loss rose from {usual:.4g} to {now:.4g}", now, usual
+            f"{self._spec.detector}: mean loss rose from {digits(usual)} to {digits(now)}",
+            now,
+            usual,
         )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from backtrain.datasets.digits import digits
 from backtrain.simulator.answers import PartError, Reason
 from backtrain.simulator.constraints import Amount, Count, LabelsWindow, Positive, TwoOrMore
 from backtrain.simulator.parts import Monitor, Part
@@ -147,7 +148,7 @@ class StalenessCost(Tuned):
         view.reading(lost, threshold)
         if not lost > threshold:
             return None
-        sentence = f"staleness costs {lost:.4g} a row, above {threshold:.4g}"
+        sentence = f"staleness costs {digits(lost)} a row, above {digits(threshold)}"
         return Reason(sentence, lost, threshold)
 
 
@@ -187,7 +188,7 @@ class CumulativeStaleness(Tuned):
         view.reading(account.total, threshold)
         if not account.total > threshold:
             return None
-        sentence = f"staleness has cost {account.total:.4g}, above {threshold:.4g}"
+        sentence = f"staleness has cost {digits(account.total)}, above {digits(threshold)}"
         return Reason(sentence, account.total, threshold)
 
 
@@ -222,7 +223,7 @@ class BreakEven(Part):
         view.reading(account.total, price)
         if not account.total >= price:
             return None
-        sentence = f"staleness has cost {account.total:.4g}, a retrain is worth {price:.4g}"
+        sentence = f"staleness has cost {digits(account.total)}, a retrain is worth {digits(price)}"
         return Reason(sentence, account.total, price)
 
 
