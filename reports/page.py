@@ -101,13 +101,14 @@ def _intervals(comparison: Comparison, baseline: str) -> str:
             "No intervals: the history holds fewer than seven blocks of the length that the label "
             "delay, the season and the usual gap between retrains ask for."
         )
+    left_out = tables.without_interval(comparison, baseline)
     return (
         "Intervals hold for all strategies at once, at 95 %. They rest on "
         f"{count(grid.count, 'period')} of {duration(grid.length)}, on how alike neighbouring ones "
         f"are, and on blocks of at most {duration(grid.length * block)}, as long as the label "
         "delay, the season and the usual gap between retrains of the two strategies ask for. A "
-        "strategy that leaves fewer than seven such blocks has none."
-    )
+        "strategy that leaves fewer than seven such blocks has none"
+    ) + (f": {left_out}." if left_out else ".")
 
 
 def _trade(comparison: Comparison, baseline: str) -> Section | None:

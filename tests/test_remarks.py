@@ -252,7 +252,11 @@ def test_the_table_fits_the_terminal_with_all_columns(mishaps: Comparison) -> No
     lines = terminal_table(Comparison(runs)).splitlines()
     assert max(len(line) for line in lines[:3]) <= 100
     meanings = {line.partition(":")[0] for line in lines[4:] if ":" in line}
-    for column in ("regret", "beats luck"):  # what is not shown is not explained
+    for column in (
+        "regret",
+        "beats even spacing",
+        "beats random",
+    ):  # what is not shown is not explained
         assert (column in lines[0]) == (column in meanings)
 
 
