@@ -166,8 +166,8 @@ def _matrix(facts: Mapping[str, Any]) -> str:
         "follows. Costs are those of errors, trainings and releases. Luck makes as many trainings, "
         "each once the one before is over. What beats even spacing is better than a timer, what "
         "beats random is better than chance: an alarm should do both. Chance itself beats few "
-        "evenly spaced schedules on average, as these leave no long gap. Few of them show little: by luck "
-        "alone one strategy in n + 1 beats all n."
+        "evenly spaced schedules on average, as these leave no long gap. Few of them show "
+        "little: by luck alone one strategy in n + 1 beats all n."
     )
 
 
