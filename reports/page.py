@@ -11,6 +11,7 @@ from backtrain.reports import (
     advised_earlier,
     alarms,
     by_step,
+    expected,
     faulty,
     figures,
     group_money,
@@ -90,7 +91,15 @@ def _ranking(comparison: Comparison, baseline: str) -> Section:
     shows = tables.ranked(comparison, baseline)
     exhibit = Exhibit("strategies", "Strategies by total cost", shows, data=table)
     title = "What it cost" if alone else "Every strategy, the cheapest first"
-    return Section(title, [exhibit], note="" if alone else _intervals(comparison, baseline))
+    notes = [] if alone else [_expected(shows, comparison), _intervals(comparison, baseline)]
+    return Section(title, [exhibit], note=" ".join(filter(None, notes)))
+
+
+def _expected(shows: tables.Sheet, comparison: Comparison) -> str:
+    """What the column of that name is, of each kind of strategy; nothing where it is not shown."""
+    if all(column.label != "expected" for column in shows.columns):
+        return ""
+    return f"Expected: {expected.in_a_sentence(comparison)}."
 
 
 def _intervals(comparison: Comparison, baseline: str) -> str:
@@ -102,13 +111,14 @@ def _intervals(comparison: Comparison, baseline: str) -> str:
             "delay, the season and the usual gap between retrains ask for."
         )
     left_out = tables.without_interval(comparison, baseline)
+    none = f"{left_out[0].upper()}{left_out[1:]}." if left_out else ""
     return (
         "Intervals hold for all strategies at once, at 95 %. They rest on "
         f"{count(grid.count, 'period')} of {duration(grid.length)}, on how alike neighbouring ones "
         f"are, and on blocks of at most {duration(grid.length * block)}, as long as the label "
-        "delay, the season and the usual gap between retrains of the two strategies ask for. A "
-        "strategy that leaves fewer than seven such blocks has none"
-    ) + (f": {left_out}." if left_out else ".")
+        "delay, the season and the usual gap between retrains of the two strategies ask for. "
+        f"{none or 'A strategy that leaves fewer than seven such blocks has none.'}"
+    )
 
 
 def _trade(comparison: Comparison, baseline: str) -> Section | None:

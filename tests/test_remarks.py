@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from backtrain.reports import remarks
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import shorten
+from backtrain.reports.page import render
 from backtrain.reports.plain import terminal_table
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
@@ -325,6 +326,17 @@ def test_the_page_of_answers_shows_the_columns_that_there_are(monkeypatch) -> No
     header = told(beside_luck("alarm", "ErrorDrift", 9), monkeypatch=monkeypatch).splitlines()[0]
     for columns in shown.split("  "):
         assert columns.strip() in header
+
+
+def test_the_report_says_what_is_expected_below_its_table() -> None:
+    # On its own path each costs its total: where that is what is expected, there is no column.
+    facts = {**STARTS, "starts": [], "cost": 99.0}
+    runs = run_with("static", 3.0), beside_luck("alarm", "ErrorDrift", 9, expected=facts)
+    page = render(compared(*runs), "static")
+    assert "Expected: mean over phases and starts of its schedule" in page
+    assert "Of an alarm: what as many evenly spaced trainings are expected to cost" in page
+    plain = render(compared(run_with("static", 3.0), run_with("weekly", 2.0, 9)), "static")
+    assert "Expected:" not in plain
 
 
 def test_who_has_no_interval_is_named(monkeypatch) -> None:
