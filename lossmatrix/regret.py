@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from backtrain.lossmatrix.bill import Bill
+from backtrain.lossmatrix.curves import Floats
 from backtrain.lossmatrix.earlier import Earlier
 from backtrain.lossmatrix.intervals import usual_thinning
 from backtrain.lossmatrix.matrix import LossMatrix
 from backtrain.lossmatrix.outlook import Key, Outlook, decided, is_fixed
 from backtrain.lossmatrix.trial_models import Effort, PathError, effort, loss_matrix
 from backtrain.simulator.asking import instants_of, needs_parent
+from backtrain.simulator.ledger import Prices
 from backtrain.simulator.progress import Shown, stage
 from backtrain.simulator.record import Run
 from backtrain.simulator.setup import Setup
@@ -21,6 +23,9 @@ from backtrain.store.content import content
 from backtrain.store.fits import FitStore
 from backtrain.strategies.gates.holdout import Immediate
 from backtrain.strategies.strategy import Strategy
+
+#: A share of a sum that is an error of rounding.
+_ROUNDING = 1e-12
 
 
 def with_hindsight(
@@ -64,6 +69,8 @@ def with_hindsight(
             facts = judge(made[key], run, setup, bill.every) | bill.facts
             saved = facts.pop("saved")
             facts["over_even"] = None if np.isnan(saved) else saved
+            if not is_fixed(strategy):
+                facts |= without_each(made[key], run, setup.prices)
             facts["expected"] = outlook.of_run(key, strategy, run, saved)
             if earlier and facts["expected"] and is_fixed(strategy):
                 facts["walk"] = earlier.of_run(key, run)
@@ -153,7 +160,37 @@ def judge(matrix: LossMatrix, run: Run, setup: Setup, every: int) -> dict[str, A
         "gap": cost - float(mean[best]),
         "placebo_even": None if np.isnan(even) else even,
         "placebo_random": random,
+        "schedules_even": len(evenly),
+        "schedules_random": len(luck.random.loss),
         "candidates": len(matrix),
         "every": every,
         "saved": saved,
     }
+
+
+def without_each(matrix: LossMatrix, run: Run, prices: Prices) -> dict[str, int]:
+    """How many trainings did not pay: without one of them, all else equal, nothing is dearer.
+
+    The model before would have served on until the next training. Nothing is said of schedules
+    that the matrix cannot make as they were, as its trial models are too few.
+
+    Returns
+    -------
+    dict
+        ``judged``, the trainings that were looked at, those of the run but for such as fall on one
+        trial model; ``no_better``, of these, how many saved no errors; ``unpaid``, how many saved
+        less than they cost, the former included.
+    """
+    ticks = matrix.thinned(decided(run))
+    wanted = np.repeat(matrix.training_at(ticks), len(ticks) + 1, axis=0)
+    wanted[np.arange(len(ticks)), ticks] = False
+    found = matrix.schedules(wanted)
+    if found.retrains[-1] != len(ticks):
+        return {}
+
+    def without(values: Floats) -> int:
+        """Of how many the sum without them is not higher, but for rounding."""
+        return int((values[:-1] - values[-1] <= _ROUNDING * abs(values[-1])).sum())
+
+    no_better, unpaid = without(found.loss), without(found.cost(prices))
+    return {"judged": len(ticks), "no_better": no_better, "unpaid": unpaid}

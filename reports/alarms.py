@@ -12,27 +12,28 @@ from matplotlib.ticker import FuncFormatter
 
 from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.digits import digits
+from backtrain.reports import luck, readings
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
-from backtrain.reports.numbers import Money, count, listing, percent, shorten, significant
+from backtrain.reports.numbers import Money, count, listing, number, shorten, significant
 from backtrain.reports.periods import trainings
 from backtrain.reports.svg import Drawing, Paper
 from backtrain.reports.timeline import calendar, days, instants
 from backtrain.reports.timers import is_alarm, timer
-from backtrain.reports.units import currency, described, of_metric
-from backtrain.reports.verdict import hindsight_of, is_tested
+from backtrain.reports.units import currency
+from backtrain.reports.verdict import hindsight_of
 from backtrain.simulator.record import Run
 
 #: Alarms that are drawn; of more, those of the strategy to run and of the cheapest.
 MOST = 4
+#: What a training saved, by whether it did not pay.
+_SAVED = ("more than it cost", "less than it cost")
 #: Stretches of a line, of each of which the highest and the lowest reading are drawn.
 _STRETCHES = 240
 #: A share of silent readings on either side of the threshold that is no exception.
 _BOTH_SIDES = 0.05
 #: A line is broken where nothing was read for so many times the usual gap.
 _PAUSE = 5.0
-#: What an axis says where nothing tells the unit.
-_OTHER = "reading, in its own unit"
 #: Readings so many times apart have a logarithmic axis, which goes so far beyond thresholds.
 _FAR, _BEYOND = 300.0, 1000.0
 
@@ -156,7 +157,15 @@ def section(comparison: Comparison, baseline: str) -> Section | None:
             alarm.draw,
             alarm.seen(),
             alarm.data,
-            helped(alarm.name, comparison.runs[alarm.name], comparison),
+            " ".join(
+                filter(
+                    None,
+                    (
+                        helped(alarm.name, comparison.runs[alarm.name], comparison),
+                        readings.drifted(comparison.runs[alarm.name], alarm.trigger),
+                    ),
+                )
+            ),
         )
         for k, alarm in enumerate(found[:MOST], start=1)
     ]
@@ -168,17 +177,17 @@ def section(comparison: Comparison, baseline: str) -> Section | None:
 
 def alarms(name: str, run: Run) -> list[Alarm]:
     """Each trigger of a strategy that has shown readings, the one with most of them first."""
-    readings = run.readings
-    readings = readings[np.isfinite(readings["statistic"]) & readings["threshold"].notna()]
+    read = run.readings
+    read = read[np.isfinite(read["statistic"]) & read["threshold"].notna()]
     trained = pd.DatetimeIndex(trainings(run)["decided_at"])
-    shown = sorted(readings.groupby("trigger", sort=True), key=lambda pair: -len(pair[1]))
+    shown = sorted(read.groupby("trigger", sort=True), key=lambda pair: -len(pair[1]))
     return [
         Alarm(
             name,
             str(trigger),
             own[["at", "statistic", "threshold"]].reset_index(drop=True),
             trained,
-            _what(run, own) if len(shown) == 1 else _OTHER,
+            readings.statistic(run, str(trigger), own),
             run.info,
         )
         for trigger, own in shown
@@ -186,36 +195,47 @@ def alarms(name: str, run: Run) -> list[Alarm]:
 
 
 def helped(name: str, run: Run, comparison: Comparison) -> str:
-    """How often it trained, and how that did beside as many evenly spaced trainings; in words."""
+    """How often it trained, how that did beside luck, and how often for nothing; in words."""
     trained = count(int(run.totals["retrains"]), "training")
-    facts, even = hindsight_of(run), timer(run)
-    regular = f" It is a timer of {even.gap}." if even else ""
-    share, saved = facts.get("placebo_even"), facts.get("over_even")
-    if share is None or not is_tested(run):
-        return f"{name}: {trained}.{regular}"
+    timed = timer(run)
+    more = f" It is a timer of {timed.gap}." if timed else ""
+    even, random, saved = luck.evenly(run), luck.at_random(run), hindsight_of(run).get("over_even")
+    if even is None:
+        return f"{name}: {trained}.{more}"
+    more += for_nothing(run)
+    chance = f", as did {random} at random" if random else ""
+    worth = f": {grade}" if (grade := luck.grade(run)) else ""
     if saved is None:
-        return (
-            f"{name}: {trained}; of as many evenly spaced ones {percent(share)} cost more.{regular}"
-        )
+        cost_more = f"of as many evenly spaced ones {even} cost more"
+        return f"{name}: {trained}; {cost_more}{chance}{worth}.{more}"
     totals = [float(one.totals["total"]) for one in comparison.runs.values()]
     money = Money.fit(totals, currency(comparison.info))
-    helps = "its moments were better than those of a clock" if saved > 0 else "a clock did better"
     return (
         f"{name}: {trained}. That cost {money(abs(saved))} {'less' if saved > 0 else 'more'} than "
-        f"as many evenly spaced ones, on average over phases, of which {percent(share)} cost more: "
-        f"{helps}.{regular}"
+        f"as many evenly spaced ones, on average over phases, of which {even} cost more{chance}"
+        f"{worth}.{more}"
     )
 
 
-def _what(run: Run, readings: pd.DataFrame) -> str:
-    """What a trigger reads: its metric, a p-value, or what the trigger makes of it."""
-    trigger = run.info["parts"].get("trigger")
-    keys = trigger if isinstance(trigger, Mapping) else {}
-    if keys.get("metric"):
-        return of_metric(described(keys["metric"]), run.info)
-    if keys.get("alpha") is not None and (readings["threshold"] == keys["alpha"]).all():
-        return "p-value"
-    return _OTHER
+def for_nothing(run: Run) -> str:
+    """How many trainings did not pay, in a sentence; nothing where no loss matrix tells it."""
+    facts = hindsight_of(run)
+    judged = facts.get("judged")
+    if not judged:
+        return ""
+    unpaid, idle = facts["unpaid"], facts["no_better"]
+    beside = "beside the model before, left in force until the next one,"
+    if judged == 1:
+        did = "did not pay" if unpaid else "paid"
+        return f" It {did}: {beside} it saved {_SAVED[bool(unpaid)]}{', no errors' * bool(idle)}."
+    if not unpaid:
+        return f" Each of {count(judged, 'training')} paid: {beside} it saved {_SAVED[False]}."
+    word = "all" if idle == unpaid else number(idle)
+    of_these = f"; {word} of these saved no errors" if idle else ""
+    return (
+        f" {number(unpaid)} of {count(judged, 'training')} did not pay: {beside} they saved less "
+        f"than they cost{of_these}."
+    )
 
 
 def _broken(at: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

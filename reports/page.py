@@ -12,6 +12,7 @@ from backtrain.reports import (
     alarms,
     by_step,
     cheapest,
+    expected,
     faulty,
     figures,
     group_money,
@@ -92,9 +93,17 @@ def _ranking(comparison: Comparison, baseline: str) -> Section:
     shows = tables.ranked(comparison, baseline)
     exhibit = Exhibit("strategies", "Strategies by total cost", shows, data=table)
     title = "What it cost" if alone else "Every strategy, the cheapest first"
-    lines = cheapest.why_not(comparison, baseline)
-    note = "" if alone else _intervals(comparison, baseline)
-    return Section(title, [exhibit], note=" ".join(filter(None, [*lines, note])))
+    notes = cheapest.why_not(comparison, baseline)
+    if not alone:
+        notes += [_expected(shows, comparison), _intervals(comparison, baseline)]
+    return Section(title, [exhibit], note=" ".join(filter(None, notes)))
+
+
+def _expected(shows: tables.Sheet, comparison: Comparison) -> str:
+    """What the column of that name is, of each kind of strategy; nothing where it is not shown."""
+    if all(column.label != "expected" for column in shows.columns):
+        return ""
+    return f"Expected: {expected.in_a_sentence(comparison)}."
 
 
 def _intervals(comparison: Comparison, baseline: str) -> str:
@@ -105,12 +114,14 @@ def _intervals(comparison: Comparison, baseline: str) -> str:
             "No intervals: the history holds fewer than seven blocks of the length that the label "
             "delay, the season and the usual gap between retrains ask for."
         )
+    left_out = tables.without_interval(comparison, baseline)
+    none = f"{left_out[0].upper()}{left_out[1:]}." if left_out else ""
     return (
         "Intervals hold for all strategies at once, at 95 %. They rest on "
         f"{count(grid.count, 'period')} of {duration(grid.length)}, on how alike neighbouring ones "
         f"are, and on blocks of at most {duration(grid.length * block)}, as long as the label "
-        "delay, the season and the usual gap between retrains of the two strategies ask for. A "
-        "strategy that leaves fewer than seven such blocks has none."
+        "delay, the season and the usual gap between retrains of the two strategies ask for. "
+        f"{none or 'A strategy that leaves fewer than seven such blocks has none.'}"
     )
 
 

@@ -5,16 +5,24 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from backtrain.reports import cheapest
+from backtrain.reports import cheapest, expected, luck
 from backtrain.reports.comparison import Comparison
-from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, told_apart
-from backtrain.reports.tables import CHANGES, EXPECTED, MISHAPS, RIVAL, changed_text, interval_text
+from backtrain.reports.numbers import MISSING, Money, number, shorten, told_apart
+from backtrain.reports.tables import (
+    CHANGES,
+    MISHAPS,
+    RIVAL,
+    changed_text,
+    interval_text,
+    without_interval,
+)
 from backtrain.reports.units import currency, loss_unit, measure_of_change
-from backtrain.reports.verdict import hindsight_of, is_tested
 
 #: Columns of characters that a terminal is taken to have at least.
 _WIDTH = 100
 _NAME, _SHORTEST_NAME = 20, 8
+#: Before a line that goes on with the one above it.
+_INDENT = "  "
 
 
 def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
@@ -26,15 +34,16 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     lucky = "regret" in table
     advised = comparison.verdict(reference).strategy
     mishaps = [mishap for mishap in MISHAPS if table[mishap].any()]
-    last = ("regret", "beats luck") if lucky else ("retraining",)
+    last = ("regret", *luck.COLUMNS) if lucky else ("retraining",)
     own = measure_of_change(comparison.info)
     moved = (own,) if own in table else ()
-    expected = ("expected",) if lucky else ()
+    judged = ("expected",) if lucky else ()
     middle = ("difference", "95 % interval")
-    lines = [("total", "error", "retrains", *mishaps, *expected, *middle, *last, *moved)]
+    lines = [("total", "error", "retrains", *mishaps, *judged, *middle, *last, *moved)]
     for name, row in table.iterrows():
-        luck = (
-            (money(row["regret"]), _luck(comparison, str(name)))
+        run = comparison.runs[str(name)]
+        beside = (
+            (money(row["regret"]), luck.text(luck.evenly(run)), luck.share(luck.at_random(run)))
             if lucky
             else (money(row["total"] - row["error"]),)
         )
@@ -44,10 +53,10 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
                 money(row["error"]),
                 number(row["retrains"]),
                 *(number(row[mishap]) for mishap in mishaps),
-                *(money(row[column]) for column in expected),
+                *(money(row[column]) for column in judged),
                 "baseline" if name == reference else money.signed(row["difference"]),
                 interval_text(row, money) if name != reference else "",
-                *luck,
+                *beside,
                 *(changed_text(column, row[column]) for column in moved),
             )
         )
@@ -91,23 +100,21 @@ def _footnotes(
     if len(comparison.without_model):
         notes.append("~ needs no model: what to beat, not what to run")
     if "expected" in shown:
-        notes.append(f"expected: {EXPECTED}")
+        first, *more = expected.meanings(comparison)
+        notes += [f"expected: {first}", *(f"{_INDENT}{line}" for line in more)]
     notes.append(f"difference: total minus that of {reference!r}; negative is cheaper")
     notes += cheapest.why_not(comparison, reference)
-    if table["low"].isna().any():
-        notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
+    if left_out := without_interval(comparison, reference):
+        notes.append(left_out)
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in shown:
         notes.append("regret: over the cheapest schedule of its window, known only afterwards")
-    if "beats luck" in shown:
-        notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")
+    meanings = luck.meanings(comparison)
+    notes += [f"{column}: {meanings[column]}" for column in luck.COLUMNS if column in shown]
+    if luck.COLUMNS[0] in shown and (few := luck.few(comparison)):
+        notes.append(f"{_INDENT}{few}")
     notes += [f"{key}: {meaning}" for key, meaning in CHANGES.items() if key in shown]
     return ["", *notes]
-
-
-def _luck(comparison: Comparison, name: str) -> str:
-    run = comparison.runs[name]
-    return percent(hindsight_of(run).get("placebo_even") if is_tested(run) else None)
 
 
 def aligned(lines: Sequence[tuple[str, ...]], words: Sequence[int] = (0,)) -> list[str]:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
+from backtrain.reports import luck as luck_of
 from backtrain.reports import remarks
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.estimates import mean_gap
@@ -16,7 +18,6 @@ from backtrain.reports.numbers import (
     duration,
     listing,
     number,
-    percent,
     shorten,
     significant,
 )
@@ -89,14 +90,16 @@ def _worst(run: Run, column: str | None = None) -> tuple[Cell, Cell]:
 
 # --- luck: each strategy against the oracle, the best fixed interval, and luck --------------------
 
-_PLACEBOS = ("placebo_even", "placebo_random")
 _LUCK = (
     Column("oracle", title="the cheapest schedule of the same window, known afterwards"),
     Column("regret", title="what the strategy cost more than that"),
     Column("over the best interval", title="the interval that is cheapest over its phases"),
     Column("against even spacing", title="its cost less the mean of as many, evenly spaced"),
-    Column("beats even spacing", title="share of as many retrains, evenly spaced, that cost more"),
-    Column("beats random", title="share of as many retrains at random that cost more"),
+    *map(Column, luck_of.COLUMNS),
+    Column(
+        "did not pay",
+        title="trainings that saved less than they cost, beside the model before, until the next",
+    ),
 )
 
 
@@ -109,20 +112,33 @@ def luck(comparison: Comparison, baseline: str) -> Sheet | None:
     def cells(name: str) -> list[Cell]:
         run = comparison.runs[name]
         facts, tested = hindsight_of(run), is_tested(run)
+        ranks = luck_of.evenly(run), luck_of.at_random(run)
+        texts = luck_of.text(ranks[0]), luck_of.share(ranks[1])
         amounts = [facts.get(key) for key in ("oracle", "regret", "gap")]
-        shares = [facts.get(key) for key in _PLACEBOS]
         even = facts.get("over_even") if tested else None
         return [
             *(Cell(MISSING if x is None else money(x), "" if x is None else x) for x in amounts),
             Cell(MISSING) if even is None else Cell(money.signed(-even), -even),
-            *(Cell(percent(x if tested else None), "" if x is None else x) for x in shares),
+            *(
+                Cell(text, "" if rank is None else rank.share)
+                for text, rank in zip(texts, ranks, strict=True)
+            ),
+            _unpaid(facts if tested else {}),
         ]
 
     made = {name: cells(name) for name in comparison.runs}
     # Earlier versions did not record what even spacing costs.
     shown = [k for k in range(len(_LUCK)) if any(row[k].text != MISSING for row in made.values())]
-    columns = [_LUCK[k] for k in shown]
+    titles = luck_of.meanings(comparison)
+    columns = [replace(c, title=titles.get(c.label, c.title)) for c in (_LUCK[k] for k in shown)]
     return sheet(comparison, baseline, columns, lambda name: [made[name][k] for k in shown])
+
+
+def _unpaid(facts: Mapping[str, Any]) -> Cell:
+    judged = facts.get("judged")
+    if not judged:
+        return Cell(MISSING)
+    return Cell(f"{number(facts['unpaid'])} of {number(judged)}", facts["unpaid"] / judged)
 
 
 def luck_note(comparison: Comparison) -> str:
@@ -133,6 +149,8 @@ def luck_note(comparison: Comparison) -> str:
             without.setdefault(run.info["no_hindsight"], []).append(name)
     facts = next(filter(None, map(hindsight_of, comparison.runs.values())), None)
     sentences = [] if facts is None else [_matrix(facts)]
+    if few := luck_of.few(comparison):
+        sentences.append(f"{few}.")
     if facts is not None and any(
         run.info["prices"].get("flip") for run in comparison.runs.values()
     ):
@@ -146,8 +164,10 @@ def _matrix(facts: Mapping[str, Any]) -> str:
     return (
         f"From {number(facts['candidates'])} models, one trained at {every} and scored on all that "
         "follows. Costs are those of errors, trainings and releases. Luck makes as many trainings, "
-        "each once the one before is over. A trigger that does not beat even spacing in most "
-        "phases has shown nothing but its number of retrains."
+        "each once the one before is over. What beats even spacing is better than a timer, what "
+        "beats random is better than chance: an alarm should do both. Chance itself beats few "
+        "evenly spaced schedules on average, as these leave no long gap. Few of them show "
+        "little: by luck alone one strategy in n + 1 beats all n."
     )
 
 

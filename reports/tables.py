@@ -12,9 +12,11 @@ import pandas as pd
 from backtrain.reports import alike, timers
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.eras import Eras
+from backtrain.reports.expected import in_a_sentence
 from backtrain.reports.numbers import (
     MISSING,
     Money,
+    listing,
     number,
     shorten,
     significant,
@@ -36,7 +38,6 @@ CHANGES = {
     "flipped": "share of the decisions that change at a deployment, on average",
     "flipped_total": "decisions that change, summed over all deployments: 1 is all of them once",
 }
-EXPECTED = "mean over phases and starts of its schedule; the least is advised"
 RIVAL = "on this path it cannot be told apart from {} by cost"
 
 
@@ -164,7 +165,7 @@ def ranked(comparison: Comparison, baseline: str) -> Sheet:
 
     columns = (
         Column(in_money("total", info), title="all cost but that of the first model"),
-        *(Column(key, title=EXPECTED) for key in expected),
+        *(Column(key, title=in_a_sentence(comparison)) for key in expected),
         *(column for contrast in contrasts for column in contrast.columns()),
         *(Column(kind) for kind in kinds),
         Column("retrains", title="trainings decided; the first model is not counted"),
@@ -328,6 +329,18 @@ def interval_text(row: pd.Series, money: Money) -> str:
     if math.isnan(row["low"]):
         return MISSING
     return f"{money.signed(row['low'])} to {money.signed(row['high'])}"
+
+
+def without_interval(comparison: Comparison, baseline: str) -> str:
+    """Which strategies have no interval against the baseline, and why; nothing where all have."""
+    low = comparison.table(baseline)["low"]
+    names = [name for name in low.index[low.isna()] if name != baseline]
+    if not names:
+        return ""
+    rare = [n for n in names if timers.is_alarm(comparison.runs[n])]
+    why = "; what trains rarely has long gaps" if rare else ""
+    gap = "seven blocks of the usual gap between retrains"
+    return f"no interval for {listing(names)}: fewer than {gap}{why}"
 
 
 def common_scale(table: pd.DataFrame) -> tuple[float, float]:

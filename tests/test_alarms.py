@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtrain.reports import alarms, group_money, worst
+from backtrain.reports import alarms, group_money, luck, readings, worst
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.svg import NARROW, WIDE, plain_text
 from backtrain.simulator.record import Run
+from backtrain.strategies.drift.rules import Found
 
 fabricated = runpy.run_path(str(Path(__file__).with_name("fabricated.py")))
 parts_of, plain_run, PRICES = (fabricated[key] for key in ("parts_of", "plain_run", "PRICES"))
@@ -83,9 +84,9 @@ def test_of_many_the_one_to_run_is_first_and_the_rest_is_named():
     ("share", "saved", "words"),
     [
         (0.75, 2.5, "That cost 2.50 less than as many evenly spaced ones, on average"),
-        (0.75, 2.5, "of which 75 % cost more: its moments were better"),
+        (0.75, 2.5, "on average over phases, of which 75 % cost more."),
         (0.25, -2.5, "That cost 2.50 more than as many evenly spaced ones, on average"),
-        (0.25, -2.5, "of which 25 % cost more: a clock did better"),
+        (0.25, -2.5, "on average over phases, of which 25 % cost more."),
         (0.25, None, "of as many evenly spaced ones 25 % cost more."),
         (None, None, "alarm: 2 trainings."),
     ],
@@ -94,6 +95,127 @@ def test_whether_it_helped(share, saved, words):
     facts = {"placebo_even": share, "over_even": saved}
     run = a_run("alarm", 2.0, (5, 12), "ErrorDrift", hindsight=facts)
     assert words in alarms.helped("alarm", run, compared(run))
+
+
+def graded(even: float, schedules: int, random: float | None = None, made: int = 5) -> str:
+    facts = {"placebo_even": even, "schedules_even": schedules, "over_even": 1.0}
+    facts |= {"placebo_random": random, "schedules_random": 1000 if random else 0}
+    return luck.grade(a_run("alarm", 2.0, tuple(range(made)), "ErrorDrift", hindsight=facts))
+
+
+@pytest.mark.parametrize(
+    ("even", "schedules", "words"),
+    [
+        (1.0, 39, "better than a clock"),
+        (1.0, 19, "better than a clock"),  # 2 / 20 is 10 %, the least that shows anything
+        (1.0, 18, "not clearly better than a clock (18 schedules cannot show it)"),
+        (1.0, 7, "not clearly better than a clock (7 schedules cannot show it)"),
+        (1.0, 1, "not clearly better than a clock (1 schedule cannot show it)"),
+        (0.76, 84, "not clearly better than a clock"),
+        (0.7, 84, "not clearly better than a clock"),
+        (0.5, 84, "no better than a clock: a timer"),
+        (0.3, 84, "not clearly worse than a clock"),
+        (0.0, 84, "worse than a clock"),
+        (0.0, 4, "not clearly worse than a clock (4 schedules cannot show it)"),
+        (1.0, 0, ""),  # a record that does not say of how many
+    ],
+)
+def test_the_words_are_no_surer_than_so_many_schedules_allow(even, schedules, words):
+    assert graded(even, schedules) == words
+
+
+def test_luck_is_called_better_or_worse_no_more_often_than_one_time_in_ten():
+    for n in range(1, 200):
+        chances = [luck.Rank(b / n, n).chance for b in range(n + 1)]
+        assert min(chances) == pytest.approx(2 / (n + 1))
+        # Of n + 1 places, as likely each, no more are called than the level says.
+        called = sum(luck.Rank(b / n, n).side() != 0 for b in range(n + 1))
+        assert called / (n + 1) <= 0.1 + 1e-9
+
+
+def test_chance_is_a_second_yardstick():
+    assert graded(0.5, 84, 0.99) == "better than chance, no better than a clock: a timer"
+    assert graded(1.0, 84, 0.99) == "better than chance, better than a clock"
+    assert graded(0.1, 84, 0.5) == "no better than chance, not clearly worse than a clock"
+    assert graded(0.0, 84, 0.001) == "worse than chance, worse than a clock"
+
+
+def test_one_or_two_trainings_show_nothing_however_they_did():
+    assert graded(1.0, 400, 0.999, made=1) == "one event proves little"
+    assert graded(0.0, 400, 0.001, made=2) == "two events prove little"
+    assert graded(1.0, 400, 0.999, made=3) == "better than chance, better than a clock"
+
+
+@pytest.mark.parametrize(
+    ("judged", "unpaid", "idle", "words"),
+    [
+        (12, 5, 3, " 5 of 12 trainings did not pay: beside the model before, left in force until "
+         "the next one, they saved less than they cost; 3 of these saved no errors."),
+        (12, 5, 5, "they saved less than they cost; all of these saved no errors."),
+        (12, 5, 0, "they saved less than they cost."),
+        (12, 0, 0, "Each of 12 trainings paid"),
+        (1, 1, 1, "It did not pay: beside the model before, left in force until the next one, it "
+         "saved less than it cost, no errors."),
+        (1, 0, 0, "It paid"),
+    ],
+)  # fmt: skip
+def test_false_alarms_are_counted(judged, unpaid, idle, words):
+    facts = {"judged": judged, "unpaid": unpaid, "no_better": idle}
+    assert words in alarms.for_nothing(a_run("a", 2.0, (5,), "ErrorDrift", hindsight=facts))
+
+
+def test_false_alarms_are_not_counted_where_no_matrix_tells():
+    for facts in ({}, {"judged": 0, "unpaid": 0, "no_better": 0}):
+        assert alarms.for_nothing(a_run("a", 2.0, (5,), "ErrorDrift", hindsight=facts)) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "threshold", "label"),
+    [
+        ("FeatureDrift", {"test": "PSI"}, 0.2, "PSI, furthest column"),
+        ("FeatureDrift", {"test": "KS", "alpha": 0.05}, 0.01, "p-value, least column"),
+        ("FeatureDrift", {"test": "MMD"}, 0.2, "squared MMD"),
+        ("PredictionDrift", {"test": "JS"}, 0.2, "JS distance"),
+        ("PredictionDrift", {"test": "auto", "alpha": 0.05}, 0.05, "p-value"),
+        ("MissingDrift", {"alpha": 0.05}, 0.01, "p-value, least column"),
+        ("PerformanceDrop", {"metric": "MAE", "test": 0.01}, 0.01, "p-value"),
+        ("PerformanceDrop", {"metric": "MAE", "test": None}, 4.0, "MAE"),
+        ("Martingale", {"alpha": 0.01}, 100.0, "wealth of the martingale"),
+        ("BreakEven", {}, 4.0, "cost of staleness, in units of the prices"),
+        ("Mine", {}, 4.0, "reading, in its own unit"),
+    ],
+)  # fmt: skip
+def test_the_axis_names_the_statistic(kind, keys, threshold, label):
+    run = reading(a_run("a", 2.0, (5,), kind, keys), np.ones(9), threshold, f"{kind}()")
+    assert [alarm.what for alarm in alarms.alarms("a", run)] == [label]
+
+
+def test_a_trigger_within_another_is_named_by_its_own_parameters():
+    inner = [{"type": "Every", "every": "7D"}, {"type": "FeatureDrift", "test": "PSI"}]
+    run = a_run("both", 2.0, (5,), "AnyOf", {"triggers": inner})
+    run = reading(run, np.ones(9), 0.2, "FeatureDrift('PSI')")
+    (alarm,) = alarms.alarms("both", run)
+    assert alarm.what == "PSI, furthest column"
+
+
+def test_the_columns_that_drifted_most_often_are_named_as_triggers_name_them():
+    def why(*hits: bool) -> str:
+        names, ones = ("price", "calls", "age"), np.ones(3)
+        return Found(names, ones, ones, np.array(hits), 0).reason().sentence
+
+    alone = Found(["price"], np.ones(1), np.ones(1), np.ones(1, bool), 0).reason().sentence
+    reasons = [why(True, True, False), f"{why(True, False, False)}; scheduled for today", alone]
+    run = a_run("a", 2.0, (5, 12, 19), "FeatureDrift")
+    events = pd.DataFrame({"kind": "trained", "reason": [*reasons, "MAE 4 is worse than 3"]})
+    run = dataclasses.replace(run, tables={**run.tables, "events": events})
+    assert readings.drifted(run, "FeatureDrift()") == (
+        "Drifted most often: price (at 3 of 4 trainings) and calls (at 1 of 4 trainings)."
+    )
+    assert readings.drifted(run, "ErrorDrift()") == ""
+    at_once = Found(["all features together"], np.ones(1), np.ones(1), np.ones(1, bool), 0)
+    events = pd.DataFrame({"kind": "trained", "reason": [at_once.reason().sentence]})
+    run = dataclasses.replace(run, tables={**run.tables, "events": events})
+    assert readings.drifted(run, "FeatureDrift('MMD')") == ""
 
 
 def test_p_values_have_a_logarithmic_axis_on_which_nothing_is_lost():

@@ -75,15 +75,17 @@ def test_what_nobody_did_has_no_column() -> None:
 def test_luck_is_blank_where_it_says_nothing() -> None:
     hindsight = {"regret": 3.0, "gap": 1.0, "placebo_even": 0.75, "placebo_random": 1.0}
     hindsight |= {"oracle": 1.0, "candidates": 3, "every": 1, "over_even": 2.5}
+    hindsight |= {"schedules_even": 7, "schedules_random": 1000}
+    hindsight |= {"judged": 3, "unpaid": 2, "no_better": 1}
     alarm = played("alarm", "ErrorDrift", [5], hindsight=hindsight)
     weekly = played("weekly", "Every", [7, 14], hindsight=hindsight)
     static = played("static", "Never", [], hindsight=hindsight)
     found = cells(luck, static, alarm, weekly)
-    columns = "against even spacing", "beats even spacing", "beats random"
+    columns = "against even spacing", "beats even spacing", "beats random", "did not pay"
     assert {name: tuple(row[c] for c in columns) for name, row in found.items()} == {
-        "alarm": ("−2.50", "75 %", "100 %"),
-        "weekly": ("–", "–", "–"),
-        "static": ("–", "–", "–"),
+        "alarm": ("−2.50", "75 % of 7", "100 %", "2 of 3"),
+        "weekly": ("–", "–", "–", "–"),
+        "static": ("–", "–", "–", "–"),
     }
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import runpy
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.linear_model import Ridge
-from test_lossmatrix import matrices
+from test_lossmatrix import matrices, slowly
 
 from backtrain import Backtest, Delays, Prices, Selection, Strategy
 from backtrain.datasets.latency import LogNormal, apply
 from backtrain.datasets.synthetic import abrupt
 from backtrain.lossmatrix.curves import Placebo, Schedules
 from backtrain.lossmatrix.matrix import LossMatrix
-from backtrain.lossmatrix.regret import judge
+from backtrain.lossmatrix.regret import judge, without_each
 from backtrain.lossmatrix.trial_models import loss_matrix
+from backtrain.simulator.record import Run
 from backtrain.strategies import Every, Random, Refit
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "coins.py"
@@ -172,6 +176,50 @@ def test_shares_by_hand() -> None:
     assert luck.percentile(2.0, Prices()) == (2.5 / 4, (1 + 1 + 0.5) / 5)
     assert luck.percentile(0.0, Prices()) == (1.0, 4.5 / 5)
     assert np.isnan(Placebo(schedules([]), schedules([1])).percentile(1.0, Prices())[0])
+
+
+def run_of(matrix: LossMatrix, ticks: Sequence[int]) -> Run:
+    """As much of a run as is looked at: when its trainings were decided."""
+    at = matrix.decided_at[[0, *ticks]].astype("datetime64[ns]")
+    versions = pd.DataFrame({"version": np.arange(len(at)), "decided_at": at})
+    return cast(Run, SimpleNamespace(versions=versions))
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrix=matrices(), retrain=st.integers(0, 30), data=st.data())
+def test_trainings_that_did_not_pay_equal_brute_force(
+    matrix: LossMatrix, retrain: int, data: st.DataObject
+) -> None:
+    prices = Prices(retrain=retrain, per_1k_rows=2, release=1)
+    tosses = product([False, True], repeat=len(matrix) - 1)
+    ticks, _ = data.draw(st.sampled_from(sorted({made(matrix, toss) for toss in tosses})))
+    found = without_each(matrix, run_of(matrix, ticks), prices)
+    counts = {"judged": len(ticks), "no_better": 0, "unpaid": 0}
+    for key, paid in (("no_better", Prices(retrain=0)), ("unpaid", prices)):
+        whole, _ = slowly(matrix, set(ticks), paid)
+        less = [slowly(matrix, set(ticks) - {tick}, paid)[0] for tick in ticks]
+        counts[key] = sum(cost <= whole for cost in less)
+    assert found == counts
+    assert counts["no_better"] <= counts["unpaid"] <= counts["judged"]
+
+
+def test_trainings_that_did_not_pay_by_hand() -> None:
+    """The first model errs 5 a tick, that of tick 1 also 5, of tick 2 only 1, of tick 3 then 0."""
+    loss = np.array([[5, 5, 5, 5], [0, 5, 5, 5], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=float)
+    at = 10 * np.arange(4)
+    matrix = LossMatrix(
+        decided_at=at, in_force_at=at, borders=np.append(at, 40), loss=loss,
+        segment_rows=np.ones(4), rows=np.ones(4, dtype=np.int64), cpu_seconds=np.zeros(4),
+        failed=np.zeros(4, dtype=bool),
+    )  # fmt: skip
+    run = run_of(matrix, [1, 2, 3])
+    # Beside the model before, until the next: they save 0, 4 and 1 of errors.
+    for price, unpaid in ((0, 1), (0.5, 1), (1, 2), (3, 2), (4, 3)):
+        found = without_each(matrix, run, Prices(retrain=price))
+        assert found == {"judged": 3, "no_better": 1, "unpaid": unpaid}
+    assert without_each(matrix, run_of(matrix, []), Prices()) == {
+        "judged": 0, "no_better": 0, "unpaid": 0,
+    }  # fmt: skip
 
 
 # --- trainings that fail --------------------------------------------------------------------------

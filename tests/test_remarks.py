@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from backtrain.reports import remarks
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import shorten
+from backtrain.reports.page import render
 from backtrain.reports.plain import terminal_table
 from backtrain.reports.tables import role_names
 from backtrain.simulator.record import Run
@@ -252,7 +253,11 @@ def test_the_table_fits_the_terminal_with_all_columns(mishaps: Comparison) -> No
     lines = terminal_table(Comparison(runs)).splitlines()
     assert max(len(line) for line in lines[:3]) <= 100
     meanings = {line.partition(":")[0] for line in lines[4:] if ":" in line}
-    for column in ("regret", "beats luck"):  # what is not shown is not explained
+    for column in (
+        "regret",
+        "beats even spacing",
+        "beats random",
+    ):  # what is not shown is not explained
         assert (column in lines[0]) == (column in meanings)
 
 
@@ -262,6 +267,82 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     lines = terminal_table(Comparison(runs)).splitlines()
     assert len({line[:20] for line in lines[1:3]}) == 2
     assert len({shorten(name) for name in names}) == 2
+
+
+SCHEDULE = "expected: mean over phases and starts of its schedule; the least is advised"
+STARTS = {"cost": 1.0, "eras": [0.1] * 10, "starts": [1.0]}
+
+
+def beside_luck(name: str, kind: str, trained: int, **more: object) -> Run:
+    """Held against a loss matrix, and against 7 and 1,000 schedules."""
+    facts = dict.fromkeys(("regret", "gap", "placebo_even", "placebo_random", "cost"), 1.0)
+    facts |= {"schedules_even": 7, "schedules_random": 1000, "oracle": 1.0, "every": 1, **more}
+    run = run_with(name, 2.0, trained)
+    parts = {**run.info["parts"], "trigger": {"type": kind}}
+    info = {**run.info, "parts": parts, "hindsight": {**facts, "candidates": 9}}
+    return dataclasses.replace(run, info=info)
+
+
+def told(*runs: Run, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "200")
+    return terminal_table(compared(run_with("static", 3.0), *runs))
+
+
+def test_what_is_expected_is_told_for_each_kind_that_there_is(monkeypatch) -> None:
+    weekly = beside_luck("weekly", "Every", 9, expected=STARTS)
+    alarm = beside_luck("alarm", "ErrorDrift", 9, expected={**STARTS, "starts": []})
+    coin = beside_luck("coin", "Random", 9, expected={**STARTS, "starts": []})
+    plain = told(weekly, monkeypatch=monkeypatch)
+    assert SCHEDULE in plain
+    assert "half of what its moments saved" not in plain
+    assert "of static, without a loss matrix: that of the strategy nearest in cost" in plain
+    assert "of an alarm: what as many evenly" in told(weekly, alarm, monkeypatch=monkeypatch)
+    both = told(weekly, alarm, coin, monkeypatch=monkeypatch)
+    assert "of an alarm and coin: what as many evenly spaced trainings are expected" in both
+
+
+def test_without_expected_costs_nothing_is_said_of_phases(monkeypatch) -> None:
+    text = told(beside_luck("alarm", "ErrorDrift", 9), monkeypatch=monkeypatch)
+    assert "expected: the total, as no loss matrix tells more" in text
+    assert "phases and starts" not in text
+
+
+def test_both_yardsticks_of_luck_stand_in_a_wide_terminal(monkeypatch) -> None:
+    text = told(beside_luck("alarm", "ErrorDrift", 9), monkeypatch=monkeypatch)
+    header, *rows = text.splitlines()
+    assert "beats even spacing  beats random" in header
+    assert "100 % of 7         100 %" in next(row for row in rows if "alarm" in row)
+    assert "prove little" not in text
+    for trained in (1, 2):
+        few = told(beside_luck("alarm", "ErrorDrift", trained), monkeypatch=monkeypatch)
+        assert "  alarm trained no more than twice: so few events prove little" in few
+    # Its own placebo is no test of a schedule.
+    assert "prove little" not in told(beside_luck("weekly", "Every", 1), monkeypatch=monkeypatch)
+
+
+def test_the_page_of_answers_shows_the_columns_that_there_are(monkeypatch) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "how_to.md").read_text("utf-8")
+    shown = next(line for line in page.splitlines() if "beats even spacing  beats" in line)
+    header = told(beside_luck("alarm", "ErrorDrift", 9), monkeypatch=monkeypatch).splitlines()[0]
+    for columns in shown.split("  "):
+        assert columns.strip() in header
+
+
+def test_the_report_says_what_is_expected_below_its_table() -> None:
+    # On its own path each costs its total: where that is what is expected, there is no column.
+    facts = {**STARTS, "starts": [], "cost": 99.0}
+    runs = run_with("static", 3.0), beside_luck("alarm", "ErrorDrift", 9, expected=facts)
+    page = render(compared(*runs), "static")
+    assert "Expected: mean over phases and starts of its schedule" in page
+    assert "Of an alarm: what as many evenly spaced trainings are expected to cost" in page
+    plain = render(compared(run_with("static", 3.0), run_with("weekly", 2.0, 9)), "static")
+    assert "Expected:" not in plain
+
+
+def test_who_has_no_interval_is_named(monkeypatch) -> None:
+    text = told(beside_luck("alarm", "ErrorDrift", 1), monkeypatch=monkeypatch)
+    assert "no interval for alarm: fewer than seven blocks of the usual gap" in text
+    assert "what trains rarely has long gaps" in text
 
 
 def test_a_wide_terminal_shows_names_whole(monkeypatch: pytest.MonkeyPatch) -> None:
