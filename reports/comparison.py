@@ -246,9 +246,9 @@ class Comparison:
     def followed(self, baseline: str | None = None) -> Followed:
         """What following this advice from the middle of the history on would have paid."""
         kept = self.baseline(baseline)
-        too_dear = self.verdict(kept).left_out
-        runs = {n: run for n, run in self.runs.items() if n == kept or n not in too_dear}
-        return Followed.of(runs, kept, self.careful)
+        verdict = self.verdict(kept)
+        runs = {n: run for n, run in self.runs.items() if n == kept or n not in verdict.left_out}
+        return Followed.of(runs, kept, self.careful, verdict.strategy)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, float]]:

@@ -156,7 +156,9 @@ class Lines:
             )
         if self.left_out:
             caption += f" The {len(self.runs)} cheapest are shown, and {self.left_out} are not."
-        return caption + (" Shaded: while the data were wrong." if self.faults else "")
+        late = all(fault.delay for fault in self.faults)
+        shaded = "while labels came later" if late else "while the data were wrong"
+        return caption + (f" Shaded: {shaded}." if self.faults else "")
 
 
 def rolling_window(grid: Grid, season: int) -> int:
