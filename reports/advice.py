@@ -111,7 +111,9 @@ class Words:
         differs = self.by_year(abs(choice.behind))
         more = self._more_history()
         if choice.behind < 0:
-            return f"{choice.runner_up} is expected to cost {differs} less{self._too_little()}{more}."
+            return (
+                f"{choice.runner_up} is expected to cost {differs} less{self._too_little()}{more}."
+            )
         return f"Next is {choice.runner_up}, expected to cost {differs} more{more}."
 
     def _too_little(self) -> str:

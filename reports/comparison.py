@@ -164,7 +164,11 @@ class Comparison:
         only afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings
         that cost more, evenly spaced and at random.
 
-        It is wide: ``print(comparison.table().to_string())`` shows all of it.
+        ``placebo_even`` and ``placebo_random`` are these two shares, ``smqc`` is ``changed`` for
+        models of quantiles, and ``initial`` is money for the first model.
+
+        It is wide: ``print(comparison.table().to_string())`` shows all of it, and the few columns
+        to begin with are ``table()[["total", "error", "retrains", "expected", "difference"]]``.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)

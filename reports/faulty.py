@@ -71,8 +71,9 @@ def _all(comparison: Comparison) -> list[Fault]:
 def _throughout(fault: Fault, comparison: Comparison) -> bool:
     """Whether a delay is on all that was served."""
     info = comparison.info
-    last = min(pd.Timestamp(when) for when in (info["end"], info["stream"].get("last") or info["end"]))
-    return fault.delay and fault.start <= pd.Timestamp(info["start"]) and fault.stop >= last
+    last = (info.get("stream") or {}).get("last") or info["end"]
+    until = min(pd.Timestamp(last), pd.Timestamp(info["end"]))
+    return fault.delay and fault.start <= pd.Timestamp(info["start"]) and fault.stop >= until
 
 
 def section(comparison: Comparison, baseline: str) -> Section | None:
@@ -94,7 +95,9 @@ def section(comparison: Comparison, baseline: str) -> Section | None:
         "Faults were put into this history. Rows are scored against what their labels really were."
     )
     wrong = any(not fault.delay for fault in faults)
-    return Section(title, made, intro=intro if wrong else "", lines=lines) if made or lines else None
+    return (
+        Section(title, made, intro=intro if wrong else "", lines=lines) if made or lines else None
+    )
 
 
 def _delayed(fault: Fault) -> str:
@@ -166,9 +169,7 @@ def _sentence(
         if fault.delay
         else f"{learnt} of {len(did)} strategies put models in force that had learnt from it"
     )
-    return (
-        f"{lead}{turned}. From its start on {least} cost the least, {money(sum(paid[least]))}."
-    )
+    return f"{lead}{turned}. From its start on {least} cost the least, {money(sum(paid[least]))}."
 
 
 def _table(

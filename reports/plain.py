@@ -7,7 +7,15 @@ import pandas as pd
 
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.numbers import MISSING, Money, number, percent, shorten, told_apart
-from backtrain.reports.tables import CHANGES, EXPECTED, MISHAPS, RIVAL, changed_text, interval_text
+from backtrain.reports.tables import (
+    CHANGES,
+    EXPECTED,
+    MISHAPS,
+    REGRET,
+    RIVAL,
+    changed_text,
+    interval_text,
+)
 from backtrain.reports.units import currency, loss_unit, measure_of_change
 from backtrain.reports.verdict import hindsight_of, is_tested
 
@@ -96,7 +104,7 @@ def _footnotes(
         notes.append("no interval: fewer than seven blocks of its usual gap between retrains")
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in shown:
-        notes.append("regret: over the cheapest schedule of its window, known only afterwards")
+        notes.append(f"regret: {REGRET}")
     if "beats luck" in shown:
         notes.append("beats luck: share of as many trainings, evenly spaced, that cost more")
     notes += [f"{key}: {meaning}" for key, meaning in CHANGES.items() if key in shown]

@@ -36,7 +36,14 @@ CHANGES = {
     "flipped": "share of the decisions that change at a deployment, on average",
     "flipped_total": "decisions that change, summed over all deployments: 1 is all of them once",
 }
-EXPECTED = "mean over phases and starts of its schedule; the least is advised"
+EXPECTED = (
+    "mean over phases and starts of its schedule, steadied by the windows compared here; the least "
+    "is advised"
+)
+REGRET = (
+    "over the cheapest schedule of its own window, known only afterwards; on another window "
+    "that is another one, so equal totals can have unequal regrets"
+)
 RIVAL = "on this path it cannot be told apart from {} by cost"
 
 

@@ -146,7 +146,7 @@ def terminal_table(tuning: Tuning) -> str:
         lines = [(*line[:3], *line[4:]) for line in lines]
     notes = [
         "",
-        "expected: mean over phases and starts of its schedule; the least is advised",
+        f"expected: {tables.EXPECTED}",
         f"here: mean over phases on this history; difference: to {tuning.labels[advised]!r}",
     ]
     if not tuning.judgement.judged.all():
