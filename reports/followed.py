@@ -71,9 +71,9 @@ class Followed(Shown):
         totals = (run.totals["total"] for run in runs.values())
         money = Money.fit(totals, currency(runs[baseline].info))
         days = list(map(Calendar.of(runs[baseline].info).day, at))
-        told = [_sentence(found, days, baseline, money)]
-        told += _since(found, days, advised if advised in known else "")
-        return cls(" ".join(told), found, at, baseline)
+        since = _since(found, days, advised if advised in known else "")
+        sentence = " ".join([_sentence(found, days, baseline, money), *since])
+        return cls(sentence, found, at, baseline)
 
     def to_dict(self) -> dict[str, Any]:
         """The first decision as plain data; numbers are None where nobody can tell."""
