@@ -10,6 +10,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -261,6 +262,8 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
         )
     above, _, key = path.rpartition(".")
     parent = getattr(error.__cause__, "parent_node", None)
+    if meant := _one_level_off(path, parent):
+        return f"{path}: no such key; did you mean {' or '.join(meant)}?"
     keys = list(parent if above and isinstance(parent, DictConfig) else names(schema))
     keys = [name for name in keys if name != "_target_"]
     if not keys:
@@ -269,6 +272,33 @@ def _no_such_key(error: Exception, schema: type[Keys]) -> str:
     if above and below:
         return f"{path}: no such key; did you mean {' or '.join(below)}?"
     return f"{path}: no such key; {guess(key, map(str, keys))}"
+
+
+def _one_level_off(path: str, parent: Any) -> list[str]:
+    """What was meant by a key of which a step above the last is not there.
+
+    The step in another spelling, as ``price.retrain``, or left out, as ``prices.prices.retrain``.
+    """
+    if not isinstance(parent, DictConfig):
+        return []
+    there = str(parent._get_full_key(""))
+    step, _, rest = path.removeprefix(there).removeprefix(".").partition(".")
+    if not rest:
+        return []
+    there += "." if there else ""
+    if _reaches(parent, rest):
+        return [f"{there}{rest}"]
+    keys = [str(key) for key in parent if _reaches(parent.get(key), rest)]
+    return [f"{there}{key}.{rest}" for key in get_close_matches(step, keys, n=3, cutoff=0.6)]
+
+
+def _reaches(node: Any, path: str) -> bool:
+    """Whether a config has a key at a path."""
+    for step in path.split("."):
+        if not isinstance(node, DictConfig) or step not in node:
+            return False
+        node = node._get_node(step)
+    return True
 
 
 def _has(parent: Any, name: str, key: str) -> bool:

@@ -1,5 +1,6 @@
 """Instants of a stream that are known: of true drift, and from when to when a fault was there."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,19 @@ class FaultPeriod(NamedTuple):
     name: str
     start: pd.Timestamp
     stop: pd.Timestamp
+
+
+#: What `LateLabels` and `ReorderedLabels` call themselves.
+_DELAYS = re.compile(r"labels .+ late|labels out of order")
+
+
+def is_delay(name: str) -> bool:
+    """Whether a fault of this name moves when labels are known and leaves all values right.
+
+    >>> is_delay("labels 30D late"), is_delay("x0 gone")
+    (True, False)
+    """
+    return _DELAYS.fullmatch(name) is not None
 
 
 def instants(drift: Iterable[Any], calendar: Calendar) -> tuple[pd.Timestamp, ...]:

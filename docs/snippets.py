@@ -124,11 +124,13 @@ Sweep.load("{_SWEEP}").save(".")
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")  # the first line of what a reader saves
 _MARKER = re.compile(r"<!-- (not run|run with): (.+?) -->\s*\Z")
+#: What later blocks of a page know of a shell's block: what it exports, and its functions.
+_KEPT = re.compile(r"^(?:export .*|\w+\(\) \{\n(?:[ \t].*\n)+\})\n", re.MULTILINE)
 #: Keys of plugins of Hydra that are not installed.
 _PLUGIN = re.compile(r"hydra[/.](sweeper|launcher)")
 #: The shell words itself out and writes down what it would start: a line number, the words, an end.
 _STUBS = r"""
-backtrain() { printf '%s\0' "${BASH_LINENO[0]}" "$@" $'\x1e' >>"$CALLS"; }
+backtrain() { printf '%s\0' "${BASH_LINENO[${#BASH_LINENO[@]}-2]}" "$@" $'\x1e' >>"$CALLS"; }
 pip() { :; }
 command_not_found_handle() { test -n "$SHOWS"; }
 """
@@ -255,7 +257,7 @@ def run_pages(pages: list[Path], names: dict[str, Any]) -> Iterator[Block]:
             if block.language == "sh":
                 run_shell(block, before)
                 if not block.shows:
-                    before += "".join(re.findall(r"^export .*\n", block.text, re.MULTILINE))
+                    before += "".join(_KEPT.findall(block.text))
             elif not block.shows and (file := _FILE.match(block.text)):
                 Path(file[1]).write_text(block.text)
             elif not block.shows:

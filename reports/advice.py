@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtrain.lossmatrix.decide import Decision
+from backtrain.lossmatrix.decide import SIMPLE, Decision
 from backtrain.reports.numbers import Money, about, duration, price
 from backtrain.reports.units import currency
 
@@ -27,6 +28,24 @@ ALARM = (
     "threshold chosen on this path looks better than it is"
 )
 OTHER = ", by this path alone: how often that is right was measured for fixed schedules only"
+
+
+#: What codes of the calendar mean, for those that are not lengths of time.
+_CALENDAR = {
+    **{"B": "each working day", "MS": "the first of each month", "ME": "the last of each month"},
+    **{"QS": "the first of each quarter", "QE": "the last of each quarter"},
+    **{"YS": "the first of each year", "YE": "the last of each year"},
+    **{f"W-{day[:3].upper()}": f"each {day}" for day in calendar.day_name},
+}
+
+
+def interval(every: Any) -> str:
+    """When a schedule trains, in words.
+
+    >>> interval("7D"), interval("MS"), interval("W-MON")
+    ('every 7D', 'the first of each month', 'each Monday')
+    """
+    return _CALENDAR.get(str(every), f"every {every}")
 
 
 def on(window: Any) -> str:
@@ -119,8 +138,16 @@ class Words:
         differs = self.by_year(abs(choice.behind))
         more = self._more_history()
         if choice.behind < 0:
-            return f"Expected to be cheaper is {choice.runner_up}, by {differs}{more}."
+            return (
+                f"{choice.runner_up} is expected to cost {differs} less{self._too_little()}{more}."
+            )
         return f"Next is {choice.runner_up}, expected to cost {differs} more{more}."
+
+    def _too_little(self) -> str:
+        """Why what is expected to cost less is not chosen; of the baseline its sentence says it."""
+        if self.choice.name == self.baseline:
+            return ""
+        return f", under {100 * SIMPLE:g} %: too little to prefer it to a plain schedule"
 
     def _more_history(self) -> str:
         """How much longer a history would tell the choice from the next one."""

@@ -167,7 +167,11 @@ class Comparison:
         only afterwards, ``gap`` to the best fixed interval, and the shares of as many trainings
         that cost more, evenly spaced and at random.
 
-        It is wide: ``print(comparison.table().to_string())`` shows all of it.
+        ``placebo_even`` and ``placebo_random`` are these two shares, ``smqc`` is ``changed`` for
+        models of quantiles, and ``initial`` is money for the first model.
+
+        It is wide: ``print(comparison.table().to_string())`` shows all of it, and the few columns
+        to begin with are ``table()[["total", "error", "retrains", "expected", "difference"]]``.
         """
         reference = self.baseline(baseline)
         contrast = self.costs.against(reference)
@@ -249,9 +253,9 @@ class Comparison:
     def followed(self, baseline: str | None = None) -> Followed:
         """What following this advice from the middle of the history on would have paid."""
         kept = self.baseline(baseline)
-        too_dear = self.verdict(kept).left_out
-        runs = {n: run for n, run in self.runs.items() if n == kept or n not in too_dear}
-        return Followed.of(runs, kept, self.careful)
+        verdict = self.verdict(kept)
+        runs = {n: run for n, run in self.runs.items() if n == kept or n not in verdict.left_out}
+        return Followed.of(runs, kept, self.careful, verdict.strategy)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, float]]:

@@ -9,7 +9,11 @@ from backtrain.reports.numbers import listing
 from backtrain.reports.timers import is_alarm
 from backtrain.reports.verdict import hindsight_of
 
-_SCHEDULE = "mean over phases and starts of its schedule; the least is advised"
+#: Of a fixed schedule.
+SCHEDULE = (
+    "mean over phases and starts of its schedule, steadied by the windows compared here; the least "
+    "is advised"
+)
 _OTHERS = (
     "what as many evenly spaced trainings are expected to cost, less half of what its moments "
     "saved beside these, or plus all that they lost"
@@ -25,7 +29,7 @@ def meanings(comparison: Comparison) -> list[str]:
     # What the clock alone decides has costs from several starts, and no other has.
     others = [name for name, facts in by_matrix.items() if facts and not facts["starts"]]
     moved = [name for name, facts in by_matrix.items() if not facts]
-    found = [_SCHEDULE]
+    found = [SCHEDULE]
     found += [f"of {_called(comparison, others)}: {_OTHERS}"] if others else []
     return found + ([f"of {listing(moved)}, without a loss matrix: {_MOVED}"] if moved else [])
 

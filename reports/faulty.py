@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backtrain.datasets.calendar import UTC, Calendar
+from backtrain.datasets.instants import is_delay
 from backtrain.reports.comparison import Comparison
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.kept import NOT_KEPT
@@ -16,18 +17,24 @@ from backtrain.reports.tables import Cell, Column, Sheet, sheet
 from backtrain.reports.units import currency
 from backtrain.simulator.record import Run
 
+#: Titles of the section: where values are wrong, and where labels only come later.
+_WRONG, _LATE = "While the data were wrong", "Labels that came later"
 #: What a trigger that fires leads to, by the kind of the event.
 FIRED = ("trained", "refused", "busy", "cooldown", "budget", "blackout")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What was injected from ``start`` up to but without ``stop``."""
+    """What was injected from ``start`` up to but without ``stop``.
+
+    Of a ``delay`` all values are right, labels only come at other times: nothing wrong is learnt.
+    """
 
     name: str
     start: pd.Timestamp
     stop: pd.Timestamp
     calendar: Calendar = UTC
+    delay: bool = False
 
     @property
     def title(self) -> str:
@@ -40,35 +47,66 @@ class Fault:
 
 
 def faults_of(comparison: Comparison) -> list[Fault]:
-    """The faults of the history that reach into what was served; those of one period as one."""
+    """What was put into the history and reaches into what was served; of one period as one.
+
+    What is a delay, all along what was served, is left out: there is nothing beside it.
+    """
+    return [fault for fault in _all(comparison) if not _throughout(fault, comparison)]
+
+
+def _all(comparison: Comparison) -> list[Fault]:
     info = comparison.info
-    names: dict[tuple[pd.Timestamp, pd.Timestamp], list[str]] = {}
+    names: dict[tuple[pd.Timestamp, pd.Timestamp, bool], list[str]] = {}
     for fault in info.get("faults") or []:
         period = pd.Timestamp(fault["start"]), pd.Timestamp(fault["stop"])
-        names.setdefault(period, []).append(fault["name"])
+        names.setdefault((*period, is_delay(fault["name"])), []).append(fault["name"])
     start, end = pd.Timestamp(info["start"]), pd.Timestamp(info["end"])
     return [
-        Fault(listing(names[period]), *period, Calendar.of(info))
-        for period in sorted(names)
-        if period[1] > start and period[0] <= end
+        Fault(listing(names[since, until, delay]), since, until, Calendar.of(info), delay)
+        for since, until, delay in sorted(names)
+        if until > start and since <= end
     ]
+
+
+def _throughout(fault: Fault, comparison: Comparison) -> bool:
+    """Whether a delay is on all that was served."""
+    info = comparison.info
+    last = (info.get("stream") or {}).get("last") or info["end"]
+    until = min(pd.Timestamp(last), pd.Timestamp(info["end"]))
+    return fault.delay and fault.start <= pd.Timestamp(info["start"]) and fault.stop >= until
 
 
 def section(comparison: Comparison, baseline: str) -> Section | None:
     """A table for each fault; None where none was put into the history."""
-    if faults_of(comparison) and not all(r.has_predictions for r in comparison.runs.values()):
-        return Section("While the data were wrong", intro=NOT_KEPT)
+    faults = _all(comparison)
+    title = _LATE if all(fault.delay for fault in faults) else _WRONG
+    lines = [_delayed(fault) for fault in faults if _throughout(fault, comparison)]
+    faults = faults_of(comparison)
+    if faults and not all(r.has_predictions for r in comparison.runs.values()):
+        return Section(title, intro=NOT_KEPT, lines=lines)
     made, names = [], list(comparison.table(baseline).index)
-    for number_of, fault in enumerate(faults_of(comparison), start=1):
+    for number_of, fault in enumerate(faults, start=1):
         did = {name: counts(comparison.runs[name], fault) for name in names}
         paid = {name: costs(comparison.runs[name], fault) for name in names}
         table = _table(comparison, baseline, fault, did, paid)
-        finding = _sentence(did, paid, currency(comparison.info))
+        finding = _sentence(fault, did, paid, currency(comparison.info))
         made.append(Exhibit(f"fault-{number_of}", fault.title, table, finding=finding))
     intro = (
         "Faults were put into this history. Rows are scored against what their labels really were."
     )
-    return Section("While the data were wrong", made, intro=intro) if made else None
+    wrong = any(not fault.delay for fault in faults)
+    return (
+        Section(title, made, intro=intro if wrong else "", lines=lines) if made or lines else None
+    )
+
+
+def _delayed(fault: Fault) -> str:
+    """What labels that came later all along mean, and where their cost is to be seen."""
+    return (
+        f"{fault.title}: a delay that was put into this history. All labels are right and come at "
+        "other times, so nothing wrong is learnt from them. What it costs is the difference to the "
+        "same command without it."
+    )
 
 
 def counts(run: Run, fault: Fault) -> dict[str, int]:
@@ -116,17 +154,22 @@ def losses(run: Run, fault: Fault) -> tuple[float, float]:
 
 
 def _sentence(
-    did: dict[str, dict[str, int]], paid: dict[str, tuple[float, float]], called: str
+    fault: Fault,
+    did: dict[str, dict[str, int]],
+    paid: dict[str, tuple[float, float]],
+    called: str,
 ) -> str:
     money = Money.fit((amount for pair in paid.values() for amount in pair), called)
     learnt = sum(of["learnt from it"] > 0 for of in did.values())
     refused = sum(of["refused"] for of in did.values())
     least = min(paid, key=lambda name: sum(paid[name]))
     turned = f"; gates refused {count(refused, 'training')} while it lasted" if refused else ""
-    return (
-        f"{learnt} of {len(did)} strategies put models in force that had learnt from it{turned}. "
-        f"From its start on {least} cost the least, {money(sum(paid[least]))}."
+    lead = (
+        "All labels are right and come at other times, so nothing wrong is learnt"
+        if fault.delay
+        else f"{learnt} of {len(did)} strategies put models in force that had learnt from it"
     )
+    return f"{lead}{turned}. From its start on {least} cost the least, {money(sum(paid[least]))}."
 
 
 def _table(
@@ -138,6 +181,8 @@ def _table(
 ) -> Sheet:
     always = ("fired", "trained", "learnt from it")
     shown = [k for k in did[baseline] if k in always or any(of[k] for of in did.values())]
+    if fault.delay:
+        shown = [kind for kind in shown if kind not in ("learnt from it", "rows served by these")]
     money = Money.fit(amount for pair in paid.values() for amount in pair)
 
     def cells(name: str) -> Iterator[Cell]:

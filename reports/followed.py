@@ -47,8 +47,13 @@ class Followed(Shown):
     baseline: str
 
     @classmethod
-    def of(cls, runs: Mapping[str, Run], baseline: str, careful: float) -> Followed:
-        """Decide among the fixed schedules that have a loss matrix."""
+    def of(
+        cls, runs: Mapping[str, Run], baseline: str, careful: float, advised: str = ""
+    ) -> Followed:
+        """Decide among the fixed schedules that have a loss matrix.
+
+        ``advised`` is what is advised now, by all of the history.
+        """
         told = {name: hindsight_of(run).get("walk") for name, run in runs.items()}
         known = {n: t for n, t in told.items() if t and (n == baseline or may_win(runs[n]))}
         if why := _why_none(runs, told, known, baseline):
@@ -66,7 +71,9 @@ class Followed(Shown):
         totals = (run.totals["total"] for run in runs.values())
         money = Money.fit(totals, currency(runs[baseline].info))
         days = list(map(Calendar.of(runs[baseline].info).day, at))
-        return cls(_sentence(found, days, baseline, money), found, at, baseline)
+        since = _since(found, days, advised if advised in known else "")
+        sentence = " ".join([_sentence(found, days, baseline, money), *since])
+        return cls(sentence, found, at, baseline)
 
     def to_dict(self) -> dict[str, Any]:
         """The first decision as plain data; numbers are None where nobody can tell."""
@@ -128,6 +135,29 @@ def _sentence(found: Walk, at: Sequence[str], baseline: str, money: Money) -> st
         f"{runs} {chosen} from {at[0]} and paid {paid}{against}{then}. Decided again at "
         f"{later}: {money(float(found.reviewed))}.{_on_average(found, baseline, money)}"
     )
+
+
+def _since(found: Walk, at: Sequence[str], advised: str) -> list[str]:
+    """Why it was not what is advised now, where later decisions show it, and what to do then.
+
+    The rule is the same at every instant: what is decided otherwise follows from what came between.
+    """
+    first = found.chosen[0]
+    told, later = [], [name for name in found.chosen if name != first]
+    if later:
+        k = next(k for k, name in enumerate(found.chosen) if name != first)
+        told.append(
+            f"From {at[k]} on the same rule says {later[0]}: what speaks for that came after "
+            f"{at[k - 1]}."
+        )
+    elif advised not in ("", first):
+        told.append(
+            f"At all these dates the same rule said {first}: what speaks for {advised} came after "
+            f"{at[-1]}."
+        )
+    if found.reviewed < float(found.paid[0]):
+        told.append("Decide again on all history so far, on a schedule (running=NAME).")
+    return told
 
 
 def _on_average(found: Walk, baseline: str, money: Money) -> str:

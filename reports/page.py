@@ -15,7 +15,9 @@ from backtrain.reports import (
     expected,
     faulty,
     figures,
+    glossary,
     group_money,
+    guessed,
     html,
     price_map,
     quantiles,
@@ -74,10 +76,12 @@ def _context(comparison: Comparison, baseline: str) -> dict[str, Any]:
         "decision": verdict.decision,
         "lead": verdict.advice,
         "headline": headline(comparison, baseline, verdict),
-        "remarks": [*remarks(verdict), *understood.warnings(comparison.info)],
+        "remarks": [*remarks(comparison, verdict), *understood.warnings(comparison.info)],
+        "evidence": verdict.evidence,
+        "words": glossary.words(comparison),
         "totals": next(iter(comparison.runs.values())).totals,
         "delay": comparison.info.get("label_delay_seconds") or {},
-        "usual_prices": _usual(comparison.info["prices"]),
+        "usual_prices": guessed.usual(comparison.info["prices"]),
         "recorded": [n for n, run in comparison.runs.items() if trigger_type(run) == "Recorded"],
         "span": comparison.span,
         "setup": setup(comparison),
@@ -253,12 +257,13 @@ def _saves(
     return said(f"expected to cost more: {against}", verdict.behind)
 
 
-def remarks(verdict: Recommendation) -> list[str]:
+def remarks(comparison: Comparison, verdict: Recommendation) -> list[str]:
     """What must be said right beside the verdict."""
     left_out = verdict.failing and not math.isnan(verdict.saves)
     lines = [f"Not judged, as a tenth or more of the trainings failed: {listing(verdict.failing)}."]
     told = [remark for remark in verdict.remarks if remark not in verdict.advice]
-    return [*(lines if left_out else []), *told, verdict.evidence]
+    guess = guessed.sentence(comparison.info)
+    return [*([guess] if guess else []), *(lines if left_out else []), *told]
 
 
 def setup(comparison: Comparison) -> list[tuple[str, str]]:
@@ -281,12 +286,6 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
 def code(comparison: Comparison) -> list[tuple[str, str]]:
     """Every strategy as the expression that builds it."""
     return [(name, str(run.info.get("strategy"))) for name, run in comparison.runs.items()]
-
-
-def _usual(prices: Mapping[str, Any]) -> bool:
-    """Whether these are the prices of `Prices` or of the command line where nobody sets any."""
-    set_ones = {key: value for key, value in prices.items() if value}
-    return set_ones in ({"retrain": 1.0, "error": 1.0}, {"retrain": 10.0, "error": 1.0})
 
 
 def _differing(comparison: Comparison, say: Callable[[Mapping[str, Any]], str]) -> str:

@@ -11,6 +11,7 @@ from backtrain.reports.numbers import MISSING, Money, number, shorten, told_apar
 from backtrain.reports.tables import (
     CHANGES,
     MISHAPS,
+    REGRET,
     RIVAL,
     changed_text,
     interval_text,
@@ -108,7 +109,7 @@ def _footnotes(
         notes.append(left_out)
     notes += [f"{mishap}: {meaning}" for mishap, meaning in MISHAPS.items() if table[mishap].any()]
     if "regret" in shown:
-        notes.append("regret: over the cheapest schedule of its window, known only afterwards")
+        notes.append(f"regret: {REGRET}")
     meanings = luck.meanings(comparison)
     notes += [f"{column}: {meanings[column]}" for column in luck.COLUMNS if column in shown]
     if luck.COLUMNS[0] in shown and (few := luck.few(comparison)):

@@ -22,7 +22,7 @@ from backtrain.reports.numbers import (
     significant,
 )
 from backtrain.reports.periods import trainings
-from backtrain.reports.tables import Cell, Column, Sheet, sheet
+from backtrain.reports.tables import REGRET, Cell, Column, Sheet, sheet
 from backtrain.reports.verdict import hindsight_of, is_tested
 from backtrain.simulator.record import Run
 
@@ -92,7 +92,7 @@ def _worst(run: Run, column: str | None = None) -> tuple[Cell, Cell]:
 
 _LUCK = (
     Column("oracle", title="the cheapest schedule of the same window, known afterwards"),
-    Column("regret", title="what the strategy cost more than that"),
+    Column("regret", title=f"what the strategy cost {REGRET}"),
     Column("over the best interval", title="the interval that is cheapest over its phases"),
     Column("against even spacing", title="its cost less the mean of as many, evenly spaced"),
     *map(Column, luck_of.COLUMNS),

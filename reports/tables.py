@@ -38,6 +38,10 @@ CHANGES = {
     "flipped": "share of the decisions that change at a deployment, on average",
     "flipped_total": "decisions that change, summed over all deployments: 1 is all of them once",
 }
+REGRET = (
+    "over the cheapest schedule of its own window, known only afterwards; on another window "
+    "that is another one, so equal totals can have unequal regrets"
+)
 RIVAL = "on this path it cannot be told apart from {} by cost"
 
 

@@ -21,6 +21,9 @@ from backtrain.reports.svg import Drawing, Paper, note
 from backtrain.reports.units import loss_axis
 from backtrain.simulator.record import Run
 
+#: Steps between dates that fill a whole year, day, hour and minute.
+_LONGEST = {mdates.MONTHLY: 12, mdates.HOURLY: 24, mdates.MINUTELY: 60, mdates.SECONDLY: 60}
+
 #: Points a line: more cannot be told apart at the width of a page.
 POINTS = 360
 #: Strategies that have a line and a row; the table has them all.
@@ -156,7 +159,9 @@ class Lines:
             )
         if self.left_out:
             caption += f" The {len(self.runs)} cheapest are shown, and {self.left_out} are not."
-        return caption + (" Shaded: while the data were wrong." if self.faults else "")
+        late = all(fault.delay for fault in self.faults)
+        shaded = "while labels came later" if late else "while the data were wrong"
+        return caption + (f" Shaded: {shaded}." if self.faults else "")
 
 
 def rolling_window(grid: Grid, season: int) -> int:
@@ -294,6 +299,8 @@ def calendar(axes: Axes, paper: Paper) -> None:
     """Dates below the axis, the year written once."""
     # matplotlib.dates carries no type information
     locator = mdates.AutoDateLocator(minticks=3, maxticks=9 if paper.wide else 5)  # type: ignore[no-untyped-call]
+    # Its longest steps leave gaps between its units, at 25 to 35 months with five dates: it warns.
+    locator.intervald |= {unit: [*locator.intervald[unit], step] for unit, step in _LONGEST.items()}
     formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)

@@ -5,7 +5,7 @@ import textwrap
 import pandas as pd
 
 from backtrain.lossmatrix.tuning import Tuning
-from backtrain.reports import html, price_map, tables, tuning_figures, understood
+from backtrain.reports import expected, html, price_map, tables, tuning_figures, understood
 from backtrain.reports.advice import tile
 from backtrain.reports.exhibit import Exhibit, Section
 from backtrain.reports.model_name import model_name
@@ -147,7 +147,7 @@ def terminal_table(tuning: Tuning) -> str:
         lines = [(*line[:3], *line[4:]) for line in lines]
     notes = [
         "",
-        "expected: mean over phases and starts of its schedule; the least is advised",
+        f"expected: {expected.SCHEDULE}",
         f"here: mean over phases on this history; difference: to {tuning.labels[advised]!r}",
     ]
     if not tuning.judgement.judged.all():

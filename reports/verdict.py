@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from backtrain.datasets.calendar import Calendar
 from backtrain.datasets.shown import Shown
 from backtrain.lossmatrix.decide import FLOOR, Confidence, Decision, decide, expected_saving, review
 from backtrain.reports import budget, remarks, timers
-from backtrain.reports.advice import ALARM, OTHER, Words, on
+from backtrain.reports.advice import ALARM, OTHER, Words, interval, on
 from backtrain.reports.evidence import FIXED, evidence, grounds, to_stop
 from backtrain.reports.numbers import listing
 from backtrain.reports.periods import Costs
@@ -380,8 +381,11 @@ def _in_words(run: Run) -> str:
         return ""
     kind = trigger.get("type")
     every = {
-        "Every": f"every {trigger.get('every')}",
+        "Every": interval(trigger.get("every")),
         "EveryRows": f"every {trigger.get('rows')} rows",
     }
-    words = [text for text in (every.get(str(kind)), rows) if text]
-    return f" ({', '.join(words)})" if kind in every and words else ""
+    if kind not in every:
+        return ""
+    named = re.sub(r"[\W_]+", " ", run.name).lower()  # "every=30D" and "every_30d" say it
+    words = [text for text in (every[str(kind)], rows) if text and text.lower() not in named]
+    return f" ({', '.join(words)})" if words else ""

@@ -131,7 +131,7 @@ def test_a_saving_below_the_floor_is_no_reason_to_change():
     assert comparison.verdict().strategy == "often"  # saves 0.6 of 40
     kept = comparison.verdict(careful=0.05)
     assert (kept.decision, kept.strategy, kept.saves) == ("keep", "static", 0)
-    assert "too little to change for. Expected to be cheaper is often, by 0.60" in kept.sentence
+    assert "too little to change for. often is expected to cost 0.60 less" in kept.sentence
     with pytest.raises(ComparisonError, match=r"careful=5: give a share from 0 to below 1"):
         comparison.verdict(careful=5)
 

@@ -472,3 +472,29 @@ def test_faults_of_one_period_are_told_together_and_those_that_were_never_served
         "cents and missing, 2024-01-10 to 2024-01-12",
         "late, 2024-01-15 to 2024-01-16",
     ]
+
+
+@pytest.mark.parametrize("share", [(0, 1), (0.5, 0.8)], ids=["all along", "a while"])
+def test_labels_that_come_later_are_no_damage(tmp_path, share):
+    """Their values are right: nothing wrong is learnt, so nothing says that it was."""
+    fault = LateLabels("1D", start=share[0], stop=share[1])
+    setup = Backtest(ten_days([fault]), DummyRegressor(), start="2024-01-04")
+    late = setup.compare({
+        "static": Strategy(Never(), Expanding()), "daily": Strategy(Every("1D"), Expanding())
+    })  # fmt: skip
+    text = late.to_html(tmp_path / "report.html").read_text()
+    assert "Labels that came later" in text
+    assert "nothing wrong is learnt" in text
+    for damage in ("While the data were wrong", "had learnt from it", "learnt from it</th>"):
+        assert damage not in text
+    assert ("cost after it" in text) == (share != (0, 1))
+
+
+def test_a_delay_beside_a_fault_of_the_same_period_is_told_apart():
+    period = {"start": "2024-01-10", "stop": "2024-01-12"}
+    faults = [{"name": name, **period} for name in ("labels 7D late", "x0 gone")]
+    info = {"start": "2024-01-05", "end": "2024-02-01", "faults": faults}
+    found = faults_of(SimpleNamespace(info=info))
+    assert [(fault.name, fault.delay) for fault in found] == [
+        ("x0 gone", False), ("labels 7D late", True)
+    ]  # fmt: skip

@@ -28,7 +28,20 @@ def said(more: float, behind: float = 5.0) -> str:
 )
 def test_the_rest_of_it_is_said_as_time(more, text):
     assert f"Next is 30D, expected to cost 5.00 more; {text}" in said(more)
-    assert f"Expected to be cheaper is 30D, by 5.00; {text}" in said(more, behind=-5.0)
+    less = (
+        "30D is expected to cost 5.00 less, under 1 %: too little to prefer it to a plain schedule"
+    )
+    assert f"{less}; {text}" in said(more, behind=-5.0)
+
+
+def test_an_alarm_that_is_cheaper_by_less_than_a_hundredth_says_why_it_is_not_chosen():
+    """Of 100 the alarm saves 0.5: a plain schedule is preferred; where it saves 2 it is not."""
+    options = [Option("never", 200.0), Option("7D", 100.0), Option("alarm", 99.5, plain=False)]
+    choice = decide(Evidence(options, "never"))
+    text = " ".join(Words(choice, "never", INFO, [100.0]).sentences("Run 7D", "Keep never"))
+    assert "alarm is expected to cost 0.50 less, under 1 %: too little to prefer it to a" in text
+    options[2] = Option("alarm", 98.0, plain=False)
+    assert decide(Evidence(options, "never")).name == "alarm"
 
 
 @pytest.mark.parametrize("more", [math.nan, 0.2, 1.0, 1.5])

@@ -130,3 +130,14 @@ def test_words_are_those_that_the_shell_makes(tmp_path: Path) -> None:
     page.write_text(f"```sh\nA='x=1 y=2'\n{line}\n```\n")
     ((_, words),) = SNIPPETS["calls"](*SNIPPETS["blocks"](page))
     assert words == ["run", "x=1", "y=2", "z=[1, 2]", "n=1,2,3"]
+
+
+def test_a_function_of_the_shell_is_known_to_later_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (
+        '```sh\nmine() {\n    backtrain list "$@"\n}\n```\n\n```sh\nmine trigger\n```\n'
+        "\n```sh\nmine nothing\n```\n"
+    )
+    with pytest.raises(SNIPPETS["BrokenError"], match=r"page.md:12: backtrain list nothing"):
+        run(tmp_path, page, monkeypatch)

@@ -11,6 +11,9 @@ from sklearn.linear_model import Ridge
 from backtrain import Backtest, Comparison, Prices, Strategy
 from backtrain.datasets.synthetic import abrupt, stationary
 from backtrain.lossmatrix import intervals
+from backtrain.lossmatrix.walk import Walk
+from backtrain.reports.followed import _since
+from backtrain.reports.plain import terminal_table
 from backtrain.strategies import Every, Never, Random, Sliding
 
 WINDOW = Sliding("20D")
@@ -168,3 +171,35 @@ def test_what_runs_is_saved_and_read_back(drifting, tmp_path: Path):
     assert again.verdict().to_dict() == now.verdict().to_dict()
     with pytest.raises(ValueError, match="running='monthly': not among 'static', 'weekly'"):
         replace(drifting, running="monthly")
+
+
+def walked(*chosen: str, reviewed: float = 50.0) -> Walk:
+    """Decisions at as many instants; the first pays 60 to the end, decided again ``reviewed``."""
+    n = len(chosen)
+    paid = np.array([60.0, *[20.0] * (n - 1)])
+    return Walk([*chosen], ["weekly"] * n, paid, paid + 1, paid - 10, reviewed, [])
+
+
+def test_why_it_was_not_what_is_advised_now_is_said_where_later_decisions_show_it():
+    at = ["2024-01-01", "2024-04-01", "2024-07-01"]
+    turned = _since(walked("static", "static", "weekly"), at, "weekly")
+    assert turned[0] == (
+        "From 2024-07-01 on the same rule says weekly: what speaks for that came after 2024-04-01."
+    )
+    assert turned[1].startswith("Decide again on all history so far")
+    only_now = _since(walked("static", "static", "static"), at, "weekly")
+    assert only_now[0] == (
+        "At all these dates the same rule said static: what speaks for weekly came after "
+        "2024-07-01."
+    )
+
+
+def test_nothing_is_said_of_a_reason_that_nobody_knows_nor_of_reviews_that_cost_more():
+    at = ["2024-01-01", "2024-04-01"]
+    assert _since(walked("weekly", "weekly", reviewed=60.0), at, "weekly") == []
+    assert _since(walked("static", "static", reviewed=60.0), at, "") == []  # now an alarm
+    assert len(_since(walked("static", "weekly", reviewed=61.0), at, "weekly")) == 1
+
+
+def test_equal_totals_with_unequal_regrets_are_explained_where_they_stand(drifting):
+    assert "so equal totals can have unequal regrets" in terminal_table(drifting)
