@@ -12,7 +12,7 @@ from hydra._internal.hydra import Hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from backtrain.config import compose
 from backtrain.config.keys import Keys
@@ -45,20 +45,30 @@ class Swept:
     name: str
     schema: type[Keys]
     directory: Path = field(init=False)
+    _master: bytes = field(default=b"", init=False)
     _composed: dict[tuple[str, ...], bytes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        with self._started() as (_, master):
+        with self._started() as hydra:
+            name = compose.parsed(self.arguments).config_name or self.name
+            master = hydra.compose_config(name, self._overrides(), RunMode.MULTIRUN)
             self.directory = Path(str(master.hydra.sweep.dir)).absolute()
         path = QuotedString(str(self.directory), Quote.single).with_quotes()
         self.arguments = compose.in_order([*self.arguments, f"hydra.sweep.dir={path}"])
+        given = OverridesParser.create().parse_overrides(self._overrides())
+        with flag_override(master, ["readonly", "struct"], [False, False]):
+            master.hydra.sweep.dir = str(self.directory)
+            own = [one.input_line for one in given if one.is_hydra_override()]
+            master.hydra.overrides.hydra = own
+        self._master = pickle.dumps(master, protocol=5)
 
     def configs(self) -> list[DictConfig]:
         """The config of each job, Hydra's own part included; raises `ConfigError`.
 
         Where another sweeper chooses values as it goes: of one job, with the first of each choice.
         """
-        with self._started() as (hydra, master):
+        with self._started() as hydra:
+            master = pickle.loads(self._master)
             jobs = _jobs(hydra, master)
             for job in jobs:
                 compose._refuse_no_preset(job)
@@ -74,19 +84,22 @@ class Swept:
         return compose.sweep(self.arguments, self.name, job, self._hand_over)
 
     def _hand_over(self, hydra: Hydra) -> None:
-        """A sweeper composes each job twice; in this process it is given what was composed."""
+        """A sweeper composes each job twice; in this process it is given what was composed.
+
+        So is Hydra for what jobs share.
+        """
         loader: Any = hydra.config_loader
-        _compose_first_choices(loader)
+        _compose_first_choices(loader, self._master)
         loader.load_sweep_config = _Composed(loader, self._composed)
 
     @contextmanager
-    def _started(self) -> Iterator[tuple[Any, DictConfig]]:
-        options = compose.parsed(self.arguments)
-        overrides = [*options.overrides, "hydra.mode=MULTIRUN"]
+    def _started(self) -> Iterator[Any]:
         with compose._started(self.arguments) as hydra, compose._in_few_words(self.schema):
             _compose_first_choices(hydra.config_loader)
-            config_name = options.config_name or self.name
-            yield hydra, hydra.compose_config(config_name, overrides, RunMode.MULTIRUN)
+            yield hydra
+
+    def _overrides(self) -> list[str]:
+        return [*compose.parsed(self.arguments).overrides, "hydra.mode=MULTIRUN"]
 
 
 # Launchers send the loader to where jobs are done, with what stands in place of its methods.
@@ -123,11 +136,14 @@ class _FirstChoices:
 
     loader: Any
     method: str
+    composed: bytes = b""
 
     def __call__(
         self, config_name: str, overrides: list[str], run_mode: RunMode, *more: Any, **how: Any
     ) -> DictConfig:
         anew = getattr(type(self.loader), self.method)
+        if run_mode == RunMode.MULTIRUN and self.composed:
+            return pickle.loads(self.composed)  # type: ignore[no-any-return]
         if run_mode != RunMode.MULTIRUN:
             return anew(self.loader, config_name, overrides, run_mode, *more, **how)  # type: ignore[no-any-return]
         parser = OverridesParser.create(config_loader=self.loader)
@@ -140,15 +156,18 @@ class _FirstChoices:
         config.hydra.overrides.task = own
         return config
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _FirstChoices, (self.loader, self.method)
+
     def _is_group(self, override: Override) -> bool:
         known = self.loader.repository.group_exists(override.key_or_group)
         return bool(override.is_discrete_sweep() and known)
 
 
-def _compose_first_choices(loader: Any) -> None:
+def _compose_first_choices(loader: Any, composed: bytes = b"") -> None:
     for method in ("load_configuration", "_load_configuration"):  # of Hydra 1.3, and of 1.4
         if hasattr(type(loader), method):
-            setattr(loader, method, _FirstChoices(loader, method))
+            setattr(loader, method, _FirstChoices(loader, method, composed))
 
 
 def _first(override: Override) -> str:

@@ -118,7 +118,8 @@ def opened(directory: Path) -> Manifest:
     """The manifest of a comparison's directory, which need not be there."""
     for key in ("result", "unfinished"):
         _section(directory, key)
-    return Manifest(directory / MANIFEST, remove_run, _adopted(directory))
+    adopted = {} if (directory / MANIFEST).is_file() else _adopted(directory)
+    return Manifest(directory / MANIFEST, remove_run, adopted)
 
 
 def reopened(directory: Path) -> Manifest:

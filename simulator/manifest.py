@@ -6,6 +6,7 @@ finds the old content or the new one. Only what it lists is ever removed.
 
 import errno
 import glob
+import itertools
 import json
 import os
 import re
@@ -101,6 +102,9 @@ def inside(folder: Path, name: object) -> Path:
     if not plain or {".", ".."} & set(parts):
         raise RecordError(f"{folder}: it lists {name!r}, which is no name inside it")
     path = folder.joinpath(*parts)
+    steps = itertools.accumulate(parts, os.path.join, initial=os.fspath(folder))
+    if os.name != "nt" and not any(map(os.path.islink, itertools.islice(steps, 1, None))):
+        return path  # nothing leads elsewhere; on Windows junctions do, which are no links
     home = folder.resolve()
     if path.is_dir() and home not in path.resolve().parents:
         raise RecordError(f"{folder}: it lists {name!r}, a link that leads outside")

@@ -1,6 +1,11 @@
-"""The shell completes commands, groups, presets, keys and values; tried in bash itself."""
+"""The shell completes commands, groups, presets, keys and values; tried in bash itself.
+
+Bash starts a process for each line, so it is asked those lines that it splits in ways of its own;
+what the others are completed to is asked of the command that it would call.
+"""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,12 +61,25 @@ COMPLETED = {  # a line, and what bash puts in place of what stands after the la
 }
 
 
+#: Lines with one word, `=` once, twice and within brackets, options, none to offer, and an error.
+IN_BASH = (
+    "backtrain ru",
+    "backtrain run dataset=sea wind",
+    "backtrain run -m strategy=[monthly,cham",
+    "backtrain run +strategy@comparison.mine=champ",
+    "backtrain run --mul",
+    "backtrain run bogus[ datas",
+    "backtrain search 'search.trigger.drop=[1%,2%]' strategy=champion search.gate.h",
+    "backtrain nonsense x",
+)
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes(tmp_path: Path) -> None:
     env = os.environ | {"PYTHON": sys.executable}
     done = subprocess.run(
         ["bash", "--norc", "-c", SHELL],
-        input="\n".join(COMPLETED) + "\n",
+        input="\n".join(IN_BASH) + "\n",
         cwd=tmp_path, env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found: dict[str, list[str]] = {}
@@ -71,7 +89,7 @@ def test_bash_completes(tmp_path: Path) -> None:
             found[line[2:]] = []
         else:  # an empty word would keep bash from completing file names
             found[list(found)[-1]].append(line)
-    assert found == COMPLETED
+    assert found == {line: COMPLETED[line] for line in IN_BASH}
     assert registered == "complete -o default -F _backtrain backtrain"
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
@@ -82,6 +100,15 @@ def candidates(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     printed = capsys.readouterr()
     assert printed.err == ""
     return printed.out.split()
+
+
+@pytest.mark.parametrize("line", [line for line in COMPLETED if line not in IN_BASH])
+def test_a_line_is_completed(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    words = line.split(" ")[1:]
+    begun = re.match(r"(.*[=:])?", words[-1])
+    assert begun
+    whole = [begun[0] + word for word in COMPLETED[line]]
+    assert candidates(capsys, *words) == whole
 
 
 def test_every_command_and_what_is_of_ones_own_is_there(

@@ -77,7 +77,8 @@ def test_bad_keys_are_refused_before_anything_is_computed(here, capsys, keys):
 
 def test_a_job_fails_with_a_code_of_its_own_and_writes_everything(here, capsys):
     line = ["run", *QUICK, "hydra.run.dir=out", "prices.retrain=1"]
-    assert main([*line, "running=static", "fail_if=changed", "careful=0.99"]) == 0
+    page = "report=page"  # one of them writes everything
+    assert main([*line, page, "running=static", "fail_if=changed", "careful=0.99"]) == 0
     told = json.loads((here / "out/verdict.json").read_text())
     assert (told["decision"], told["strategy"], told["careful"]) == ("keep", "static", 0.99)
     assert "fail_if" not in capsys.readouterr().err
@@ -86,21 +87,29 @@ def test_a_job_fails_with_a_code_of_its_own_and_writes_everything(here, capsys):
     why = "fail_if=changed: static runs, and every_7d is advised"
     assert capsys.readouterr().err.splitlines()[-1] == why
     assert (here / "out/report.html").is_file()
+    assert (here / "out/figures").is_dir()
     before = (here / "out/verdict.json").read_bytes()
-    assert main([*line, *other, "fail_if=costs_more>300%"]) == 0
+    assert main([*line, page, *other, "fail_if=costs_more>300%"]) == 0
     assert (here / "out/verdict.json").read_bytes() == before
     for careful in ([], ["--careful=0.01"], []):  # as careful as what was saved
-        assert main(["report", "out", *careful]) == 0
+        assert main(["report", "out", f"--{page}", *careful]) == 0
     again = json.loads((here / "out/verdict.json").read_text())
     assert (again["careful"], again["running"]) == (0.01, "static")
-    assert main(["report", "out", "--careful=0"]) == 0
+    assert main(["report", "out", f"--{page}", "--careful=0"]) == 0
     assert (here / "out/verdict.json").read_bytes() == before
     assert main(["report", "out", "--careful=99"]) == 2
     says = "careful=99.0: give a share from 0 to below 1, as 0.05"
     assert capsys.readouterr().err.splitlines()[-1] == says
     told = json.loads((here / "out/verdict.json").read_text())
     assert (here / "out/strategy/advised.yaml").read_text() == told["preset"]
-    again = ["run", *QUICK, "--config-dir=out", "strategy=advised", "hydra.run.dir=two"]
+    again = [
+        "run",
+        *QUICK,
+        "--config-dir=out",
+        "strategy=advised",
+        "hydra.run.dir=two",
+        "report=none",
+    ]
     assert main(again) == 0
     one, two = (Comparison.load(here / name).runs for name in ("out", "two"))
     assert two["advised"].info["strategy"] == one["every_7d"].info["strategy"]

@@ -443,7 +443,7 @@ def test_no_preset_of_a_loss_is_the_usual_one(rows_csv):
     drop = "dataset.drop=[value]"
     told = {}
     for loss in ("loss=null", "loss=usual", "loss=zero_one", "loss=log"):
-        assert main([*RUN, loss, drop]) == 0
+        assert main([*RUN, loss, drop, "report=none", "hindsight=false"]) == 0
         told[loss] = totals()["error"]
     assert len(set(told.values())) == 2 < len(told)
 

@@ -118,6 +118,7 @@ def test_run_marks_what_tune_advised(
     assert offered == told_to
     for start, in_sample in (("2024-01-15", True), ("2024-01-20", False)):
         few = ("comparison=one", "hindsight=false", f"start={start}", f"hydra.run.dir={start}")
+        few += ("report=none",)
         out = command(*offered[1:5], *few)
         facts = json.loads((tmp_path / start / "tuned/run.json").read_text())
         assert facts["in_sample"] is in_sample

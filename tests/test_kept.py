@@ -48,8 +48,8 @@ def whole(backtest: Backtest) -> Comparison:
 
 
 def test_table_verdict_and_intervals_are_the_same(whole: Comparison, tmp_path: Path) -> None:
-    whole.save(tmp_path / "all")
-    whole.save(tmp_path / "totals", records="totals")
+    whole.save(tmp_path / "all", report="none")
+    whole.save(tmp_path / "totals", records="totals", report="none")
     told = Comparison.load(tmp_path / "all")
     kept = Comparison.load(tmp_path / "totals")
     for baseline in whole.runs:
@@ -95,7 +95,7 @@ def test_predictions_are_not_written_and_who_asks_is_told(
 
 
 def test_the_report_says_what_was_not_kept(whole: Comparison, tmp_path: Path) -> None:
-    whole.save(tmp_path, records="totals")
+    whole.save(tmp_path, records="totals", report="none")
     page = Comparison.load(tmp_path).page()
     assert page.count(NOT_KEPT) == 2  # the time line, and the fault
     assert NOT_KEPT not in whole.page()

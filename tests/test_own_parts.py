@@ -48,7 +48,7 @@ def test_the_commands_of_the_page_run(beside: Path, line: str) -> None:
     words = line.split()
     assert words[0] == "backtrain"
     # One process: workers that other tests have started know nothing of this directory.
-    more = ["hydra.run.dir=out", "progress=false", "hindsight=false", "n_jobs=1"]
+    more = ["hydra.run.dir=out", "progress=false", "hindsight=false", "n_jobs=1", "report=page"]
     assert main([*words[1:], *more]) == 0
     assert (beside / "out" / "report.html").exists()
 

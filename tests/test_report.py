@@ -1,6 +1,7 @@
 """What a report shows of one strategy and of two hundred, what it links, and what is drawn."""
 
 import dataclasses
+import functools
 import itertools
 import runpy
 from collections.abc import Callable
@@ -50,7 +51,13 @@ def strategy(k: int) -> Run:
     return dataclasses.replace(run, totals=totals, tables={**run.tables, "predictions": rows})
 
 
+@functools.cache
 def of(n: int) -> Comparison:
+    """The first so many; what is read of them is worked out once for all tests."""
+    return anew(n)
+
+
+def anew(n: int) -> Comparison:
     return Comparison({run.name: run for run in map(strategy, range(n))})
 
 
@@ -81,6 +88,12 @@ class Outline(HTMLParser):
 
     def all(self, tag: str, attribute: str) -> list[str]:
         return [attrs[attribute] for name, attrs in self.tags if name == tag and attribute in attrs]
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where twelve were saved, to be read only."""
+    return of(12).save(tmp_path_factory.mktemp("twelve"))
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -149,9 +162,8 @@ def test_of_many_points_few_are_named_and_the_others_numbered() -> None:
     assert len(texts) > len(named)
 
 
-def test_the_same_bytes_twice(tmp_path: Path) -> None:
-    one, two = (content(of(12).save(tmp_path / name)) for name in ("one", "two"))
-    assert one == two
+def test_the_same_bytes_twice(twelve: Path, tmp_path: Path) -> None:
+    assert content(anew(12).save(tmp_path / "again")) == content(twelve)
 
 
 def test_twelve_are_below_a_megabyte() -> None:
@@ -223,8 +235,8 @@ def links(directory: Path) -> list[str]:
     return [unquote(link) for link in Outline(text).all("a", "href")]
 
 
-def test_every_exhibit_links_its_data_and_every_figure_its_pictures(tmp_path: Path) -> None:
-    saved = of(12).save(tmp_path)
+def test_every_exhibit_links_its_data_and_every_figure_its_pictures(twelve: Path) -> None:
+    saved = twelve
     shown = list(html.exhibits(page.outline(of(12), of(12).baseline())))
     wanted = {
         f"{e.folder}/{e.id}.{ending}"
@@ -237,9 +249,8 @@ def test_every_exhibit_links_its_data_and_every_figure_its_pictures(tmp_path: Pa
     assert {path.relative_to(saved).as_posix() for path in beside} == wanted
 
 
-def test_data_and_pictures_are_what_they_are_called(tmp_path: Path) -> None:
-    comparison = of(12)
-    saved = comparison.save(tmp_path)
+def test_data_and_pictures_are_what_they_are_called(twelve: Path) -> None:
+    comparison, saved = of(12), twelve
     ranked = pd.read_csv(saved / "tables" / "strategies.csv")
     assert list(ranked["strategy"]) == list(comparison.table().index)
     assert (saved / "figures" / "time-line.png").read_bytes()[:4] == b"\x89PNG"

@@ -66,20 +66,16 @@ def table(here: Path) -> pd.DataFrame:
     return pd.read_parquet(here / "swept/summary.parquet")
 
 
-TEN = "monthly,every_1d,every_3d,every_7d,every_14d,every_30d,every_90d"
-TEN += ",static_all,expanding,error_drift"
-
-
-def test_of_twelve_jobs_one_raises_and_one_cannot_be_built(here, capsys) -> None:
-    assert run(f"strategy=boom,{TEN},partial_fit") == 1
+def test_of_six_jobs_one_raises_and_one_cannot_be_built(here, capsys) -> None:
+    assert run("strategy=boom,every_3d,static_all,expanding,error_drift,partial_fit") == 1
     jobs = results_in(here / "swept")
-    assert [job.status for job in jobs] == ["failed", *["done"] * 10, "failed"]
+    assert [job.status for job in jobs] == ["failed", *["done"] * 4, "failed"]
     assert jobs[0].error == "RuntimeError: boom"
     assert "has no partial_fit" in jobs[-1].error
     printed = capsys.readouterr()
-    assert printed.out.count("\njob ") == 12
-    assert "Of 12 jobs: 10 done and 2 failed." in printed.out
-    assert sorted(table(here)["number"].unique()) == list(range(12))
+    assert printed.out.count("\njob ") == 6
+    assert "Of 6 jobs: 4 done and 2 failed." in printed.out
+    assert sorted(table(here)["number"].unique()) == list(range(6))
 
 
 def test_a_wrong_value_in_some_jobs_stops_these_and_in_all_of_them_the_sweep(here, capsys) -> None:
@@ -148,7 +144,7 @@ def test_each_distinct_fit_is_made_once_and_the_data_are_read_once(here, monkeyp
         History, "_made", classmethod(lambda cls, asked: made.append(1) or plain(cls, asked))
     )
     study._STORE.clear()
-    assert run("strategy=every_3d", "strategy.trigger.every=1D,2D,3D,6D", "dataset.n=301") == 0
+    assert run("strategy=every_3d", "strategy.trigger.every=1D,2D,4D", "dataset.n=301") == 0
     fits = [job.fits for job in results_in(here / "swept")]
     distinct = set()
     for job in results_in(here / "swept"):
@@ -183,7 +179,7 @@ def test_a_second_sweep_into_a_directory_at_the_same_time_is_refused(here, capsy
         assert run("seed=0,1") == 2
     assert "hydra.sweep.dir=swept: another sweep is at work there" in capsys.readouterr().err
     assert not list((here / "swept").iterdir())
-    assert run("seed=0,1") == 0
+    assert run("seed=0") == 0
 
 
 def test_a_plan_does_nothing_and_counts_exactly(here, capsys) -> None:
@@ -257,10 +253,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path) -> None:
 
 
 def test_two_processes_at_once_leave_whole_results(tmp_path) -> None:
-    both = [start(tmp_path, name, 3, "cache") for name in ("one", "two")]
+    both = [start(tmp_path, name, 2, "cache") for name in ("one", "two")]
     assert [process.wait() for process in both] == [0, 0]
     for name in ("one", "two"):
-        assert [job.status for job in results_in(tmp_path / name)] == ["done"] * 3
+        assert [job.status for job in results_in(tmp_path / name)] == ["done"] * 2
         assert not broken(tmp_path / name)
     rows = [[job.rows for job in results_in(tmp_path / name)] for name in ("one", "two")]
     assert json.dumps(rows[0]) == json.dumps(rows[1])

@@ -247,7 +247,7 @@ for folder, before in json.load(sys.stdin):
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def names(tmp_path_factory) -> dict[str, list[str | None]]:
     """The names of two jobs, one with a trigger of the user's, in each case."""
     if not hasattr(os, "fork"):
@@ -272,22 +272,13 @@ def others(names: dict[str, list[str | None]], case: str, than: str) -> list[int
     return [k for k in (0, 1) if names[case][k] != names[than][k]]
 
 
-def test_names_are_the_same_in_every_process(names) -> None:
-    assert others(names, "plain again", than="plain") == []
-
-
-@pytest.mark.parametrize("case", CHANGED)
-def test_one_line_of_the_users_module_is_another_job(names, case) -> None:
-    assert others(names, case, than="plain") == CHANGED[case][2]
-
-
-def test_a_users_module_may_have_the_name_of_one_of_pythons(names) -> None:
+def test_names_change_with_what_the_job_depends_on_and_with_nothing_else(names) -> None:
+    """The same in every process; a user's module may have the name of one of Python's."""
+    found = {case: others(names, case, than="plain") for case in ("plain again", *CHANGED)}
+    assert found == {"plain again": [], **{case: told[2] for case, told in CHANGED.items()}}
     assert others(names, "another cgitb", than="cgitb") == [0]
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_another_version_of_a_library_is_another_job(names, library) -> None:
-    assert others(names, library, than="river is imported") == LIBRARIES[library]
+    libraries = {one: others(names, one, than="river is imported") for one in LIBRARIES}
+    assert libraries == LIBRARIES
 
 
 def test_code_that_cannot_be_named_is_done_each_time_and_said(here, sweep, monkeypatch) -> None:

@@ -199,6 +199,12 @@ class Ranked(Shown):
     # --- tables -------------------------------------------------------------------------------
 
     @cached_property
+    def held_against(self) -> pd.DataFrame:
+        """The probabilities of `odds` for each other strategy, by rank."""
+        odds = {name: self.odds(name) for name in self.mean_ranks.index if name != self.against}
+        return pd.DataFrame.from_dict(odds, "index", np.float64, list(KINDS))
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """What `to_frame` says, by strategy."""
         order = list(self.mean_ranks.index)
@@ -207,10 +213,9 @@ class Ranked(Shown):
         stacked = means.melt(var_name="strategy")["value"]
         stacked.index = pd.Index(np.repeat(order, len(means)), name="strategy")
         low, high = interval(stacked, int((means.max() - means.min() > 1e-9).sum()))
-        odds = {name: self.odds(name) for name in order if name != self.against}
-        raw = [ranks.wilcoxon(ratio[name].to_numpy()) for name in odds]
-        p = dict(zip(odds, ranks.holm(np.array(raw)), strict=True))
-        shares = pd.DataFrame.from_dict(odds, "index", np.float64, list(KINDS))
+        shares = self.held_against
+        raw = [ranks.wilcoxon(ratio[name].to_numpy()) for name in shares.index]
+        p = dict(zip(shares.index, ranks.holm(np.array(raw)), strict=True))
         return pd.DataFrame({
             "rank": self.mean_ranks,
             "relative": np.exp(means.mean()),
@@ -255,7 +260,7 @@ class Ranked(Shown):
 
         A row each, by rank: ``finding`` ("cheaper", "equivalent" or "dearer") and ``probability``.
         """
-        odds = self.table[list(KINDS)].drop(index=self.against)
+        odds = self.held_against
         sure = odds[(odds.max(axis=1) > SURE) & (len(self.means) >= FEWEST)]
         return pd.DataFrame({"finding": sure.idxmax(axis=1), "probability": sure.max(axis=1)})
 

@@ -29,6 +29,8 @@ from numpy.typing import ArrayLike, NDArray
 DRAWS = 10_000
 #: The weight of the pseudo-difference of 0, where a block has 1.
 PRIOR = 0.5
+#: Draws whose weights are summed together: those of a hundred differences stay near the processor.
+_AT_ONCE = 2_000
 
 
 class SignedRank(NamedTuple):
@@ -101,7 +103,7 @@ def _weights(blocks: tuple[int, ...], prior: float, draws: int, seed: int) -> ND
         return over
     within = random.standard_exponential((draws, len(codes))).T
     within /= np.add.reduceat(within, starts, axis=0)[codes]
-    return np.concatenate((over[:1], over[1 + codes] * within))
+    return np.ascontiguousarray(np.concatenate((over[:1], over[1 + codes] * within)))
 
 
 def _probabilities(
@@ -109,20 +111,38 @@ def _probabilities(
 ) -> SignedRank:
     """How often each region holds most pairs; where two hold as much, each counts half."""
     order = np.argsort(values, kind="stable")
-    values, weights = values[order], weights[order]
-    until = np.concatenate((np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)))
-    until[-1] = 1.0
-
-    def below(limit: float) -> NDArray[np.float64]:
-        """Weight of pairs whose sum is below a limit, and half of those that meet it."""
-        apart, share = limit - values, np.zeros(weights.shape[1])
-        ends = np.searchsorted(values, apart, "left"), np.searchsorted(values, apart, "right")
-        for own, first, last in zip(weights, *ends, strict=True):
-            share += own * (until[first] if first == last else (until[first] + until[last]) / 2)
-        return share
-
-    less, upto = below(-2 * rope), below(2 * rope)
+    values = values[order]
+    limits = [_pairs_below(values, limit) for limit in (-2 * rope, 2 * rope)]
+    sums = np.zeros((len(limits), weights.shape[1]))
+    for first in range(0, weights.shape[1], _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        _add_pairs(weights[order, some], limits, sums[:, some])
+    less, upto = sums
     regions = np.stack((less, upto - less, 1 - upto))
     most = regions >= regions.max(axis=0) - 1e-12
     shares = (most / most.sum(axis=0)).mean(axis=1)
     return SignedRank(*map(float, shares))
+
+
+def _pairs_below(values: NDArray[np.float64], limit: float) -> list[tuple[int, int]]:
+    """Of each value, how many others make a sum below a limit with it, and how many up to it."""
+    apart = limit - values
+    sides = (np.searchsorted(values, apart, side).tolist() for side in ("left", "right"))
+    return list(zip(*sides, strict=True))
+
+
+def _add_pairs(
+    weights: NDArray[np.float64],
+    limits: list[list[tuple[int, int]]],
+    sums: NDArray[np.float64],
+) -> None:
+    """Add the weight of pairs below each limit, and half of those that meet it, to its sums."""
+    until = np.zeros((len(weights) + 1, weights.shape[1]))
+    for n, own in enumerate(weights):
+        np.add(until[n], own, out=until[n + 1])
+    until[-1] = 1.0
+    for ends, total in zip(limits, sums, strict=True):
+        for own, (first, last) in zip(weights, ends, strict=True):
+            if last:
+                both = until[first] if first == last else (until[first] + until[last]) / 2
+                total += own * both
