@@ -1,6 +1,7 @@
 """The ranked table and its footnotes as plain text, for a terminal."""
 
 import shutil
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -78,7 +79,10 @@ def terminal_table(comparison: Comparison, baseline: str | None = None) -> str:
     names = told_apart(rows_of, room - 2)
     names = ["", *(f"{mark}{name}" for mark, name in zip(marks, names, strict=True))]
     rows = [(name, *line) for name, line in zip(names, lines, strict=True)]
-    return "\n".join([*aligned(rows), *_footnotes(comparison, table, reference, lines[0])])
+    notes = wrapped(_footnotes(comparison, table, reference, lines[0]), width)
+    remarks = comparison.verdict(reference).remarks
+    said = [f"! {line}" for line in remarks] + ([""] if remarks else [])
+    return "\n".join([*aligned(rows), "", *said, *notes])
 
 
 def _taken(lines: Sequence[tuple[str, ...]]) -> int:
@@ -90,12 +94,10 @@ def _footnotes(
     comparison: Comparison, table: pd.DataFrame, reference: str, shown: Sequence[str]
 ) -> list[str]:
     """What must be said beside the table, and what the columns mean that are shown."""
-    remarks = comparison.verdict(reference).remarks
-    notes = [f"! {line}" for line in remarks] + ([""] if remarks else [])
     info = comparison.info
     units = [f"money in {called}"] if (called := currency(info)) else []
     units += [f"losses in {unit}"] if (unit := loss_unit(info)) else []
-    notes += [", ".join(units)] if units else []
+    notes = [", ".join(units)] if units else []
     if (verdict := comparison.verdict(reference)).rivals:
         notes.append(f"= {RIVAL.format(shorten(verdict.strategy, 40))}")
     if len(comparison.without_model):
@@ -115,7 +117,22 @@ def _footnotes(
     if luck.COLUMNS[0] in shown and (few := luck.few(comparison)):
         notes.append(f"{_INDENT}{few}")
     notes += [f"{key}: {meaning}" for key, meaning in CHANGES.items() if key in shown]
-    return ["", *notes]
+    return notes
+
+
+def wrapped(notes: Sequence[str], width: int) -> list[str]:
+    """Lines of at most so many columns; what a note goes on with is further in than its start."""
+    return [
+        line
+        for note in notes
+        for line in textwrap.wrap(
+            note,
+            width,
+            subsequent_indent=_INDENT * (2 if note.startswith(_INDENT) else 1),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def aligned(lines: Sequence[tuple[str, ...]], words: Sequence[int] = (0,)) -> list[str]:

@@ -17,7 +17,7 @@ from backtrain.reports.numbers import (
     duration,
     number,
 )
-from backtrain.reports.plain import aligned
+from backtrain.reports.plain import aligned, wrapped
 from backtrain.reports.tables import Cell, Column, Row, Sheet
 from backtrain.reports.tuning_found import findings, words
 from backtrain.reports.units import currency, in_money
@@ -146,13 +146,12 @@ def terminal_table(tuning: Tuning) -> str:
     if max(map(len, aligned(lines))) > _WIDTH:  # the report has them
         lines = [(*line[:3], *line[4:]) for line in lines]
     notes = [
-        "",
         f"expected: {expected.SCHEDULE}",
         f"here: mean over phases on this history; difference: to {tuning.labels[advised]!r}",
     ]
     if not tuning.judgement.judged.all():
         notes.append("no interval: fewer than seven blocks of the interval between retrains")
-    return "\n".join([*aligned(lines), *notes])
+    return "\n".join([*aligned(lines), "", *wrapped(notes, _WIDTH)])
 
 
 def _role(tuning: Tuning, position: int) -> str:

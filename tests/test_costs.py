@@ -400,7 +400,7 @@ def totals():
 def test_the_command_line_charges_what_python_does(rows_csv, capsys):
     assert main([*RUN, *COSTS, "dataset.amount=value", "threshold=cost", "currency=EUR"]) == 0
     said = capsys.readouterr().out
-    assert "prices  retrain 10: of prices=mistakes, not yours; set prices.retrain=\n" in said
+    assert "prices  retrain 10 EUR: of prices=mistakes, not yours; set prices.retrain=\n" in said
     assert "answers of the least expected cost, by the amount of each row\n" in said
     assert "money in EUR, losses in EUR" in said
     data = Stream.from_frame(rows_csv, target="label", time="when", amount="value")
@@ -443,7 +443,7 @@ def test_no_preset_of_a_loss_is_the_usual_one(rows_csv):
     drop = "dataset.drop=[value]"
     told = {}
     for loss in ("loss=null", "loss=usual", "loss=zero_one", "loss=log"):
-        assert main([*RUN, loss, drop, "report=none", "hindsight=false"]) == 0
+        assert main([*RUN, loss, drop, "report=none"]) == 0
         told[loss] = totals()["error"]
     assert len(set(told.values())) == 2 < len(told)
 

@@ -24,6 +24,7 @@ SHORT = {
     "app/understood.py": 1,  # a share as start= takes it
     "audit/holdings.py": 3,  # keys of a look-up
     "lossmatrix/intervals.py": 1,  # seconds below a minute, as an offset
+    "reports/advice.py": 1,  # per cent of a constant
     "reports/quantiles.py": 4,
     "reports/story.py": 2,  # per cent of constants, and of careful=
     "search/space.py": 2,  # a proposal rounded, and a value in a name

@@ -95,7 +95,7 @@ def test_predictions_are_not_written_and_who_asks_is_told(
 
 
 def test_the_report_says_what_was_not_kept(whole: Comparison, tmp_path: Path) -> None:
-    whole.save(tmp_path, records="totals", report="none")
+    whole.save(tmp_path, records="totals", report="page")
     page = Comparison.load(tmp_path).page()
     assert page.count(NOT_KEPT) == 2  # the time line, and the fault
     assert NOT_KEPT not in whole.page()

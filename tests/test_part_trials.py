@@ -397,7 +397,7 @@ def test_an_ab_test_compares_the_rows_that_each_has_answered():
     told = run.events[run.events["kind"] == "accepted"].iloc[0]
     assert told["statistic"] == pytest.approx(p)
     assert told["threshold"] == 0.05
-    assert told["reason"].startswith("mean loss 0.1 against the champion's 1, p = ")
+    assert told["reason"].startswith("mean loss 0.1 against the champion's 1, p < ")
     assert charged(run, "check") == {0: 1}
     # No row is scored twice; labels: 2 with the training, 12 with the test.
     assert charged(run, "predict") == {0: 2 + 6, 1: 6 + 8}

@@ -269,7 +269,7 @@ def test_long_names_are_told_apart_by_their_ends() -> None:
     assert len({shorten(name) for name in names}) == 2
 
 
-SCHEDULE = "expected: mean over phases and starts of its schedule; the least is advised"
+SCHEDULE = "expected: mean over phases and starts of its schedule, steadied by the windows compared"
 STARTS = {"cost": 1.0, "eras": [0.1] * 10, "starts": [1.0]}
 
 
